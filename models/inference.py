@@ -1,0 +1,90 @@
+"""A weights file -> probabilities, with numpy alone: the API process predicts without loading torch.
+
+Legend of shapes: B images, D = 784 pixels, H units, C = 10 classes.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load
+
+from models.spec import PIXELS
+
+METADATA_KEY = "tenfold"
+"""safetensors orders its metadata at random: one key holds all of ours, so that equal weights are equal bytes."""
+
+_LAYER_NORM_EPSILON = np.float32(1e-5)  # torch.nn.LayerNorm's default
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """One linear layer, transposed for `x @ weight + bias`, and what follows it."""
+
+    weight: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    gain: NDArray[np.float32] | None
+    shift: NDArray[np.float32] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A trained network that can only predict."""
+
+    layers: tuple[Layer, ...]
+    mean: float
+    deviation: float
+    epoch: int
+
+    def logits(self, pixels: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
+        """Logits float32 [B, C] of images [B, 28, 28] whose pixels are 0-255, ink light on dark."""
+        x_BH: NDArray[np.float32] = pixels.reshape(-1, PIXELS).astype(np.float32)
+        x_BH -= np.float32(self.mean)
+        x_BH /= np.float32(self.deviation)
+        for layer in self.layers[:-1]:
+            x_BH = x_BH @ layer.weight + layer.bias
+            if layer.gain is not None and layer.shift is not None:
+                x_BH -= x_BH.mean(axis=1, keepdims=True)
+                x_BH /= np.sqrt(np.square(x_BH).mean(axis=1, keepdims=True) + _LAYER_NORM_EPSILON)
+                x_BH *= layer.gain
+                x_BH += layer.shift
+            np.maximum(x_BH, 0.0, out=x_BH)
+        output = self.layers[-1]
+        logits_BC: NDArray[np.float32] = x_BH @ output.weight + output.bias
+        return logits_BC
+
+    def probabilities(self, pixels: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
+        """Probability of each class, float32 [B, C]."""
+        logits_BC = self.logits(pixels)
+        exponents_BC = np.exp(logits_BC - logits_BC.max(axis=1, keepdims=True))
+        probabilities_BC: NDArray[np.float32] = exponents_BC / exponents_BC.sum(axis=1, keepdims=True)
+        return probabilities_BC
+
+
+def read(data: bytes) -> Network:
+    """Read a weights file as `checkpoints.pack_weights` writes it; raises ValueError for anything else."""
+    try:
+        tensors, about = load(data), metadata(data)
+        depth = len(about["hidden_sizes"]) + 1
+        layers = tuple(
+            Layer(
+                weight=np.ascontiguousarray(tensors[f"linear{number}.weight"].T),
+                bias=tensors[f"linear{number}.bias"],
+                gain=tensors.get(f"norm{number}.weight"),
+                shift=tensors.get(f"norm{number}.bias"),
+            )
+            for number in range(1, depth + 1)
+        )
+        return Network(layers, float(about["mean"]), float(about["deviation"]), int(about["epoch"]))
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"this is no weights file of a trained network: {error}") from error
+
+
+def metadata(data: bytes) -> dict[str, Any]:
+    """Give what a safetensors file of ours says about itself."""
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    return dict(json.loads(header["__metadata__"][METADATA_KEY]))

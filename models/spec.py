@@ -1,0 +1,177 @@
+"""What a client asks for: every hyper-parameter of one training run, with its bounds, default and unit."""
+
+import itertools
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+PIXELS = 28 * 28
+CLASSES = 10
+MAX_PARAMETERS = 10_000_000
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=128)]
+"""A name a client may give to a job, a label or a data set."""
+
+LabelValue = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._ -]*$", max_length=128)]
+
+Width = Annotated[int, Field(strict=True, ge=1, le=4096)]
+
+
+def parameter_count(architecture: str, hidden_sizes: tuple[int, ...]) -> int:
+    """How many numbers a network of this shape learns; counted on paper, before any of them is allocated."""
+    sizes = (PIXELS, *hidden_sizes, CLASSES)
+    linear = sum(fan_in * fan_out + fan_out for fan_in, fan_out in itertools.pairwise(sizes))
+    normalisation = 2 * sum(hidden_sizes) if architecture == "nmlp" else 0
+    return linear + normalisation
+
+
+class TrainingSpec(BaseModel):
+    """One network to be trained once. Immutable; unknown fields are refused.
+
+    Everything that decides the outcome is here: two runs of an equal spec on equal data, on the same machine,
+    end with the same weights to the bit.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "report-trial-1",
+                    "architecture": "mlp",
+                    "hidden_sizes": [100, 50],
+                    "dataset": "mnist",
+                    "optimizer": "adam",
+                    "learning_rate": 0.01,
+                    "batch_size": 128,
+                    "epochs": 10,
+                }
+            ]
+        },
+    )
+
+    name: Name | None = Field(
+        default=None, description="A name for people; need not be unique.", examples=["report-trial-1"]
+    )
+    labels: dict[Name, LabelValue] = Field(
+        default_factory=dict,
+        max_length=16,
+        description="Up to 16 key-value pairs to find the job by (`GET /jobs?label=team:vision`).",
+        examples=[{"team": "vision"}],
+    )
+
+    architecture: Literal["mlp", "nmlp"] = Field(
+        default="mlp",
+        description="`mlp`: linear layers and ReLU. `nmlp`: with layer normalisation after every hidden linear "
+        "layer and dropout after the last one.",
+        examples=["mlp"],
+    )
+    hidden_sizes: tuple[Width, ...] = Field(
+        default=(100, 50),
+        min_length=1,
+        max_length=8,
+        description="Units of each hidden layer, from the image to the output; 1 to 8 layers of 1 to 4096 units. "
+        f"The whole network has at most {MAX_PARAMETERS:,} parameters.",
+        examples=[[100, 50]],
+    )
+    dropout: float = Field(
+        default=0.0,
+        strict=True,
+        ge=0.0,
+        lt=1.0,
+        description="Probability with which a unit of the last hidden layer is dropped while training (`nmlp`).",
+        examples=[0.0],
+    )
+
+    dataset: Name = Field(
+        default="mnist",
+        description="Name of a data set: `mnist`, `fashion_mnist`, `kmnist`, `qmnist`, `digits`, or an uploaded one.",
+        examples=["mnist"],
+    )
+    validation_fraction: float = Field(
+        default=0.2,
+        strict=True,
+        ge=0.01,
+        le=0.9,
+        description="Share of the examples that is set aside for validation.",
+        examples=[0.2],
+    )
+    split_seed: int = Field(
+        default=42,
+        strict=True,
+        ge=0,
+        le=2**32 - 1,
+        description="Random state of the split into training and validation part.",
+        examples=[42],
+    )
+
+    optimizer: Literal["adam", "adamw", "sgd"] = Field(
+        default="adam",
+        description="Optimiser; `adamw` decouples weight decay from the gradient.",
+        examples=["adam"],
+    )
+    learning_rate: float = Field(
+        default=0.001,
+        strict=True,
+        gt=0.0,
+        le=10.0,
+        description="Step size of the optimiser.",
+        examples=[0.01],
+    )
+    momentum: float = Field(
+        default=0.0,
+        strict=True,
+        ge=0.0,
+        lt=1.0,
+        description="Momentum of `sgd`; the other optimisers have their own.",
+        examples=[0.0],
+    )
+    weight_decay: float = Field(
+        default=0.0, strict=True, ge=0.0, le=1.0, description="Strength of the L2 penalty.", examples=[0.0]
+    )
+    batch_size: int = Field(
+        default=128, strict=True, ge=1, le=8192, description="Examples in one step.", examples=[128]
+    )
+    epochs: int = Field(
+        default=10, strict=True, ge=1, le=1000, description="Passes over the training part.", examples=[10]
+    )
+    shuffle: bool = Field(
+        default=True,
+        strict=True,
+        description="Whether each epoch visits the examples in a new random order.",
+        examples=[True],
+    )
+    seed: int = Field(
+        default=0,
+        strict=True,
+        ge=0,
+        le=2**32 - 1,
+        description="Seed of the initial weights, the order of the examples and dropout.",
+        examples=[0],
+    )
+    early_stopping_patience: Annotated[int, Field(strict=True, ge=1, le=1000)] | None = Field(
+        default=None,
+        description="Stop after this many epochs without a better validation accuracy; `null`: never.",
+        examples=[3],
+    )
+
+    @model_validator(mode="after")
+    def _fields_agree(self) -> Self:
+        parameters = self.parameters
+        if parameters > MAX_PARAMETERS:
+            raise ValueError(
+                f"hidden_sizes {list(self.hidden_sizes)} make a network of {parameters:,} parameters, more than "
+                f"the {MAX_PARAMETERS:,} allowed; use fewer or smaller layers"
+            )
+        if self.dropout and self.architecture == "mlp":
+            raise ValueError('dropout belongs to the architecture "nmlp"; leave it out or set architecture to "nmlp"')
+        if self.momentum and self.optimizer != "sgd":
+            raise ValueError('momentum belongs to the optimizer "sgd"; leave it out or set optimizer to "sgd"')
+        return self
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the network learns."""
+        return parameter_count(self.architecture, self.hidden_sizes)
