@@ -1,0 +1,84 @@
+"""The only file paths: files are written whole or not at all, and read by the key under which they were written.
+
+Keys are made here, from ids and random numbers; no client ever names a path.
+"""
+
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from service.store.files import File
+
+
+@dataclass(frozen=True)
+class Artifacts:
+    """Files below a folder that all parts share."""
+
+    folder: Path
+
+    def write(self, owner: str, name: str, data: bytes, *, epoch: int = 0) -> File:
+        """Write a new file for an owner ("jobs/<id>"); it is seen once the record points to it."""
+        return self.write_with(owner, name, lambda file: file.write(data), epoch=epoch)
+
+    def write_with(self, owner: str, name: str, fill: Callable[[BinaryIO], object], *, epoch: int = 0) -> File:
+        """Write a new file by a function that fills it.
+
+        The bytes are on the disk before the file has its name, and the name before this returns. When the disk refuses,
+        nothing is left behind and OSError is raised; a failed fsync is never tried again on the same file, whose
+        unwritten pages may have been dropped: https://www.usenix.org/conference/atc20/presentation/rebello
+        """
+        folder = self.folder / owner
+        folder.mkdir(parents=True, exist_ok=True)
+        suffix = "".join(Path(name).suffixes)
+        path = folder / f"{Path(name).name.removesuffix(suffix)}-{epoch:04}-{secrets.token_hex(8)}{suffix}"
+        temporary = path.with_name(f".{path.name}")
+        try:
+            with temporary.open("xb") as file:
+                fill(file)
+                file.flush()
+                os.fsync(file.fileno())
+            sha256, size = _digest(temporary)
+            temporary.rename(path)
+            _sync_folder(folder)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        return File(name=name, key=str(path.relative_to(self.folder)), sha256=sha256, size=size, epoch=epoch)
+
+    def path(self, key: str) -> Path:
+        """Where the file of a key lies."""
+        return self.folder / key
+
+    def read(self, key: str, sha256: str) -> bytes:
+        """Read a file; raises ValueError when it is not what was written, FileNotFoundError when it's gone."""
+        data = self.path(key).read_bytes()
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise ValueError(f"the file {key} was damaged after it was written")
+        return data
+
+    def remove(self, keys: Iterable[str]) -> None:
+        """Remove files that nothing points to any more."""
+        for key in keys:
+            self.path(key).unlink(missing_ok=True)
+
+    def remove_all(self, owner: str) -> None:
+        """Remove all files of an owner that was deleted."""
+        shutil.rmtree(self.folder / owner, ignore_errors=True)
+
+
+def _digest(path: Path) -> tuple[str, int]:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest(), os.fstat(file.fileno()).st_size
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

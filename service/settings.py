@@ -1,0 +1,89 @@
+"""Every environment variable, once. Built at start-up and passed down; nothing else reads the environment."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, StringConstraints, model_validator
+from pydantic.functional_validators import BeforeValidator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Hosts = Annotated[
+    tuple[Annotated[str, StringConstraints(min_length=1)], ...],
+    NoDecode,
+    BeforeValidator(lambda value: [host.strip() for host in value.split(",")] if isinstance(value, str) else value),
+]
+
+
+class Settings(BaseSettings):
+    """Settings of all parts; each is read from the environment variable TENFOLD_<NAME>."""
+
+    model_config = SettingsConfigDict(env_prefix="TENFOLD_", frozen=True, extra="ignore")
+
+    home: Path = Field(default=Path(".tenfold"), description="Folder of all state: database, files, logs, broker.")
+    data: Path = Field(
+        default=Path(), description="Folder where the data sets lie or are downloaded to; default `<home>/data`."
+    )
+    database_url: str = Field(
+        default="", description="SQLAlchemy URL, SQLite or PostgreSQL; default a SQLite file in `<home>`."
+    )
+    broker_url: str = Field(
+        default="redis://127.0.0.1:6379/0",
+        description="URL of the Redis or Valkey server; `tenfold up` starts one of its own unless this is set.",
+    )
+
+    host: str = Field(default="127.0.0.1", description="Address on which the API listens.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port on which the API listens; 0 picks a free one.")
+    allowed_hosts: Hosts = Field(
+        default=("localhost", "127.0.0.1", "[::1]"),
+        description="Host names under which the API may be called, separated by commas; others are refused.",
+    )
+    max_upload_bytes: int = Field(default=256 * 2**20, ge=1, description="Largest CSV that may be uploaded, in bytes.")
+    max_wait_seconds: float = Field(
+        default=20.0, ge=0, description="How long a request waits for a picture or a description to be made."
+    )
+
+    workers: int = Field(
+        default_factory=lambda: os.cpu_count() or 1, ge=1, le=256, description="Training processes; default one a core."
+    )
+    threads: int = Field(
+        default=1, ge=1, le=256, description="Threads of one training process. With one, equal jobs give equal bits."
+    )
+
+    lease_seconds: float = Field(
+        default=15.0, gt=0, description="How long a worker owns a job without renewing; then another may take it."
+    )
+    heartbeat_seconds: float = Field(
+        default=5.0, gt=0, description="How often a worker renews its lease and says that it lives."
+    )
+    poll_seconds: float = Field(default=0.2, gt=0, description="How often a training process asks whether to stop.")
+    reconcile_seconds: float = Field(
+        default=2.0, gt=0, description="How often expired leases and jobs that nobody heard of are looked for."
+    )
+    ring_again_seconds: float = Field(
+        default=3.0, ge=0, description="After how long a job that nobody heard of is announced again."
+    )
+
+    @model_validator(mode="after")
+    def _fill_in(self) -> Self:
+        object.__setattr__(self, "home", self.home.absolute())
+        if self.data == Path():
+            object.__setattr__(self, "data", self.home / "data")
+        if not self.database_url:
+            object.__setattr__(self, "database_url", f"sqlite:///{self.home / 'tenfold.sqlite3'}")
+        if self.heartbeat_seconds * 2 > self.lease_seconds:
+            raise ValueError("heartbeat_seconds must be at most half of lease_seconds, or leases expire by themselves")
+        return self
+
+    def environment(self) -> dict[str, str]:
+        """Give these settings as environment variables, for the programs that `tenfold up` starts."""
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        return {
+            f"TENFOLD_{name.upper()}": ",".join(value) if isinstance(value, tuple) else str(value)
+            for name, value in values.items()
+        }
+
+    @property
+    def artifacts(self) -> Path:
+        """Folder of checkpoints, plots and uploaded data sets."""
+        return self.home / "artifacts"

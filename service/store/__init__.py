@@ -1,0 +1,36 @@
+"""The record: the only SQL, and every legal change of a job's state as one guarded statement."""
+
+from dataclasses import dataclass
+
+from service.settings import Settings
+from service.store.datasets import Datasets
+from service.store.engine import Database
+from service.store.files import Files
+from service.store.jobs import Jobs
+from service.store.runs import Runs
+from service.store.workers import Workers
+
+
+@dataclass(frozen=True)
+class Store:
+    """All that is recorded, by resource."""
+
+    database: Database
+    jobs: Jobs
+    runs: Runs
+    files: Files
+    datasets: Datasets
+    workers: Workers
+
+    @classmethod
+    def open(cls, settings: Settings) -> "Store":
+        """Open the database that the settings name, and bring its tables up to date."""
+        database = Database.open(settings.database_url)
+        return cls(
+            database=database,
+            jobs=Jobs(database),
+            runs=Runs(database, settings.lease_seconds),
+            files=Files(database),
+            datasets=Datasets(database),
+            workers=Workers(database),
+        )

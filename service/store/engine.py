@@ -1,0 +1,123 @@
+"""One database, SQLite or PostgreSQL: how it is opened, migrated and asked for the time."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import BigInteger, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql import Insert
+from sqlalchemy.sql.expression import FunctionElement
+from sqlalchemy.sql.schema import Table
+
+DatabaseError = DBAPIError
+"""What any method of the store raises when the database can't be reached or stays locked."""
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_MIGRATION_LOCK = 0x7E4F01D  # any number, as long as no other program on the database takes it
+
+# Below this version a WAL file may be corrupted when several processes write: https://sqlite.org/wal.html#walresetbug
+_FIRST_SQLITE_WITH_SAFE_WAL = (3, 51, 3)
+
+
+@dataclass(frozen=True)
+class Database:
+    """`writer` begins transactions that may write, `reader` those that do not."""
+
+    writer: Engine
+    reader: Engine
+
+    @classmethod
+    def open(cls, url: str) -> "Database":
+        """Open the database at a SQLAlchemy URL and bring its tables up to date."""
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "sqlite":
+            if not parsed.database or parsed.database == ":memory:":
+                raise ValueError("TENFOLD_DATABASE_URL must name a SQLite file: several processes share it")
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+            engine = _sqlite(url)
+        elif parsed.get_backend_name() == "postgresql":
+            engine = create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+        else:
+            raise ValueError(
+                f"TENFOLD_DATABASE_URL must begin with sqlite:/// or postgresql://, not {parsed.drivername}://"
+            )
+        database = cls(writer=engine, reader=engine.execution_options(read_only=True))
+        database.migrate()
+        return database
+
+    def migrate(self) -> None:
+        """Bring the tables up to date; one process does it while others wait."""
+        config = Config()
+        config.set_main_option("script_location", str(_MIGRATIONS))
+        with self.writer.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    def is_alive(self) -> bool:
+        """Whether the database answers."""
+        try:
+            with self.reader.connect() as connection:
+                connection.execute(text("SELECT 1"))
+        except OperationalError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.writer.dispose()
+
+
+def _sqlite(url: str) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": 30})
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: object) -> None:
+        # The driver's own BEGIN is deferred and comes too late; ours is written below.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        version = tuple(int(part) for part in cursor.execute("SELECT sqlite_version()").fetchone()[0].split("."))
+        cursor.execute(f"PRAGMA journal_mode = {'WAL' if version >= _FIRST_SQLITE_WITH_SAFE_WAL else 'DELETE'}")
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A deferred transaction that first reads and then writes fails, or loses updates, when another writes between.
+        read_only = connection.get_execution_options().get("read_only", False)
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+class now_ms(FunctionElement[int]):  # noqa: N801 - reads as the SQL function that it is
+    """The database's clock: milliseconds since 1970. Clocks of hosts may differ; this one decides leases."""
+
+    type = BigInteger()
+    inherit_cache = True
+
+
+@compiles(now_ms, "postgresql")
+def _now_postgresql(_element: now_ms, _compiler: object, **_: object) -> str:
+    # now() would be the time at which the transaction began.
+    return "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)"
+
+
+@compiles(now_ms, "sqlite")
+def _now_sqlite(_element: now_ms, _compiler: object, **_: object) -> str:
+    # unixepoch('subsec') came with SQLite 3.42; this works with every version.
+    return "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
+
+
+def insert_or(connection: Connection, table: Table) -> "postgresql.Insert | sqlite.Insert":
+    """Give the dialect's INSERT that knows ON CONFLICT."""
+    dialect: Callable[[Table], Insert] = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    return dialect(table)  # type: ignore[return-value]

@@ -1,0 +1,80 @@
+"""Pointers from an owner (a job, a data set) to its files. Readers follow pointers only: no other file is seen."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, exists, select
+
+from service.store.engine import Database, insert_or, now_ms
+from service.store.tables import artifacts, datasets, jobs
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that was written: `name` is what its owner calls it, `key` where it lies, `epoch` how new it is."""
+
+    name: str
+    key: str
+    sha256: str
+    size: int
+    epoch: int
+
+
+def publish(connection: Connection, owner: str, files: Sequence[File]) -> list[str]:
+    """Point to files, in place of older ones of the same name; gives the keys that nothing points to any more.
+
+    A file of an earlier epoch than the present one is not pointed to: a slow painter comes too late.
+    """
+    names = [file.name for file in files]
+    query = select(artifacts.c.key).where(artifacts.c.owner == owner, artifacts.c.name.in_(names))
+    before = set(connection.scalars(query))
+    for file in files:
+        values: dict[str, Any] = {**vars(file), "created_at": now_ms()}
+        upsert = insert_or(connection, artifacts).values(owner=owner, **values)
+        connection.execute(
+            upsert.on_conflict_do_update(
+                index_elements=["owner", "name"], set_=values, where=artifacts.c.epoch <= file.epoch
+            )
+        )
+    return _unreferenced(connection, before | {file.key for file in files})
+
+
+def withdraw(connection: Connection, owner: str, *, newer_than: int) -> list[str]:
+    """Point no more to files of later epochs; gives the keys that nothing points to any more."""
+    gone = connection.execute(
+        delete(artifacts).where(artifacts.c.owner == owner, artifacts.c.epoch > newer_than).returning(artifacts.c.key)
+    )
+    return _unreferenced(connection, set(gone.scalars()))
+
+
+def _unreferenced(connection: Connection, keys: set[str]) -> list[str]:
+    return sorted(keys - set(connection.scalars(select(artifacts.c.key).where(artifacts.c.key.in_(keys)))))
+
+
+@dataclass(frozen=True)
+class Files:
+    """The pointers of a database."""
+
+    database: Database
+
+    def get(self, owner: str, name: str) -> Row[Any] | None:
+        """Look a pointer up."""
+        query = select(artifacts).where(artifacts.c.owner == owner, artifacts.c.name == name)
+        with self.database.reader.connect() as connection:
+            return connection.execute(query).one_or_none()
+
+    def of(self, owner: str) -> Sequence[Row[Any]]:
+        """List the files of an owner by name."""
+        query = select(artifacts).where(artifacts.c.owner == owner).order_by(artifacts.c.name)
+        with self.database.reader.connect() as connection:
+            return connection.execute(query).all()
+
+    def publish(self, owner: str, files: Sequence[File]) -> list[str]:
+        """Point to files of an owner that is still there; gives the keys that nothing points to any more."""
+        kind, _, name = owner.partition("/")
+        there = exists().where(jobs.c.id == name) if kind == "jobs" else exists().where(datasets.c.name == name)
+        with self.database.writer.begin() as connection:
+            if not connection.scalar(select(there)):
+                return [file.key for file in files]
+            return publish(connection, owner, files)

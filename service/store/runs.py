@@ -1,0 +1,240 @@
+"""Jobs as workers see them: claimed, recorded, finished.
+
+A claim names an attempt. Every write of a run locks the job's row and checks that the attempt is still the
+current one: a worker that was only slow, and has been replaced, learns it here and writes no more.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+from sqlalchemy.sql import Update
+
+from service.store.engine import Database, now_ms
+from service.store.files import File, publish, withdraw
+from service.store.jobs import Job, finish, log_event, owner_of
+from service.store.tables import attempts, epochs, jobs, models
+
+MAX_FRUITLESS_ATTEMPTS = 5
+"""A job that kills its worker again and again, without finishing an epoch, is given up after so many attempts."""
+
+
+class LeaseLostError(Exception):
+    """The job belongs to another attempt by now, or has ended: stop, and write nothing."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right of one attempt to train one job, as long as its lease is renewed."""
+
+    job_id: str
+    attempt: int
+    spec: Mapping[str, Any]
+    last_epoch: int
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """What the store keeps of an epoch; `losses` are float32, little-endian, one a batch."""
+
+    epoch: int
+    iterations: int
+    losses: bytes
+    loss: float
+    train_accuracy: float
+    val_accuracy: float
+    seconds: float
+    complete: bool
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The runs of a database's jobs."""
+
+    database: Database
+    lease_seconds: float
+
+    def claim(self, job_id: str | None, owner: str) -> Claim | None:
+        """Take a queued job: the one called `job_id`, or else the one that has waited longest.
+
+        Gives None when there is nothing to take. The bell may have rung late, twice, or for a job long done.
+        """
+        with self.database.writer.begin() as connection:
+            job = self._take(connection, jobs.c.id == job_id, owner) if job_id is not None else None
+            if job is None:
+                oldest = (
+                    select(jobs.c.id)
+                    .where(jobs.c.state == "queued")
+                    .order_by(jobs.c.number)
+                    .limit(1)
+                    .with_for_update(skip_locked=True)
+                    .scalar_subquery()
+                )
+                job = self._take(connection, jobs.c.id == oldest, owner)
+            if job is None:
+                return None
+            connection.execute(
+                insert(attempts).values(job_id=job.id, attempt=job.attempt, owner=owner, started_at=now_ms())
+            )
+            log_event(connection, job.id, "state", {"state": "running", "attempt": job.attempt})
+            return Claim(job.id, job.attempt, job.spec, job.last_epoch)
+
+    def _take(self, connection: Connection, which: ColumnElement[bool], owner: str) -> Job | None:
+        return connection.execute(
+            update(jobs)
+            .where(which, jobs.c.state == "queued")
+            .values(
+                state="running",
+                attempt=jobs.c.attempt + 1,
+                owner=owner,
+                lease_expires_at=self._lease_end(),
+                started_at=func.coalesce(jobs.c.started_at, now_ms()),
+            )
+            .returning(jobs)
+        ).one_or_none()
+
+    def renew(self, claim: Claim) -> bool:
+        """Renew the lease; gives whether the job shall be cancelled. Raises LeaseLostError."""
+        with self.database.writer.begin() as connection:
+            job = _hold(connection, claim)
+            connection.execute(_this(claim).values(lease_expires_at=self._lease_end()))
+            return bool(job.cancel_requested)
+
+    def is_cancelled(self, claim: Claim) -> bool:
+        """Whether the job shall be cancelled; writes nothing. Raises LeaseLostError."""
+        query = select(jobs.c.cancel_requested).where(
+            jobs.c.id == claim.job_id, jobs.c.attempt == claim.attempt, jobs.c.state == "running"
+        )
+        with self.database.reader.connect() as connection:
+            requested = connection.scalar(query)
+        if requested is None:
+            raise LeaseLostError
+        return bool(requested)
+
+    def rewind(self, claim: Claim, epoch: int) -> list[str]:
+        """Forget the epochs after `epoch`, because the run goes on from there.
+
+        Gives the keys of files that nothing points to any more. Raises LeaseLostError.
+        """
+        with self.database.writer.begin() as connection:
+            _hold(connection, claim)
+            connection.execute(delete(epochs).where(epochs.c.job_id == claim.job_id, epochs.c.epoch > epoch))
+            connection.execute(_this(claim).values(last_epoch=epoch))
+            return withdraw(connection, owner_of(claim.job_id), newer_than=epoch)
+
+    def record_epoch(self, claim: Claim, record: EpochRecord, files: Sequence[File]) -> list[str]:
+        """Record an epoch and point to the files written after it, and renew the lease, in one transaction.
+
+        Gives the keys of files that nothing points to any more. Raises LeaseLostError.
+        """
+        with self.database.writer.begin() as connection:
+            _hold(connection, claim)
+            connection.execute(
+                insert(epochs).values(job_id=claim.job_id, attempt=claim.attempt, recorded_at=now_ms(), **vars(record))
+            )
+            superseded = publish(connection, owner_of(claim.job_id), files)
+            connection.execute(
+                _this(claim).values(
+                    last_epoch=record.epoch,
+                    epoch_seconds=record.seconds,
+                    fruitless_attempts=0,
+                    lease_expires_at=self._lease_end(),
+                )
+            )
+            told = {key: value for key, value in vars(record).items() if key != "losses"}
+            log_event(connection, claim.job_id, "epoch", told)
+            return superseded
+
+    def finish(
+        self,
+        claim: Claim,
+        state: Literal["succeeded", "failed", "cancelled"],
+        *,
+        result: Mapping[str, Any] | None = None,
+        weights_sha256: str | None = None,
+        error: Mapping[str, str] | None = None,
+    ) -> None:
+        """End the job; one that succeeded becomes a model that can be predicted with. Raises LeaseLostError."""
+        with self.database.writer.begin() as connection:
+            _hold(connection, claim)
+            finish(connection, claim.job_id, state, result=result, weights_sha256=weights_sha256, error=error)
+            _end_attempt(connection, claim.job_id, claim.attempt, state)
+            if state == "succeeded" and result is not None:
+                connection.execute(
+                    insert(models).values(
+                        job_id=claim.job_id,
+                        epoch=result["best_epoch"],
+                        weights_sha256=result["best_weights_sha256"],
+                        created_at=now_ms(),
+                    )
+                )
+
+    def release_expired(self) -> list[str]:
+        """Take jobs from workers whose lease has expired; gives the ids of those that wait again."""
+        expired = (jobs.c.state == "running") & (jobs.c.lease_expires_at < now_ms())
+        with self.database.reader.connect() as connection:
+            if connection.scalar(select(jobs.c.id).where(expired).limit(1)) is None:
+                return []
+        waiting = []
+        with self.database.writer.begin() as connection:
+            for job in connection.execute(select(jobs).where(expired).with_for_update(skip_locked=True)).all():
+                _end_attempt(connection, job.id, job.attempt, "lost")
+                if job.cancel_requested:
+                    finish(connection, job.id, "cancelled")
+                elif job.fruitless_attempts + 1 >= MAX_FRUITLESS_ATTEMPTS:
+                    message = f"{MAX_FRUITLESS_ATTEMPTS} workers died or fell silent without finishing an epoch"
+                    finish(connection, job.id, "failed", error={"type": "worker_lost", "message": message})
+                else:
+                    connection.execute(
+                        update(jobs)
+                        .where(jobs.c.id == job.id)
+                        .values(
+                            state="queued",
+                            owner=None,
+                            lease_expires_at=None,
+                            rung_at=now_ms(),
+                            fruitless_attempts=jobs.c.fruitless_attempts + 1,
+                        )
+                    )
+                    log_event(connection, job.id, "state", {"state": "queued", "attempt": job.attempt})
+                    waiting.append(job.id)
+        return waiting
+
+    def unheard(self, seconds: float, *, limit: int = 1000) -> list[str]:
+        """Give the ids of queued jobs that were last rung for longer ago than this, the oldest first."""
+        old = (jobs.c.state == "queued") & (jobs.c.rung_at < now_ms() - int(seconds * 1000))
+        with self.database.reader.connect() as connection:
+            return list(connection.scalars(select(jobs.c.id).where(old).order_by(jobs.c.number).limit(limit)))
+
+    def rung(self, job_ids: Sequence[str]) -> None:
+        """Note that the bell was just rung for these jobs."""
+        with self.database.writer.begin() as connection:
+            connection.execute(update(jobs).where(jobs.c.id.in_(job_ids)).values(rung_at=now_ms()))
+
+    def _lease_end(self) -> ColumnElement[int]:
+        return now_ms() + int(self.lease_seconds * 1000)
+
+
+def _this(claim: Claim) -> Update:
+    return update(jobs).where(jobs.c.id == claim.job_id)
+
+
+def _hold(connection: Connection, claim: Claim) -> Job:
+    """Lock the job's row for this transaction, provided that the claim still holds."""
+    job = connection.execute(
+        select(jobs)
+        .where(jobs.c.id == claim.job_id, jobs.c.attempt == claim.attempt, jobs.c.state == "running")
+        .with_for_update()
+    ).one_or_none()
+    if job is None:
+        raise LeaseLostError
+    return job
+
+
+def _end_attempt(connection: Connection, job_id: str, attempt: int, outcome: str) -> None:
+    connection.execute(
+        update(attempts)
+        .where(attempts.c.job_id == job_id, attempts.c.attempt == attempt)
+        .values(ended_at=now_ms(), outcome=outcome)
+    )

@@ -1,0 +1,142 @@
+"""The tables. Times are whole milliseconds since 1970 by the database's clock."""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite numbers rows by itself only where the key is called INTEGER.
+Number = BigInteger().with_variant(Integer(), "sqlite")
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("id", String(36), nullable=False, unique=True),
+    Column("state", String(16), nullable=False),
+    Column("spec", JSON, nullable=False),
+    Column("name", String(128)),
+    Column("labels", JSON, nullable=False),
+    Column("dataset", String(128), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("started_at", BigInteger),
+    Column("finished_at", BigInteger),
+    Column("rung_at", BigInteger, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("fruitless_attempts", Integer, nullable=False),
+    Column("owner", String(255)),
+    Column("lease_expires_at", BigInteger),
+    Column("cancel_requested", Boolean, nullable=False),
+    Column("last_epoch", Integer, nullable=False),
+    Column("epoch_seconds", Float),
+    Column("result", JSON),
+    Column("weights_sha256", String(64)),
+    Column("error", JSON),
+    Index(None, "state", "number"),
+    Index(None, "name", "number"),
+    sqlite_autoincrement=True,
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("job_id", String(36), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("owner", String(255), nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+    Column("outcome", String(16)),
+)
+
+epochs = Table(
+    "epochs",
+    metadata,
+    Column("job_id", String(36), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("epoch", Integer, primary_key=True),
+    Column("attempt", Integer, nullable=False),
+    Column("iterations", Integer, nullable=False),
+    Column("losses", LargeBinary, nullable=False),  # float32, little-endian, one a batch
+    Column("loss", Float, nullable=False),
+    Column("train_accuracy", Float, nullable=False),
+    Column("val_accuracy", Float, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("complete", Boolean, nullable=False),
+    Column("recorded_at", BigInteger, nullable=False),
+)
+
+artifacts = Table(
+    "artifacts",
+    metadata,
+    Column("owner", String(255), primary_key=True),  # jobs/<id> or datasets/<name>
+    Column("name", String(255), primary_key=True),
+    Column("key", String(255), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Index(None, "key"),
+)
+
+models = Table(
+    "models",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("job_id", String(36), ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, unique=True),
+    Column("epoch", Integer, nullable=False),
+    Column("weights_sha256", String(64), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+datasets = Table(
+    "datasets",
+    metadata,
+    Column("name", String(128), primary_key=True),
+    Column("source", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("description", JSON),
+    Column("error", Text),
+    Column("created_at", BigInteger, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("job_id", String(36), ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    Column("type", String(16), nullable=False),
+    Column("data", JSON, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Index(None, "job_id", "number"),
+    sqlite_autoincrement=True,
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", String(255), primary_key=True),
+    Column("role", String(16), nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+)

@@ -1,0 +1,40 @@
+"""Which workers were seen, and when."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import delete, func, select
+
+from service.store.engine import Database, insert_or, now_ms
+from service.store.tables import workers
+
+Role = Literal["train", "errands"]
+
+_FORGOTTEN_AFTER_MS = 24 * 3600 * 1000
+
+
+@dataclass(frozen=True)
+class Workers:
+    """The workers of a database."""
+
+    database: Database
+
+    def seen(self, worker_id: str, role: Role) -> None:
+        """Note that a worker is alive now."""
+        with self.database.writer.begin() as connection:
+            connection.execute(
+                insert_or(connection, workers)
+                .values(id=worker_id, role=role, started_at=now_ms(), seen_at=now_ms())
+                .on_conflict_do_update(index_elements=["id"], set_={"seen_at": now_ms()})
+            )
+            connection.execute(delete(workers).where(workers.c.seen_at < now_ms() - _FORGOTTEN_AFTER_MS))
+
+    def count(self, role: Role, *, seconds: float) -> int:
+        """Count the workers of a role that were seen within the last seconds."""
+        query = (
+            select(func.count())
+            .select_from(workers)
+            .where(workers.c.role == role, workers.c.seen_at > now_ms() - int(seconds * 1000))
+        )
+        with self.database.reader.connect() as connection:
+            return connection.scalar(query) or 0
