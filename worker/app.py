@@ -1,0 +1,116 @@
+"""The Celery application: its settings, each with its reason, and tasks of a few lines.
+
+Started with `-Q train` for training, one process a core, and with `--pool solo -Q errands` for what must not wait
+for training: drawing, and describing data sets.
+"""
+
+import os
+import socket
+from functools import cache
+from typing import Any
+
+from celery import Celery, signals
+
+from service.artifacts import Artifacts
+from service.queue import BROKER_SETTINGS, ERRANDS, TRAIN, Doorbell
+from service.settings import Settings
+from service.store import Store
+from service.store.workers import Role
+from worker.heart import Heart
+
+settings = Settings()
+
+app = Celery("tenfold", broker=settings.broker_url)
+app.conf.update(
+    BROKER_SETTINGS,
+    task_queues={TRAIN: {}, ERRANDS: {}},
+    # Acknowledge when a task starts. Late, a run longer than the visibility timeout would be started a second time
+    # beside the first; the lease in the database brings back what a dead worker leaves.
+    task_acks_late=False,
+    task_reject_on_worker_lost=False,
+    # Forked children of a process that has used torch's thread pools hang; spawned ones start clean.
+    worker_pool_start_method="spawn",
+    # A message that waits behind a long job in one worker can't be heard by an idle one.
+    worker_prefetch_multiplier=1,
+    worker_disable_prefetch=True,
+    # What a child may have leaked goes with it.
+    worker_max_tasks_per_child=100,
+    # An outage of the broker must not end the training that runs meanwhile.
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+    broker_connection_retry=True,
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    broker_channel_error_retry=True,
+    # Whoever can write to the broker must not be able to shut workers down.
+    worker_enable_remote_control=False,
+    worker_send_task_events=False,
+    worker_hijack_root_logger=False,
+    worker_redirect_stdouts=False,
+)
+
+
+@cache
+def store() -> Store:
+    """Give this process's store, opened when it is first used."""
+    return Store.open(settings)
+
+
+@cache
+def doorbell() -> Doorbell:
+    """Give this process's doorbell."""
+    return Doorbell(settings.broker_url)
+
+
+@signals.worker_init.connect
+def _note_main_process(**_: Any) -> None:
+    app.is_main_process = True  # type: ignore[attr-defined]
+
+
+@signals.worker_process_init.connect
+def _prepare_training_process(**_: Any) -> None:
+    # The solo pool of the errands has no child, and says in its only process that one has begun.
+    if getattr(app, "is_main_process", False):
+        return
+    # Importing torch takes seconds: do it before the first job comes, and before its thread pools are made.
+    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(settings.threads)
+    import torch
+
+    import worker.run  # noqa: F401
+
+    torch.set_num_threads(settings.threads)
+    torch.set_num_interop_threads(1)
+
+
+@signals.worker_ready.connect
+def _start_heart(sender: Any, **_: Any) -> None:
+    role: Role = "train" if TRAIN in sender.app.amqp.queues.consume_from else "errands"
+    Heart(store(), doorbell(), settings, role=role, worker_id=_identity()).start()
+
+
+def _identity() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+@app.task(name="tenfold.train")
+def train(job_ids: list[str]) -> None:
+    """Train the jobs, or whatever has waited longest."""
+    from worker.run import run
+
+    for job_id in job_ids:
+        run(job_id, store(), Artifacts(settings.artifacts), settings, owner=_identity())
+
+
+@app.task(name="tenfold.draw")
+def draw(job_id: str, plot: str) -> None:
+    """Draw a plot of a job, unless the one there is as new as the job."""
+    from worker.draw import draw
+
+    draw(job_id, plot, store(), Artifacts(settings.artifacts))
+
+
+@app.task(name="tenfold.describe")
+def describe(dataset: str) -> None:
+    """Describe a data set and draw a sample of it."""
+    from worker.describe import describe
+
+    describe(dataset, store(), Artifacts(settings.artifacts), settings)

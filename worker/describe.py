@@ -1,0 +1,37 @@
+"""Descriptions of data sets: shapes, class counts, mean and deviation, digest, and a picture of some examples."""
+
+from models import data
+from service.artifacts import Artifacts
+from service.settings import Settings
+from service.store import Store
+from service.store.datasets import owner_of
+from worker import plots
+
+SAMPLES = 64
+_SAMPLE_SEED = 0  # the same examples every time
+
+
+def describe(name: str, store: Store, artifacts: Artifacts, settings: Settings) -> None:
+    """Load a data set that waits to be described, downloading it if need be, and note what is found."""
+    dataset = store.datasets.get(name)
+    if dataset is None or dataset.state != "pending":
+        return
+    table = store.files.get(owner_of(name), "table.npy")
+    try:
+        examples = data.load_table(artifacts.path(table.key)) if table else data.load(name, settings.data)
+    except ValueError as error:
+        store.datasets.fail(name, str(error))
+        return
+    mean, deviation = examples.mean_and_deviation()
+    description = {
+        "examples": len(examples.labels),
+        "image_shape": list(examples.pixels.shape[1:]),
+        "class_counts": examples.class_counts(),
+        "mean": mean,
+        "deviation": deviation,
+        "sha256": examples.digest,
+    }
+    sample = examples.sample(SAMPLES, seed=_SAMPLE_SEED)
+    picture = plots.samples(sample.pixels, sample.labels, f"{len(sample.labels)} of {len(examples.labels):,}: {name}")
+    file = artifacts.write(owner_of(name), "samples.png", picture)
+    artifacts.remove(store.datasets.describe(name, description, [file]))
