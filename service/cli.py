@@ -1,0 +1,145 @@
+"""The command line: `tenfold up` starts everything, `tenfold api` and `tenfold worker` one part alone."""
+
+import json
+import logging
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version as version_of
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import uvicorn
+from pydantic import ValidationError
+
+from service import stack
+from service.client import TenfoldError
+from service.settings import Settings
+from service.supervisor import StartError, Supervisor, free_port
+
+app = typer.Typer(
+    help="Train small image classifiers over HTTP, follow them live, and serve what they learned.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Host = Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")]
+Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 picks a free one.", show_default="8000")]
+Home = Annotated[Path | None, typer.Option(help="Folder of all state.", show_default=".tenfold")]
+Workers = Annotated[int | None, typer.Option(help="Training processes.", show_default="one a core")]
+
+
+@app.command()
+def up(host: Host = None, port: Port = None, home: Home = None, workers: Workers = None) -> None:
+    """Start broker, workers and API on this machine, and keep them alive until Ctrl-C."""
+    settings = _settings(host=host, port=port, home=home, workers=workers)
+    if settings.port == 0:
+        settings = settings.model_copy(update={"port": free_port()})
+    _assert_free(settings.host, settings.port)
+    parts = []
+    if "broker_url" not in settings.model_fields_set:
+        broker_port = free_port()
+        settings = settings.model_copy(update={"broker_url": f"redis://127.0.0.1:{broker_port}/0"})
+        parts.append(stack.broker_part(settings, broker_port))
+    parts += [*stack.worker_parts(settings), stack.api_part(settings)]
+    logs = settings.home / "logs"
+    typer.echo(f"Starting {settings.workers} training process(es); logs in {logs}")
+    with _worded(), Supervisor(parts, logs) as supervisor:
+        address = f"http://{settings.host}:{settings.port}"
+        typer.echo(f"Tenfold is ready: {address}\nDocumentation:    {address}/docs\nStop it with Ctrl-C.")
+        supervisor.watch()
+
+
+@app.command()
+def api(host: Host = None, port: Port = None, home: Home = None) -> None:
+    """Run the API alone."""
+    # Only here: the other commands need neither FastAPI nor the routes.
+    from service.app import create_app
+
+    settings = _settings(host=host, port=port, home=home)
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        server_header=False,
+        limit_concurrency=1000,
+        timeout_keep_alive=5,
+        # An event stream lasts as long as its job; on shutdown its client is sent away, and comes back.
+        timeout_graceful_shutdown=3,
+        log_level="warning",
+    )
+
+
+@app.command()
+def worker(home: Home = None, workers: Workers = None) -> None:
+    """Run the workers alone: the training processes, and one for drawing and describing."""
+    settings = _settings(home=home, workers=workers)
+    with _worded(), Supervisor(stack.worker_parts(settings), log_folder=None) as supervisor:
+        supervisor.watch()
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where the pictures go.")] = Path("demo"),
+    workers: Workers = 1,
+) -> None:
+    """Train the study's first network through the service, and let it read digits that it never saw."""
+    from service.demo import run
+
+    with _worded():
+        run(_settings(workers=workers), folder)
+
+
+@app.command()
+def openapi() -> None:
+    """Print the API's OpenAPI document."""
+    from service.app import create_app
+
+    typer.echo(json.dumps(create_app(Settings()).openapi(), indent=2))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(f"tenfold {version_of('tenfold')}")
+
+
+def _settings(**given: Any) -> Settings:
+    """Take the settings from the environment, and what was said on the command line before them."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        for fault in error.errors():
+            field = ".".join(str(part) for part in fault["loc"])
+            typer.echo(f"TENFOLD_{field.upper()}: {fault['msg'].removeprefix('Value error, ')}", err=True)
+        raise typer.Exit(2) from None
+
+
+def _assert_free(host: str, port: int) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except OSError as error:
+            typer.echo(
+                f"cannot listen on {host}:{port}: {error.strerror}; choose another with --host or --port", err=True
+            )
+            raise typer.Exit(1) from None
+
+
+@contextmanager
+def _worded() -> Iterator[None]:
+    """Tell what kept the parts from starting, instead of where in the code it was noticed."""
+    try:
+        yield
+    except (StartError, TenfoldError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,79 @@
+"""A small Python client of the API."""
+
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+from httpx_sse import connect_sse
+
+FINAL_STATES = ("succeeded", "failed", "cancelled")
+
+
+class TenfoldError(Exception):
+    """The service refused; the message is the problem's detail."""
+
+
+class Client:
+    """Speaks to a Tenfold service at a base URL. To be closed, or used in a `with` block."""
+
+    def __init__(self, url: str, *, timeout: float = 60.0) -> None:
+        self._http = httpx.Client(base_url=url, timeout=timeout)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def submit(self, **spec: Any) -> dict[str, Any]:
+        """Submit a job; gives it as it was queued."""
+        return self._json("POST", "/jobs", json=spec)
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        """Look at a job."""
+        return self._json("GET", f"/jobs/{job_id}")
+
+    def cancel(self, job_id: str) -> dict[str, Any]:
+        """Cancel a job."""
+        return self._json("POST", f"/jobs/{job_id}/cancel")
+
+    def follow(self, job_id: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield what happens to a job as it happens, as (type, data), until it ends."""
+        with connect_sse(self._http, "GET", f"/jobs/{job_id}/events") as source:
+            source.response.raise_for_status()
+            for event in source.iter_sse():
+                if event.event == "end":
+                    return
+                yield event.event, event.json()["data"]
+
+    def dataset(self, name: str) -> dict[str, Any]:
+        """Look at a data set."""
+        return self._json("GET", f"/datasets/{name}")
+
+    def examples(self, job_id: str, *, limit: int) -> dict[str, Any]:
+        """Give validation images of a job, and their labels."""
+        return self._json("GET", f"/jobs/{job_id}/examples", params={"limit": limit})
+
+    def predict(self, images: Sequence[Any], *, model: str | None = None) -> dict[str, Any]:
+        """Read the digits in images of 28 rows of 28 numbers, 0-255."""
+        return self._json("POST", "/predict", json={"images": images, "model": model})
+
+    def download(self, path: str) -> bytes:
+        """Download a plot or a checkpoint by its link."""
+        return self._request("GET", path).content
+
+    def _json(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        return dict(self._request(method, path, **options).json())
+
+    def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        response = self._http.request(method, path, **options)
+        if response.is_error:
+            raise TenfoldError(f"{response.status_code} {method} {path}: {response.json()['detail']}")
+        return response

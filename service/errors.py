@@ -1,0 +1,89 @@
+"""What can go wrong on the way to an answer, and how it is told: RFC 9457, https://www.rfc-editor.org/rfc/rfc9457.
+
+Problem
++-- Malformed             400  the body could not be parsed
++-- NotFound              404  nothing of that name
++-- Conflict              409  the state of something does not allow it
++-- UnsupportedMedia      415  the body is of a kind that is not understood here
++-- Invalid               422  the body was parsed, and asks for something impossible
++-- NotYet                503  come again in a moment
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One field that is wrong: where it stands in the body (RFC 6901 pointer, or "#query/limit"), and what is wrong."""
+
+    pointer: str
+    detail: str
+
+
+class Problem(Exception):  # noqa: N818 - the standard calls it a problem, whoever is to blame
+    """An error whose message is meant for whoever sent the request."""
+
+    status: ClassVar[int] = 500
+
+    def __init__(self, detail: str, *, faults: Sequence[Fault] = (), retry_after: int | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.faults = faults
+        self.retry_after = retry_after
+
+
+class Malformed(Problem):
+    """The body could not be parsed."""
+
+    status = 400
+
+
+class NotFound(Problem):
+    """Nothing of that name is there."""
+
+    status = 404
+
+
+class Conflict(Problem):
+    """The state of something does not allow what was asked for."""
+
+    status = 409
+
+
+class UnsupportedMedia(Problem):
+    """The body is of a kind that is not understood here."""
+
+    status = 415
+
+
+class Invalid(Problem):
+    """The body was understood, and asks for something impossible."""
+
+    status = 422
+
+
+class NotYet(Problem):
+    """What was asked for is not there yet, or what it needs does not answer; trying again helps."""
+
+    status = 503
+
+
+MEDIA_TYPE = "application/problem+json"
+MAX_FAULTS = 10
+
+
+def document(status: int, detail: str, instance: str, faults: Sequence[Fault] = ()) -> dict[str, Any]:
+    """Give the problem document: the members of RFC 9457, and `errors` with a pointer to each field that is wrong."""
+    problem: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "instance": instance,
+    }
+    if faults:
+        problem["errors"] = [{"pointer": fault.pointer, "detail": fault.detail} for fault in faults[:MAX_FAULTS]]
+    return problem

@@ -1,0 +1,66 @@
+"""Stored files over HTTP: ETag and 304, ranges, and pictures that a worker draws when somebody asks for them."""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from typing import Any, BinaryIO, TypeVar
+
+from fastapi import Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import FileResponse
+from sqlalchemy import Row
+from starlette.types import Receive, Scope, Send
+
+from service.errors import NotYet
+from service.parts import Parts
+
+T = TypeVar("T")
+
+_LOOK_EVERY_SECONDS = 0.05
+_TRIES = 5
+
+
+class _OpenFileResponse(FileResponse):
+    """Serves a file that is open already: it may be replaced, and unlinked, while it is being sent."""
+
+    def __init__(self, file: BinaryIO, **options: Any) -> None:
+        super().__init__(f"/dev/fd/{file.fileno()}", stat_result=os.fstat(file.fileno()), **options)
+        self._file = file
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._file:
+            await super().__call__(scope, receive, send)
+
+
+def download(
+    request: Request, parts: Parts, find: Callable[[], Row[Any]], *, media_type: str, filename: str | None = None
+) -> Response:
+    """Serve the file that `find` points to; its SHA-256 is its ETag."""
+    for _ in range(_TRIES):
+        pointer = find()
+        headers = {"ETag": f'"{pointer.sha256}"', "Cache-Control": "no-cache"}
+        if _matches(request.headers.get("if-none-match", ""), headers["ETag"]):
+            return Response(status_code=304, headers=headers)
+        try:
+            file = parts.artifacts.path(pointer.key).open("rb")
+        except FileNotFoundError:
+            continue
+        return _OpenFileResponse(file, media_type=media_type, headers=headers, filename=filename)
+    raise NotYet("the file is being replaced; try again", retry_after=1)
+
+
+def _matches(if_none_match: str, etag: str) -> bool:
+    """RFC 9110, section 13.1.2: a list of entity tags, compared weakly, or a star."""
+    tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
+    return etag in tags or "*" in tags
+
+
+async def wait_for(look: Callable[[], T | None], *, seconds: float, what: str) -> T:
+    """Look again and again until there is something, or raise NotYet when there is nothing in time."""
+    deadline = time.monotonic() + seconds
+    while (found := await run_in_threadpool(look)) is None:
+        if time.monotonic() > deadline:
+            raise NotYet(what, retry_after=2)
+        await asyncio.sleep(_LOOK_EVERY_SECONDS)
+    return found

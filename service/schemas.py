@@ -1,0 +1,325 @@
+"""Shapes on the wire."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from models.spec import TrainingSpec
+from service.store.jobs import Job as JobRow
+from service.store.jobs import State
+
+PLOTS = ("loss", "accuracy", "confusion", "mistakes")
+Plot = Literal["loss", "accuracy", "confusion", "mistakes"]
+CheckpointName = Literal["last", "best"]
+
+
+class FaultView(BaseModel):
+    """One field that is wrong."""
+
+    pointer: str = Field(examples=["/learning_rate"])
+    detail: str = Field(examples=["Input should be greater than 0"])
+
+
+class ProblemView(BaseModel):
+    """An error, as RFC 9457 has it (`application/problem+json`)."""
+
+    type: str = Field(examples=["about:blank"])
+    title: str = Field(examples=["Unprocessable Content"])
+    status: int = Field(examples=[422])
+    detail: str = Field(examples=["learning_rate: Input should be greater than 0"])
+    instance: str = Field(examples=["/jobs"])
+    errors: list[FaultView] = Field(default=[], description="The fields that are wrong, at most ten.")
+
+
+class Progress(BaseModel):
+    """How far a job has come."""
+
+    epoch: int = Field(description="Epochs that have ended.", examples=[3])
+    epochs: int = Field(description="Epochs that were asked for.", examples=[10])
+    fraction: float = Field(
+        description="Share of the epochs that have ended; 1 once the job has ended.", examples=[0.3]
+    )
+    eta_seconds: float | None = Field(description="Seconds left, judged by the last epoch.", examples=[4.9])
+
+
+class Result(BaseModel):
+    """What a job ended with."""
+
+    loss: float = Field(description="Mean loss of the last epoch.", examples=[0.0777])
+    train_accuracy: float = Field(description="Accuracy on the training part after the last epoch.", examples=[0.9799])
+    val_accuracy: float = Field(description="Accuracy on the validation part after the last epoch.", examples=[0.9642])
+    best_epoch: int = Field(description="First epoch with the best validation accuracy.", examples=[8])
+    best_val_accuracy: float = Field(examples=[0.9655])
+    best_weights_sha256: str = Field(description="SHA-256 of the file `best.safetensors`.")
+    epochs: int = Field(description="Epochs that were done.", examples=[10])
+    iterations: int = Field(description="Batches that were done.", examples=[3750])
+    seconds: float = Field(description="Seconds of training and evaluation, all epochs together.", examples=[7.2])
+
+
+class JobError(BaseModel):
+    """Why a job failed."""
+
+    type: str = Field(examples=["DivergenceError"])
+    message: str = Field(examples=["training diverged at epoch 1, batch 3: the loss is nan; lower learning_rate"])
+
+
+class Job(BaseModel):
+    """A job: a spec, and what became of it."""
+
+    id: str = Field(examples=["8a6e0804-2bd0-4672-b79d-d97027f9071a"])
+    state: State
+    cancel_requested: bool = Field(description="Whether a running job was asked to stop.")
+    spec: TrainingSpec
+    name: str | None
+    labels: dict[str, str]
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    attempt: int = Field(description="How often a worker has taken the job; 0 while none has.", examples=[1])
+    progress: Progress
+    result: Result | None
+    weights_sha256: str | None = Field(description="SHA-256 of the final weights, the file `last.safetensors`.")
+    parameters: int = Field(description="Numbers that the network learns.", examples=[84_060])
+    error: JobError | None
+    links: dict[str, str]
+
+    @classmethod
+    def of(cls, row: JobRow) -> "Job":
+        """Show a row of the table `jobs`."""
+        spec = TrainingSpec.model_validate(row.spec)
+        return cls(
+            id=row.id,
+            state=row.state,
+            cancel_requested=row.cancel_requested,
+            spec=spec,
+            name=row.name,
+            labels=row.labels,
+            created_at=moment(row.created_at),
+            started_at=row.started_at and moment(row.started_at),
+            finished_at=row.finished_at and moment(row.finished_at),
+            attempt=row.attempt,
+            progress=_progress(row, spec),
+            result=row.result,
+            weights_sha256=row.weights_sha256,
+            parameters=spec.parameters,
+            error=row.error,
+            links=_links(row.id),
+        )
+
+
+def _progress(row: JobRow, spec: TrainingSpec) -> Progress:
+    ended = row.finished_at is not None
+    known = row.state == "running" and row.epoch_seconds is not None
+    return Progress(
+        epoch=row.last_epoch,
+        epochs=spec.epochs,
+        fraction=1.0 if ended else row.last_epoch / spec.epochs,
+        eta_seconds=0.0 if ended else round((spec.epochs - row.last_epoch) * row.epoch_seconds, 3) if known else None,
+    )
+
+
+def _links(job_id: str) -> dict[str, str]:
+    job = f"/jobs/{job_id}"
+    return {
+        "self": job,
+        "cancel": f"{job}/cancel",
+        "metrics": f"{job}/metrics",
+        "events": f"{job}/events",
+        "checkpoints": f"{job}/checkpoints",
+        "examples": f"{job}/examples",
+        **{f"{plot}_plot": f"{job}/plots/{plot}.png" for plot in PLOTS},
+    }
+
+
+class JobPage(BaseModel):
+    """Some jobs, the newest first."""
+
+    data: list[Job]
+    has_more: bool
+    next: str | None = Field(description="Where the page after this one is.", examples=["/jobs?limit=20&after=117"])
+
+
+class EpochView(BaseModel):
+    """What one epoch brought."""
+
+    epoch: int = Field(examples=[1])
+    iterations: int = Field(description="Batches since the job began.", examples=[375])
+    loss: float = Field(description="Mean of the batches' losses.", examples=[0.2736])
+    train_accuracy: float = Field(examples=[0.9551])
+    val_accuracy: float = Field(examples=[0.9486])
+    seconds: float = Field(description="Seconds of training and evaluation.", examples=[0.71])
+    complete: bool = Field(description="False for an epoch that was cancelled on its way.", examples=[True])
+
+
+class Metrics(BaseModel):
+    """The history of a job, in the terms of the study it grew out of."""
+
+    iters: list[int] = Field(description="Batches so far, one number for each loss.")
+    losses: list[float] = Field(description="Loss of each batch.")
+    moving_average: list[float | None] = Field(description="Mean of each loss and the nine before it.")
+    train_acc: list[float] = Field(description="Accuracy on the training part after each epoch.")
+    val_acc: list[float] = Field(description="Accuracy on the validation part after each epoch.")
+    epochs: list[EpochView]
+    total_points: int = Field(description="Batches on record.", examples=[3750])
+    reduced: bool = Field(description="Whether `max_points` left batches out; each bucket keeps its extremes.")
+
+
+class Event(BaseModel):
+    """Something that happened to a job."""
+
+    id: int = Field(description="Grows with time; to be sent back as `Last-Event-ID` or `after`.", examples=[42])
+    type: str = Field(description="`state`, `epoch` or `cancel_requested`.", examples=["epoch"])
+    created_at: datetime
+    data: dict[str, Any]
+
+
+class EventPage(BaseModel):
+    """Some of what happened to a job, in order."""
+
+    data: list[Event]
+    has_more: bool
+
+
+class Checkpoint(BaseModel):
+    """The weights after an epoch."""
+
+    name: CheckpointName
+    epoch: int = Field(examples=[10])
+    sha256: str
+    size: int = Field(description="Bytes.", examples=[336_664])
+    created_at: datetime
+    url: str = Field(examples=["/jobs/8a6e0804-2bd0-4672-b79d-d97027f9071a/checkpoints/last.safetensors"])
+    about: dict[str, Any] = Field(description="Spec, digest of the data, normalisation, metrics, fingerprint.")
+
+
+class CheckpointList(BaseModel):
+    """The checkpoints of a job."""
+
+    data: list[Checkpoint]
+
+
+class Examples(BaseModel):
+    """Images of the validation part, which the network never saw in training, in the form that /predict takes."""
+
+    images: list[list[list[int]]] = Field(description="28 rows of 28 pixels each, 0-255, ink light on dark.")
+    labels: list[int] = Field(description="What the images show.")
+
+
+Pixel = Annotated[float, Field(strict=True, ge=0, le=255)]
+PixelRow = Annotated[list[Pixel], Field(min_length=28, max_length=28)]
+Image = Annotated[list[PixelRow], Field(min_length=28, max_length=28)]
+
+
+class PredictRequest(BaseModel):
+    """One image or several, and the model to ask."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    image: Image | None = Field(default=None, description="28 rows of 28 numbers from 0 (paper) to 255 (ink).")
+    images: Annotated[list[Image], Field(min_length=1, max_length=1000)] | None = Field(
+        default=None, description="Up to 1000 images."
+    )
+    model: str | None = Field(
+        default=None, max_length=64, description="Id of a job; default: the job that succeeded last."
+    )
+
+
+class ModelView(BaseModel):
+    """The network that answered: the best checkpoint of a job."""
+
+    job_id: str
+    epoch: int = Field(examples=[8])
+    weights_sha256: str
+
+
+class Prediction(BaseModel):
+    """What the network reads."""
+
+    digit: int = Field(examples=[7])
+    probabilities: list[float] = Field(description="Of the digits 0 to 9.", min_length=10, max_length=10)
+
+
+class PredictionWithModel(Prediction):
+    """What the network reads in one image."""
+
+    model: ModelView
+
+
+class Predictions(BaseModel):
+    """What the network reads in several images, in their order."""
+
+    predictions: list[Prediction]
+    model: ModelView
+
+
+class DatasetDescription(BaseModel):
+    """What a worker found in a data set."""
+
+    examples: int = Field(examples=[60_000])
+    image_shape: list[int] = Field(examples=[[28, 28]])
+    class_counts: list[int] = Field(description="Examples of each class, 0 to 9.")
+    mean: float = Field(description="Mean of all pixels, 0-255.", examples=[33.32])
+    deviation: float = Field(description="Standard deviation of all pixels.", examples=[78.57])
+    sha256: str = Field(description="Digest of the pixels and the labels.")
+
+
+class Dataset(BaseModel):
+    """A data set."""
+
+    name: str = Field(examples=["mnist"])
+    source: Literal["builtin", "upload"]
+    state: Literal["unknown", "pending", "ready", "failed"] = Field(
+        description="`unknown`: nobody has asked for it yet. `pending`: a worker is looking at it."
+    )
+    description: DatasetDescription | None
+    error: str | None = Field(description="Why it could not be described.")
+    links: dict[str, str]
+
+
+class DatasetList(BaseModel):
+    """The data sets."""
+
+    data: list[Dataset]
+
+
+class Ready(BaseModel):
+    """Whether everything a job needs is there."""
+
+    database: bool
+    broker: bool
+    worker: bool = Field(description="Whether a training worker was seen lately.")
+
+
+class Version(BaseModel):
+    """Which software answers."""
+
+    name: str = Field(examples=["tenfold"])
+    version: str = Field(examples=["0.1.0"])
+    python: str = Field(examples=["3.11.7"])
+
+
+def moment(milliseconds: int) -> datetime:
+    """Turn the database's milliseconds into a time in UTC."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Declare the errors of a route for OpenAPI."""
+    content: dict[str, Any] = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemView"}}}
+    return {status: {"description": _MEANING[status], "content": content} for status in statuses}
+
+
+_MEANING = {
+    400: "The body could not be parsed.",
+    403: "The request came from another web site.",
+    404: "Nothing of that name.",
+    409: "The state of something does not allow it.",
+    413: "The body is too large.",
+    415: "The body is of a kind that is not understood here.",
+    422: "The request asks for something impossible; `errors` point to the fields.",
+    503: "Come again after `Retry-After` seconds.",
+}
+
+ALWAYS: Sequence[int] = (400, 422, 503)

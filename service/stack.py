@@ -1,0 +1,55 @@
+"""The programs that Tenfold consists of, as parts for the supervisor."""
+
+import sys
+from functools import partial
+
+import httpx
+
+from service import broker
+from service.settings import Settings
+from service.supervisor import Part
+
+_CELERY = [sys.executable, "-m", "celery", "--app", "worker.app", "--quiet", "worker", "--loglevel", "INFO"]
+# Chatter between workers that nobody needs here, and that has kept workers from reconnecting.
+_QUIET = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+
+
+def broker_part(settings: Settings, port: int) -> Part:
+    """Give the embedded broker."""
+    return Part(
+        name="broker",
+        command=broker.command(port, settings.home / "broker"),
+        is_ready=partial(broker.is_ready, settings.broker_url),
+    )
+
+
+def worker_parts(settings: Settings) -> list[Part]:
+    """Give the training worker, one process for each slot, and the worker for what must not wait for training."""
+    train = [*_CELERY, *_QUIET, "--hostname", "train@%h", "--queues", "train", "--concurrency", str(settings.workers)]
+    errands = [*_CELERY, *_QUIET, "--hostname", "errands@%h", "--queues", "errands", "--pool", "solo"]
+    return [
+        Part(name="train", command=train, is_ready=_at_once, environment=settings.environment()),
+        Part(name="errands", command=errands, is_ready=_at_once, environment=settings.environment(), stop_seconds=10),
+    ]
+
+
+def api_part(settings: Settings) -> Part:
+    """Give the API; it is ready when jobs can be trained, so the workers must have been started before."""
+    return Part(
+        name="api",
+        command=[sys.executable, "-m", "service.cli", "api"],
+        is_ready=partial(_is_ready, f"http://{settings.host}:{settings.port}"),
+        environment=settings.environment(),
+        stop_seconds=10,
+    )
+
+
+def _at_once() -> bool:
+    return True
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz", timeout=2).status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False
