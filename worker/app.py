@@ -30,6 +30,9 @@ app.conf.update(
     task_reject_on_worker_lost=False,
     # Forked children of a process that has used torch's thread pools hang; spawned ones start clean.
     worker_pool_start_method="spawn",
+    # A child that takes the place of a dead one imports torch first; on a busy machine the default of 4 s is too short,
+    # and the pool would kill each one just before it is ready.
+    worker_proc_alive_timeout=120,
     # A message that waits behind a long job in one worker can't be heard by an idle one.
     worker_prefetch_multiplier=1,
     worker_disable_prefetch=True,

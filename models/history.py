@@ -1,0 +1,49 @@
+"""What is made of a job's recorded losses and accuracies before anyone looks at them."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+WINDOW = 10
+
+
+def moving_average(values: NDArray[np.floating], min_periods: int = WINDOW) -> NDArray[np.float64]:
+    """Return the mean of each value and the nine before it, as `pandas.Series.rolling(10).mean()` has it.
+
+    values: [n]. The answer is [n] too and is NaN wherever fewer than `min_periods` values, or one that is
+    not finite, lie in the window.
+    """
+    # In double precision: the sum slides, and what single precision rounds away would be carried along.
+    series = pd.Series(np.asarray(values, dtype=np.float64))
+    return series.rolling(WINDOW, min_periods=min_periods).mean().to_numpy()
+
+
+def downsample(values: NDArray[np.floating], max_points: int) -> NDArray[np.intp]:
+    """Choose the indices of at most `max_points` values that draw the same line as all of them.
+
+    values: [n], free of NaN. The range is cut into `max_points // 4` buckets of equal width; each keeps its
+    first, last, smallest and largest value, so that no peak is lost. The indices are sorted and unique, and
+    are all of them when n <= max_points. Raises ValueError when max_points < 4.
+
+    Source: Jugel, Jerzak, Hackenbroich and Markl, "M4: A Visualization-Oriented Time Series Data
+    Aggregation", PVLDB 7(10), 2014, https://doi.org/10.14778/2732951.2732953.
+    """
+    if max_points < 4:
+        raise ValueError(f"max_points is {max_points}; a bucket alone needs 4.")
+    count = len(values)
+    if count <= max_points:
+        return np.arange(count)
+    width = -(-count // (max_points // 4))
+    starts = np.arange(0, count, width)
+    # argmin and argmax name the first of equals, so a copy of the last value is never chosen in its stead.
+    buckets = np.pad(values, (0, len(starts) * width - count), mode="edge").reshape(len(starts), width)
+    return np.unique(
+        np.concatenate(
+            [
+                starts,
+                starts + buckets.argmin(axis=1),
+                starts + buckets.argmax(axis=1),
+                np.minimum(starts + width, count) - 1,
+            ]
+        )
+    )

@@ -1,0 +1,308 @@
+"""Draws a job's history and what its network got wrong: arrays in, PNG bytes out.
+
+Nothing here goes through pyplot or writes rcParams: figures may be drawn in any thread, and the same input
+gives the same bytes.
+"""
+
+import io
+import unicodedata
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib import ticker
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
+from numpy.typing import NDArray
+
+from models.history import downsample, moving_average
+
+MARGIN = 0.35  # inches beside a title and beside what stands under it
+MAX_POINTS = 4 * 1400  # four for each column of pixels: a longer line looks no different
+MAX_TITLE = 80
+LOG_SPAN = 20  # a linear axis would press all but the first epoch of such a run onto its bottom
+
+# Blue and vermilion stay apart for every kind of colour vision: Okabe and Ito, "Color Universal Design", 2008.
+BLUE, PALE_BLUE, VERMILION = "#0072b2", "#a6cee3", "#d55e00"
+INK, GREY, GRID = "#1f2933", "#616e7c", "#e4e7eb"
+SMALL, NORMAL, HEADING = 9, 11, 15
+
+
+def loss(losses: NDArray[np.float32], epoch_ends: Sequence[int], epoch_losses: Sequence[float], title: str) -> bytes:
+    """Draw the loss of every batch, its moving average, and the mean of each epoch where that epoch ends.
+
+    losses: [iterations]; epoch_ends: [epochs], the iterations done by then; epoch_losses: [epochs]. The axis
+    is logarithmic when the moving average spans more than `LOG_SPAN`. Losses that are not finite are left out
+    of the line and counted in the legend.
+    """
+    if len(losses) == 0:
+        return _notice("No epoch has ended yet.", title)
+    values = np.asarray(losses, dtype=np.float64)
+    average = moving_average(values)
+    means = np.asarray(epoch_losses, dtype=np.float64)
+    lost = np.count_nonzero(~np.isfinite(values))
+    label = f"loss of a batch ({lost:,} not finite)" if lost else "loss of a batch"
+
+    figure, axes = _chart(title, "cross-entropy loss", iterations=len(values))
+    _line(axes, values, label, color=PALE_BLUE, linewidth=0.8)
+    _line(axes, average, "moving average of 10 batches", color=BLUE, linewidth=1.8)
+    axes.plot(
+        epoch_ends,
+        np.where(np.isfinite(means), means, np.nan),
+        linestyle="",
+        marker="o",
+        markersize=_marker_size(len(means)),
+        markeredgecolor="white",
+        color=VERMILION,
+        label="mean of an epoch",
+    )
+    positive = average[average > 0]
+    if positive.size and positive.max() > LOG_SPAN * positive.min():
+        axes.set_yscale("log", nonpositive="clip")
+        axes.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
+    else:
+        axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
+    _legend(axes)
+    return _png(figure)
+
+
+def accuracy(
+    epoch_ends: Sequence[int], train_accuracy: Sequence[float], val_accuracy: Sequence[float], title: str
+) -> bytes:
+    """Draw the training accuracy, its moving average and the validation accuracy, and mark the latter's best.
+
+    epoch_ends: [epochs], the iterations done by then; both accuracies: [epochs], from 0 to 1. The average is
+    of the ten epochs up to each, or of as many as there are, so that a run of three shows one too.
+    """
+    if len(epoch_ends) == 0:
+        return _notice("No epoch has ended yet.", title)
+    average = moving_average(np.asarray(train_accuracy), min_periods=1)
+    best = int(np.argmax(val_accuracy))
+    figure, axes = _chart(title, "accuracy", iterations=epoch_ends[-1])
+    axes.plot(epoch_ends, average, color=PALE_BLUE, linewidth=3, label="training, moving average of 10 epochs")
+    for values, color, label in ((train_accuracy, BLUE, "training"), (val_accuracy, VERMILION, "validation")):
+        axes.plot(
+            epoch_ends,
+            values,
+            color=color,
+            linewidth=1.8,
+            marker="o",
+            markersize=_marker_size(len(epoch_ends)),
+            markeredgecolor="white",
+            label=label,
+        )
+    axes.plot(
+        epoch_ends[best],
+        val_accuracy[best],
+        linestyle="",
+        marker="o",
+        markersize=13,
+        markerfacecolor="none",
+        markeredgecolor=INK,
+        markeredgewidth=1.5,
+        label=f"best validation: {_percent(val_accuracy[best], 2)} (epoch {best + 1:,})",
+    )
+    axes.yaxis.set_major_formatter(ticker.PercentFormatter(xmax=1, symbol=" %"))
+    _legend(axes)
+    return _png(figure)
+
+
+def confusion(counts: NDArray[np.int64], title: str) -> bytes:
+    """Draw how often each label was read as each other, and beside each row the share that was read rightly.
+
+    counts: [labels, labels], rows true, columns predicted. The shade of an error is its share of its row, on
+    a scale that ends at the worst; the diagonal has a tint of its own, or it would wash the errors out.
+    """
+    n = len(counts)
+    totals = counts.sum(axis=1)
+    shares = counts / np.maximum(totals, 1)[:, None]
+    errors = np.ma.masked_array(shares, np.eye(n, dtype=bool))
+    worst = float(errors.max()) or 1.0
+    right, total = int(counts.trace()), int(totals.sum())
+    summary = f"accuracy {_percent(right / total, 2)}: {right:,} of {total:,}" if total else "no images"
+
+    figure = _figure(title, width=9, height=9)
+    figure.text(MARGIN / 9, 0.925, summary, fontsize=NORMAL, color=GREY)
+    axes = figure.add_axes((0.085, 0.08, 0.77, 0.76))
+    shades = LinearSegmentedColormap.from_list("errors", ["#ffffff", "#fdd0a2", "#e6772e", "#8c2d04"], bad="#dcebf5")
+    mesh = axes.pcolormesh(errors, cmap=shades, vmin=0, vmax=worst, edgecolors="white", linewidth=2)
+    size = NORMAL if counts.max() < 100_000 else 7
+    for row, column in np.ndindex(n, n):
+        count, share = int(counts[row, column]), shares[row, column]
+        if row == column:
+            color, weight = INK, "bold"
+        else:
+            color, weight = ("white" if share > 0.6 * worst else INK) if count else "#b8c0c8", "normal"
+        axes.text(
+            column + 0.5, row + 0.5, f"{count:,}", color=color, weight=weight, fontsize=size, ha="center", va="center"
+        )
+    for row in range(n):
+        recall = _percent(shares[row, row], 1) if totals[row] else "none"
+        axes.text(n + 0.12, row + 0.5, recall, color=GREY, fontsize=SMALL, va="center")
+    axes.text(n + 0.12, -0.25, "right", color=GREY, fontsize=SMALL, va="center")
+    axes.invert_yaxis()
+    axes.set_xticks(np.arange(n) + 0.5, [str(label) for label in range(n)])
+    axes.set_yticks(np.arange(n) + 0.5, [str(label) for label in range(n)])
+    _plain(axes, "predicted label", "true label")
+    axes.tick_params(labelsize=NORMAL)
+    axes.spines[:].set_visible(False)
+
+    scale = figure.colorbar(mesh, cax=figure.add_axes((0.945, 0.08, 0.012, 0.3)))
+    scale.outline.set_visible(False)
+    scale.ax.yaxis.set_major_formatter(ticker.PercentFormatter(xmax=1, symbol=" %"))
+    _plain(scale.ax, "", "")
+    return _png(figure)
+
+
+def mistakes(
+    images: NDArray[np.uint8],
+    labels: NDArray[np.integer],
+    predictions: NDArray[np.integer],
+    probabilities: NDArray[np.floating],
+    title: str,
+) -> bytes:
+    """Draw the 25 images that were mistaken with the most confidence, the worst first.
+
+    images: [n, 28, 28], ink bright; labels, predictions, probabilities (that of the prediction): [n]; all of
+    them of mistaken images. n may be 0, and then the picture says so.
+    """
+    if len(images) == 0:
+        return _notice("None of the images was mistaken.", title)
+    worst = np.argsort(-np.asarray(probabilities), kind="stable")[:25]
+    captions = [f"true {labels[i]}, read {predictions[i]} ({_percent(probabilities[i], 0)})" for i in worst]
+    figure = _figure(title, width=9, height=0.9 + 1.9 * -(-len(worst) // 5))
+    _tiles(figure, images[worst], captions, columns=5, gap=(9, 8))
+    return _png(figure)
+
+
+def samples(images: NDArray[np.uint8], labels: NDArray[np.integer], title: str) -> bytes:
+    """Draw the first 64 images in eight columns on 5 x 5 inches, each under its label.
+
+    images: [n, 28, 28], ink bright; labels: [n].
+    """
+    if len(images) == 0:
+        return _notice("There are no images.", title)
+    figure = _figure(title, width=5, height=5, dpi=200)
+    _tiles(figure, images[:64], [str(label) for label in labels[:64]], columns=8, gap=(11, 13))
+    return _png(figure)
+
+
+def _figure(title: str, width: float, height: float, dpi: int = 150) -> Figure:
+    """Open a figure of `width` x `height` inches under its title, which shrinks until it fits."""
+    figure = Figure((width, height), dpi=dpi, facecolor="white")
+    FigureCanvasAgg(figure)
+    font = FontProperties(weight="bold", size=HEADING)
+    heading = figure.text(
+        MARGIN / width,
+        1 - 0.3 / height,
+        _clean(title, font),
+        fontproperties=font,
+        color=INK,
+        verticalalignment="center",
+        parse_math=False,
+    )
+    room = figure.bbox.width - 2 * MARGIN * dpi
+    taken = heading.get_window_extent().width
+    heading.set_fontsize(HEADING * min(1.0, room / max(taken, 1.0)))
+    return figure
+
+
+def _chart(title: str, measure: str, iterations: int) -> tuple[Figure, Axes]:
+    """Open a figure with axes for `measure` over `iterations`, and room for a legend above them."""
+    figure = _figure(title, width=10, height=5.8)
+    axes = figure.add_axes((0.085, 0.105, 0.885, 0.73))
+    _plain(axes, "iteration", measure)
+    axes.spines[["left", "bottom"]].set_color(GREY)
+    axes.grid(color=GRID, linewidth=0.8)
+    axes.set_xlim(0, iterations * 1.015)
+    axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
+    axes.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
+    return figure, axes
+
+
+def _plain(axes: Axes, xlabel: str, ylabel: str) -> None:
+    """Label the axes, and leave nothing of their frame but what measures something."""
+    axes.set_xlabel(xlabel, fontsize=NORMAL, color=INK, labelpad=6)
+    axes.set_ylabel(ylabel, fontsize=NORMAL, color=INK, labelpad=8)
+    axes.tick_params(which="both", length=0, labelsize=SMALL, labelcolor=GREY, pad=6)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_axisbelow(True)
+
+
+def _line(axes: Axes, values: NDArray[np.float64], label: str, *, color: str, linewidth: float) -> None:
+    """Draw values [iterations] as a line through the finite ones, with points where they are few."""
+    finite = np.flatnonzero(np.isfinite(values))
+    chosen = finite[downsample(values[finite], MAX_POINTS)]
+    marker = "o" if len(values) <= 20 else ""
+    axes.plot(chosen + 1, values[chosen], label=label, color=color, linewidth=linewidth, marker=marker, markersize=4)
+
+
+def _marker_size(points: int) -> float:
+    """Shrink the markers of many epochs, so that they stay points beside each other."""
+    return float(np.clip(240 / points, 2.5, 8)) if points else 8.0
+
+
+def _legend(axes: Axes) -> None:
+    """Set the legend in one row between title and axes, where it covers no data."""
+    axes.legend(
+        loc="lower left",
+        bbox_to_anchor=(-0.005, 1.01),
+        ncols=4,
+        frameon=False,
+        fontsize=SMALL,
+        labelcolor=INK,
+        borderaxespad=0,
+        handlelength=1.6,
+        columnspacing=1.8,
+    )
+
+
+def _tiles(
+    figure: Figure, images: NDArray[np.uint8], captions: Sequence[str], columns: int, gap: tuple[int, int]
+) -> None:
+    """Set images [n, h, w] into a grid, ink dark on white, each under its caption; gap: pixels above, beside."""
+    count, high, wide = images.shape
+    down, across = high + gap[0], wide + gap[1]
+    rows = -(-count // columns)
+    page = np.full((rows * down, columns * across - gap[1]), 255, dtype=np.uint8)
+    figure_width, figure_height = figure.get_size_inches()
+    axes = figure.add_axes(
+        (MARGIN / figure_width, 0.15 / figure_height, 1 - 2 * MARGIN / figure_width, 1 - 0.7 / figure_height)
+    )
+    axes.set_axis_off()
+    for i, (image, caption) in enumerate(zip(images, captions, strict=True)):
+        top, left = i // columns * down + gap[0], i % columns * across
+        page[top : top + high, left : left + wide] = 255 - image
+        axes.text(left + wide / 2, top - 2, caption, ha="center", va="bottom", fontsize=SMALL, color=INK)
+    axes.imshow(page, cmap="gray", vmin=0, vmax=255)
+
+
+def _notice(sentence: str, title: str) -> bytes:
+    """Draw a picture that says why there is nothing to draw."""
+    figure = _figure(title, width=10, height=5.8)
+    figure.text(0.5, 0.5, sentence, ha="center", va="center", fontsize=HEADING, color=GREY)
+    return _png(figure)
+
+
+def _clean(title: str, font: FontProperties) -> str:
+    """Cut a title that anybody may have written to `MAX_TITLE` characters that the font can draw."""
+    drawable = get_font(findfont(font)).get_charmap()
+    kept = (
+        " " if unicodedata.category(character)[0] in "CZ" else character if ord(character) in drawable else "□"
+        for character in title
+    )
+    line = " ".join("".join(kept).split())
+    return line if len(line) <= MAX_TITLE else line[: MAX_TITLE - 1].rstrip() + "…"
+
+
+def _percent(share: float, decimals: int) -> str:
+    return f"{100 * share:.{decimals}f} %"
+
+
+def _png(figure: Figure) -> bytes:
+    """Encode the figure; without the name of its software and a date, equal pictures are equal bytes."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=figure.dpi, metadata={"Software": None})
+    return stream.getvalue()
