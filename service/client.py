@@ -53,6 +53,14 @@ class Client:
                     return
                 yield event.event, event.json()["data"]
 
+    def metrics(self, job_id: str, *, max_points: int | None = None) -> dict[str, Any]:
+        """Give the history of a job."""
+        return self._json("GET", f"/jobs/{job_id}/metrics", params={"max_points": max_points} if max_points else {})
+
+    def checkpoints(self, job_id: str) -> dict[str, Any]:
+        """List the checkpoints of a job."""
+        return self._json("GET", f"/jobs/{job_id}/checkpoints")
+
     def dataset(self, name: str) -> dict[str, Any]:
         """Look at a data set."""
         return self._json("GET", f"/datasets/{name}")

@@ -26,8 +26,10 @@ LOG_SPAN = 20  # a linear axis would press all but the first epoch of such a run
 
 # Blue and vermilion stay apart for every kind of colour vision: Okabe and Ito, "Color Universal Design", 2008.
 BLUE, PALE_BLUE, VERMILION = "#0072b2", "#a6cee3", "#d55e00"
-INK, GREY, GRID = "#1f2933", "#616e7c", "#e4e7eb"
-SMALL, NORMAL, HEADING = 9, 11, 15
+INK, GREY, FAINT, GRID, TINT = "#1f2933", "#616e7c", "#b8c0c8", "#e4e7eb", "#dcebf5"
+SMALL, NORMAL, LARGE = 9, 11, 15
+
+_PERCENT = ticker.FuncFormatter(lambda share, _: f"{100 * share:g} %")
 
 
 def loss(losses: NDArray[np.float32], epoch_ends: Sequence[int], epoch_losses: Sequence[float], title: str) -> bytes:
@@ -61,6 +63,8 @@ def loss(losses: NDArray[np.float32], epoch_ends: Sequence[int], epoch_losses: S
     positive = average[average > 0]
     if positive.size and positive.max() > LOG_SPAN * positive.min():
         axes.set_yscale("log", nonpositive="clip")
+        # A few lucky batches with next to no loss would otherwise take most of the axis.
+        axes.set_ylim(bottom=max(axes.get_ylim()[0], positive.min() / 10))
         axes.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
     else:
         axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
@@ -104,7 +108,7 @@ def accuracy(
         markeredgewidth=1.5,
         label=f"best validation: {_percent(val_accuracy[best], 2)} (epoch {best + 1:,})",
     )
-    axes.yaxis.set_major_formatter(ticker.PercentFormatter(xmax=1, symbol=" %"))
+    axes.yaxis.set_major_formatter(_PERCENT)
     _legend(axes)
     return _png(figure)
 
@@ -124,35 +128,38 @@ def confusion(counts: NDArray[np.int64], title: str) -> bytes:
     summary = f"accuracy {_percent(right / total, 2)}: {right:,} of {total:,}" if total else "no images"
 
     figure = _figure(title, width=9, height=9)
-    figure.text(MARGIN / 9, 0.925, summary, fontsize=NORMAL, color=GREY)
-    axes = figure.add_axes((0.085, 0.08, 0.77, 0.76))
-    shades = LinearSegmentedColormap.from_list("errors", ["#ffffff", "#fdd0a2", "#e6772e", "#8c2d04"], bad="#dcebf5")
-    mesh = axes.pcolormesh(errors, cmap=shades, vmin=0, vmax=worst, edgecolors="white", linewidth=2)
-    size = NORMAL if counts.max() < 100_000 else 7
-    for row, column in np.ndindex(n, n):
-        count, share = int(counts[row, column]), shares[row, column]
-        if row == column:
-            color, weight = INK, "bold"
-        else:
-            color, weight = ("white" if share > 0.6 * worst else INK) if count else "#b8c0c8", "normal"
-        axes.text(
-            column + 0.5, row + 0.5, f"{count:,}", color=color, weight=weight, fontsize=size, ha="center", va="center"
-        )
-    for row in range(n):
-        recall = _percent(shares[row, row], 1) if totals[row] else "none"
-        axes.text(n + 0.12, row + 0.5, recall, color=GREY, fontsize=SMALL, va="center")
-    axes.text(n + 0.12, -0.25, "right", color=GREY, fontsize=SMALL, va="center")
-    axes.invert_yaxis()
-    axes.set_xticks(np.arange(n) + 0.5, [str(label) for label in range(n)])
-    axes.set_yticks(np.arange(n) + 0.5, [str(label) for label in range(n)])
+    figure.text(MARGIN / 9, 0.925, summary, fontsize=NORMAL, color=GREY, va="center")
+    axes = figure.add_axes((0.09, 0.075, 0.81, 0.81))
     _plain(axes, "predicted label", "true label")
-    axes.tick_params(labelsize=NORMAL)
     axes.spines[:].set_visible(False)
+    shades = LinearSegmentedColormap.from_list("errors", ["#ffffff", "#fdd0a2", "#e6772e", "#8c2d04"], bad=TINT)
+    mesh = axes.pcolormesh(errors, cmap=shades, vmin=0, vmax=worst, edgecolors="white", linewidth=2)
+    for row, column in np.ndindex(n, n):
+        count, dark = int(counts[row, column]), shares[row, column] > 0.6 * worst
+        axes.text(
+            column + 0.5,
+            row + 0.5,
+            f"{count:,}",
+            ha="center",
+            va="center",
+            fontsize=NORMAL if counts.max() < 100_000 else 6,
+            weight="bold" if row == column else "normal",
+            color=INK if row == column else "white" if dark else INK if count else FAINT,
+        )
+    for row in np.flatnonzero(totals):
+        recall = _percent(shares[row, row], 1)
+        axes.text(n + 0.1, row + 0.5, recall, va="center", fontsize=SMALL, color=GREY)
+    axes.invert_yaxis()
+    ticks = np.arange(n) + 0.5
+    axes.set_xticks(ticks, [str(label) for label in range(n)])
+    axes.set_yticks(ticks, [str(label) for label in range(n)])
+    axes.tick_params(labelsize=NORMAL)
 
-    scale = figure.colorbar(mesh, cax=figure.add_axes((0.945, 0.08, 0.012, 0.3)))
-    scale.outline.set_visible(False)
-    scale.ax.yaxis.set_major_formatter(ticker.PercentFormatter(xmax=1, symbol=" %"))
-    _plain(scale.ax, "", "")
+    scale = figure.add_axes((0.65, 0.925, 0.25, 0.01))
+    figure.colorbar(
+        mesh, cax=scale, orientation="horizontal", ticks=ticker.MaxNLocator(3), format=_PERCENT
+    ).outline.set_visible(False)
+    _plain(scale, "", "")
     return _png(figure)
 
 
@@ -172,8 +179,8 @@ def mistakes(
         return _notice("None of the images was mistaken.", title)
     worst = np.argsort(-np.asarray(probabilities), kind="stable")[:25]
     captions = [f"true {labels[i]}, read {predictions[i]} ({_percent(probabilities[i], 0)})" for i in worst]
-    figure = _figure(title, width=9, height=0.9 + 1.9 * -(-len(worst) // 5))
-    _tiles(figure, images[worst], captions, columns=5, gap=(9, 8))
+    figure = _figure(title, width=9, height=0.8 + 1.76 * -(-len(worst) // 5))
+    _tiles(figure, images[worst], captions, columns=5, gap=(5, 4), scale=8)
     return _png(figure)
 
 
@@ -184,40 +191,41 @@ def samples(images: NDArray[np.uint8], labels: NDArray[np.integer], title: str) 
     """
     if len(images) == 0:
         return _notice("There are no images.", title)
-    figure = _figure(title, width=5, height=5, dpi=200)
-    _tiles(figure, images[:64], [str(label) for label in labels[:64]], columns=8, gap=(11, 13))
+    figure = _figure(title, width=5, height=5, dpi=200, size=NORMAL)
+    _tiles(figure, images[:64], [str(label) for label in labels[:64]], columns=8, gap=(9, 9), scale=3)
     return _png(figure)
 
 
-def _figure(title: str, width: float, height: float, dpi: int = 150) -> Figure:
+def _figure(title: str, width: float, height: float, dpi: int = 150, size: float = LARGE) -> Figure:
     """Open a figure of `width` x `height` inches under its title, which shrinks until it fits."""
     figure = Figure((width, height), dpi=dpi, facecolor="white")
     FigureCanvasAgg(figure)
-    font = FontProperties(weight="bold", size=HEADING)
+    font = FontProperties(weight="bold", size=size)
     heading = figure.text(
         MARGIN / width,
-        1 - 0.3 / height,
+        1 - MARGIN / height,
         _clean(title, font),
         fontproperties=font,
         color=INK,
-        verticalalignment="center",
+        va="center",
         parse_math=False,
     )
     room = figure.bbox.width - 2 * MARGIN * dpi
     taken = heading.get_window_extent().width
-    heading.set_fontsize(HEADING * min(1.0, room / max(taken, 1.0)))
+    heading.set_fontsize(size * min(1.0, room / max(taken, 1.0)))
     return figure
 
 
 def _chart(title: str, measure: str, iterations: int) -> tuple[Figure, Axes]:
     """Open a figure with axes for `measure` over `iterations`, and room for a legend above them."""
     figure = _figure(title, width=10, height=5.8)
-    axes = figure.add_axes((0.085, 0.105, 0.885, 0.73))
+    axes = figure.add_axes((0.095, 0.11, 0.87, 0.735))
     _plain(axes, "iteration", measure)
+    axes.yaxis.set_label_coords(-0.075, 0.5)
     axes.spines[["left", "bottom"]].set_color(GREY)
     axes.grid(color=GRID, linewidth=0.8)
     axes.set_xlim(0, iterations * 1.015)
-    axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(ticker.MaxNLocator(nbins=9, steps=[1, 2, 5, 10], integer=True))
     axes.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
     return figure, axes
 
@@ -248,7 +256,7 @@ def _legend(axes: Axes) -> None:
     """Set the legend in one row between title and axes, where it covers no data."""
     axes.legend(
         loc="lower left",
-        bbox_to_anchor=(-0.005, 1.01),
+        bbox_to_anchor=(0, 1.02),
         ncols=4,
         frameon=False,
         fontsize=SMALL,
@@ -260,29 +268,41 @@ def _legend(axes: Axes) -> None:
 
 
 def _tiles(
-    figure: Figure, images: NDArray[np.uint8], captions: Sequence[str], columns: int, gap: tuple[int, int]
+    figure: Figure,
+    images: NDArray[np.uint8],
+    captions: Sequence[str],
+    columns: int,
+    gap: tuple[int, int],
+    scale: int,
 ) -> None:
-    """Set images [n, h, w] into a grid, ink dark on white, each under its caption; gap: pixels above, beside."""
+    """Set images [n, h, w] into a grid, each under its caption, ink dark on a pale tile.
+
+    gap: pixels of an image above and beside each, whose every pixel takes `scale` x `scale` of the figure's.
+    """
     count, high, wide = images.shape
     down, across = high + gap[0], wide + gap[1]
-    rows = -(-count // columns)
-    page = np.full((rows * down, columns * across - gap[1]), 255, dtype=np.uint8)
-    figure_width, figure_height = figure.get_size_inches()
+    page = np.full((-(-count // columns) * down, columns * across - gap[1]), 255, dtype=np.uint8)
+    width, height = figure.bbox.size
     axes = figure.add_axes(
-        (MARGIN / figure_width, 0.15 / figure_height, 1 - 2 * MARGIN / figure_width, 1 - 0.7 / figure_height)
+        (
+            (width - scale * page.shape[1]) // 2 / width,
+            1 - (0.55 * figure.dpi + scale * page.shape[0]) / height,
+            scale * page.shape[1] / width,
+            scale * page.shape[0] / height,
+        )
     )
     axes.set_axis_off()
     for i, (image, caption) in enumerate(zip(images, captions, strict=True)):
         top, left = i // columns * down + gap[0], i % columns * across
-        page[top : top + high, left : left + wide] = 255 - image
-        axes.text(left + wide / 2, top - 2, caption, ha="center", va="bottom", fontsize=SMALL, color=INK)
-    axes.imshow(page, cmap="gray", vmin=0, vmax=255)
+        page[top : top + high, left : left + wide] = 246 - image * (246 / 255)
+        axes.text(left + wide / 2 - 0.5, top - 1.5, caption, ha="center", va="bottom", fontsize=SMALL, color=INK)
+    axes.imshow(page, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
 
 
 def _notice(sentence: str, title: str) -> bytes:
     """Draw a picture that says why there is nothing to draw."""
     figure = _figure(title, width=10, height=5.8)
-    figure.text(0.5, 0.5, sentence, ha="center", va="center", fontsize=HEADING, color=GREY)
+    figure.text(0.5, 0.5, sentence, ha="center", va="center", fontsize=LARGE, color=GREY)
     return _png(figure)
 
 

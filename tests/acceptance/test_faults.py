@@ -1,0 +1,169 @@
+"""Real processes, killed while they work: every job ends, and ends with the bits of a run that nobody disturbed."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service import broker
+from service.supervisor import free_port
+from tests.conftest import fresh_database
+from tests.stack import QUICK, Stack, alive, family, running_stack
+from tests.waiting import wait_until
+
+LONG = {"dataset": "digits", "hidden_sizes": [200, 200], "batch_size": 16, "epochs": 40, "seed": 7}
+"""Long enough to be killed in the middle."""
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    home = tmp_path_factory.mktemp("stack")
+    with running_stack(home, {"TENFOLD_DATABASE_URL": fresh_database(request, home), **QUICK}) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def undisturbed(stack: Stack) -> dict[str, Any]:
+    """A run of LONG that nobody disturbs, and its history."""
+    job = stack.finish(stack.client.submit(**LONG)["id"])
+    assert (job["state"], job["attempt"]) == ("succeeded", 1)
+    return job | {"metrics": metrics(stack, job["id"])}
+
+
+def metrics(stack: Stack, job_id: str) -> dict[str, Any]:
+    history = stack.client.metrics(job_id)
+    for epoch in history["epochs"]:
+        del epoch["seconds"]
+    return history
+
+
+def assert_same(stack: Stack, job_id: str, undisturbed: dict[str, Any]) -> None:
+    job = stack.finish(job_id)
+    assert (job["state"], job["error"]) == ("succeeded", None)
+    assert job["attempt"] >= 2, "nothing was disturbed"
+    assert job["weights_sha256"] == undisturbed["weights_sha256"]
+    assert metrics(stack, job_id) == undisturbed["metrics"]
+    epochs = [data["epoch"] for kind, data in stack.client.follow(job_id) if kind == "epoch"]
+    assert epochs == list(range(1, LONG["epochs"] + 1))  # type: ignore[operator]
+
+
+@pytest.mark.timeout(240)
+def test_a_job_whose_process_is_killed_ends_with_the_same_bits(stack: Stack, undisturbed: dict[str, Any]) -> None:
+    job_id = stack.client.submit(**LONG)["id"]
+    stack.reach_epoch(job_id, 5)
+    (child,) = stack.training_processes()
+    os.kill(child, signal.SIGKILL)
+    assert_same(stack, job_id, undisturbed)
+
+
+@pytest.mark.timeout(240)
+def test_a_job_whose_whole_worker_is_killed_ends_with_the_same_bits(stack: Stack, undisturbed: dict[str, Any]) -> None:
+    job_id = stack.client.submit(**LONG)["id"]
+    stack.reach_epoch(job_id, 5)
+    worker = stack.part("--hostname train@")
+    everything = family(worker)
+    os.kill(worker, signal.SIGKILL)
+    wait_until(lambda: not alive(everything), timeout=20, what="the children of a killed worker to end")
+    assert_same(stack, job_id, undisturbed)
+
+
+@pytest.mark.timeout(240)
+def test_a_worker_that_only_slept_through_its_lease_writes_nothing_more(
+    stack: Stack, undisturbed: dict[str, Any]
+) -> None:
+    job_id = stack.client.submit(**LONG)["id"]
+    stack.reach_epoch(job_id, 3)
+    (child,) = stack.training_processes()
+    os.kill(child, signal.SIGSTOP)
+    wait_until(lambda: stack.client.job(job_id)["state"] == "queued", timeout=30, what="the lease to expire")
+    os.kill(child, signal.SIGCONT)
+    assert_same(stack, job_id, undisturbed)
+
+
+@pytest.mark.timeout(240)
+def test_a_running_job_is_cancelled_within_an_epoch_and_keeps_what_it_learned(stack: Stack) -> None:
+    endless = LONG | {"batch_size": 1, "hidden_sizes": [1000, 1000], "epochs": 100}
+    job_id = stack.client.submit(**endless)["id"]
+    wait_until(lambda: stack.client.job(job_id)["state"] == "running", timeout=60, what="the job to begin")
+    # An epoch of 1,437 batches of this network lasts seconds; there is none yet.
+    stack.client.cancel(job_id)
+    job = stack.finish(job_id, timeout=60)
+    assert job["state"] == "cancelled"
+    history = stack.client.metrics(job_id)
+    assert len(history["epochs"]) <= 1
+    if history["epochs"]:
+        assert history["epochs"][0]["complete"] is False
+        assert len(history["losses"]) < 1437
+        assert stack.client.checkpoints(job_id)["data"][0]["name"] == "last"
+
+
+@pytest.fixture
+def lone_broker(tmp_path: Path) -> Iterator["LoneBroker"]:
+    lone = LoneBroker(tmp_path)
+    lone.start()
+    yield lone
+    lone.kill()
+
+
+class LoneBroker:
+    """A broker outside of the stack, to be killed and started again with nothing in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._lives, self._port = folder, 0, free_port()
+        self.url = f"redis://127.0.0.1:{self._port}/0"
+
+    def start(self) -> None:
+        self._lives += 1
+        command = broker.command(self._port, self._folder / f"broker-{self._lives}")
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        wait_until(lambda: broker.is_ready(self.url), timeout=20, what="the broker")
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+@pytest.mark.timeout(300)
+def test_jobs_that_wait_while_the_broker_is_replaced_by_an_empty_one_all_end(
+    tmp_path: Path, lone_broker: LoneBroker
+) -> None:
+    with running_stack(tmp_path / "home", {"TENFOLD_BROKER_URL": lone_broker.url, **QUICK}) as stack:
+        running = stack.client.submit(**LONG)["id"]
+        stack.reach_epoch(running, 2)
+        short = {"dataset": "digits", "epochs": 1}
+        waiting = [stack.client.submit(**short)["id"] for _ in range(5)]
+        lone_broker.kill()
+        unheard = [stack.client.submit(**short)["id"] for _ in range(3)]
+        lone_broker.start()
+        jobs = [stack.finish(job_id, timeout=150) for job_id in [running, *waiting, *unheard]]
+        assert {job["state"] for job in jobs} == {"succeeded"}
+        assert {job["attempt"] for job in jobs} == {1}
+
+
+@pytest.mark.timeout(200)
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can tie a process to its parent")
+def test_a_supervisor_that_is_killed_leaves_no_process_behind(tmp_path: Path) -> None:
+    with running_stack(tmp_path, QUICK) as stack:
+        everything = family(stack.process.pid)
+        assert len(everything) >= 6
+        stack.process.kill()
+        wait_until(lambda: not alive(everything), timeout=30, what="all processes to end")
+
+
+@pytest.mark.timeout(200)
+def test_ctrl_c_stops_everything_and_a_second_start_goes_on_with_what_waited(tmp_path: Path) -> None:
+    with running_stack(tmp_path, QUICK) as stack:
+        everything = family(stack.process.pid)
+        job_id = stack.client.submit(**LONG)["id"]
+        stack.reach_epoch(job_id, 2)
+        later = stack.client.submit(dataset="digits", epochs=1)["id"]
+        stack.process.send_signal(signal.SIGINT)
+        wait_until(lambda: not alive(everything), timeout=60, what="all processes to end")
+    with running_stack(tmp_path, QUICK) as stack:
+        assert stack.finish(job_id)["state"] == "succeeded"
+        assert stack.finish(later)["state"] == "succeeded"

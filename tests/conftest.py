@@ -1,0 +1,77 @@
+"""Fixtures that all tests share: real databases, a real store, a real broker, real files."""
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from service import broker
+from service.artifacts import Artifacts
+from service.settings import Settings
+from service.store import Store
+from service.supervisor import Part, Supervisor, free_port
+from tests.postgres import postgres_server
+
+_numbers = itertools.count()
+
+# Settings come from the tests; what the shell says must not change what they see.
+for name in [name for name in os.environ if name.startswith("TENFOLD_") and name != "TENFOLD_DATA"]:
+    del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """URL of a PostgreSQL server."""
+    with postgres_server() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """URL of an empty database; each test that asks for it runs on both kinds."""
+    return fresh_database(request, tmp_path)
+
+
+def fresh_database(request: pytest.FixtureRequest, folder: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{folder / 'tenfold.sqlite3'}"
+    url: str = request.getfixturevalue("postgres")
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    return url.removesuffix("postgres") + name
+
+
+@pytest.fixture(scope="session")
+def broker_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a Valkey server."""
+    port = free_port()
+    url = f"redis://127.0.0.1:{port}/0"
+    folder = tmp_path_factory.mktemp("broker")
+    part = Part("broker", broker.command(port, folder), is_ready=lambda: broker.is_ready(url))
+    with Supervisor([part], folder):
+        yield url
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    """Settings with an empty database and an empty home."""
+    return Settings(home=tmp_path, database_url=database_url, broker_url=f"redis://127.0.0.1:{free_port()}/0")
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[Store]:
+    """A store with nothing in it."""
+    store = Store.open(settings)
+    yield store
+    store.database.close()
+
+
+@pytest.fixture
+def artifacts(settings: Settings) -> Artifacts:
+    """An empty folder for files."""
+    return Artifacts(settings.artifacts)

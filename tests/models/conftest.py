@@ -1,0 +1,44 @@
+"""What the tests of the mathematics share: one thread, one split of the digits, and a processor left as it was."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import HealthCheck, settings
+
+from models import data
+from models.data import Examples, Split
+
+# Busy machines make any time limit a matter of luck.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _denormals_restored() -> Iterator[None]:
+    """Training flushes denormals for the whole thread; hypothesis refuses to draw floats on such a processor."""
+    yield
+    torch.set_flush_denormal(False)
+
+
+@pytest.fixture(scope="session")
+def digits() -> Examples:
+    return data.load("digits", Path("unused"))
+
+
+@pytest.fixture(scope="session")
+def digits_split(digits: Examples) -> Split:
+    """1,437 examples to learn from, 360 to validate with."""
+    return data.split(digits, validation_fraction=0.2, split_seed=42)
+
+
+@pytest.fixture(scope="session")
+def small_split(digits: Examples) -> Split:
+    """160 examples to learn from, 40 to validate with."""
+    return data.split(digits.sample(200, seed=0), validation_fraction=0.2, split_seed=42)

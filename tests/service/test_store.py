@@ -1,0 +1,363 @@
+"""The record, on SQLite and on PostgreSQL alike."""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import func, select, update
+
+from models.spec import TrainingSpec
+from service.settings import Settings
+from service.store import Store
+from service.store.engine import Database, now_ms
+from service.store.files import File
+from service.store.jobs import StateConflict, owner_of
+from service.store.runs import MAX_FRUITLESS_ATTEMPTS, Claim, EpochRecord, LeaseLostError
+from service.store.tables import attempts, jobs, metadata
+from tests.waiting import wait_until
+
+
+def spec(**fields: Any) -> dict[str, Any]:
+    return TrainingSpec(**fields).model_dump(mode="json")
+
+
+def submit(store: Store, **fields: Any) -> str:
+    (job_id,) = store.jobs.submit([spec(**fields)])
+    return job_id
+
+
+def claim(store: Store, job_id: str, owner: str = "worker") -> Claim:
+    taken = store.runs.claim(job_id, owner)
+    assert taken is not None
+    assert taken.job_id == job_id
+    return taken
+
+
+def epoch(number: int, **fields: Any) -> EpochRecord:
+    values: dict[str, Any] = {
+        "epoch": number,
+        "iterations": number * 3,
+        "losses": b"\0" * 12,
+        "loss": 0.5,
+        "train_accuracy": 0.9,
+        "val_accuracy": 0.8,
+        "seconds": 1.0,
+        "complete": True,
+    }
+    return EpochRecord(**values | fields)
+
+
+def file(name: str, key: str, number: int = 1) -> File:
+    return File(name=name, key=key, sha256="0" * 64, size=1, epoch=number)
+
+
+def expire(store: Store, job_id: str) -> None:
+    with store.database.writer.begin() as connection:
+        connection.execute(update(jobs).where(jobs.c.id == job_id).values(lease_expires_at=now_ms() - 1))
+
+
+def finished(store: Store, state: str = "succeeded", **fields: Any) -> str:
+    job_id = submit(store, **fields)
+    held = claim(store, job_id)
+    result = {"best_epoch": 1, "best_weights_sha256": "0" * 64}
+    store.runs.finish(held, state, result=result if state == "succeeded" else None)  # type: ignore[arg-type]
+    return job_id
+
+
+def test_the_migrations_make_the_tables_that_the_code_describes(store: Store) -> None:
+    with store.database.reader.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_opening_a_database_again_keeps_what_is_in_it(store: Store, settings: Settings) -> None:
+    job_id = submit(store)
+    again = Store.open(settings)
+    assert again.jobs.get(job_id) is not None
+    again.database.close()
+
+
+def test_many_processes_may_open_an_empty_database_at_once(database_url: str) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        for database in list(threads.map(Database.open, [database_url] * 8)):
+            database.close()
+
+
+@pytest.mark.parametrize("url", ["mysql://localhost/x", "sqlite://", "sqlite:///:memory:"])
+def test_a_database_that_several_processes_can_not_share_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="TENFOLD_DATABASE_URL"):
+        Database.open(url)
+
+
+def test_a_submitted_job_is_queued_with_its_spec(store: Store) -> None:
+    job = store.jobs.get(submit(store, name="first", epochs=3))
+    assert job is not None
+    assert (job.state, job.attempt, job.last_epoch) == ("queued", 0, 0)
+    assert TrainingSpec.model_validate(job.spec) == TrainingSpec(name="first", epochs=3)
+
+
+def test_the_clock_of_the_database_is_now(store: Store) -> None:
+    with store.database.reader.connect() as connection:
+        assert abs(connection.execute(select(now_ms())).scalar_one() - time.time() * 1000) < 5_000
+
+
+def test_jobs_are_found_by_state_name_and_labels_newest_first_in_pages(store: Store) -> None:
+    ids = [submit(store, name=f"job-{number % 2}", labels={"te.am": str(number % 3)}) for number in range(6)]
+    finished_id = finished(store, name="done")
+    assert [job.id for job in store.jobs.find(limit=100)] == [finished_id, *reversed(ids)]
+    assert [job.id for job in store.jobs.find(state="succeeded", limit=100)] == [finished_id]
+    assert [job.id for job in store.jobs.find(name="job-0", limit=100)] == [ids[4], ids[2], ids[0]]
+    assert [job.id for job in store.jobs.find(labels={"te.am": "1"}, limit=100)] == [ids[4], ids[1]]
+    assert store.jobs.find(labels={"te.am": "1", "other": "x"}, limit=100) == []
+    first = store.jobs.find(limit=3)
+    assert [job.id for job in store.jobs.find(before=first[-1].number, limit=100)] == [ids[3], ids[2], ids[1], ids[0]]
+
+
+def test_one_job_is_claimed_once_however_many_workers_hear_of_it(store: Store) -> None:
+    job_id = submit(store)
+    with ThreadPoolExecutor(8) as threads:
+        claims = list(threads.map(lambda number: store.runs.claim(job_id, f"worker-{number}"), range(8)))
+    assert sum(taken is not None for taken in claims) == 1
+
+
+def test_every_job_is_claimed_by_exactly_one_of_many_workers(store: Store) -> None:
+    ids = [submit(store) for _ in range(30)]
+    taken: list[str] = []
+
+    def work(number: int) -> None:
+        while (got := store.runs.claim(None, f"worker-{number}")) is not None:
+            taken.append(got.job_id)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(taken) == sorted(ids)
+
+
+def test_a_bell_for_a_job_that_is_done_takes_the_one_that_has_waited_longest(store: Store) -> None:
+    done, older, newer = finished(store), submit(store), submit(store)
+    first, second = store.runs.claim(done, "worker"), store.runs.claim(done, "worker")
+    assert first is not None
+    assert second is not None
+    assert (first.job_id, second.job_id) == (older, newer)
+    assert store.runs.claim(done, "worker") is None
+
+
+def test_an_epoch_is_recorded_with_its_files_and_seen_in_the_events(store: Store) -> None:
+    held = claim(store, submit(store))
+    assert store.runs.record_epoch(held, epoch(1), [file("last", "k1"), file("best", "k1")]) == []
+    assert store.runs.record_epoch(held, epoch(2), [file("last", "k2", 2)]) == []
+    assert store.runs.record_epoch(held, epoch(3), [file("last", "k3", 3), file("best", "k3", 3)]) == ["k1", "k2"]
+    owner = owner_of(held.job_id)
+    assert {row.name: (row.key, row.epoch) for row in store.files.of(owner)} == {"last": ("k3", 3), "best": ("k3", 3)}
+    assert [row.epoch for row in store.jobs.epochs(held.job_id)] == [1, 2, 3]
+    kinds = [
+        (event.type, event.data.get("state") or event.data.get("epoch")) for event in store.jobs.events(held.job_id)
+    ]
+    assert kinds == [("state", "queued"), ("state", "running"), ("epoch", 1), ("epoch", 2), ("epoch", 3)]
+
+
+def test_a_picture_of_an_earlier_epoch_does_not_replace_a_later_one(store: Store) -> None:
+    owner = owner_of(submit(store))
+    assert store.files.publish(owner, [file("loss.png", "new", 5)]) == []
+    assert store.files.publish(owner, [file("loss.png", "late", 4)]) == ["late"]
+    found = store.files.get(owner, "loss.png")
+    assert found is not None
+    assert found.key == "new"
+
+
+def test_files_of_a_job_that_was_deleted_meanwhile_are_not_pointed_to(store: Store) -> None:
+    assert store.files.publish(owner_of("gone"), [file("loss.png", "k")]) == ["k"]
+    assert store.datasets.describe("gone", {}, [file("samples.png", "k2")]) == ["k2"]
+
+
+WRITES: list[Callable[[Store, Claim], object]] = [
+    lambda store, held: store.runs.renew(held),
+    lambda store, held: store.runs.is_cancelled(held),
+    lambda store, held: store.runs.rewind(held, 0),
+    lambda store, held: store.runs.record_epoch(held, epoch(2), []),
+    lambda store, held: store.runs.finish(held, "succeeded", result={"best_epoch": 1, "best_weights_sha256": ""}),
+    lambda store, held: store.runs.finish(held, "failed"),
+]
+
+
+@pytest.mark.parametrize("write", WRITES)
+@pytest.mark.parametrize("ending", ["replaced", "waiting again", "finished", "deleted"])
+def test_a_worker_that_lost_its_job_can_write_nothing(
+    store: Store, write: Callable[[Store, Claim], object], ending: str
+) -> None:
+    held = claim(store, submit(store))
+    store.runs.record_epoch(held, epoch(1), [])
+    if ending in {"replaced", "waiting again"}:
+        expire(store, held.job_id)
+        assert store.runs.release_expired() == [held.job_id]
+    if ending == "replaced":
+        claim(store, held.job_id, "another worker")
+    if ending in {"finished", "deleted"}:
+        store.runs.finish(held, "failed")
+    if ending == "deleted":
+        assert store.jobs.delete(held.job_id)
+    before = [list(store.jobs.epochs(held.job_id)), store.jobs.get(held.job_id)]
+    with pytest.raises(LeaseLostError):
+        write(store, held)
+    assert [list(store.jobs.epochs(held.job_id)), store.jobs.get(held.job_id)] == before
+
+
+def test_a_lease_that_is_renewed_does_not_expire(store: Store) -> None:
+    held = claim(store, submit(store))
+    expire(store, held.job_id)
+    assert store.runs.renew(held) is False
+    assert store.runs.release_expired() == []
+
+
+def test_a_lease_that_is_not_renewed_expires_by_the_clock_of_the_database(store: Store, settings: Settings) -> None:
+    short = Store.open(settings.model_copy(update={"lease_seconds": 0.2}))
+    job_id = submit(store)
+    assert short.runs.claim(job_id, "worker") is not None
+    assert wait_until(short.runs.release_expired, timeout=5, what="the lease to expire") == [job_id]
+    short.database.close()
+    with store.database.reader.connect() as connection:
+        assert connection.scalar(select(attempts.c.outcome).where(attempts.c.job_id == job_id)) == "lost"
+
+
+def test_a_job_that_kills_its_workers_is_given_up_unless_it_gets_on(store: Store) -> None:
+    job_id = submit(store)
+    for _ in range(MAX_FRUITLESS_ATTEMPTS - 1):
+        claim(store, job_id)
+        expire(store, job_id)
+        assert store.runs.release_expired() == [job_id]
+    store.runs.record_epoch(claim(store, job_id), epoch(1), [])
+    for attempt in range(MAX_FRUITLESS_ATTEMPTS):
+        if attempt:
+            claim(store, job_id)
+        expire(store, job_id)
+        store.runs.release_expired()
+    job = store.jobs.get(job_id)
+    assert job is not None
+    assert (job.state, job.error["type"]) == ("failed", "worker_lost")
+
+
+def test_a_queued_job_is_cancelled_at_once_and_a_running_one_is_asked(store: Store) -> None:
+    waiting, running = submit(store), submit(store)
+    held = claim(store, running)
+    cancelled, asked = store.jobs.cancel(waiting), store.jobs.cancel(running)
+    assert cancelled is not None
+    assert asked is not None
+    assert (cancelled.state, asked.state, asked.cancel_requested) == ("cancelled", "running", True)
+    assert store.runs.is_cancelled(held) is True
+    assert store.runs.renew(held) is True
+    assert store.runs.claim(waiting, "worker") is None
+
+
+def test_cancelling_twice_is_no_error_and_leaves_one_trace(store: Store) -> None:
+    held = claim(store, submit(store))
+    for _ in range(2):
+        store.jobs.cancel(held.job_id)
+    assert [event.type for event in store.jobs.events(held.job_id)].count("cancel_requested") == 1
+
+
+def test_a_job_whose_worker_died_while_it_was_asked_to_stop_is_cancelled(store: Store) -> None:
+    held = claim(store, submit(store))
+    store.jobs.cancel(held.job_id)
+    expire(store, held.job_id)
+    assert store.runs.release_expired() == []
+    job = store.jobs.get(held.job_id)
+    assert job is not None
+    assert job.state == "cancelled"
+
+
+@pytest.mark.parametrize("state", ["succeeded", "failed"])
+def test_a_job_that_has_ended_can_not_be_cancelled(store: Store, state: str) -> None:
+    with pytest.raises(StateConflict):
+        store.jobs.cancel(finished(store, state))
+
+
+def test_only_a_job_that_does_not_run_can_be_deleted_and_nothing_of_it_stays(store: Store) -> None:
+    held = claim(store, submit(store))
+    store.runs.record_epoch(held, epoch(1), [file("last", "k1")])
+    with pytest.raises(StateConflict):
+        store.jobs.delete(held.job_id)
+    store.runs.finish(held, "failed")
+    assert store.jobs.delete(held.job_id)
+    assert not store.jobs.delete(held.job_id)
+    with store.database.reader.connect() as connection:
+        left = {
+            table.name: connection.scalar(select(func.count()).select_from(table)) for table in metadata.sorted_tables
+        }
+    assert set(left.values()) == {0}, left
+
+
+def test_the_newest_model_is_the_job_that_succeeded_last(store: Store) -> None:
+    assert store.jobs.newest_model() is None
+    first, second = submit(store), submit(store)
+    held_first, held_second = claim(store, first), claim(store, second)
+    result = {"best_epoch": 1, "best_weights_sha256": "0" * 64}
+    store.runs.finish(held_second, "succeeded", result=result)
+    store.runs.finish(held_first, "succeeded", result=result)
+    finished(store, "failed")
+    assert store.jobs.newest_model() == first
+
+
+def test_a_rewound_run_forgets_later_epochs_and_their_files(store: Store) -> None:
+    held = claim(store, submit(store))
+    for number in (1, 2, 3):
+        store.runs.record_epoch(
+            held, epoch(number), [file("last", f"k{number}", number), file(f"e{number}", f"e{number}", number)]
+        )
+    assert store.runs.rewind(held, 1) == ["e2", "e3", "k3"]
+    assert [row.epoch for row in store.jobs.epochs(held.job_id)] == [1]
+    store.runs.record_epoch(held, epoch(2), [file("last", "k2b", 2)])
+
+
+def test_jobs_that_nobody_heard_of_are_known_until_they_are_rung_again(store: Store) -> None:
+    job_id = submit(store)
+    assert store.runs.unheard(60) == []
+    assert wait_until(lambda: store.runs.unheard(0.001), timeout=5, what="the job to have waited") == [job_id]
+    store.runs.rung([job_id])
+    assert store.runs.unheard(60) == []
+    claim(store, job_id)
+    assert store.runs.unheard(-60) == []
+
+
+def test_workers_are_counted_by_role_while_they_are_seen(store: Store) -> None:
+    store.workers.seen("a:1", "train")
+    store.workers.seen("a:1", "train")
+    store.workers.seen("a:2", "errands")
+    assert (store.workers.count("train", seconds=60), store.workers.count("errands", seconds=60)) == (1, 1)
+    wait_until(lambda: store.workers.count("train", seconds=0.05) == 0, timeout=5, what="the worker to be forgotten")
+
+
+def test_a_data_set_is_pending_until_it_is_described_or_has_failed(store: Store) -> None:
+    assert store.datasets.add("mine", "upload", [file("table.npy", "k")])
+    assert not store.datasets.add("mine", "upload", [file("table.npy", "k2")])
+    store.datasets.fail("mine", "no luck")
+    store.datasets.describe_again("mine")
+    assert store.datasets.describe("mine", {"examples": 3}, [file("samples.png", "p")]) == []
+    found = store.datasets.get("mine")
+    assert found is not None
+    assert (found.state, found.error, found.description) == ("ready", None, {"examples": 3})
+    assert store.datasets.delete("mine")
+    assert store.files.of("datasets/mine") == []
+
+
+def test_writers_that_read_first_lose_no_update(store: Store) -> None:
+    job_id = submit(store)
+
+    def count_up(_: int) -> None:
+        for _ in range(10):
+            with store.database.writer.begin() as connection:
+                seen = connection.scalar(select(jobs.c.fruitless_attempts).where(jobs.c.id == job_id).with_for_update())
+                connection.execute(update(jobs).where(jobs.c.id == job_id).values(fruitless_attempts=seen + 1))
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(count_up, range(4)))
+    job = store.jobs.get(job_id)
+    assert job is not None
+    assert job.fruitless_attempts == 40
