@@ -1,6 +1,7 @@
 """Labelled images as CSV: one line an example, a label column and 784 pixel columns, as MNIST is often passed on."""
 
 import itertools
+import re
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -15,7 +16,7 @@ _LONGEST_LINE = 16 * COLUMNS
 _CHUNK = 2048
 
 
-def read(lines: Iterable[bytes]) -> NDArray[np.uint8]:
+def read(lines: Iterable[bytes], *, max_rows: int = MAX_ROWS) -> NDArray[np.uint8]:
     """Read CSV lines into a table uint8 [n, 785]: the label 0-9, then 784 pixels 0-255 from top left to bottom right.
 
     A first line that does not start with a number is taken for the header. Raises ValueError that names the first
@@ -25,37 +26,32 @@ def read(lines: Iterable[bytes]) -> NDArray[np.uint8]:
     first = next(numbered, None)
     if first is None:
         raise ValueError("the CSV is empty; send one line an example: a label and 784 pixel values")
-    if first[1][:1].isdigit():
+    if not _is_header(first[1]):
         numbered = itertools.chain([first], numbered)
     chunks: list[NDArray[np.uint8]] = []
     rows = 0
     for chunk in _chunks(numbered):
         rows += len(chunk)
-        if rows > MAX_ROWS:
-            raise ValueError(f"the CSV has more than {MAX_ROWS:,} examples; send fewer")
+        if rows > max_rows:
+            raise ValueError(f"the CSV has more than {max_rows:,} examples; send fewer")
         chunks.append(_table(chunk))
     if rows < MIN_ROWS:
         raise ValueError(f"the CSV has {rows} examples; at least {MIN_ROWS} are needed to train and to validate")
     return np.concatenate(chunks)
 
 
-def _chunks(numbered: Iterator[tuple[int, bytes]]) -> Iterator[list[tuple[int, str]]]:
-    while chunk := [_text(number, line) for number, line in itertools.islice(numbered, _CHUNK)]:
+def _is_header(line: bytes) -> bool:
+    # A sign, a quote or a byte order mark before the first digit makes a bad line of an example, not a header.
+    return bool(line.strip()) and re.match(rb"\W*\d", line) is None
+
+
+def _chunks(numbered: Iterator[tuple[int, bytes]]) -> Iterator[list[tuple[int, bytes]]]:
+    # What is cut off a line that is too long anyway would only fill the memory.
+    while chunk := [(number, line[: _LONGEST_LINE + 1]) for number, line in itertools.islice(numbered, _CHUNK)]:
         yield chunk
 
 
-def _text(number: int, line: bytes) -> tuple[int, str]:
-    if len(line) > _LONGEST_LINE:
-        raise ValueError(f"line {number} is longer than {_LONGEST_LINE:,} bytes; a line holds {COLUMNS} small numbers")
-    if not line.strip():
-        raise ValueError(f"line {number} is empty; remove it")
-    try:
-        return number, line.decode("ascii")
-    except UnicodeDecodeError:
-        raise ValueError(f"line {number} holds characters that are no digits; send plain ASCII numbers") from None
-
-
-def _table(chunk: list[tuple[int, str]]) -> NDArray[np.uint8]:
+def _table(chunk: list[tuple[int, bytes]]) -> NDArray[np.uint8]:
     try:
         table = _parse([line for _, line in chunk])
     except ValueError:
@@ -69,7 +65,21 @@ def _table(chunk: list[tuple[int, str]]) -> NDArray[np.uint8]:
     return table
 
 
-def _parse(lines: list[str]) -> NDArray[np.uint8]:
+def _text(line: bytes) -> str:
+    if len(line) > _LONGEST_LINE:
+        raise ValueError(f"is longer than {_LONGEST_LINE:,} bytes; a line holds {COLUMNS} small numbers")
+    if not line.strip():
+        raise ValueError("is empty; remove it")
+    if not line.isascii():
+        raise ValueError("holds characters that are no digits; send plain ASCII numbers")
+    text = line.decode("ascii")
+    if len(text.splitlines()) > 1:
+        raise ValueError("holds a line break amid its numbers; end lines with LF or CRLF")
+    return text
+
+
+def _parse(raw_lines: list[bytes]) -> NDArray[np.uint8]:
+    lines = [_text(line) for line in raw_lines]
     if any(line.count(",") != COLUMNS - 1 for line in lines):
         found = next(line.count(",") + 1 for line in lines if line.count(",") != COLUMNS - 1)
         raise ValueError(f"has {found} columns; {COLUMNS} are needed: a label and {PIXELS} pixels")

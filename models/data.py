@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,9 +20,14 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
-from torchvision.datasets import KMNIST, MNIST, QMNIST, FashionMNIST
 
 from models.spec import CLASSES, PIXELS, TrainingSpec
+
+if TYPE_CHECKING:
+    from torchvision.datasets import MNIST
+
+# What torchvision raises for files that are not there, cut off, or of another kind.
+_UNREADABLE = (RuntimeError, ValueError, AssertionError, TypeError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,34 +86,38 @@ def load(name: str, folder: Path) -> Examples:
     """
     if name == "digits":
         return _digits()
-    try:
-        dataset = _TORCHVISION[name]
-    except KeyError:
-        raise ValueError(f"there is no built-in data set called {name!r}") from None
+    dataset = _torchvision(name)
     try:
         found = dataset(str(folder), False)
-    except RuntimeError:
+    except _UNREADABLE:
         found = _download(name, dataset, folder)
     # QMNIST's targets carry seven columns of provenance behind the label.
     targets = found.targets if found.targets.ndim == 1 else found.targets[:, 0]
     return Examples(found.data.numpy(), targets.numpy().astype(np.int64))
 
 
-_TORCHVISION: dict[str, Callable[[str, bool], MNIST]] = {
-    "mnist": lambda root, download: MNIST(root, train=True, download=download),
-    "fashion_mnist": lambda root, download: FashionMNIST(root, train=True, download=download),
-    "kmnist": lambda root, download: KMNIST(root, train=True, download=download),
-    "qmnist": lambda root, download: QMNIST(root, what="train", download=download),
-}
+def _torchvision(name: str) -> "Callable[[str, bool], MNIST]":
+    # Imported late: torchvision takes as long as torch itself, and many a run needs none of it.
+    from torchvision.datasets import KMNIST, MNIST, QMNIST, FashionMNIST
+
+    datasets: dict[str, Callable[[str, bool], MNIST]] = {
+        "mnist": lambda root, download: MNIST(root, train=True, download=download),
+        "fashion_mnist": lambda root, download: FashionMNIST(root, train=True, download=download),
+        "kmnist": lambda root, download: KMNIST(root, train=True, download=download),
+        "qmnist": lambda root, download: QMNIST(root, what="train", download=download),
+    }
+    if name not in datasets:
+        raise ValueError(f"there is no built-in data set called {name!r}")
+    return datasets[name]
 
 
-def _download(name: str, dataset: Callable[[str, bool], MNIST], folder: Path) -> MNIST:
+def _download(name: str, dataset: "Callable[[str, bool], MNIST]", folder: Path) -> "MNIST":
     try:
-        with _one_at_a_time(folder), _impatient_sockets(seconds=20):
+        with _one_at_a_time(folder), _impatient_sockets(seconds=10):
             return dataset(str(folder), True)
-    except (OSError, RuntimeError, EOFError) as error:
+    except (OSError, EOFError, *_UNREADABLE) as error:
         raise ValueError(
-            f"the data set {name!r} is not in {folder} and could not be downloaded ({error}); "
+            f"the data set {name!r} is not in {folder}, or damaged there, and could not be downloaded ({error}); "
             f"put its files there, or use the data set 'digits', which needs no download"
         ) from error
 

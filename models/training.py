@@ -105,6 +105,9 @@ def train(
         _assert_finite(losses, epoch)
         train_accuracy = accuracy(network, split.x_train, split.y_train)
         validation = validate(network, split.x_val, split.y_val)
+        # The last step of an epoch can ruin the network behind a finite loss.
+        if np.isnan(validation.probabilities).any():
+            raise _diverged(epoch, len(losses), "the network's outputs are not numbers any more")
         if validation.accuracy > best_val_accuracy:
             best_epoch, best_val_accuracy = epoch, validation.accuracy
         complete = len(losses) == batches
@@ -215,7 +218,10 @@ def _assert_finite(losses: NDArray[np.float32], epoch: int) -> None:
     finite = np.isfinite(losses)
     if not finite.all():
         batch = int(np.argmin(finite)) + 1
-        raise DivergenceError(
-            f"training diverged at epoch {epoch}, batch {batch}: the loss is {losses[batch - 1]}; "
-            f"lower learning_rate (and momentum, if set)"
-        )
+        raise _diverged(epoch, batch, f"the loss is {losses[batch - 1]}")
+
+
+def _diverged(epoch: int, batch: int, symptom: str) -> DivergenceError:
+    return DivergenceError(
+        f"training diverged at epoch {epoch}, batch {batch}: {symptom}; lower learning_rate (and momentum, if set)"
+    )

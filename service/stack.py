@@ -28,7 +28,8 @@ def worker_parts(settings: Settings) -> list[Part]:
     train = [*_CELERY, *_QUIET, "--hostname", "train@%h", "--queues", "train", "--concurrency", str(settings.workers)]
     errands = [*_CELERY, *_QUIET, "--hostname", "errands@%h", "--queues", "errands", "--pool", "solo"]
     return [
-        Part(name="train", command=train, is_ready=_at_once, environment=settings.environment()),
+        # A job that outlasts these seconds is killed, and goes on after its last epoch when a worker is there again.
+        Part(name="train", command=train, is_ready=_at_once, environment=settings.environment(), stop_seconds=5),
         Part(name="errands", command=errands, is_ready=_at_once, environment=settings.environment(), stop_seconds=10),
     ]
 

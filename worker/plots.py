@@ -29,8 +29,6 @@ BLUE, PALE_BLUE, VERMILION = "#0072b2", "#a6cee3", "#d55e00"
 INK, GREY, FAINT, GRID, TINT = "#1f2933", "#616e7c", "#b8c0c8", "#e4e7eb", "#dcebf5"
 SMALL, NORMAL, LARGE = 9, 11, 15
 
-_PERCENT = ticker.FuncFormatter(lambda share, _: f"{100 * share:g} %")
-
 
 def loss(losses: NDArray[np.float32], epoch_ends: Sequence[int], epoch_losses: Sequence[float], title: str) -> bytes:
     """Draw the loss of every batch, its moving average, and the mean of each epoch where that epoch ends.
@@ -44,11 +42,12 @@ def loss(losses: NDArray[np.float32], epoch_ends: Sequence[int], epoch_losses: S
     values = np.asarray(losses, dtype=np.float64)
     average = moving_average(values)
     means = np.asarray(epoch_losses, dtype=np.float64)
-    lost = np.count_nonzero(~np.isfinite(values))
+    finite = np.isfinite(values)
+    lost = len(values) - np.count_nonzero(finite)
     label = f"loss of a batch ({lost:,} not finite)" if lost else "loss of a batch"
 
     figure, axes = _chart(title, "cross-entropy loss", iterations=len(values))
-    _line(axes, values, label, color=PALE_BLUE, linewidth=0.8)
+    _line(axes, values, label, color=PALE_BLUE, linewidth=0.8 if len(values) > 500 else 1.4)
     _line(axes, average, "moving average of 10 batches", color=BLUE, linewidth=1.8)
     axes.plot(
         epoch_ends,
@@ -62,12 +61,10 @@ def loss(losses: NDArray[np.float32], epoch_ends: Sequence[int], epoch_losses: S
     )
     positive = average[average > 0]
     if positive.size and positive.max() > LOG_SPAN * positive.min():
-        axes.set_yscale("log", nonpositive="clip")
         # A few lucky batches with next to no loss would otherwise take most of the axis.
-        axes.set_ylim(bottom=max(axes.get_ylim()[0], positive.min() / 10))
-        axes.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
+        _log_scale(axes, floor=positive.min() / 10)
     else:
-        axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
+        axes.set_ylim(bottom=values.min(where=finite, initial=0.0))
     _legend(axes)
     return _png(figure)
 
@@ -85,7 +82,6 @@ def accuracy(
     average = moving_average(np.asarray(train_accuracy), min_periods=1)
     best = int(np.argmax(val_accuracy))
     figure, axes = _chart(title, "accuracy", iterations=epoch_ends[-1])
-    axes.plot(epoch_ends, average, color=PALE_BLUE, linewidth=3, label="training, moving average of 10 epochs")
     for values, color, label in ((train_accuracy, BLUE, "training"), (val_accuracy, VERMILION, "validation")):
         axes.plot(
             epoch_ends,
@@ -98,17 +94,20 @@ def accuracy(
             label=label,
         )
     axes.plot(
+        epoch_ends, average, color=PALE_BLUE, linewidth=3, zorder=1.9, label="training, moving average of 10 epochs"
+    )
+    axes.plot(
         epoch_ends[best],
         val_accuracy[best],
         linestyle="",
         marker="o",
-        markersize=13,
+        markersize=12,
         markerfacecolor="none",
         markeredgecolor=INK,
         markeredgewidth=1.5,
         label=f"best validation: {_percent(val_accuracy[best], 2)} (epoch {best + 1:,})",
     )
-    axes.yaxis.set_major_formatter(_PERCENT)
+    axes.yaxis.set_major_formatter(_tick)
     _legend(axes)
     return _png(figure)
 
@@ -149,16 +148,21 @@ def confusion(counts: NDArray[np.int64], title: str) -> bytes:
     for row in np.flatnonzero(totals):
         recall = _percent(shares[row, row], 1)
         axes.text(n + 0.1, row + 0.5, recall, va="center", fontsize=SMALL, color=GREY)
+    axes.text(n + 0.1, -0.17, "right", va="center", fontsize=SMALL, color=GREY)
     axes.invert_yaxis()
     ticks = np.arange(n) + 0.5
     axes.set_xticks(ticks, [str(label) for label in range(n)])
     axes.set_yticks(ticks, [str(label) for label in range(n)])
     axes.tick_params(labelsize=NORMAL)
 
-    scale = figure.add_axes((0.65, 0.925, 0.25, 0.01))
-    figure.colorbar(
-        mesh, cax=scale, orientation="horizontal", ticks=ticker.MaxNLocator(3), format=_PERCENT
-    ).outline.set_visible(False)
+    scale = figure.add_axes((0.68, 0.92, 0.22, 0.01))
+    scale.text(
+        -0.06, 0.5, "share of the row", transform=scale.transAxes, ha="right", va="center", fontsize=SMALL, color=GREY
+    )
+    bar = figure.colorbar(
+        mesh, cax=scale, orientation="horizontal", ticks=ticker.MaxNLocator(3), format=ticker.FuncFormatter(_tick)
+    )
+    bar.outline.set_visible(False)
     _plain(scale, "", "")
     return _png(figure)
 
@@ -179,8 +183,8 @@ def mistakes(
         return _notice("None of the images was mistaken.", title)
     worst = np.argsort(-np.asarray(probabilities), kind="stable")[:25]
     captions = [f"true {labels[i]}, read {predictions[i]} ({_percent(probabilities[i], 0)})" for i in worst]
-    figure = _figure(title, width=9, height=0.8 + 1.76 * -(-len(worst) // 5))
-    _tiles(figure, images[worst], captions, columns=5, gap=(5, 4), scale=8)
+    figure = _figure(title, width=9, height=0.95 + (28 + 6) * 8 / 150 * -(-len(worst) // 5))
+    _tiles(figure, images[worst], captions, columns=5, gap=(6, 4), scale=8, head=0.6)
     return _png(figure)
 
 
@@ -192,7 +196,7 @@ def samples(images: NDArray[np.uint8], labels: NDArray[np.integer], title: str) 
     if len(images) == 0:
         return _notice("There are no images.", title)
     figure = _figure(title, width=5, height=5, dpi=200, size=NORMAL)
-    _tiles(figure, images[:64], [str(label) for label in labels[:64]], columns=8, gap=(9, 9), scale=3)
+    _tiles(figure, images[:64], [str(label) for label in labels[:64]], columns=8, gap=(9, 9), scale=3, head=0.42)
     return _png(figure)
 
 
@@ -203,7 +207,7 @@ def _figure(title: str, width: float, height: float, dpi: int = 150, size: float
     font = FontProperties(weight="bold", size=size)
     heading = figure.text(
         MARGIN / width,
-        1 - MARGIN / height,
+        1 - MARGIN * size / LARGE / height,
         _clean(title, font),
         fontproperties=font,
         color=INK,
@@ -252,6 +256,17 @@ def _marker_size(points: int) -> float:
     return float(np.clip(240 / points, 2.5, 8)) if points else 8.0
 
 
+def _log_scale(axes: Axes, floor: float) -> None:
+    """Make the vertical axis logarithmic from `floor` on, with 2 and 5 beside the powers of ten if these are few."""
+    axes.set_yscale("log", nonpositive="clip")
+    low, high = axes.get_ylim()
+    low = max(low, floor)
+    axes.set_ylim(low, high)
+    axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5) if high < 1000 * low else (1,)))
+    axes.yaxis.set_minor_locator(ticker.NullLocator())
+    axes.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
+
+
 def _legend(axes: Axes) -> None:
     """Set the legend in one row between title and axes, where it covers no data."""
     axes.legend(
@@ -274,10 +289,12 @@ def _tiles(
     columns: int,
     gap: tuple[int, int],
     scale: int,
+    head: float,
 ) -> None:
     """Set images [n, h, w] into a grid, each under its caption, ink dark on a pale tile.
 
-    gap: pixels of an image above and beside each, whose every pixel takes `scale` x `scale` of the figure's.
+    gap: (above, beside) each image, in its pixels; scale: pixels of the figure for one of an image, a whole
+    number, or some of them would be wider than others; head: inches above it all.
     """
     count, high, wide = images.shape
     down, across = high + gap[0], wide + gap[1]
@@ -286,7 +303,7 @@ def _tiles(
     axes = figure.add_axes(
         (
             (width - scale * page.shape[1]) // 2 / width,
-            1 - (0.55 * figure.dpi + scale * page.shape[0]) / height,
+            1 - (head * figure.dpi + scale * page.shape[0]) / height,
             scale * page.shape[1] / width,
             scale * page.shape[0] / height,
         )
@@ -295,7 +312,7 @@ def _tiles(
     for i, (image, caption) in enumerate(zip(images, captions, strict=True)):
         top, left = i // columns * down + gap[0], i % columns * across
         page[top : top + high, left : left + wide] = 246 - image * (246 / 255)
-        axes.text(left + wide / 2 - 0.5, top - 1.5, caption, ha="center", va="bottom", fontsize=SMALL, color=INK)
+        axes.text(left + wide / 2 - 0.5, top - 1.3, caption, ha="center", va="bottom", fontsize=SMALL, color=INK)
     axes.imshow(page, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
 
 
@@ -319,6 +336,10 @@ def _clean(title: str, font: FontProperties) -> str:
 
 def _percent(share: float, decimals: int) -> str:
     return f"{100 * share:.{decimals}f} %"
+
+
+def _tick(share: float, _position: float) -> str:
+    return f"{100 * share:g} %"
 
 
 def _png(figure: Figure) -> bytes:

@@ -1,0 +1,48 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+
+help:  ## Show what there is to make.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/run  ## Train a network on handwritten digits through the real service, and let it read.
+	@TENFOLD_DATA="$${TENFOLD_DATA:-$(CURDIR)/.tenfold/data}" $(BIN)/tenfold demo
+
+up: $(VENV)/run  ## Start broker, workers and API, and keep them alive until Ctrl-C.
+	@exec $(BIN)/tenfold up
+
+test: $(VENV)/dev  ## Run all tests; they start a real broker and real databases themselves.
+	$(BIN)/python -m pytest
+
+check: $(VENV)/dev  ## Lint, format, types, dependencies.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/deptry .
+
+bench: $(VENV)/bench  ## Run every bench; each prints machine, versions, n, median and spread.
+	@for bench in bench/train.py bench/overhead.py; do $(BIN)/python $$bench || exit 1; done
+
+clean:  ## Remove what was installed and what the demo left; .tenfold, the state of `make up`, stays.
+	rm -rf $(VENV) demo
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit("Tenfold needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing; torch is large, the first time takes some minutes ..."
+	$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/dev: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing; torch is large, the first time takes some minutes ..."
+	$(INSTALL) --editable '.[dev]'
+	@touch $@ $(VENV)/run
+
+$(VENV)/bench: $(VENV)/run
+
+.PHONY: help demo up test check bench clean
