@@ -1,11 +1,8 @@
 """Which data sets there are: those that are built in, and those on record."""
 
-from typing import Any
-
-from sqlalchemy import Row
-
 from service.schemas import Dataset, DatasetDescription
 from service.store import Store
+from service.store.engine import Record
 
 BUILTIN = ("digits", "fashion_mnist", "kmnist", "mnist", "qmnist")
 
@@ -15,7 +12,7 @@ def exists(name: str, store: Store) -> bool:
     return name in BUILTIN or store.datasets.get(name) is not None
 
 
-def show(name: str, row: Row[Any] | None) -> Dataset:
+def show(name: str, row: Record | None) -> Dataset:
     """Show a data set; a built-in one that nobody has asked for yet has no row."""
     links = {"self": f"/datasets/{name}", "samples": f"/datasets/{name}/samples.png"}
     if row is None:

@@ -1,12 +1,13 @@
 """Draws a job's history and what its network got wrong: arrays in, PNG bytes out.
 
-Nothing here goes through pyplot or writes rcParams: figures may be drawn in any thread, and the same input
+Nothing here goes through pyplot or writes rcParams, so no picture depends on one drawn before: the same input
 gives the same bytes.
 """
 
 import io
 import unicodedata
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib import ticker
@@ -34,37 +35,33 @@ def loss(losses: NDArray[np.float32], epoch_ends: Sequence[int], epoch_losses: S
     """Draw the loss of every batch, its moving average, and the mean of each epoch where that epoch ends.
 
     losses: [iterations]; epoch_ends: [epochs], the iterations done by then; epoch_losses: [epochs]. The axis
-    is logarithmic when the moving average spans more than `LOG_SPAN`. Losses that are not finite are left out
-    of the line and counted in the legend.
+    is logarithmic when the highest moving average is more than `LOG_SPAN` times the lowest. Losses that are not
+    finite are left out of the line and counted in the legend.
     """
     if len(losses) == 0:
         return _notice("No epoch has ended yet.", title)
     values = np.asarray(losses, dtype=np.float64)
-    average = moving_average(values)
-    means = np.asarray(epoch_losses, dtype=np.float64)
     finite = np.isfinite(values)
+    if not finite.any():
+        return _notice("None of the losses was a finite number.", title)
     lost = len(values) - np.count_nonzero(finite)
     label = f"loss of a batch ({lost:,} not finite)" if lost else "loss of a batch"
 
     figure, axes = _chart(title, "cross-entropy loss", iterations=len(values))
     _line(axes, values, label, color=PALE_BLUE, linewidth=0.8 if len(values) > 500 else 1.4)
+    average = moving_average(values)
     _line(axes, average, "moving average of 10 batches", color=BLUE, linewidth=1.8)
-    axes.plot(
-        epoch_ends,
-        np.where(np.isfinite(means), means, np.nan),
-        linestyle="",
-        marker="o",
-        markersize=_marker_size(len(means)),
-        markeredgecolor="white",
-        color=VERMILION,
-        label="mean of an epoch",
-    )
+    means = np.asarray(epoch_losses, dtype=np.float64)
+    means[~np.isfinite(means)] = np.nan
+    marks = _marks(len(means)) or {"marker": ".", "markersize": 4}
+    axes.plot(epoch_ends, means, label="mean of an epoch", color=VERMILION, linestyle="", **marks)
     positive = average[average > 0]
     if positive.size and positive.max() > LOG_SPAN * positive.min():
         # A few lucky batches with next to no loss would otherwise take most of the axis.
         _log_scale(axes, floor=positive.min() / 10)
     else:
-        axes.set_ylim(bottom=values.min(where=finite, initial=0.0))
+        low, high = values.min(where=finite, initial=0.0), values.max(where=finite, initial=0.0)
+        axes.set_ylim(low, high + (0.05 * (high - low) or 1.0))
     _legend(axes)
     return _png(figure)
 
@@ -79,34 +76,34 @@ def accuracy(
     """
     if len(epoch_ends) == 0:
         return _notice("No epoch has ended yet.", title)
-    average = moving_average(np.asarray(train_accuracy), min_periods=1)
-    best = int(np.argmax(val_accuracy))
+    training, validation = np.array(train_accuracy), np.array(val_accuracy)
+    average = moving_average(training, min_periods=1)
+    best = int(validation.argmax())
     figure, axes = _chart(title, "accuracy", iterations=epoch_ends[-1])
-    for values, color, label in ((train_accuracy, BLUE, "training"), (val_accuracy, VERMILION, "validation")):
-        axes.plot(
-            epoch_ends,
-            values,
-            color=color,
-            linewidth=1.8,
-            marker="o",
-            markersize=_marker_size(len(epoch_ends)),
-            markeredgecolor="white",
-            label=label,
-        )
-    axes.plot(
-        epoch_ends, average, color=PALE_BLUE, linewidth=3, zorder=1.9, label="training, moving average of 10 epochs"
+    line = _marks(len(epoch_ends)) or {"linewidth": 0.8}
+    curves = (
+        ("training", training, {"color": BLUE, **line}),
+        ("validation", validation, {"color": VERMILION, **line}),
+        ("training, moving average of 10 epochs", average, {"color": PALE_BLUE, "linewidth": 3, "zorder": 1.9}),
     )
+    # Not clipped: a perfect accuracy lies on the edge of the axes, and its marks are to be seen whole.
+    for label, values, style in curves:
+        axes.plot(epoch_ends, values, label=label, clip_on=False, **style)
     axes.plot(
         epoch_ends[best],
-        val_accuracy[best],
+        validation[best],
+        label=f"best validation: {_percent(validation[best], 2)} (epoch {best + 1:,})",
+        color=INK,
         linestyle="",
         marker="o",
         markersize=12,
         markerfacecolor="none",
-        markeredgecolor=INK,
         markeredgewidth=1.5,
-        label=f"best validation: {_percent(val_accuracy[best], 2)} (epoch {best + 1:,})",
+        clip_on=False,
     )
+    low, high = min(training.min(), validation.min()), max(training.max(), validation.max())
+    pad = max(0.08 * (high - low), 0.005)
+    axes.set_ylim(max(low - pad, 0.0), min(high + pad, 1.0))
     axes.yaxis.set_major_formatter(_tick)
     _legend(axes)
     return _png(figure)
@@ -157,7 +154,7 @@ def confusion(counts: NDArray[np.int64], title: str) -> bytes:
 
     scale = figure.add_axes((0.68, 0.92, 0.22, 0.01))
     scale.text(
-        -0.06, 0.5, "share of the row", transform=scale.transAxes, ha="right", va="center", fontsize=SMALL, color=GREY
+        -0.06, 0.5, "share of its row", transform=scale.transAxes, ha="right", va="center", fontsize=SMALL, color=GREY
     )
     bar = figure.colorbar(
         mesh, cax=scale, orientation="horizontal", ticks=ticker.MaxNLocator(3), format=ticker.FuncFormatter(_tick)
@@ -215,8 +212,9 @@ def _figure(title: str, width: float, height: float, dpi: int = 150, size: float
         parse_math=False,
     )
     room = figure.bbox.width - 2 * MARGIN * dpi
-    taken = heading.get_window_extent().width
-    heading.set_fontsize(size * min(1.0, room / max(taken, 1.0)))
+    while heading.get_window_extent().width > room:
+        size *= 0.95
+        heading.set_fontsize(size)
     return figure
 
 
@@ -246,14 +244,18 @@ def _plain(axes: Axes, xlabel: str, ylabel: str) -> None:
 def _line(axes: Axes, values: NDArray[np.float64], label: str, *, color: str, linewidth: float) -> None:
     """Draw values [iterations] as a line through the finite ones, with points where they are few."""
     finite = np.flatnonzero(np.isfinite(values))
+    if not finite.size:
+        return
     chosen = finite[downsample(values[finite], MAX_POINTS)]
     marker = "o" if len(values) <= 20 else ""
     axes.plot(chosen + 1, values[chosen], label=label, color=color, linewidth=linewidth, marker=marker, markersize=4)
 
 
-def _marker_size(points: int) -> float:
-    """Shrink the markers of many epochs, so that they stay points beside each other."""
-    return float(np.clip(240 / points, 2.5, 8)) if points else 8.0
+def _marks(points: int) -> dict[str, Any]:
+    """Style the markers of a line that has one for each epoch; beyond a hundred they would hide it, and are none."""
+    if points > 100:
+        return {}
+    return {"marker": "o", "markersize": 8 if points <= 40 else 5, "markeredgecolor": "white"}
 
 
 def _log_scale(axes: Axes, floor: float) -> None:

@@ -3,13 +3,12 @@
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, BinaryIO
 
 import numpy as np
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from numpy.typing import NDArray
-from sqlalchemy import Row
 
 from models.csv_images import read
 from models.spec import Name
@@ -20,6 +19,7 @@ from service.routes import Given
 from service.routes.downloads import download, wait_for
 from service.schemas import Dataset, DatasetList, problems
 from service.store.datasets import owner_of
+from service.store.engine import Record
 
 router = APIRouter(tags=["data sets"])
 
@@ -42,7 +42,7 @@ async def get(name: DatasetName, response: Response, parts: Given) -> Dataset:
     a request should, the state is `pending`: ask again.
     """
     await run_in_threadpool(_ask_for_description, parts, name)
-    row: Row[Any] | None
+    row: Record | None
     try:
         row = await _described(parts, name)
     except NotYet as not_yet:
@@ -64,7 +64,7 @@ async def samples(name: DatasetName, request: Request, parts: Given) -> Response
     if row.state == "failed":
         raise Conflict(row.error)
 
-    def picture() -> Row[Any]:
+    def picture() -> Record:
         file = parts.store.files.get(owner_of(name), "samples.png")
         if file is None:
             raise NotFound(f"there is no data set called {name!r}")
@@ -126,8 +126,8 @@ def _ask_for_description(parts: Parts, name: str) -> None:
         raise NotYet("the broker does not answer, so that no worker can be asked to look", retry_after=5)
 
 
-async def _described(parts: Parts, name: str) -> Row[Any]:
-    def settled() -> Row[Any] | None:
+async def _described(parts: Parts, name: str) -> Record:
+    def settled() -> Record | None:
         row = parts.store.datasets.get(name)
         return row if row is not None and row.state != "pending" else None
 
@@ -141,7 +141,7 @@ async def _receive(chunks: AsyncIterator[bytes], file: BinaryIO) -> None:
     file.seek(0)
 
 
-def _keep(parts: Parts, name: str, file: BinaryIO) -> Row[Any]:
+def _keep(parts: Parts, name: str, file: BinaryIO) -> Record:
     try:
         table: NDArray[np.uint8] = read(file)
     except ValueError as error:

@@ -9,11 +9,11 @@ from typing import Any, BinaryIO, TypeVar
 from fastapi import Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
-from sqlalchemy import Row
 from starlette.types import Receive, Scope, Send
 
 from service.errors import NotYet
 from service.parts import Parts
+from service.store.engine import Record
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ class _OpenFileResponse(FileResponse):
 
 
 def download(
-    request: Request, parts: Parts, find: Callable[[], Row[Any]], *, media_type: str, filename: str | None = None
+    request: Request, parts: Parts, find: Callable[[], Record], *, media_type: str, filename: str | None = None
 ) -> Response:
     """Serve the file that `find` points to; its SHA-256 is its ETag."""
     for _ in range(_TRIES):

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import delete, select, update
 
-from service.store.engine import Database, insert_or, now_ms
+from service.store.engine import Database, Record, insert_or, now_ms
 from service.store.files import File, publish
 from service.store.tables import artifacts, datasets
 
@@ -26,12 +26,12 @@ class Datasets:
 
     database: Database
 
-    def get(self, name: str) -> Row[Any] | None:
+    def get(self, name: str) -> Record | None:
         """Look a data set up."""
         with self.database.reader.connect() as connection:
             return connection.execute(select(datasets).where(datasets.c.name == name)).one_or_none()
 
-    def all(self) -> Sequence[Row[Any]]:
+    def all(self) -> Sequence[Record]:
         """List the data sets by name."""
         with self.database.reader.connect() as connection:
             return connection.execute(select(datasets).order_by(datasets.c.name)).all()

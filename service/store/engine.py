@@ -7,7 +7,7 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import BigInteger, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import BigInteger, Connection, Engine, Row, create_engine, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.compiler import compiles
@@ -17,6 +17,9 @@ from sqlalchemy.sql.schema import Table
 
 DatabaseError = DBAPIError
 """What any method of the store raises when the database can't be reached or stays locked."""
+
+Record = Row[Any]
+"""A row of any table: what the store gives to those who ask; columns are attributes."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 0x7E4F01D  # any number, as long as no other program on the database takes it

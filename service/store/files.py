@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, exists, select
+from sqlalchemy import Connection, delete, exists, select
 
-from service.store.engine import Database, insert_or, now_ms
+from service.store.engine import Database, Record, insert_or, now_ms
 from service.store.tables import artifacts, datasets, jobs
 
 
@@ -58,13 +58,13 @@ class Files:
 
     database: Database
 
-    def get(self, owner: str, name: str) -> Row[Any] | None:
+    def get(self, owner: str, name: str) -> Record | None:
         """Look a pointer up."""
         query = select(artifacts).where(artifacts.c.owner == owner, artifacts.c.name == name)
         with self.database.reader.connect() as connection:
             return connection.execute(query).one_or_none()
 
-    def of(self, owner: str) -> Sequence[Row[Any]]:
+    def of(self, owner: str) -> Sequence[Record]:
         """List the files of an owner by name."""
         query = select(artifacts).where(artifacts.c.owner == owner).order_by(artifacts.c.name)
         with self.database.reader.connect() as connection:

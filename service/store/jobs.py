@@ -11,16 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
-from service.store.engine import Database, now_ms
+from service.store.engine import Database, Record, now_ms
 from service.store.tables import artifacts, epochs, events, jobs, models
 
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 STATES: tuple[State, ...] = get_args(State)
 FINAL_STATES: tuple[State, ...] = ("succeeded", "failed", "cancelled")
 
-Job = Row[Any]
+Job = Record
 """A row of the table `jobs`."""
 
 
@@ -129,12 +129,12 @@ class Jobs:
             connection.execute(delete(jobs).where(jobs.c.id == job_id))
             return True
 
-    def epochs(self, job_id: str) -> Sequence[Row[Any]]:
+    def epochs(self, job_id: str) -> Sequence[Record]:
         """List what each epoch brought, in order."""
         with self.database.reader.connect() as connection:
             return connection.execute(select(epochs).where(epochs.c.job_id == job_id).order_by(epochs.c.epoch)).all()
 
-    def events(self, job_id: str, *, after: int = 0, limit: int = 1000) -> Sequence[Row[Any]]:
+    def events(self, job_id: str, *, after: int = 0, limit: int = 1000) -> Sequence[Record]:
         """List what happened to a job, in order; only events whose number is above `after`."""
         query = (
             select(events)

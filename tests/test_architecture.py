@@ -1,0 +1,87 @@
+"""Every library has one home, and imports go one way: worker -> service -> models."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+ROOMS = {"models": {"models"}, "service": {"models", "service"}, "worker": {"models", "service", "worker"}}
+HOMES = {
+    "alembic": {"service/store"},
+    "celery": {"service/queue.py", "worker/app.py"},
+    "fastapi": {"service/app.py", "service/routes"},
+    "kombu": {"service/queue.py"},
+    "matplotlib": {"worker/plots.py"},
+    "pandas": {"models/history.py"},
+    "PIL": {"models/images.py"},
+    "psycopg": set(),
+    "pydantic_settings": {"service/settings.py"},
+    "redis": {"service/broker.py", "service/queue.py"},
+    "rich": {"service/demo.py"},
+    "safetensors": {"models/checkpoints.py", "models/inference.py"},
+    "sklearn": {"models/data.py"},
+    "sqlalchemy": {"service/store"},
+    "starlette": {"service/app.py", "service/routes", "service/security.py"},
+    "torch": {
+        "models/checkpoints.py",
+        "models/data.py",
+        "models/evaluation.py",
+        "models/networks.py",
+        "models/training.py",
+        "worker/app.py",  # sets the threads of a training process
+    },
+    "torchvision": {"models/data.py"},
+    "typer": {"service/cli.py"},
+    "uvicorn": {"service/cli.py"},
+}
+FILES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            assert node.module is not None
+            yield node.module.partition(".")[0]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_one_way_and_every_library_stays_at_home(path: Path) -> None:
+    name = path.relative_to(ROOT).as_posix()
+    for library in imports(path):
+        if library in ROOMS:
+            assert library in ROOMS[name.partition("/")[0]], f"{name} must not import {library}"
+        for home in HOMES.get(library, {name}):
+            if name == home or name.startswith(f"{home}/"):
+                break
+        else:
+            pytest.fail(f"{name} imports {library}, whose home is {sorted(HOMES[library])}")
+
+
+def test_every_home_is_lived_in() -> None:
+    used = {
+        library: {path.relative_to(ROOT).as_posix() for path in FILES if library in imports(path)} for library in HOMES
+    }
+    for library, homes in HOMES.items():
+        for home in homes:
+            assert any(name == home or name.startswith(f"{home}/") for name in used[library]), f"{library}: {home}"
+
+
+def test_a_source_file_is_one_idea_of_at_most_three_hundred_lines() -> None:
+    long = {path.relative_to(ROOT).as_posix(): len(path.read_text().splitlines()) for path in FILES}
+    # One part each, too entangled to cut: shapes on the wire, all plots.
+    allowed = {"service/schemas.py", "worker/plots.py"}
+    assert {name: lines for name, lines in long.items() if lines > 300 and name not in allowed} == {}
+
+
+@pytest.mark.parametrize("module", ["service.app", "service.cli", "service.demo", "worker.app", "worker.draw"])
+def test_only_training_processes_load_torch(module: str) -> None:
+    # What a process imports at its start; that a running API has not loaded torch is a test of the API.
+    script = f"import sys, {module}; sys.exit(sum(name in sys.modules for name in ('torch', 'sklearn')))"
+    assert subprocess.run([sys.executable, "-c", script], check=False, cwd=ROOT).returncode == 0

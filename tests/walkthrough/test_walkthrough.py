@@ -1,0 +1,259 @@
+"""Tenfold from a client's side, step by step. Read it from top to bottom; each step stands on its own.
+
+`tenfold` is an HTTP client of a service that runs for real: API, database, broker, workers.
+"""
+
+import csv
+import hashlib
+import io
+import json
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from httpx_sse import connect_sse
+from PIL import Image, ImageDraw
+from safetensors.numpy import load
+
+from tests.waiting import wait_until
+
+
+def train(tenfold: httpx.Client, **spec: Any) -> dict[str, Any]:
+    """Post a job and wait for its end."""
+    job = tenfold.post("/jobs", json={"dataset": "digits", **spec}).raise_for_status().json()
+    return wait_until(lambda: ended(tenfold, job["id"]), timeout=60, what="the job to end")
+
+
+def ended(tenfold: httpx.Client, job_id: str) -> dict[str, Any] | None:
+    job: dict[str, Any] = tenfold.get(f"/jobs/{job_id}").raise_for_status().json()
+    return job if job["state"] in {"succeeded", "failed", "cancelled"} else None
+
+
+@pytest.fixture(scope="module")
+def trained(tenfold: httpx.Client) -> dict[str, Any]:
+    """A network that has been trained."""
+    return train(tenfold, name="first", epochs=10, learning_rate=0.01)
+
+
+def test_a_job_is_accepted_at_once_and_trained_in_its_own_time(tenfold: httpx.Client) -> None:
+    answer = tenfold.post("/jobs", json={"dataset": "digits", "hidden_sizes": [100, 50], "epochs": 10})
+    assert answer.status_code == 202
+    job = answer.json()
+    assert answer.headers["location"] == f"/jobs/{job['id']}"
+    assert job["state"] == "queued"
+    assert job["parameters"] == 84_060
+
+    job = wait_until(lambda: ended(tenfold, job["id"]), timeout=60, what="the job to end")
+    assert job["state"] == "succeeded"
+    assert job["progress"] == {"epoch": 10, "epochs": 10, "fraction": 1.0, "eta_seconds": 0.0}
+    assert job["result"]["val_accuracy"] > 0.9
+
+
+def test_a_job_is_followed_live_as_a_stream_of_events(tenfold: httpx.Client) -> None:
+    job = tenfold.post("/jobs", json={"dataset": "digits", "epochs": 3}).json()
+    seen = []
+    with connect_sse(tenfold, "GET", f"/jobs/{job['id']}/events") as source:
+        for event in source.iter_sse():
+            data = event.json().get("data", {})
+            seen.append((event.event, data.get("state") or data.get("epoch")))
+    assert seen == [
+        ("state", "queued"),
+        ("state", "running"),
+        ("epoch", 1),
+        ("epoch", 2),
+        ("epoch", 3),
+        ("state", "succeeded"),
+        ("end", None),
+    ]
+
+
+def test_a_client_that_lost_the_stream_goes_on_where_it_stopped(tenfold: httpx.Client, trained: dict[str, Any]) -> None:
+    events = tenfold.get(f"/jobs/{trained['id']}/events").json()["data"]
+    middle = events[4]["id"]
+    with connect_sse(tenfold, "GET", f"/jobs/{trained['id']}/events", headers={"Last-Event-ID": str(middle)}) as source:
+        ids = [int(event.id) for event in source.iter_sse() if event.event != "end"]
+    assert ids == [event["id"] for event in events[5:]]
+
+
+def test_the_history_holds_every_batch_and_every_epoch(tenfold: httpx.Client, trained: dict[str, Any]) -> None:
+    history = tenfold.get(trained["links"]["metrics"]).json()
+    batches = 10 * 12  # 1,437 images of the training part in batches of 128
+    assert history["iters"] == list(range(1, batches + 1))
+    assert len(history["losses"]) == len(history["moving_average"]) == batches
+    assert history["moving_average"][8:10] == [None, pytest.approx(np.mean(history["losses"][:10]), rel=1e-4)]
+    assert len(history["train_acc"]) == len(history["val_acc"]) == len(history["epochs"]) == 10
+    assert history["losses"][-1] < history["losses"][0]
+    assert history["reduced"] is False
+
+
+def test_a_long_history_is_reduced_without_losing_its_extremes(tenfold: httpx.Client, trained: dict[str, Any]) -> None:
+    whole = tenfold.get(trained["links"]["metrics"]).json()
+    brief = tenfold.get(trained["links"]["metrics"], params={"max_points": 20}).json()
+    assert len(brief["iters"]) <= 20
+    assert (brief["reduced"], brief["total_points"]) == (True, 120)
+    assert {brief["iters"][0], brief["iters"][-1]} == {1, 120}
+    assert {min(brief["losses"]), max(brief["losses"])} == {min(whole["losses"]), max(whole["losses"])}
+
+
+def test_the_history_comes_as_csv_too(tenfold: httpx.Client, trained: dict[str, Any]) -> None:
+    answer = tenfold.get(trained["links"]["metrics"], params={"format": "csv"})
+    assert answer.headers["content-type"].startswith("text/csv")
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert len(rows) == 120
+    assert [row["iteration"] for row in rows if row["val_acc"]] == [str(12 * epoch) for epoch in range(1, 11)]
+    assert {row["epoch"] for row in rows[:12]} == {"1"}
+
+
+@pytest.mark.parametrize("plot", ["loss", "accuracy", "confusion", "mistakes"])
+def test_plots_are_drawn_when_somebody_asks(tenfold: httpx.Client, trained: dict[str, Any], plot: str) -> None:
+    answer = tenfold.get(trained["links"][f"{plot}_plot"])
+    assert answer.headers["content-type"] == "image/png"
+    assert Image.open(io.BytesIO(answer.content)).size[0] > 1000
+    again = tenfold.get(trained["links"][f"{plot}_plot"], headers={"If-None-Match": answer.headers["etag"]})
+    assert again.status_code == 304
+
+
+def test_the_weights_are_downloaded_and_their_hash_is_on_record(tenfold: httpx.Client, trained: dict[str, Any]) -> None:
+    last, best = tenfold.get(trained["links"]["checkpoints"]).json()["data"]
+    file = tenfold.get(last["url"])
+    digest = hashlib.sha256(file.content).hexdigest()
+    assert digest == last["sha256"] == trained["weights_sha256"] == file.headers["etag"].strip('"')
+    assert load(file.content)["linear1.weight"].shape == (100, 784)
+    assert last["about"]["spec"] == trained["spec"]
+    assert set(last["about"]["normalisation"]) == {"mean", "deviation"}
+    assert best["epoch"] == trained["result"]["best_epoch"]
+    part = tenfold.get(last["url"], headers={"Range": "bytes=8-15"})
+    assert (part.status_code, part.content) == (206, file.content[8:16])
+
+
+def test_the_network_reads_images_that_it_never_saw(tenfold: httpx.Client, trained: dict[str, Any]) -> None:
+    examples = tenfold.get(trained["links"]["examples"], params={"limit": 100}).json()
+    answer = tenfold.post("/predict", json={"images": examples["images"], "model": trained["id"]}).json()
+    read = [prediction["digit"] for prediction in answer["predictions"]]
+    assert np.mean(np.array(read) == examples["labels"]) > 0.9
+    assert answer["model"]["job_id"] == trained["id"]
+    assert answer["model"]["weights_sha256"] == trained["result"]["best_weights_sha256"]
+
+
+def test_one_image_is_one_answer_however_it_is_sent(tenfold: httpx.Client, trained: dict[str, Any]) -> None:
+    image = tenfold.get(trained["links"]["examples"], params={"limit": 1}).json()["images"][0]
+    pixels = np.array(image, dtype=np.uint8)
+    png = io.BytesIO()
+    Image.fromarray(pixels).save(png, "PNG")
+    model = {"model": trained["id"]}
+    answers = [
+        tenfold.post("/predict", json={"image": image, **model}).json(),
+        tenfold.post("/predict", params=model, content=png.getvalue(), headers={"Content-Type": "image/png"}).json(),
+        tenfold.post(
+            "/predict", params=model, content=pixels.tobytes(), headers={"Content-Type": "application/octet-stream"}
+        ).json(),
+    ]
+    assert answers[0] == answers[1] == answers[2]
+    assert set(answers[0]) == {"digit", "probabilities", "model"}
+    assert sum(answers[0]["probabilities"]) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_a_drawing_of_any_size_is_read(tenfold: httpx.Client, trained: dict[str, Any]) -> None:
+    paper = Image.new("L", (300, 200), 255)
+    ImageDraw.Draw(paper).line([(150, 30), (150, 170)], fill=0, width=18)
+    png = io.BytesIO()
+    paper.save(png, "PNG")
+    answer = tenfold.post(
+        "/predict",
+        params={"model": trained["id"]},
+        content=png.getvalue(),
+        headers={"Content-Type": "image/png"},
+    )
+    assert answer.json()["digit"] == 1
+
+
+def test_who_names_no_network_asks_the_one_that_succeeded_last(tenfold: httpx.Client) -> None:
+    newest = train(tenfold, epochs=1)
+    answer = tenfold.post("/predict", content=bytes(784), headers={"Content-Type": "application/octet-stream"})
+    assert answer.json()["model"]["job_id"] == newest["id"]
+
+
+def test_jobs_are_found_again_by_name_label_and_state(tenfold: httpx.Client) -> None:
+    ids = [train(tenfold, epochs=1, name="sought", labels={"round": str(number)})["id"] for number in range(3)]
+    found = tenfold.get("/jobs", params={"name": "sought", "state": "succeeded"}).json()["data"]
+    assert [job["id"] for job in found] == ids[::-1]
+    labelled = tenfold.get("/jobs", params={"name": "sought", "label": "round:1"}).json()["data"]
+    assert [job["id"] for job in labelled] == [ids[1]]
+    page = tenfold.get("/jobs", params={"name": "sought", "limit": 2}).json()
+    assert page["has_more"]
+    assert [job["id"] for job in tenfold.get(page["next"]).json()["data"]] == [ids[0]]
+
+
+def test_equal_jobs_end_with_equal_weights(tenfold: httpx.Client) -> None:
+    spec = {"architecture": "nmlp", "hidden_sizes": [30, 5], "dropout": 0.5, "epochs": 2, "seed": 3}
+    first, second = train(tenfold, **spec), train(tenfold, **spec)
+    assert first["weights_sha256"] == second["weights_sha256"]
+
+
+def test_a_job_that_is_no_longer_wanted_is_cancelled_and_deleted(tenfold: httpx.Client) -> None:
+    job = tenfold.post("/jobs", json={"dataset": "digits", "epochs": 1000, "batch_size": 2}).json()
+    wait_until(lambda: tenfold.get(f"/jobs/{job['id']}").json()["progress"]["epoch"] >= 1, timeout=60, what="an epoch")
+    assert tenfold.get(job["links"]["loss_plot"]).status_code == 200, "a running job can be looked at"
+    assert tenfold.delete(f"/jobs/{job['id']}").status_code == 409
+
+    assert tenfold.post(job["links"]["cancel"]).status_code == 202
+    job = wait_until(lambda: ended(tenfold, job["id"]), timeout=30, what="the job to stop")
+    assert job["state"] == "cancelled"
+    assert job["result"]["epochs"] >= 1
+    assert tenfold.get(f"/jobs/{job['id']}/checkpoints/best.safetensors").status_code == 200
+
+    assert tenfold.delete(f"/jobs/{job['id']}").status_code == 204
+    assert tenfold.get(f"/jobs/{job['id']}").status_code == 404
+
+
+def test_a_data_set_is_described_and_shown(tenfold: httpx.Client) -> None:
+    digits = tenfold.get("/datasets/digits").json()
+    assert (digits["state"], digits["source"]) == ("ready", "builtin")
+    assert digits["description"]["examples"] == sum(digits["description"]["class_counts"]) == 1797
+    assert Image.open(io.BytesIO(tenfold.get(digits["links"]["samples"]).content)).size == (1000, 1000)
+    assert "mnist" in {dataset["name"] for dataset in tenfold.get("/datasets").json()["data"]}
+
+
+def test_an_uploaded_csv_is_a_data_set_like_any_other(tenfold: httpx.Client) -> None:
+    random = np.random.default_rng(0)
+    labels = np.arange(200) % 2
+    pixels = random.integers(0, 100, (200, 784)) + 100 * labels[:, None]  # zeros are dark, ones are bright
+    header = ",".join(["label", *(f"pixel{number}" for number in range(784))])
+    rows = "\n".join(",".join(map(str, [label, *row])) for label, row in zip(labels, pixels, strict=True))
+    answer = tenfold.post(
+        "/datasets",
+        params={"name": "dark-or-bright"},
+        content=f"{header}\n{rows}\n",
+        headers={"Content-Type": "text/csv"},
+    )
+    assert answer.status_code == 201
+    described = tenfold.get(answer.headers["location"]).json()
+    assert described["description"]["class_counts"][:3] == [100, 100, 0]
+    job = train(tenfold, dataset="dark-or-bright", epochs=5)
+    assert job["result"]["val_accuracy"] == 1.0
+    assert tenfold.delete("/datasets/dark-or-bright").status_code == 204
+
+
+def test_what_can_not_be_trained_is_refused_with_the_field_and_the_remedy(tenfold: httpx.Client) -> None:
+    answer = tenfold.post("/jobs", json={"learning_rate": -1, "epoch": 3})
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert {error["pointer"] for error in answer.json()["errors"]} == {"/learning_rate", "/epoch"}
+
+
+def test_a_job_that_diverges_says_so(tenfold: httpx.Client) -> None:
+    job = train(tenfold, optimizer="sgd", learning_rate=10.0, hidden_sizes=[500, 500, 500], epochs=5)
+    assert job["state"] == "failed"
+    assert job["error"]["type"] == "DivergenceError"
+    assert "lower learning_rate" in job["error"]["message"]
+
+
+def test_the_documentation_is_served_without_the_internet(tenfold: httpx.Client) -> None:
+    page = tenfold.get("/docs").text
+    assert "http://" not in page
+    assert "https://" not in page
+    for asset in ("swagger-ui-bundle.js", "swagger-ui.css"):
+        assert tenfold.get(f"/static/swagger-ui/{asset}").status_code == 200
+    document = json.loads(tenfold.get("/openapi.json").content)
+    assert document["openapi"].startswith("3.1")
