@@ -16,8 +16,9 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from service.errors import MEDIA_TYPE, Fault, Problem, document
 from service.parts import Parts
+from service.plain_errors import PlainErrorsMiddleware
 from service.routes import datasets, health, job_records, jobs, predict
-from service.schemas import ProblemView
+from service.schemas import ProblemView, problems
 from service.security import SecurityMiddleware
 from service.settings import Settings
 from service.store.engine import DatabaseError
@@ -43,15 +44,16 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        max_body_size=MAX_BODY_BYTES,
     )
     for module in (jobs, job_records, predict, health):
-        app.include_router(module.router)
+        # Not for the whole app: there the limit would stand outside of our middleware, and be told in plain text.
+        app.include_router(module.router, max_body_size=MAX_BODY_BYTES)
     app.include_router(datasets.router, max_body_size=settings.max_upload_bytes)
     _offer_documentation(app)
     _word_errors(app)
     app.add_middleware(SecurityMiddleware)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(settings.allowed_hosts), www_redirect=False)
+    app.add_middleware(PlainErrorsMiddleware)
     return app
 
 
@@ -73,7 +75,17 @@ def _offer_documentation(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         schema = describe()
-        schema["components"]["schemas"].setdefault("ProblemView", ProblemView.model_json_schema()).pop("$defs", None)
+        components = schema["components"]["schemas"]
+        if "ProblemView" not in components:
+            problem = ProblemView.model_json_schema(ref_template="#/components/schemas/{model}")
+            components |= problem.pop("$defs") | {"ProblemView": problem}
+            # FastAPI's own idea of an invalid request is not what is sent here.
+            for unused in ("HTTPValidationError", "ValidationError"):
+                components.pop(unused, None)
+            for methods in schema["paths"].values():
+                for route in methods.values():
+                    if "422" in route["responses"]:
+                        route["responses"]["422"] = problems(422)[422]
         return schema
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -9,6 +9,8 @@ from typing import Any
 import redis
 from celery import Celery
 from kombu.exceptions import OperationalError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 TRAIN = "train"
 ERRANDS = "errands"
@@ -56,7 +58,9 @@ class Doorbell:
 
     @cached_property
     def _redis(self) -> "redis.Redis":
-        return redis.Redis.from_url(self.broker_url, socket_timeout=2, socket_connect_timeout=2)
+        return redis.Redis.from_url(
+            self.broker_url, socket_timeout=2, socket_connect_timeout=2, retry=Retry(NoBackoff(), retries=0)
+        )
 
     def ring(self, job_ids: Sequence[str]) -> bool:
         """Tell training workers that these jobs wait, one message a job; gives whether the broker took it."""
@@ -71,6 +75,10 @@ class Doorbell:
         return self._send("tenfold.describe", [dataset], ERRANDS)
 
     def _send(self, task: str, args: list[Any], queue: str) -> bool:
+        # Asked first, because kombu's own connection tries for seconds before it gives up.
+        if not self.is_alive():
+            _logger.warning("the broker does not answer; %s is rung later", task)
+            return False
         try:
             # Trying again is the reconciler's business: here somebody waits for an answer.
             self._celery.send_task(task, args=args, queue=queue, retry=False)

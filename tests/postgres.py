@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -51,7 +52,7 @@ def postgres_server() -> Iterator[str]:
             wait_until(lambda: _answers(url), timeout=30, what=f"PostgreSQL; its log: {log.read_text()}")
             yield url
         finally:
-            server.terminate()
+            server.send_signal(signal.SIGINT)  # fast shutdown: sessions that are still open are cut
             server.wait(timeout=30)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

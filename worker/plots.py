@@ -51,7 +51,7 @@ def loss(losses: NDArray[np.float32], epoch_ends: Sequence[int], epoch_losses: S
     _line(axes, values, label, color=PALE_BLUE, linewidth=0.8 if len(values) > 500 else 1.4)
     average = moving_average(values)
     _line(axes, average, "moving average of 10 batches", color=BLUE, linewidth=1.8)
-    means = np.asarray(epoch_losses, dtype=np.float64)
+    means = np.array(epoch_losses, dtype=np.float64)
     means[~np.isfinite(means)] = np.nan
     marks = _marks(len(means)) or {"marker": ".", "markersize": 4}
     axes.plot(epoch_ends, means, label="mean of an epoch", color=VERMILION, linestyle="", **marks)
@@ -61,7 +61,8 @@ def loss(losses: NDArray[np.float32], epoch_ends: Sequence[int], epoch_losses: S
         _log_scale(axes, floor=positive.min() / 10)
     else:
         low, high = values.min(where=finite, initial=0.0), values.max(where=finite, initial=0.0)
-        axes.set_ylim(low, high + (0.05 * (high - low) or 1.0))
+        span = high - low or 1.0
+        axes.set_ylim(low - 0.02 * span, low + 1.05 * span)
     _legend(axes)
     return _png(figure)
 

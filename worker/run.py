@@ -47,7 +47,8 @@ def _train(claim: Claim, lease: Lease, store: Store, artifacts: Artifacts, setti
         files = _write(claim.job_id, epoch, spec, split, artifacts)
         try:
             superseded = store.runs.record_epoch(claim, _record(epoch), files)
-        except BaseException:
+        except LeaseLostError:
+            # Only here: after any other error it is unknown whether the record points to the files by now.
             artifacts.remove({file.key for file in files})
             raise
         artifacts.remove(superseded)

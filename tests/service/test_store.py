@@ -353,7 +353,8 @@ def test_writers_that_read_first_lose_no_update(store: Store) -> None:
     def count_up(_: int) -> None:
         for _ in range(10):
             with store.database.writer.begin() as connection:
-                seen = connection.scalar(select(jobs.c.fruitless_attempts).where(jobs.c.id == job_id).with_for_update())
+                query = select(jobs.c.fruitless_attempts).where(jobs.c.id == job_id).with_for_update()
+                seen = int(connection.execute(query).scalars().one() or 0)
                 connection.execute(update(jobs).where(jobs.c.id == job_id).values(fruitless_attempts=seen + 1))
 
     with ThreadPoolExecutor(4) as threads:

@@ -1,0 +1,55 @@
+"""Errors that Starlette answers in plain text (body limits, foreign hosts, bad ranges), worded like all others."""
+
+from http import HTTPStatus
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.errors import MEDIA_TYPE, document
+
+
+class PlainErrorsMiddleware:
+    """Turns error responses of type text/plain, which the API itself never sends, into problem documents."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and look at what comes back."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        plain: Message | None = None
+        text = b""
+
+        async def send_worded(message: Message) -> None:
+            nonlocal plain, text
+            if message["type"] == "http.response.start" and _is_plain_error(message):
+                plain = message
+            elif plain is None:
+                await send(message)
+            else:
+                text += message.get("body", b"")
+                if not message.get("more_body", False):
+                    await _word(plain, text.decode(), scope["path"])(scope, receive, send)
+
+        await self.app(scope, receive, send_worded)
+
+
+def _is_plain_error(start: Message) -> bool:
+    return start["status"] >= 400 and Headers(raw=start["headers"]).get("content-type", "").startswith("text/plain")
+
+
+def _word(start: Message, text: str, path: str) -> JSONResponse:
+    status = start["status"]
+    detail = {"Content Too Large": _TOO_LARGE, "Invalid host header": _FOREIGN_HOST}.get(text, text)
+    body = document(status, detail or HTTPStatus(status).phrase, path)
+    response = JSONResponse(body, status_code=status, media_type=MEDIA_TYPE)
+    for name, value in MutableHeaders(raw=start["headers"]).items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+_TOO_LARGE = "the body is larger than this route allows; send less at once"
+_FOREIGN_HOST = "this host name is not one of ours; TENFOLD_ALLOWED_HOSTS lists those under which we answer"

@@ -1,0 +1,26 @@
+"""The API in this process: the real app on a real store, with a doorbell whose broker may be missing."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from models.spec import TrainingSpec
+from service.app import create_app
+from service.settings import Settings
+from service.store import Store
+
+
+@pytest.fixture
+def api(settings: Settings) -> Iterator[TestClient]:
+    """A client of the API; nothing listens at its broker's address."""
+    app = create_app(settings.model_copy(update={"max_wait_seconds": 0.2, "max_upload_bytes": 2_000_000}))
+    with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as client:
+        yield client
+
+
+def submitted(store: Store, **fields: Any) -> str:
+    """Put a job on record without asking the API."""
+    (job_id,) = store.jobs.submit([TrainingSpec(**fields).model_dump(mode="json")])
+    return job_id

@@ -1,0 +1,257 @@
+"""A run of a job, in this process: real store, real files, a small real network."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from models.spec import TrainingSpec
+from service.artifacts import Artifacts
+from service.settings import Settings
+from service.store import Store
+from service.store.engine import Record, now_ms
+from service.store.jobs import owner_of
+from service.store.runs import Claim
+from service.store.tables import jobs
+from tests.waiting import wait_until
+from worker.describe import describe
+from worker.draw import draw
+from worker.heart import reconcile
+from worker.lease import Lease
+from worker.run import run
+
+SMALL = {"dataset": "digits", "hidden_sizes": (8,), "epochs": 4, "learning_rate": 0.01}
+
+
+def submit(store: Store, **fields: Any) -> str:
+    (job_id,) = store.jobs.submit([TrainingSpec(**SMALL | fields).model_dump(mode="json")])  # type: ignore[arg-type]
+    return job_id
+
+
+def trained(store: Store, artifacts: Artifacts, settings: Settings, **fields: Any) -> Record:
+    job_id = submit(store, **fields)
+    run(job_id, store, artifacts, settings, owner="worker")
+    return found(store, job_id)
+
+
+def found(store: Store, job_id: str) -> Record:
+    job = store.jobs.get(job_id)
+    assert job is not None
+    return job
+
+
+def kept(artifacts: Artifacts, job_id: str) -> list[Path]:
+    return sorted((artifacts.folder / owner_of(job_id)).iterdir())
+
+
+def test_a_job_is_trained_to_its_end_and_only_what_is_pointed_to_is_kept(
+    store: Store, artifacts: Artifacts, settings: Settings
+) -> None:
+    job = trained(store, artifacts, settings)
+    assert (job.state, job.last_epoch, job.attempt) == ("succeeded", 4, 1)
+    pointers = store.files.of(owner_of(job.id))
+    assert {file.name for file in pointers} == {
+        "best.json",
+        "best.safetensors",
+        "evaluation.json",
+        "last.json",
+        "last.safetensors",
+        "last.state.safetensors",
+    }
+    assert {str(path.relative_to(artifacts.folder)) for path in kept(artifacts, job.id)} == {
+        file.key for file in pointers
+    }
+    for file in pointers:
+        artifacts.read(file.key, file.sha256)
+
+
+def test_a_bell_for_nothing_is_answered_quietly(store: Store, artifacts: Artifacts, settings: Settings) -> None:
+    run("nobody", store, artifacts, settings, owner="worker")
+
+
+def interrupted(store: Store, artifacts: Artifacts, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Let a worker die just after it has recorded its second epoch; its lease has expired."""
+
+    class Died(BaseException):
+        pass
+
+    job_id = submit(store)
+    record = type(store.runs).record_epoch
+
+    def record_and_die(*arguments: Any) -> list[str]:
+        superseded = record(*arguments)
+        if arguments[2].epoch == 2:
+            raise Died
+        return superseded
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(store.runs), "record_epoch", record_and_die)
+        with pytest.raises(Died):
+            run(job_id, store, artifacts, settings, owner="first")
+    with store.database.writer.begin() as connection:
+        connection.execute(update(jobs).where(jobs.c.id == job_id).values(lease_expires_at=now_ms() - 1))
+    assert store.runs.release_expired() == [job_id]
+    return job_id
+
+
+def test_a_job_whose_worker_died_goes_on_after_its_last_epoch_with_the_same_bits(
+    store: Store, artifacts: Artifacts, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undisturbed = trained(store, artifacts, settings)
+    job_id = interrupted(store, artifacts, settings, monkeypatch)
+    run(job_id, store, artifacts, settings, owner="second")
+    job = found(store, job_id)
+    assert (job.state, job.attempt) == ("succeeded", 2)
+    assert job.weights_sha256 == undisturbed.weights_sha256
+    epochs = store.jobs.epochs(job_id)
+    assert [(row.epoch, row.attempt) for row in epochs] == [(1, 1), (2, 1), (3, 2), (4, 2)]
+    assert [row.losses for row in epochs] == [row.losses for row in store.jobs.epochs(undisturbed.id)]
+
+
+@pytest.mark.parametrize("name", ["last.safetensors", "last.state.safetensors"])
+@pytest.mark.parametrize("damage", ["flipped", "torn", "gone"])
+def test_a_damaged_checkpoint_costs_time_and_no_bits(
+    store: Store, artifacts: Artifacts, settings: Settings, monkeypatch: pytest.MonkeyPatch, name: str, damage: str
+) -> None:
+    undisturbed = trained(store, artifacts, settings)
+    job_id = interrupted(store, artifacts, settings, monkeypatch)
+    pointer = store.files.get(owner_of(job_id), name)
+    assert pointer is not None
+    path = artifacts.path(pointer.key)
+    content = path.read_bytes()
+    if damage == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(
+            content[:-1] + bytes([content[-1] ^ 1]) if damage == "flipped" else content[: len(content) // 2]
+        )
+    run(job_id, store, artifacts, settings, owner="second")
+    job = found(store, job_id)
+    assert (job.state, job.weights_sha256) == ("succeeded", undisturbed.weights_sha256)
+    assert [row.epoch for row in store.jobs.epochs(job_id)] == [1, 2, 3, 4]
+
+
+def test_a_job_that_can_not_be_trained_fails_with_the_reason(
+    store: Store, artifacts: Artifacts, settings: Settings
+) -> None:
+    job = trained(store, artifacts, settings, optimizer="sgd", learning_rate=10.0, hidden_sizes=(300, 300, 300))
+    assert (job.state, job.error["type"]) == ("failed", "DivergenceError")
+    job = trained(store, artifacts, settings, dataset="vanished")
+    assert (job.state, job.error["type"]) == ("failed", "ValueError")
+
+
+def test_a_job_that_is_cancelled_keeps_what_it_has_learned(
+    store: Store, artifacts: Artifacts, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = submit(store, epochs=1000)
+    record = type(store.runs).record_epoch
+
+    def record_and_cancel(*arguments: Any) -> list[str]:
+        superseded = record(*arguments)
+        store.jobs.cancel(job_id)
+        return superseded
+
+    monkeypatch.setattr(type(store.runs), "record_epoch", record_and_cancel)
+    run(job_id, store, artifacts, settings.model_copy(update={"poll_seconds": 0.01}), owner="worker")
+    job = found(store, job_id)
+    assert job.state == "cancelled"
+    assert 1 <= job.result["epochs"] < 1000
+    assert job.weights_sha256 is not None
+
+
+def claimed(store: Store) -> Claim:
+    claim = store.runs.claim(submit(store), "worker")
+    assert claim is not None
+    return claim
+
+
+def test_a_lease_is_renewed_while_it_is_held(store: Store, settings: Settings) -> None:
+    claim = claimed(store)
+    before = found(store, claim.job_id).lease_expires_at
+    quick = settings.model_copy(update={"poll_seconds": 0.01, "heartbeat_seconds": 0.02})
+    with Lease(store.runs, claim, quick) as lease:
+        wait_until(lambda: found(store, claim.job_id).lease_expires_at > before, timeout=10, what="a renewal")
+        assert not lease.should_stop()
+
+
+def test_a_lease_that_was_lost_says_stop(store: Store, settings: Settings) -> None:
+    claim = claimed(store)
+    with Lease(store.runs, claim, settings.model_copy(update={"poll_seconds": 0.01})) as lease:
+        store.runs.finish(claim, "failed")
+        wait_until(lease.should_stop, timeout=10, what="the lease to be seen as lost")
+        assert lease.lost
+
+
+def test_a_lease_that_can_not_be_renewed_in_time_counts_as_lost(store: Store, settings: Settings) -> None:
+    claim = claimed(store)
+    # The database is asked only every ten seconds, and the lease lasts a fraction of one.
+    slow = settings.model_copy(update={"poll_seconds": 0.01, "lease_seconds": 0.1})
+    with Lease(store.runs, claim, slow) as lease:
+        wait_until(lambda: lease.lost, timeout=10, what="two thirds of the lease to pass")
+
+
+class Bell:
+    """A doorbell that notes for whom it was rung; `waiting` rings lie unheard at its broker."""
+
+    def __init__(self, waiting: int | None = 0) -> None:
+        self.rung: list[str] = []
+        self.waiting = waiting
+
+    def ring(self, job_ids: list[str]) -> bool:
+        self.rung += job_ids
+        return self.waiting is not None
+
+    def rings_waiting(self) -> int | None:
+        return self.waiting
+
+
+@pytest.mark.parametrize(("waiting", "rung"), [(0, True), (3, False), (None, False)])
+def test_jobs_are_rung_again_only_while_no_ring_waits_at_the_broker(
+    store: Store, waiting: int | None, rung: bool
+) -> None:
+    job_id = submit(store)
+    bell = Bell(waiting)
+    reconcile(store, bell, ring_again_seconds=-1)  # type: ignore[arg-type]
+    assert (bell.rung == [job_id]) is rung
+
+
+def test_a_job_whose_lease_expired_is_rung_at_once(store: Store) -> None:
+    claim = claimed(store)
+    with store.database.writer.begin() as connection:
+        connection.execute(update(jobs).values(lease_expires_at=now_ms() - 1))
+    bell = Bell(waiting=3)
+    reconcile(store, bell, ring_again_seconds=60)  # type: ignore[arg-type]
+    assert bell.rung == [claim.job_id]
+
+
+@pytest.mark.parametrize("plot", ["loss", "accuracy", "confusion", "mistakes"])
+def test_a_plot_is_drawn_once_for_each_state_of_the_job(
+    store: Store, artifacts: Artifacts, settings: Settings, plot: str
+) -> None:
+    job = trained(store, artifacts, settings)
+    draw(job.id, plot, store, artifacts)
+    first = store.files.get(owner_of(job.id), f"{plot}.png")
+    assert first is not None
+    assert first.epoch == 4
+    assert artifacts.read(first.key, first.sha256).startswith(b"\x89PNG")
+    draw(job.id, plot, store, artifacts)
+    assert store.files.get(owner_of(job.id), f"{plot}.png") == first
+
+
+def test_a_job_that_is_gone_or_has_no_epoch_is_not_drawn(store: Store, artifacts: Artifacts) -> None:
+    job_id = submit(store)
+    for each in (job_id, "nobody"):
+        draw(each, "loss", store, artifacts)
+    assert store.files.of(owner_of(job_id)) == []
+
+
+def test_a_data_set_that_can_not_be_had_is_described_as_such(
+    store: Store, artifacts: Artifacts, settings: Settings
+) -> None:
+    store.datasets.add("unheard-of", "builtin")
+    describe("unheard-of", store, artifacts, settings)
+    row = store.datasets.get("unheard-of")
+    assert row is not None
+    assert row.state == "failed"
+    assert "unheard-of" in row.error
