@@ -24,7 +24,7 @@ check: $(VENV)/dev  ## Lint, format, types, dependencies.
 	$(BIN)/deptry .
 
 bench: $(VENV)/bench  ## Run every bench; each prints machine, versions, n, median and spread.
-	@for bench in bench/train.py bench/overhead.py; do $(BIN)/python $$bench || exit 1; done
+	@for bench in bench/train.py bench/overhead.py bench/trials.py; do $(BIN)/python $$bench || exit 1; done
 
 clean:  ## Remove what was installed and what the demo left; .tenfold, the state of `make up`, stays.
 	rm -rf $(VENV) demo

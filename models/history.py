@@ -13,17 +13,16 @@ def moving_average(values: NDArray[np.floating], min_periods: int = WINDOW) -> N
     values: [n]. The answer is [n] too and is NaN wherever fewer than `min_periods` values, or one that is
     not finite, lie in the window.
     """
-    # In double precision: the sum slides, and what single precision rounds away would be carried along.
-    series = pd.Series(np.asarray(values, dtype=np.float64))
-    return series.rolling(WINDOW, min_periods=min_periods).mean().to_numpy()
+    return pd.Series(values).rolling(WINDOW, min_periods=min_periods).mean().to_numpy(dtype=np.float64)
 
 
 def downsample(values: NDArray[np.floating], max_points: int) -> NDArray[np.intp]:
     """Choose the indices of at most `max_points` values that draw the same line as all of them.
 
-    values: [n], free of NaN. The range is cut into `max_points // 4` buckets of equal width; each keeps its
-    first, last, smallest and largest value, so that no peak is lost. The indices are sorted and unique, and
-    are all of them when n <= max_points. Raises ValueError when max_points < 4.
+    values: [n]. The range is cut into at most `max_points // 4` buckets of equal width; each keeps its first,
+    last, smallest and largest value, so that no peak is lost. The indices are sorted and unique, and are all of
+    them when n <= max_points. A NaN counts as its bucket's smallest and largest. Raises ValueError when
+    max_points < 4.
 
     Source: Jugel, Jerzak, Hackenbroich and Markl, "M4: A Visualization-Oriented Time Series Data
     Aggregation", PVLDB 7(10), 2014, https://doi.org/10.14778/2732951.2732953.

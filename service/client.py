@@ -51,7 +51,8 @@ class Client:
             for event in source.iter_sse():
                 if event.event == "end":
                     return
-                yield event.event, event.json()["data"]
+                if event.data:  # the parser takes a ping, once an event had an id, for an event without data
+                    yield event.event, event.json()["data"]
 
     def metrics(self, job_id: str, *, max_points: int | None = None) -> dict[str, Any]:
         """Give the history of a job."""

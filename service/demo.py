@@ -1,6 +1,5 @@
 """`make demo`: the study's first network, trained through the real service, and asked to read unseen digits."""
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ from service import stack
 from service.client import Client, TenfoldError
 from service.schemas import PLOTS
 from service.settings import Settings
-from service.supervisor import Supervisor, free_port
 
 REPORT_TRIAL_1 = {
     "name": "report-trial-1",
@@ -27,24 +25,12 @@ UNSEEN = 12
 
 def run(settings: Settings, folder: Path) -> None:
     """Start everything in a fresh folder, train, draw, predict, and stop everything."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="tenfold-demo-") as home:
-        port, broker_port = free_port(), free_port()
-        settings = settings.model_copy(
-            update={
-                "home": Path(home),
-                "host": "127.0.0.1",
-                "port": port,
-                "database_url": f"sqlite:///{home}/tenfold.sqlite3",
-                "broker_url": f"redis://127.0.0.1:{broker_port}/0",
-            }
-        )
-        parts = [stack.broker_part(settings, broker_port), *stack.worker_parts(settings), stack.api_part(settings)]
-        console.print("Starting broker, workers and API ...")
-        with Supervisor(parts, folder / "logs"), Client(f"http://127.0.0.1:{port}") as client:
-            console.print(f"Tenfold runs on http://127.0.0.1:{port}")
-            _show(client, folder, console)
+    console.print("Starting broker, workers and API ...")
+    with stack.short_lived(settings, folder / "logs") as url, Client(url) as client:
+        console.print(f"Tenfold runs on {url}")
+        _show(client, folder, console)
     console.print("Everything is stopped.")
 
 

@@ -1,13 +1,17 @@
 """The programs that Tenfold consists of, as parts for the supervisor."""
 
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 import httpx
 
 from service import broker
 from service.settings import Settings
-from service.supervisor import Part
+from service.supervisor import Part, Supervisor, free_port
 
 _CELERY = [sys.executable, "-m", "celery", "--app", "worker.app", "--quiet", "worker", "--loglevel", "INFO"]
 # Chatter between workers that nobody needs here, and that has kept workers from reconnecting.
@@ -43,6 +47,28 @@ def api_part(settings: Settings) -> Part:
         environment=settings.environment(),
         stop_seconds=10,
     )
+
+
+@contextmanager
+def short_lived(settings: Settings, log_folder: Path | None = None) -> Iterator[str]:
+    """Run everything on free loopback ports with its state in a fresh folder, for a demo or a bench; gives the URL.
+
+    Data sets are looked for where the settings say.
+    """
+    with tempfile.TemporaryDirectory(prefix="tenfold-") as home:
+        port, broker_port = free_port(), free_port()
+        settings = settings.model_copy(
+            update={
+                "home": Path(home),
+                "host": "127.0.0.1",
+                "port": port,
+                "database_url": f"sqlite:///{home}/tenfold.sqlite3",
+                "broker_url": f"redis://127.0.0.1:{broker_port}/0",
+            }
+        )
+        parts = [broker_part(settings, broker_port), *worker_parts(settings), api_part(settings)]
+        with Supervisor(parts, log_folder or settings.home / "logs"):
+            yield f"http://127.0.0.1:{port}"
 
 
 def _at_once() -> bool:

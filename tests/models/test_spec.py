@@ -2,7 +2,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -237,12 +237,14 @@ def test_parameters_are_counted_without_a_network_of_that_size() -> None:
     assert parameter_count("nmlp", (width,)) == 784 * width + width + 2 * width + 10 * width + 10
 
 
+@settings(max_examples=50)
 @given(architecture=st.sampled_from(["mlp", "nmlp"]), sizes=hidden_sizes)
 def test_parameters_counted_on_paper_are_those_of_the_network(architecture: str, sizes: tuple[int, ...]) -> None:
     spec = TrainingSpec.model_validate({"architecture": architecture, "hidden_sizes": sizes})
     assert spec.parameters == parameter_count(architecture, sizes) == count_parameters(build(spec, seed=0))
 
 
+@settings(max_examples=50)
 @given(spec=specs())
 def test_a_spec_survives_the_way_through_json(spec: TrainingSpec) -> None:
     assert TrainingSpec.model_validate_json(spec.model_dump_json()) == spec

@@ -306,6 +306,12 @@ def test_an_incomplete_epoch_carries_what_was_learned_until_then(small_split: Sp
     assert epoch.loss == pytest.approx(epoch.losses.mean(dtype=np.float64))
 
 
+def test_an_incomplete_epoch_is_the_last_though_nobody_asks_to_stop_any_more(small_split: Split) -> None:
+    answers = itertools.chain([False] * 5, [True], itertools.repeat(False))
+    (epoch,) = train(tiny(), small_split, should_stop=lambda: next(answers))
+    assert not epoch.complete
+
+
 def test_a_run_that_is_asked_to_stop_before_its_first_batch_yields_nothing(small_split: Split) -> None:
     assert list(train(tiny(), small_split, should_stop=lambda: True)) == []
 
