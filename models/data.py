@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from torchvision.datasets import MNIST
 
 # What torchvision raises for files that are not there, cut off, or of another kind.
-_UNREADABLE = (RuntimeError, ValueError, AssertionError, TypeError)
+_UNREADABLE = (RuntimeError, ValueError, AssertionError, TypeError, KeyError)
 
 
 @dataclass(frozen=True, eq=False)

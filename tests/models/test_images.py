@@ -5,6 +5,7 @@ import subprocess
 import sys
 import zlib
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -153,8 +154,10 @@ def test_ink_too_lopsided_to_be_centred_stays_whole() -> None:
 
 
 def test_ink_that_runs_over_the_edge_is_not_taken_for_paper() -> None:
-    touching = 255 - SEVEN[40:, 50:]
-    assert likeness(from_png(encoded(touching)), FRAMED) > 0.9
+    touching = SEVEN[40:, 50:]
+    assert (touching[0] > 0).mean() > 0.4
+    whole = from_png(encoded(np.pad(touching, 30)))
+    np.testing.assert_array_equal(from_png(encoded(255 - touching)), whole)
 
 
 # What is left alone
@@ -194,8 +197,7 @@ def shaded(ink: Grey, *, noise: float = 6.0, seed: int = 0) -> Grey:
 def test_shaded_and_noisy_paper_is_cleaned(seed: int) -> None:
     framed = from_png(encoded(shaded(SEVEN, seed=seed)))
     assert likeness(framed, FRAMED) > 0.97
-    assert np.median(framed) == 0
-    assert framed[0].max() == framed[-1].max() == 0
+    assert np.mean(framed[FRAMED == 0]) < 2
 
 
 def test_light_ink_on_a_grey_board_is_cleaned() -> None:
@@ -227,10 +229,8 @@ def test_a_blank_picture_is_refused(page: Grey) -> None:
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
 def test_every_mode_gives_the_same_digit(mode: str) -> None:
-    if mode == "I;16":
-        picture = Image.fromarray(SEVEN.astype(np.uint16) * 257)
-    else:
-        picture = Image.fromarray(SEVEN).convert(mode)
+    deep = Image.fromarray(SEVEN.astype(np.uint16) * 257)
+    picture = deep if mode == "I;16" else Image.fromarray(SEVEN).convert(mode)
     assert picture.mode == mode
     np.testing.assert_array_equal(from_png(encoded(picture)), FRAMED)
 
@@ -431,7 +431,7 @@ def test_no_file_takes_more_than_twenty_megabytes(file: bytes, tmp_path: Path) -
     assert len(file) <= MAX_BYTES
     (tmp_path / "plain.png").write_bytes(PLAIN)
     (tmp_path / "heavy.png").write_bytes(file)
-    command = [sys.executable, "-c", PEAK_MEMORY, tmp_path / "plain.png", tmp_path / "heavy.png"]
+    command = [sys.executable, "-c", PEAK_MEMORY, str(tmp_path / "plain.png"), str(tmp_path / "heavy.png")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert int(done.stdout) <= 20 * 1024
 
@@ -475,7 +475,7 @@ def test_any_pixels_palette_and_transparency_are_framed_or_refused(
     colour: int,
     palette: bytes | None,
     transparency: bytes | None,
-    noise: "st.random.Random",
+    noise: Random,
 ) -> None:
     channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
     row = (width * depth * channels + 7) // 8
@@ -506,11 +506,18 @@ def test_mnist_is_left_alone_bit_for_bit(mnist: Examples) -> None:
         np.testing.assert_array_equal(from_png(encoded(image)), image)
 
 
-def test_mnist_enlarged_off_centre_and_inverted_comes_back(mnist: Examples) -> None:
-    likenesses = []
-    for image in mnist.pixels[:500]:
+def test_mnist_enlarged_off_centre_and_inverted_is_still_read(mnist: Examples) -> None:
+    known = mnist.pixels[:10_000].reshape(-1, SIDE * SIDE).astype(np.float32)
+    known /= np.linalg.norm(known, axis=1, keepdims=True)
+    originals, labels = mnist.pixels[10_000:10_500], mnist.labels[10_000:10_500]
+
+    def accuracy(images: Grey) -> float:
+        nearest = (images.reshape(-1, SIDE * SIDE).astype(np.float32) @ known.T).argmax(axis=1)
+        return float(np.mean(mnist.labels[nearest] == labels))
+
+    pages = []
+    for image in originals:
         page = Image.new("L", (400, 300))
         page.paste(Image.fromarray(image).resize((230, 230), Image.Resampling.BICUBIC), (150, 20))
-        likenesses.append(likeness(from_png(encoded(255 - np.asarray(page))), image))
-    assert np.mean(likenesses) > 0.95
-    assert np.quantile(likenesses, 0.05) > 0.9
+        pages.append(255 - np.asarray(page))
+    assert accuracy(np.stack([from_png(encoded(page)) for page in pages])) > accuracy(originals) - 0.015
