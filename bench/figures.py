@@ -21,8 +21,8 @@ def circumstances(*, threads: int) -> str:
 
 
 def spread(values: Sequence[float], digits: int = 2) -> str:
-    """Give "median (least-greatest)"."""
-    return f"{median(values):.{digits}f} ({min(values):.{digits}f}-{max(values):.{digits}f})"
+    """Give "median (least to greatest)"."""
+    return f"{median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
 
 
 def _processor() -> str:

@@ -128,7 +128,7 @@ def main() -> None:
 
 def summarise(pairs: list[Pair]) -> None:
     shares = [100 * pair.difference / pair.in_process for pair in pairs]
-    print("\nmedian (least-greatest)")
+    print("\nmedian (least to greatest)")
     print(f"  overhead of a pair   {spread(shares, 1)} %, {spread([pair.difference for pair in pairs])} s")
     print(f"  service              {spread([pair.service for pair in pairs])} s")
     for phase in pairs[0].phases():

@@ -129,11 +129,11 @@ def main() -> None:
         name: [theirs / ours for theirs, ours in zip(values, seconds[OURS], strict=True)]
         for name, values in seconds.items()
     }
-    print(f"times as long as our loop, in the same round, median (least-greatest); accuracy after {spec.epochs} epochs")
+    print(f"times as long as our loop, in the same round, median (least to greatest); accuracy after {spec.epochs} epochs")
     for name in ways:
         training, validation = accuracies[name]
         print(
-            f"  {name:32}{spread(ratios[name], 1):20}{spread(seconds[name]):20} s an epoch   "
+            f"  {name:32}{spread(ratios[name], 1):22}{spread(seconds[name]):24} s an epoch   "
             f"training {training:.4f}, validation {validation:.4f}"
         )
     rounds_met = sum(ratio >= CLAIMED for ratio in ratios[STUDY])

@@ -4,11 +4,11 @@ import re
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, BackgroundTasks, Body, Path, Query, Response
+from fastapi import APIRouter, BackgroundTasks, Body, Depends, Path, Query, Request, Response
 
 from models.spec import TrainingSpec
 from service.datasets import exists
-from service.errors import Conflict, Fault, Invalid, NotFound
+from service.errors import Conflict, Fault, Invalid, NotFound, UnsupportedMedia
 from service.routes import Given
 from service.schemas import Job, JobPage, problems
 from service.store.jobs import Job as JobRow
@@ -27,9 +27,16 @@ def found(job: JobRow | None, job_id: str) -> JobRow:
     return job
 
 
+def _json_only(request: Request) -> None:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise UnsupportedMedia("send application/json")
+
+
 @router.post(
     "/jobs",
     status_code=202,
+    dependencies=[Depends(_json_only)],
     summary="Train a network",
     responses=problems(400, 413, 415, 422, 503),
 )

@@ -120,9 +120,13 @@ def test_a_damaged_file_is_an_error_that_names_the_data_set(damage: str, tmp_pat
 
 def test_a_failed_download_leaves_the_patience_of_sockets_as_it_was(tmp_path: Path, offline: None) -> None:
     before = socket.getdefaulttimeout()
-    with pytest.raises(ValueError, match="could not be downloaded"):
-        data.load("mnist", tmp_path)
-    assert socket.getdefaulttimeout() == before
+    socket.setdefaulttimeout(77.0)
+    try:
+        with pytest.raises(ValueError, match="could not be downloaded"):
+            data.load("mnist", tmp_path)
+        assert socket.getdefaulttimeout() == 77.0
+    finally:
+        socket.setdefaulttimeout(before)
 
 
 def test_the_real_mnist_is_what_everybody_knows() -> None:

@@ -214,7 +214,7 @@ def test_light_ink_on_a_grey_board_is_cleaned() -> None:
         np.full((1, 1), 255, np.uint8),
         np.where(SEVEN > 0, np.uint8(200), np.uint8(200 + FAINTEST - 1)),
         np.broadcast_to(np.arange(200, dtype=np.uint8), (100, 200)),
-        shaded(np.zeros((300, 300), np.uint8)),
+        shaded(np.zeros((300, 300), np.uint8), noise=20),
         np.zeros((50, 50, 4), np.uint8),
     ],
     ids=["black", "white", "28x28 black", "28x28 white", "one pixel", "faint", "a slope", "noise", "transparent"],

@@ -223,12 +223,18 @@ def test_a_network_of_too_many_parameters_is_refused_with_their_number() -> None
         TrainingSpec(hidden_sizes=(4096,) * 8)
 
 
-@pytest.mark.parametrize(("architecture", "widest"), [("mlp", 2789), ("nmlp", 2787)])
-def test_the_limit_of_parameters_lies_between_two_neighbouring_widths(architecture: str, widest: int) -> None:
-    accepted = TrainingSpec.model_validate({"architecture": architecture, "hidden_sizes": [widest] * 2})
-    assert accepted.parameters <= MAX_PARAMETERS
+@pytest.mark.parametrize(
+    ("architecture", "widest", "parameters"),
+    [("mlp", (2750, 2840), 10_000_000), ("mlp", (2789, 2789), 9_998_575), ("nmlp", (2787, 2787), 9_996_979)],
+)
+def test_a_network_of_up_to_ten_million_parameters_is_accepted_and_not_one_unit_more(
+    architecture: str, widest: tuple[int, int], parameters: int
+) -> None:
+    fields: dict[str, Any] = {"architecture": architecture, "hidden_sizes": widest}
+    assert TrainingSpec.model_validate(fields).parameters == parameters <= MAX_PARAMETERS
+    fields["hidden_sizes"] = (widest[0] + 1, widest[1])
     with pytest.raises(ValidationError, match="parameters, more than the 10,000,000 allowed"):
-        TrainingSpec.model_validate({"architecture": architecture, "hidden_sizes": [widest + 1] * 2})
+        TrainingSpec.model_validate(fields)
 
 
 def test_parameters_are_counted_without_a_network_of_that_size() -> None:

@@ -89,7 +89,8 @@ def test_a_body_that_is_no_json_is_refused(api: TestClient, path: str, body: str
 
 def test_a_spec_of_another_media_type_is_refused(api: TestClient) -> None:
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
-        problem(api.post("/jobs", content="{}", headers={"Content-Type": kind}), 422)
+        problem(api.post("/jobs", content="{}", headers={"Content-Type": kind}), 415)
+    problem(api.post("/jobs", content=b"\xff\xd8"), 415)
 
 
 def test_a_body_over_the_limit_is_refused(api: TestClient) -> None:

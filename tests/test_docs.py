@@ -1,0 +1,126 @@
+"""The documentation is true as far as a machine can tell: tables, routes, links, commands, and tests that it names."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service import cli
+from service.app import create_app
+from service.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+RECORDS = sorted(DOCS.glob("decisions/*.md"))
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted(DOCS.rglob("*.md"))]
+
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+every_record = pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.stem)
+
+
+def generate(docs: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, docs / "generate.py", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+def without_code(page: Path) -> str:
+    return re.sub(r"^```.*?^```$|`[^`\n]*`", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+def code(page: Path) -> Iterator[str]:
+    """Yield what is set as code: fenced, indented, or amid a line."""
+    yield from re.findall(r"^```\w*\n.*?^```$|^ {4}.*$|`[^`\n]+`", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def anchors(page: Path) -> set[str]:
+    """Give the anchors that GitHub makes of a page's headings."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_what_is_generated_is_up_to_date() -> None:
+    checked = generate(DOCS, "--check")
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_a_page_that_is_out_of_date_is_named_and_can_be_written_anew(tmp_path: Path) -> None:
+    copy = shutil.copytree(DOCS, tmp_path / "docs")
+    for name in ("api.md", "operations.md"):
+        (copy / name).write_text((copy / name).read_text().replace("| --- |", "| - |", 1))
+    checked = generate(copy, "--check")
+    assert checked.returncode == 1
+    assert "api.md, operations.md;" in checked.stderr
+    assert generate(copy).returncode == 0
+    for page in DOCS.glob("*.md"):
+        assert (copy / page.name).read_text() == page.read_text()
+
+
+def test_every_setting_is_in_operations_and_no_other_is_spoken_of() -> None:
+    named = set(re.findall(r"^\| `TENFOLD_([A-Z_]+)`", (DOCS / "operations.md").read_text(), re.MULTILINE))
+    settings = {name.upper() for name in Settings.model_fields}
+    assert named == settings
+    for page in PAGES:
+        assert set(re.findall(r"TENFOLD_([A-Z_]+)", page.read_text())) <= settings, page
+
+
+def test_every_route_is_in_the_list_of_routes_and_described(tmp_path: Path) -> None:
+    page = (DOCS / "api.md").read_text()
+    routes = create_app(Settings(home=tmp_path)).openapi()["paths"]
+    for path, methods in routes.items():
+        for method, route in methods.items():
+            assert f"### {method.upper()} {path}\n" in page
+            assert re.search(
+                rf"^\| .*`{re.escape(f'{method.upper()} {path}')}`.* \| {re.escape(route['summary'])} \|$",
+                page,
+                re.MULTILINE,
+            )
+
+
+@every_page
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", without_code(page)) + re.findall(r'src="([^"]+)"', page.read_text()):
+        if re.match(r"https?://", target):
+            continue
+        path, _, anchor = target.partition("#")
+        file = page.parent / path if path else page
+        assert file.exists(), target
+        assert not anchor or anchor in anchors(file), target
+
+
+@every_page
+def test_every_command_is_one_that_there_is(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    commands = {command.name or getattr(command.callback, "__name__", "") for command in cli.app.registered_commands}
+    for text in code(page):
+        assert set(re.findall(r"\bmake ([a-z-]+)", text)) <= targets, text
+        assert set(re.findall(r"(?<![\w/-])tenfold ([a-z-]+)", text)) <= commands, text
+
+
+@every_page
+def test_every_source_file_that_is_named_exists(page: Path) -> None:
+    named = re.findall(r"`((?:models|service|worker|tests|docs|bench)/[\w./-]+)", page.read_text())
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_decisions_are_numbered_without_a_gap_and_listed() -> None:
+    assert [record.name[:5] for record in RECORDS] == [f"{number:04}-" for number in range(1, len(RECORDS) + 1)]
+    page = (DOCS / "architecture.md").read_text()
+    assert [f"decisions/{record.name}" for record in RECORDS] == re.findall(r"\]\((decisions/.+)\)", page)
+
+
+@every_record
+def test_a_decision_fits_its_form_and_names_what_enforces_it(record: Path) -> None:
+    headings = re.findall(r"^##? (.+)$", record.read_text(), re.MULTILINE)
+    assert headings[0].startswith(record.name[:4])
+    assert headings[1:] == ["Context", "Decision", "Consequences", "What enforces it"]
+    enforced = record.read_text().partition("## What enforces it")[2]
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", enforced)
+    assert named
+    for path, function in named:
+        source = (ROOT / path).read_text()
+        assert not function or re.search(rf"^(?:async )?def {function}\(", source, re.MULTILINE), function
