@@ -129,7 +129,7 @@ def main() -> None:
         name: [theirs / ours for theirs, ours in zip(values, seconds[OURS], strict=True)]
         for name, values in seconds.items()
     }
-    print(f"times as long as our loop, in the same round, median (least to greatest); accuracy after {spec.epochs} epochs")
+    print(f"times as long as our loop, same round, median (least to greatest); accuracy after {spec.epochs} epochs")
     for name in ways:
         training, validation = accuracies[name]
         print(

@@ -13,7 +13,7 @@ from typing import Any
 import service
 from models import csv_images, images, spec, training
 from service import app, errors, supervisor
-from service.routes import predict
+from service.routes import jobs, predict
 from service.settings import Settings
 from service.store import runs
 from worker import run
@@ -26,6 +26,7 @@ PROBLEM = "application/problem+json"
 
 LIMITS = (
     ("Bytes in the body of a request, unless said otherwise below", app.MAX_BODY_BYTES),
+    ("Bytes in the body of `POST /jobs`", jobs.MAX_SPEC_BYTES),
     ("Bytes in the body of `POST /predict`", predict.MAX_BODY_BYTES),
     ("Bytes in the body of `POST /datasets`", "`TENFOLD_MAX_UPLOAD_BYTES`"),
     ("Images in one `POST /predict`", predict.MAX_IMAGES),

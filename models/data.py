@@ -151,13 +151,8 @@ def _digits() -> Examples:
     return Examples(pixels.numpy(), bunch.target.astype(np.int64))
 
 
-def save_table(table: NDArray[np.uint8], path: Path) -> None:
-    """Keep a table [N, 785] of labels and pixels as a .npy file."""
-    np.save(path, table, allow_pickle=False)
-
-
 def load_table(path: Path) -> Examples:
-    """Load what `save_table` kept."""
+    """Load an uploaded table uint8 [N, 785], a label and 784 pixels in each row, from its .npy file."""
     table = np.load(path, allow_pickle=False)
     return Examples(table[:, 1:].reshape(-1, 28, 28), table[:, 0].astype(np.int64))
 

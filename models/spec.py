@@ -3,7 +3,7 @@
 import itertools
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, FailFast, Field, StringConstraints, model_validator
 
 PIXELS = 28 * 28
 CLASSES = 10
@@ -68,7 +68,7 @@ class TrainingSpec(BaseModel):
         "layer and dropout after the last one.",
         examples=["mlp"],
     )
-    hidden_sizes: tuple[Width, ...] = Field(
+    hidden_sizes: Annotated[tuple[Width, ...], FailFast()] = Field(
         default=(100, 50),
         min_length=1,
         max_length=8,

@@ -151,7 +151,7 @@ def _pass(
             break
         x_BD, y_B = split.x_train.index_select(0, rows_B), split.y_train.index_select(0, rows_B)
         loss = cross_entropy(network(x_BD), y_B)
-        optimizer.zero_grad()
+        network.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(loss.detach())

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from service.errors import MEDIA_TYPE, Fault, Problem, document
+from service.head import HeadMiddleware
 from service.parts import Parts
 from service.plain_errors import PlainErrorsMiddleware
 from service.routes import datasets, health, job_records, jobs, predict
@@ -54,6 +55,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(SecurityMiddleware)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(settings.allowed_hosts), www_redirect=False)
     app.add_middleware(PlainErrorsMiddleware)
+    app.add_middleware(HeadMiddleware)
     return app
 
 

@@ -68,7 +68,8 @@ def api(host: Host = None, port: Port = None, home: Home = None) -> None:
         timeout_keep_alive=5,
         # An event stream lasts as long as its job; on shutdown its client is sent away, and comes back.
         timeout_graceful_shutdown=3,
-        log_level="warning",
+        log_level="info",
+        access_log=False,
     )
 
 

@@ -6,6 +6,7 @@ Problem
 +-- Conflict              409  the state of something does not allow it
 +-- UnsupportedMedia      415  the body is of a kind that is not understood here
 +-- Invalid               422  the body was parsed, and asks for something impossible
++-- Damaged               500  a file that we keep is not what we wrote
 +-- NotYet                503  come again in a moment
 """
 
@@ -63,6 +64,12 @@ class Invalid(Problem):
     """The body was understood, and asks for something impossible."""
 
     status = 422
+
+
+class Damaged(Problem):
+    """A file that we keep is not what we wrote."""
+
+    status = 500
 
 
 class NotYet(Problem):

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from models.inference import Network, read
 from service.artifacts import Artifacts
-from service.errors import Conflict, NotFound, NotYet
+from service.errors import Conflict, Damaged, NotFound, NotYet
 from service.store import Store
 from service.store.jobs import owner_of
 
@@ -46,6 +46,8 @@ class Predictor:
                 return Served(self._load(file.key, file.sha256), chosen, file.sha256)
             except FileNotFoundError:
                 continue
+            except ValueError as error:
+                raise Damaged(f"the best checkpoint of job {chosen} can not be used: {error}") from error
         if self._store.jobs.get(chosen) is None:
             raise NotFound(f"there is no job {chosen}")
         if file is None:

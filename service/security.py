@@ -1,5 +1,7 @@
 """What a web page of somebody else, open in the browser of whoever runs Tenfold, must not be able to do."""
 
+from urllib.parse import urlsplit
+
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -12,8 +14,8 @@ _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 class SecurityMiddleware:
     """Refuses changes that another site's page asks for, and sends headers that keep browsers careful.
 
-    Browsers tell where a request comes from by Sec-Fetch-Site (https://www.w3.org/TR/fetch-metadata/); other clients
-    do not send it and are not concerned.
+    Browsers tell where a request comes from by Origin and, on loopback and HTTPS, by Sec-Fetch-Site
+    (https://www.w3.org/TR/fetch-metadata/); other clients send neither and are not concerned.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -24,8 +26,7 @@ class SecurityMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        site = Headers(scope=scope).get("sec-fetch-site", "none")
-        if scope["method"] not in _SAFE_METHODS and site not in {"none", "same-origin"}:
+        if scope["method"] not in _SAFE_METHODS and _comes_from_another_site(Headers(scope=scope)):
             detail = "a page of another site may not change anything here"
             refusal = JSONResponse(document(403, detail, scope["path"]), status_code=403, media_type=MEDIA_TYPE)
             await refusal(scope, receive, send)
@@ -40,3 +41,10 @@ class SecurityMiddleware:
             await send(message)
 
         await self.app(scope, receive, send_carefully)
+
+
+def _comes_from_another_site(headers: Headers) -> bool:
+    if headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
+        return True
+    origin = headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc != headers.get("host")

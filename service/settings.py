@@ -4,10 +4,10 @@ import os
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, StringConstraints, model_validator
-from pydantic.functional_validators import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+AbsolutePath = Annotated[Path, AfterValidator(Path.absolute)]
 Hosts = Annotated[
     tuple[Annotated[str, StringConstraints(min_length=1)], ...],
     NoDecode,
@@ -20,12 +20,18 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="TENFOLD_", frozen=True, extra="ignore")
 
-    home: Path = Field(default=Path(".tenfold"), description="Folder of all state: database, files, logs, broker.")
-    data: Path = Field(
-        default=Path(), description="Folder where the data sets lie or are downloaded to; default `<home>/data`."
+    home: AbsolutePath = Field(
+        default=Path(".tenfold"),
+        validate_default=True,
+        description="Folder of all state: database, files, logs, broker.",
+    )
+    data: AbsolutePath = Field(
+        default_factory=lambda known: known["home"] / "data",
+        description="Folder where the data sets lie or are downloaded to; default `<home>/data`.",
     )
     database_url: str = Field(
-        default="", description="SQLAlchemy URL, SQLite or PostgreSQL; default a SQLite file in `<home>`."
+        default_factory=lambda known: f"sqlite:///{known['home'] / 'tenfold.sqlite3'}",
+        description="SQLAlchemy URL, SQLite or PostgreSQL; default a SQLite file in `<home>`.",
     )
     broker_url: str = Field(
         default="redis://127.0.0.1:6379/0",
@@ -65,12 +71,7 @@ class Settings(BaseSettings):
     )
 
     @model_validator(mode="after")
-    def _fill_in(self) -> Self:
-        object.__setattr__(self, "home", self.home.absolute())
-        if self.data == Path():
-            object.__setattr__(self, "data", self.home / "data")
-        if not self.database_url:
-            object.__setattr__(self, "database_url", f"sqlite:///{self.home / 'tenfold.sqlite3'}")
+    def _leases_outlive_heartbeats(self) -> Self:
         if self.heartbeat_seconds * 2 > self.lease_seconds:
             raise ValueError("heartbeat_seconds must be at most half of lease_seconds, or leases expire by themselves")
         return self

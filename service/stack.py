@@ -43,7 +43,7 @@ def api_part(settings: Settings) -> Part:
     return Part(
         name="api",
         command=[sys.executable, "-m", "service.cli", "api"],
-        is_ready=partial(_is_ready, f"http://{settings.host}:{settings.port}"),
+        is_ready=partial(_is_ready, settings),
         environment=settings.environment(),
         stop_seconds=10,
     )
@@ -75,8 +75,12 @@ def _at_once() -> bool:
     return True
 
 
-def _is_ready(url: str) -> bool:
+def _is_ready(settings: Settings) -> bool:
+    # Who listens everywhere is asked on the loopback; by a name that is allowed, and not through a proxy.
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - looked up, not bound
+    url = httpx.URL(scheme="http", host=host, port=settings.port, path="/readyz")
+    headers = {"Host": settings.allowed_hosts[0]}
     try:
-        return httpx.get(f"{url}/readyz", timeout=2).status_code == httpx.codes.OK
+        return httpx.get(url, headers=headers, timeout=2, trust_env=False).status_code == httpx.codes.OK
     except httpx.TransportError:
         return False

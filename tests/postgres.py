@@ -35,8 +35,8 @@ def postgres_server() -> Iterator[str]:
         shutil.chown(folder, user)
     log = folder / "log"
     try:
-        initdb = [binaries / "initdb", "-D", folder / "data", "-U", "tenfold", "-A", "trust", "-E", "UTF8", "--no-sync"]
-        subprocess.run(initdb, user=user, check=True, stdout=subprocess.DEVNULL, cwd=folder)
+        initdb: list[str | Path] = [binaries / "initdb", "-D", folder / "data", "-U", "tenfold", "-A", "trust"]
+        subprocess.run([*initdb, "--no-sync"], user=user, check=True, stdout=subprocess.DEVNULL, cwd=folder)
         # fsync off: these data are thrown away with the machine still running.
         options = ["-F", "-p", str(port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
         with log.open("wb") as output:

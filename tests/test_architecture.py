@@ -25,7 +25,13 @@ HOMES = {
     "safetensors": {"models/checkpoints.py", "models/inference.py"},
     "sklearn": {"models/data.py"},
     "sqlalchemy": {"service/store"},
-    "starlette": {"service/app.py", "service/routes", "service/plain_errors.py", "service/security.py"},
+    "starlette": {
+        "service/app.py",
+        "service/routes",
+        "service/head.py",
+        "service/plain_errors.py",
+        "service/security.py",
+    },
     "torch": {
         "models/checkpoints.py",
         "models/data.py",

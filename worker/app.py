@@ -87,7 +87,7 @@ def _prepare_training_process(**_: Any) -> None:
 @signals.worker_ready.connect
 def _start_heart(sender: Any, **_: Any) -> None:
     role: Role = "train" if TRAIN in sender.app.amqp.queues.consume_from else "errands"
-    Heart(store(), doorbell(), settings, role=role, worker_id=_identity()).start()
+    Heart(store, doorbell(), settings, role=role, worker_id=_identity()).start()
 
 
 def _identity() -> str:

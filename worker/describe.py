@@ -19,8 +19,8 @@ def describe(name: str, store: Store, artifacts: Artifacts, settings: Settings) 
     table = store.files.get(owner_of(name), "table.npy")
     try:
         examples = data.load_table(artifacts.path(table.key)) if table else data.load(name, settings.data)
-    except ValueError as error:
-        store.datasets.fail(name, str(error))
+    except (ValueError, OSError) as error:
+        store.datasets.fail(dataset, str(error))
         return
     mean, deviation = examples.mean_and_deviation()
     description = {
@@ -34,4 +34,4 @@ def describe(name: str, store: Store, artifacts: Artifacts, settings: Settings) 
     sample = examples.sample(SAMPLES, seed=_SAMPLE_SEED)
     picture = plots.samples(sample.pixels, sample.labels, f"{len(sample.labels)} of {len(examples.labels):,}: {name}")
     file = artifacts.write(owner_of(name), "samples.png", picture)
-    artifacts.remove(store.datasets.describe(name, description, [file]))
+    artifacts.remove(store.datasets.describe(dataset, description, [file]))

@@ -3,12 +3,13 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from service.queue import Doorbell
 from service.settings import Settings
 from service.store import Store
-from service.store.engine import DatabaseError
+from service.store.engine import DatabaseError, cause
 from service.store.workers import Role
 
 _logger = logging.getLogger(__name__)
@@ -18,7 +19,7 @@ _logger = logging.getLogger(__name__)
 class Heart:
     """Beats in a thread for as long as the process lives."""
 
-    store: Store
+    open_store: Callable[[], Store]
     doorbell: Doorbell
     settings: Settings
     role: Role
@@ -33,13 +34,15 @@ class Heart:
         last_seen = 0.0
         while True:
             try:
+                # Opened here, and not before: a database that is away for now must not keep the heart from beating.
+                store = self.open_store()
                 if time.monotonic() - last_seen >= self.settings.heartbeat_seconds:
-                    self.store.workers.seen(self.worker_id, self.role)
+                    store.workers.seen(self.worker_id, self.role)
                     last_seen = time.monotonic()
                 if self.role == "train":
-                    reconcile(self.store, self.doorbell, ring_again_seconds=self.settings.ring_again_seconds)
+                    reconcile(store, self.doorbell, ring_again_seconds=self.settings.ring_again_seconds)
             except DatabaseError as error:
-                _logger.warning("the database did not answer: %s", error.orig)
+                _logger.warning("the database did not answer: %s", cause(error))
             pause.wait(self.settings.reconcile_seconds)
 
 

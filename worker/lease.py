@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from service.settings import Settings
-from service.store.engine import DatabaseError
+from service.store.engine import DatabaseError, cause
 from service.store.runs import Claim, LeaseLostError, Runs
 
 _logger = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ class Lease:
 
     def __init__(self, runs: Runs, claim: Claim, settings: Settings) -> None:
         self.cancelled = False
-        self.lost = False
+        self._replaced = False
         self._runs, self._claim, self._settings = runs, claim, settings
         self._renewed_at = time.monotonic()
         self._ended = threading.Event()
@@ -39,6 +39,12 @@ class Lease:
         self._ended.set()
         self._thread.join()
 
+    @property
+    def lost(self) -> bool:
+        """Whether the job is, or may soon be, another's."""
+        # Asked of the clock, not of the thread: that may itself hang in a database that does not answer.
+        return self._replaced or time.monotonic() - self._renewed_at > self._settings.lease_seconds * 2 / 3
+
     def should_stop(self) -> bool:
         """Whether to stop training now."""
         return self.cancelled or self.lost
@@ -48,13 +54,10 @@ class Lease:
             try:
                 self._look()
             except LeaseLostError:
-                self.lost = True
+                self._replaced = True
                 return
             except DatabaseError as error:
-                _logger.warning("the lease of job %s could not be renewed: %s", self._claim.job_id, error.orig)
-            if time.monotonic() - self._renewed_at > self._settings.lease_seconds * 2 / 3:
-                self.lost = True
-                return
+                _logger.warning("the lease of job %s could not be renewed: %s", self._claim.job_id, cause(error))
 
     def _look(self) -> None:
         if time.monotonic() - self._renewed_at < self._settings.heartbeat_seconds:

@@ -2,7 +2,9 @@
 
 import json
 import logging
-from typing import Any, Literal
+from importlib.metadata import version
+from platform import python_version
+from typing import Any
 
 from models import data, training
 from models.checkpoints import Checkpoint, fingerprint, pack_state, pack_weights, unpack
@@ -10,6 +12,7 @@ from models.spec import TrainingSpec
 from service.artifacts import Artifacts
 from service.settings import Settings
 from service.store import Store
+from service.store.engine import DatabaseError, cause
 from service.store.files import File
 from service.store.jobs import owner_of
 from service.store.runs import Claim, EpochRecord, LeaseLostError
@@ -31,7 +34,11 @@ def run(job_id: str, store: Store, artifacts: Artifacts, settings: Settings, *, 
             _train(claim, lease, store, artifacts, settings)
     except LeaseLostError:
         _logger.warning("job %s: attempt %d was replaced or the job is gone; it stops", claim.job_id, claim.attempt)
+    except DatabaseError as error:
+        # No fault of the job's. Nothing more is written; once the lease has expired, another attempt goes on.
+        _logger.warning("job %s: attempt %d lost the database: %s", claim.job_id, claim.attempt, cause(error))
     except Exception as error:
+        # Whatever else went wrong belongs on the job's record, where its owner looks.
         _logger.warning("job %s failed", claim.job_id, exc_info=True)
         _fail(claim, store, error)
 
@@ -54,10 +61,7 @@ def _train(claim: Claim, lease: Lease, store: Store, artifacts: Artifacts, setti
         artifacts.remove(superseded)
     if lease.lost:
         raise LeaseLostError
-    result, weights_sha256 = _result(claim.job_id, store)
-    state: Literal["cancelled", "succeeded"] = "cancelled" if lease.cancelled else "succeeded"
-    store.runs.finish(claim, state, result=result, weights_sha256=weights_sha256)
-    _logger.info("job %s: %s", claim.job_id, state)
+    _logger.info("job %s: %s", claim.job_id, store.runs.finish(claim))
 
 
 def _uploaded(spec: TrainingSpec, store: Store, artifacts: Artifacts) -> Any:
@@ -112,6 +116,7 @@ def _about(epoch: training.Epoch, spec: TrainingSpec, split: data.Split) -> dict
             "train_accuracy": epoch.train_accuracy,
             "val_accuracy": epoch.val_accuracy,
         },
+        "versions": {name: version(name) for name in ("tenfold", "torch", "numpy")} | {"python": python_version()},
         "fingerprint": fingerprint(),
     }
 
@@ -152,32 +157,9 @@ def _record(epoch: training.Epoch) -> EpochRecord:
     )
 
 
-def _result(job_id: str, store: Store) -> tuple[dict[str, Any] | None, str | None]:
-    """Sum up what the record holds of the job; nothing, if it was cancelled before its first batch."""
-    epochs = store.jobs.epochs(job_id)
-    if not epochs:
-        return None, None
-    owner = owner_of(job_id)
-    last, best = store.files.get(owner, "last.safetensors"), store.files.get(owner, "best.safetensors")
-    assert last is not None
-    assert best is not None
-    best_epoch = next(epoch for epoch in epochs if epoch.epoch == best.epoch)
-    return {
-        "loss": epochs[-1].loss,
-        "train_accuracy": epochs[-1].train_accuracy,
-        "val_accuracy": epochs[-1].val_accuracy,
-        "best_epoch": best.epoch,
-        "best_val_accuracy": best_epoch.val_accuracy,
-        "best_weights_sha256": best.sha256,
-        "epochs": len(epochs),
-        "iterations": epochs[-1].iterations,
-        "seconds": sum(epoch.seconds for epoch in epochs),
-    }, last.sha256
-
-
 def _fail(claim: Claim, store: Store, error: Exception) -> None:
     try:
-        store.runs.finish(claim, "failed", error={"type": type(error).__name__, "message": str(error)[:2000]})
+        store.runs.fail(claim, {"type": type(error).__name__, "message": str(error)[:2000]})
     except LeaseLostError:
         _logger.warning("job %s: its failure comes too late to be recorded", claim.job_id)
 

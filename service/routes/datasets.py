@@ -18,7 +18,7 @@ from service.parts import Parts
 from service.routes import Given
 from service.routes.downloads import download, wait_for
 from service.schemas import Dataset, DatasetList, problems
-from service.store.datasets import owner_of
+from service.store.datasets import DatasetInUse, owner_of
 from service.store.engine import Record
 
 router = APIRouter(tags=["data sets"])
@@ -105,11 +105,13 @@ def delete(name: DatasetName, parts: Given) -> None:
     """Delete an uploaded data set. Jobs that were trained on it stay; 409 while one waits for it or trains on it."""
     if name in BUILTIN:
         raise Conflict(f"{name!r} is built in")
-    if parts.store.jobs.uses_dataset(name):
-        raise Conflict(f"a job that has not ended trains on {name!r}; cancel it first, or wait")
-    if not parts.store.datasets.delete(name):
+    try:
+        files = parts.store.datasets.delete(name)
+    except DatasetInUse:
+        raise Conflict(f"a job that has not ended trains on {name!r}; cancel it first, or wait") from None
+    if files is None:
         raise NotFound(f"there is no data set called {name!r}")
-    parts.artifacts.remove_all(owner_of(name))
+    parts.artifacts.remove(files)
 
 
 def _ask_for_description(parts: Parts, name: str) -> None:
@@ -121,7 +123,7 @@ def _ask_for_description(parts: Parts, name: str) -> None:
     if row is None:
         parts.store.datasets.add(name, "builtin")
     elif row.state == "failed":
-        parts.store.datasets.describe_again(name)
+        parts.store.datasets.describe_again(row)
     if not parts.doorbell.ask_for_description(name):
         raise NotYet("the broker does not answer, so that no worker can be asked to look", retry_after=5)
 

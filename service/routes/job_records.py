@@ -213,7 +213,7 @@ def events(
     """
     found(parts.store.jobs.get(job_id), job_id)
     after = max(after, int(last_event_id or 0))
-    if "text/event-stream" not in accept:
+    if "text/event-stream" not in accept.lower():
         rows = parts.store.jobs.events(job_id, after=after, limit=limit + 1)
         return EventPage(data=[_event(row) for row in rows[:limit]], has_more=len(rows) > limit)
     if _has_ended(parts, job_id) and not parts.store.jobs.events(job_id, after=after, limit=1):

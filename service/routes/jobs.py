@@ -6,17 +6,18 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, BackgroundTasks, Body, Depends, Path, Query, Request, Response
 
-from models.spec import TrainingSpec
+from models.spec import Name, TrainingSpec
 from service.datasets import exists
 from service.errors import Conflict, Fault, Invalid, NotFound, UnsupportedMedia
 from service.routes import Given
-from service.schemas import Job, JobPage, problems
+from service.schemas import Identifier, Job, JobPage, problems
 from service.store.jobs import Job as JobRow
 from service.store.jobs import State, StateConflict, owner_of
 
 router = APIRouter(tags=["jobs"])
 
-JobId = Annotated[str, Path(max_length=64, description="Id of a job.")]
+JobId = Annotated[Identifier, Path(description="Id of a job.")]
+MAX_SPEC_BYTES = 64 * 2**10
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*:[A-Za-z0-9._ -]*")
 
 
@@ -37,6 +38,7 @@ def _json_only(request: Request) -> None:
     "/jobs",
     status_code=202,
     dependencies=[Depends(_json_only)],
+    max_body_size=MAX_SPEC_BYTES,
     summary="Train a network",
     responses=problems(400, 413, 415, 422, 503),
 )
@@ -58,7 +60,7 @@ def submit(spec: Annotated[TrainingSpec, Body()], response: Response, background
 def find(
     parts: Given,
     state: Annotated[State | None, Query(description="Only jobs in this state.")] = None,
-    name: Annotated[str | None, Query(max_length=128, description="Only jobs of this name.")] = None,
+    name: Annotated[Name | None, Query(description="Only jobs of this name.")] = None,
     label: Annotated[
         list[str] | None, Query(max_length=16, description="Only jobs with this label, `key:value`; may be repeated.")
     ] = None,
@@ -74,7 +76,7 @@ def find(
                 "a label is sought as key:value",
                 faults=[Fault("#query/label", f"{text!r} is not of the form key:value")],
             )
-    labels = dict(text.split(":", 1) for text in label or [])
+    labels = [(key, value) for key, _, value in (text.partition(":") for text in label or [])]
     rows = parts.store.jobs.find(state=state, name=name, labels=labels, before=after, limit=limit + 1)
     page, has_more = rows[:limit], len(rows) > limit
     following = None

@@ -14,7 +14,15 @@ from models.spec import PIXELS
 from service.errors import Fault, Invalid, Malformed, UnsupportedMedia
 from service.predictor import Served
 from service.routes import Given
-from service.schemas import ModelView, Prediction, Predictions, PredictionWithModel, PredictRequest, problems
+from service.schemas import (
+    Identifier,
+    ModelView,
+    Prediction,
+    Predictions,
+    PredictionWithModel,
+    PredictRequest,
+    problems,
+)
 
 router = APIRouter(tags=["predict"])
 
@@ -47,7 +55,7 @@ Images = NDArray[np.uint8] | NDArray[np.float32]
 async def predict(
     request: Request,
     parts: Given,
-    model: Annotated[str | None, Query(max_length=64, description="Id of a job, for bodies that are no JSON.")] = None,
+    model: Annotated[Identifier | None, Query(description="Id of a job, for bodies that are no JSON.")] = None,
 ) -> PredictionWithModel | Predictions:
     """Read the digit in an image, or the digits in several.
 

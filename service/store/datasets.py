@@ -8,16 +8,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, delete, select, update
 
 from service.store.engine import Database, Record, insert_or, now_ms
 from service.store.files import File, publish
-from service.store.tables import artifacts, datasets
+from service.store.jobs import FINAL_STATES
+from service.store.tables import artifacts, datasets, jobs
 
 
 def owner_of(name: str) -> str:
     """Give the name under which a data set's artifacts are filed."""
     return f"datasets/{name}"
+
+
+class DatasetInUse(Exception):  # noqa: N818 - a conflict is no error of the program
+    """A job that has not ended trains on the data set."""
 
 
 @dataclass(frozen=True)
@@ -49,34 +54,51 @@ class Datasets:
                 publish(connection, owner_of(name), files)
             return added is not None
 
-    def describe_again(self, name: str) -> None:
+    def describe_again(self, seen: Record) -> None:
         """Let a data set whose description failed wait for another try."""
-        self._change(name, state="pending", error=None)
+        self._change(seen, state="pending", error=None)
 
-    def describe(self, name: str, description: Mapping[str, Any], files: Sequence[File]) -> list[str]:
-        """Note what a worker found; gives the keys of files that nothing points to any more."""
+    def describe(self, seen: Record, description: Mapping[str, Any], files: Sequence[File]) -> list[str]:
+        """Note what a worker found in the data set that it has seen; one of the same name may have taken its place.
+
+        Gives the keys of files that nothing points to any more.
+        """
         with self.database.writer.begin() as connection:
             there = connection.execute(
                 update(datasets)
-                .where(datasets.c.name == name)
+                .where(*_still(seen))
                 .values(state="ready", description=dict(description), error=None, changed_at=now_ms())
                 .returning(datasets.c.name)
             ).one_or_none()
             if there is None:
                 return [file.key for file in files]
-            return publish(connection, owner_of(name), files)
+            return publish(connection, owner_of(seen.name), files)
 
-    def fail(self, name: str, error: str) -> None:
-        """Note why a data set could not be described."""
-        self._change(name, state="failed", error=error)
+    def fail(self, seen: Record, error: str) -> None:
+        """Note why the data set that a worker has seen could not be described."""
+        self._change(seen, state="failed", error=error)
 
-    def delete(self, name: str) -> bool:
-        """Delete a data set and the pointers to its files."""
+    def delete(self, name: str) -> list[str] | None:
+        """Delete a data set; gives the keys of its files, or None when there is none of that name.
+
+        Raises DatasetInUse while a job that has not ended trains on it.
+        """
         with self.database.writer.begin() as connection:
-            connection.execute(delete(artifacts).where(artifacts.c.owner == owner_of(name)))
-            deleted = connection.execute(delete(datasets).where(datasets.c.name == name).returning(datasets.c.name))
-            return deleted.one_or_none() is not None
+            row = connection.execute(select(datasets).where(datasets.c.name == name).with_for_update()).one_or_none()
+            if row is None:
+                return None
+            using = select(jobs.c.id).where(jobs.c.dataset == name, jobs.c.state.not_in(FINAL_STATES)).limit(1)
+            if connection.scalar(using) is not None:
+                raise DatasetInUse(name)
+            connection.execute(delete(datasets).where(datasets.c.name == name))
+            files = delete(artifacts).where(artifacts.c.owner == owner_of(name)).returning(artifacts.c.key)
+            return list(connection.scalars(files))
 
-    def _change(self, name: str, **values: Any) -> None:
+    def _change(self, seen: Record, **values: Any) -> None:
         with self.database.writer.begin() as connection:
-            connection.execute(update(datasets).where(datasets.c.name == name).values(changed_at=now_ms(), **values))
+            connection.execute(update(datasets).where(*_still(seen)).values(changed_at=now_ms(), **values))
+
+
+def _still(seen: Record) -> tuple[ColumnElement[bool], ...]:
+    """Match the very data set that was seen, if it still waits as it did then."""
+    return datasets.c.name == seen.name, datasets.c.created_at == seen.created_at, datasets.c.state == seen.state

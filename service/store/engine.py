@@ -9,23 +9,31 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import BigInteger, Connection, Engine, Row, create_engine, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import Insert
 from sqlalchemy.sql.expression import FunctionElement
 from sqlalchemy.sql.schema import Table
 
-DatabaseError = DBAPIError
-"""What any method of the store raises when the database can't be reached or stays locked."""
+DatabaseError = SQLAlchemyError
+"""What the store raises when the database can not be reached, stays locked, or all connections are taken."""
 
 Record = Row[Any]
 """A row of any table: what the store gives to those who ask; columns are attributes."""
+
+# As many as the API has threads for requests (anyio's default), so that none waits for a connection.
+_POOL: dict[str, Any] = {"pool_size": 5, "max_overflow": 35}
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 0x7E4F01D  # any number, as long as no other program on the database takes it
 
 # Below this version a WAL file may be corrupted when several processes write: https://sqlite.org/wal.html#walresetbug
 _FIRST_SQLITE_WITH_SAFE_WAL = (3, 51, 3)
+
+
+def cause(error: Exception) -> str:
+    """Say in the driver's words what went wrong, without the statement and the data in it."""
+    return str(getattr(error, "orig", None) or error)
 
 
 @dataclass(frozen=True)
@@ -45,7 +53,12 @@ class Database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
             engine = _sqlite(url)
         elif parsed.get_backend_name() == "postgresql":
-            engine = create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+            engine = create_engine(
+                parsed.set(drivername="postgresql+psycopg"),
+                pool_pre_ping=True,
+                connect_args={"connect_timeout": 5},
+                **_POOL,
+            )
         else:
             raise ValueError(
                 f"TENFOLD_DATABASE_URL must begin with sqlite:/// or postgresql://, not {parsed.drivername}://"
@@ -69,7 +82,7 @@ class Database:
         try:
             with self.reader.connect() as connection:
                 connection.execute(text("SELECT 1"))
-        except OperationalError:
+        except DatabaseError:
             return False
         return True
 
@@ -79,7 +92,7 @@ class Database:
 
 
 def _sqlite(url: str) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": 30})
+    engine = create_engine(url, connect_args={"timeout": 30}, **_POOL)
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: object) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, exists, select
+from sqlalchemy import Connection, delete, select
 
 from service.store.engine import Database, Record, insert_or, now_ms
 from service.store.tables import artifacts, datasets, jobs
@@ -73,8 +73,11 @@ class Files:
     def publish(self, owner: str, files: Sequence[File]) -> list[str]:
         """Point to files of an owner that is still there; gives the keys that nothing points to any more."""
         kind, _, name = owner.partition("/")
-        there = exists().where(jobs.c.id == name) if kind == "jobs" else exists().where(datasets.c.name == name)
+        there = select(jobs.c.id).where(jobs.c.id == name)
+        if kind == "datasets":
+            there = select(datasets.c.name).where(datasets.c.name == name)
         with self.database.writer.begin() as connection:
-            if not connection.scalar(select(there)):
+            # Held until the pointer is there: the owner is not deleted in between.
+            if connection.scalar(there.with_for_update(read=True)) is None:
                 return [file.key for file in files]
             return publish(connection, owner, files)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from service.store.engine import Database, Record, now_ms
 from service.store.tables import artifacts, epochs, events, jobs, models
@@ -82,7 +82,7 @@ class Jobs:
         *,
         state: State | None = None,
         name: str | None = None,
-        labels: Mapping[str, str] | None = None,
+        labels: Sequence[tuple[str, str]] = (),
         before: int | None = None,
         limit: int,
     ) -> Sequence[Job]:
@@ -92,7 +92,7 @@ class Jobs:
             query = query.where(jobs.c.state == state)
         if name is not None:
             query = query.where(jobs.c.name == name)
-        for key, value in (labels or {}).items():
+        for key, value in labels:
             query = query.where(jobs.c.labels[key].as_string() == value)
         if before is not None:
             query = query.where(jobs.c.number < before)
@@ -150,28 +150,49 @@ class Jobs:
         with self.database.reader.connect() as connection:
             return connection.scalar(select(models.c.job_id).order_by(models.c.number.desc()).limit(1))
 
-    def count_by_state(self) -> dict[str, int]:
-        """Count the jobs in each state."""
-        with self.database.reader.connect() as connection:
-            rows = connection.execute(select(jobs.c.state, func.count().label("total")).group_by(jobs.c.state)).all()
-        return dict.fromkeys(STATES, 0) | {row.state: row.total for row in rows}
 
-    def uses_dataset(self, name: str) -> bool:
-        """Whether a job that has not ended trains on the data set."""
-        query = select(jobs.c.id).where(jobs.c.dataset == name, jobs.c.state.not_in(FINAL_STATES)).limit(1)
-        with self.database.reader.connect() as connection:
-            return connection.scalar(query) is not None
-
-
-def finish(connection: Connection, job_id: str, state: State, **values: Any) -> None:
-    """Move a job to a final state. Whoever calls this holds the job's row."""
+def finish(
+    connection: Connection, job_id: str, state: State, *, error: Mapping[str, str] | None = None
+) -> dict[str, Any] | None:
+    """Move a job to a final state; gives its result. Whoever calls this holds the job's row."""
+    result, weights_sha256 = _result(connection, job_id)
     connection.execute(
         update(jobs)
         .where(jobs.c.id == job_id, jobs.c.state.not_in(FINAL_STATES))
-        .values(state=state, finished_at=now_ms(), owner=None, lease_expires_at=None, **values)
+        .values(
+            state=state,
+            finished_at=now_ms(),
+            owner=None,
+            lease_expires_at=None,
+            result=result,
+            weights_sha256=weights_sha256,
+            error=error,
+        )
     )
-    told = {key: values[key] for key in ("result", "error") if values.get(key) is not None}
+    told = {key: value for key, value in {"result": result, "error": error}.items() if value is not None}
     log_event(connection, job_id, "state", {"state": state, **told})
+    return result
+
+
+def _result(connection: Connection, job_id: str) -> tuple[dict[str, Any] | None, str | None]:
+    """Sum up what is recorded of a job, and give the hash of its last weights; nothing, if no epoch has ended."""
+    done = connection.execute(select(epochs).where(epochs.c.job_id == job_id).order_by(epochs.c.epoch)).all()
+    query = select(artifacts).where(artifacts.c.owner == owner_of(job_id))
+    weights = {row.name: row for row in connection.execute(query) if row.name.endswith(".safetensors")}
+    if not done or not weights:
+        return None, None
+    last, best = weights["last.safetensors"], weights["best.safetensors"]
+    return {
+        "loss": done[-1].loss,
+        "train_accuracy": done[-1].train_accuracy,
+        "val_accuracy": done[-1].val_accuracy,
+        "best_epoch": best.epoch,
+        "best_val_accuracy": next(row.val_accuracy for row in done if row.epoch == best.epoch),
+        "best_weights_sha256": best.sha256,
+        "epochs": len(done),
+        "iterations": done[-1].iterations,
+        "seconds": sum(row.seconds for row in done),
+    }, last.sha256
 
 
 def _locked(connection: Connection, job_id: str) -> Job | None:

@@ -6,14 +6,14 @@ current one: a worker that was only slow, and has been replaced, learns it here 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 from sqlalchemy.sql import Update
 
 from service.store.engine import Database, now_ms
 from service.store.files import File, publish, withdraw
-from service.store.jobs import Job, finish, log_event, owner_of
+from service.store.jobs import Job, State, finish, log_event, owner_of
 from service.store.tables import attempts, epochs, jobs, models
 
 MAX_FRUITLESS_ATTEMPTS = 5
@@ -146,21 +146,18 @@ class Runs:
             log_event(connection, claim.job_id, "epoch", told)
             return superseded
 
-    def finish(
-        self,
-        claim: Claim,
-        state: Literal["succeeded", "failed", "cancelled"],
-        *,
-        result: Mapping[str, Any] | None = None,
-        weights_sha256: str | None = None,
-        error: Mapping[str, str] | None = None,
-    ) -> None:
-        """End the job; one that succeeded becomes a model that can be predicted with. Raises LeaseLostError."""
+    def finish(self, claim: Claim) -> State:
+        """End a job whose training has ended; gives "succeeded", or "cancelled" if that was asked for in time.
+
+        A job that succeeded becomes a model that can be predicted with. Raises LeaseLostError.
+        """
         with self.database.writer.begin() as connection:
-            _hold(connection, claim)
-            finish(connection, claim.job_id, state, result=result, weights_sha256=weights_sha256, error=error)
+            job = _hold(connection, claim)
+            state: State = "cancelled" if job.cancel_requested else "succeeded"
+            result = finish(connection, claim.job_id, state)
             _end_attempt(connection, claim.job_id, claim.attempt, state)
-            if state == "succeeded" and result is not None:
+            if state == "succeeded":
+                assert result is not None, "a job that succeeded has at least one epoch on record"
                 connection.execute(
                     insert(models).values(
                         job_id=claim.job_id,
@@ -169,6 +166,14 @@ class Runs:
                         created_at=now_ms(),
                     )
                 )
+            return state
+
+    def fail(self, claim: Claim, error: Mapping[str, str]) -> None:
+        """End a job that could not be trained. Raises LeaseLostError."""
+        with self.database.writer.begin() as connection:
+            _hold(connection, claim)
+            finish(connection, claim.job_id, "failed", error=error)
+            _end_attempt(connection, claim.job_id, claim.attempt, "failed")
 
     def release_expired(self) -> list[str]:
         """Take jobs from workers whose lease has expired; gives the ids of those that wait again."""

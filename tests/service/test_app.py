@@ -10,8 +10,10 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from service.artifacts import Artifacts
 from service.settings import Settings
 from service.store import Store
+from service.store.jobs import owner_of
 from tests.service.conftest import submitted
 
 BLANK = [[0] * 28] * 28
@@ -78,7 +80,7 @@ def test_numbers_that_are_none_are_refused(api: TestClient, number: str) -> None
 
 
 @pytest.mark.parametrize(
-    "body", ["", "{", "nonsense", "[" * 100_000, '{"a":' * 50_000, "\x00", '{"epochs": ' + "9" * 5000 + "}"]
+    "body", ["", "{", "nonsense", "[" * 60_000, '{"a":' * 12_000, "\x00", '{"epochs": ' + "9" * 5000 + "}"]
 )
 @pytest.mark.parametrize("path", ["/jobs", "/predict"])
 def test_a_body_that_is_no_json_is_refused(api: TestClient, path: str, body: str) -> None:
@@ -293,7 +295,7 @@ def test_a_job_that_has_ended_can_not_be_cancelled(api: TestClient, store: Store
     job_id = submitted(store)
     claim = store.runs.claim(job_id, "worker")
     assert claim is not None
-    store.runs.finish(claim, "failed", error={"type": "ValueError", "message": "no"})
+    store.runs.fail(claim, {"type": "ValueError", "message": "no"})
     assert "failed" in problem(api.post(f"/jobs/{job_id}/cancel"), 409)["detail"]
     assert api.get(f"/jobs/{job_id}").json()["error"] == {"type": "ValueError", "message": "no"}
 
@@ -314,7 +316,44 @@ def test_the_stream_of_a_job_that_ended_and_was_seen_is_closed_for_good(api: Tes
     problem(api.get(f"/jobs/{job_id}/events", headers={**accept, "Last-Event-ID": "x"}), 422)
 
 
+def test_a_body_full_of_faults_costs_one_error(api: TestClient) -> None:
+    answer = api.post("/predict", json={"images": [[["x"] * 28] * 28] * 300})
+    assert len(problem(answer, 422)["errors"]) == 1
+    problem(api.post("/jobs", json={"hidden_sizes": [0] * 20_000}), 422)
+    problem(api.post("/jobs", json={"hidden_sizes": [0] * 40_000}), 413)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/jobs/%00"), ("DELETE", "/jobs/a%00b"), ("GET", "/jobs?name=%00"), ("POST", "/predict?model=%00")],
+)
+def test_characters_that_no_name_has_are_refused(api: TestClient, method: str, path: str) -> None:
+    answer = api.request(method, path, content=bytes(784), headers={"Content-Type": "application/octet-stream"})
+    problem(answer, 422)
+
+
+def test_a_label_is_sought_with_all_its_values(api: TestClient, store: Store) -> None:
+    submitted(store, labels={"a": "2"})
+    assert len(api.get("/jobs?label=a:2").json()["data"]) == 1
+    assert api.get("/jobs?label=a:1&label=a:2").json()["data"] == []
+
+
+def test_a_checkpoint_that_was_damaged_is_told_as_such(api: TestClient, store: Store, artifacts: Artifacts) -> None:
+    job_id = submitted(store)
+    file = artifacts.write(owner_of(job_id), "best.safetensors", b"weights", epoch=1)
+    store.files.publish(owner_of(job_id), [file])
+    assert "can not be used" in problem(api.post("/predict", json={"image": BLANK, "model": job_id}), 500)["detail"]
+
+
+def test_head_is_get_without_the_body(api: TestClient) -> None:
+    head, get = api.head("/jobs"), api.get("/jobs")
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == get.headers["content-length"]
+
+
 def test_a_page_of_another_site_can_change_nothing(api: TestClient, store: Store) -> None:
+    for origin in ("http://evil.example", "null", "http://localhost:1"):
+        problem(api.post("/jobs", json={"dataset": "digits"}, headers={"Origin": origin}), 403)
     for site in ("cross-site", "same-site"):
         problem(api.post("/jobs", json={"dataset": "digits"}, headers={"Sec-Fetch-Site": site}), 403)
     assert store.jobs.find(limit=1) == []

@@ -14,7 +14,8 @@ from sqlalchemy import func, select, update
 from models.spec import TrainingSpec
 from service.settings import Settings
 from service.store import Store
-from service.store.engine import Database, now_ms
+from service.store.datasets import DatasetInUse
+from service.store.engine import Database, Record, now_ms
 from service.store.files import File
 from service.store.jobs import StateConflict, owner_of
 from service.store.runs import MAX_FRUITLESS_ATTEMPTS, Claim, EpochRecord, LeaseLostError
@@ -62,11 +63,18 @@ def expire(store: Store, job_id: str) -> None:
 
 
 def finished(store: Store, state: str = "succeeded", **fields: Any) -> str:
-    job_id = submit(store, **fields)
-    held = claim(store, job_id)
-    result = {"best_epoch": 1, "best_weights_sha256": "0" * 64}
-    store.runs.finish(held, state, result=result if state == "succeeded" else None)  # type: ignore[arg-type]
-    return job_id
+    held = claim(store, submit(store, **fields))
+    end(store, held, state)
+    return held.job_id
+
+
+def end(store: Store, held: Claim, state: str = "succeeded") -> None:
+    if state == "failed":
+        store.runs.fail(held, {"type": "ValueError", "message": "no"})
+        return
+    weights = [file("last.safetensors", f"{held.job_id}-w"), file("best.safetensors", f"{held.job_id}-w")]
+    store.runs.record_epoch(held, epoch(1), weights)
+    assert store.runs.finish(held) == state
 
 
 def test_the_migrations_make_the_tables_that_the_code_describes(store: Store) -> None:
@@ -112,8 +120,8 @@ def test_jobs_are_found_by_state_name_and_labels_newest_first_in_pages(store: St
     assert [job.id for job in store.jobs.find(limit=100)] == [finished_id, *reversed(ids)]
     assert [job.id for job in store.jobs.find(state="succeeded", limit=100)] == [finished_id]
     assert [job.id for job in store.jobs.find(name="job-0", limit=100)] == [ids[4], ids[2], ids[0]]
-    assert [job.id for job in store.jobs.find(labels={"te.am": "1"}, limit=100)] == [ids[4], ids[1]]
-    assert store.jobs.find(labels={"te.am": "1", "other": "x"}, limit=100) == []
+    assert [job.id for job in store.jobs.find(labels=[("te.am", "1")], limit=100)] == [ids[4], ids[1]]
+    assert store.jobs.find(labels=[("te.am", "1"), ("te.am", "2")], limit=100) == []
     first = store.jobs.find(limit=3)
     assert [job.id for job in store.jobs.find(before=first[-1].number, limit=100)] == [ids[3], ids[2], ids[1], ids[0]]
 
@@ -175,7 +183,6 @@ def test_a_picture_of_an_earlier_epoch_does_not_replace_a_later_one(store: Store
 
 def test_files_of_a_job_that_was_deleted_meanwhile_are_not_pointed_to(store: Store) -> None:
     assert store.files.publish(owner_of("gone"), [file("loss.png", "k")]) == ["k"]
-    assert store.datasets.describe("gone", {}, [file("samples.png", "k2")]) == ["k2"]
 
 
 WRITES: list[Callable[[Store, Claim], object]] = [
@@ -183,8 +190,8 @@ WRITES: list[Callable[[Store, Claim], object]] = [
     lambda store, held: store.runs.is_cancelled(held),
     lambda store, held: store.runs.rewind(held, 0),
     lambda store, held: store.runs.record_epoch(held, epoch(2), []),
-    lambda store, held: store.runs.finish(held, "succeeded", result={"best_epoch": 1, "best_weights_sha256": ""}),
-    lambda store, held: store.runs.finish(held, "failed"),
+    lambda store, held: store.runs.finish(held),
+    lambda store, held: store.runs.fail(held, {}),
 ]
 
 
@@ -201,7 +208,7 @@ def test_a_worker_that_lost_its_job_can_write_nothing(
     if ending == "replaced":
         claim(store, held.job_id, "another worker")
     if ending in {"finished", "deleted"}:
-        store.runs.finish(held, "failed")
+        end(store, held, "failed")
     if ending == "deleted":
         assert store.jobs.delete(held.job_id)
     before = [list(store.jobs.epochs(held.job_id)), store.jobs.get(held.job_id)]
@@ -263,14 +270,25 @@ def test_cancelling_twice_is_no_error_and_leaves_one_trace(store: Store) -> None
     assert [event.type for event in store.jobs.events(held.job_id)].count("cancel_requested") == 1
 
 
-def test_a_job_whose_worker_died_while_it_was_asked_to_stop_is_cancelled(store: Store) -> None:
+def test_a_job_whose_worker_died_while_it_was_asked_to_stop_is_cancelled_and_keeps_what_it_learned(
+    store: Store,
+) -> None:
     held = claim(store, submit(store))
+    store.runs.record_epoch(held, epoch(1), [file("last.safetensors", "k"), file("best.safetensors", "k")])
     store.jobs.cancel(held.job_id)
     expire(store, held.job_id)
     assert store.runs.release_expired() == []
     job = store.jobs.get(held.job_id)
     assert job is not None
     assert job.state == "cancelled"
+    assert (job.result["epochs"], job.weights_sha256) == (1, "0" * 64)
+
+
+def test_a_job_that_was_cancelled_in_time_does_not_succeed(store: Store) -> None:
+    held = claim(store, submit(store))
+    store.jobs.cancel(held.job_id)
+    end(store, held, "cancelled")
+    assert store.jobs.newest_model() is None
 
 
 @pytest.mark.parametrize("state", ["succeeded", "failed"])
@@ -284,7 +302,7 @@ def test_only_a_job_that_does_not_run_can_be_deleted_and_nothing_of_it_stays(sto
     store.runs.record_epoch(held, epoch(1), [file("last", "k1")])
     with pytest.raises(StateConflict):
         store.jobs.delete(held.job_id)
-    store.runs.finish(held, "failed")
+    end(store, held, "failed")
     assert store.jobs.delete(held.job_id)
     assert not store.jobs.delete(held.job_id)
     with store.database.reader.connect() as connection:
@@ -298,9 +316,8 @@ def test_the_newest_model_is_the_job_that_succeeded_last(store: Store) -> None:
     assert store.jobs.newest_model() is None
     first, second = submit(store), submit(store)
     held_first, held_second = claim(store, first), claim(store, second)
-    result = {"best_epoch": 1, "best_weights_sha256": "0" * 64}
-    store.runs.finish(held_second, "succeeded", result=result)
-    store.runs.finish(held_first, "succeeded", result=result)
+    end(store, held_second)
+    end(store, held_first)
     finished(store, "failed")
     assert store.jobs.newest_model() == first
 
@@ -337,14 +354,40 @@ def test_workers_are_counted_by_role_while_they_are_seen(store: Store) -> None:
 def test_a_data_set_is_pending_until_it_is_described_or_has_failed(store: Store) -> None:
     assert store.datasets.add("mine", "upload", [file("table.npy", "k")])
     assert not store.datasets.add("mine", "upload", [file("table.npy", "k2")])
-    store.datasets.fail("mine", "no luck")
-    store.datasets.describe_again("mine")
-    assert store.datasets.describe("mine", {"examples": 3}, [file("samples.png", "p")]) == []
+    store.datasets.fail(dataset(store), "no luck")
+    store.datasets.describe_again(dataset(store))
+    assert store.datasets.describe(dataset(store), {"examples": 3}, [file("samples.png", "p")]) == []
+    found = dataset(store)
+    assert (found.state, found.error, found.description) == ("ready", None, {"examples": 3})
+    job_id = submit(store, dataset="mine")
+    with pytest.raises(DatasetInUse):
+        store.datasets.delete("mine")
+    store.jobs.cancel(job_id)
+    assert sorted(store.datasets.delete("mine") or []) == ["k", "p"]
+    assert store.datasets.delete("mine") is None
+    assert store.files.of("datasets/mine") == []
+
+
+def dataset(store: Store) -> Record:
     found = store.datasets.get("mine")
     assert found is not None
-    assert (found.state, found.error, found.description) == ("ready", None, {"examples": 3})
-    assert store.datasets.delete("mine")
-    assert store.files.of("datasets/mine") == []
+    return found
+
+
+def test_the_description_of_a_data_set_is_not_given_to_another_of_its_name(store: Store) -> None:
+    store.datasets.add("mine", "upload", [file("table.npy", "k")])
+    seen = dataset(store)
+    store.datasets.delete("mine")
+    wait_until(lambda: clock(store) > seen.created_at, timeout=5, what="the next millisecond")
+    store.datasets.add("mine", "upload", [file("table.npy", "k2")])
+    assert store.datasets.describe(seen, {"examples": 3}, [file("samples.png", "p")]) == ["p"]
+    store.datasets.fail(seen, "no luck")
+    assert (dataset(store).state, dataset(store).description) == ("pending", None)
+
+
+def clock(store: Store) -> int:
+    with store.database.reader.connect() as connection:
+        return int(connection.execute(select(now_ms())).scalars().one() or 0)
 
 
 def test_writers_that_read_first_lose_no_update(store: Store) -> None:

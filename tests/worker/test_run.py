@@ -178,7 +178,7 @@ def test_a_lease_is_renewed_while_it_is_held(store: Store, settings: Settings) -
 def test_a_lease_that_was_lost_says_stop(store: Store, settings: Settings) -> None:
     claim = claimed(store)
     with Lease(store.runs, claim, settings.model_copy(update={"poll_seconds": 0.01})) as lease:
-        store.runs.finish(claim, "failed")
+        store.runs.fail(claim, {})
         wait_until(lease.should_stop, timeout=10, what="the lease to be seen as lost")
         assert lease.lost
 
