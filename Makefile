@@ -17,11 +17,13 @@ up: $(VENV)/run  ## Start broker, workers and API, and keep them alive until Ctr
 test: $(VENV)/dev  ## Run all tests; they start a real broker and real databases themselves.
 	$(BIN)/python -m pytest
 
-check: $(VENV)/dev  ## Lint, format, types, dependencies.
+check: $(VENV)/dev  ## Lint, format, types, dependencies, containers.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/deptry .
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	$(BIN)/hadolint Dockerfile
 
 bench: $(VENV)/bench  ## Run every bench; each prints machine, versions, n, median and spread.
 	@for bench in bench/train.py bench/overhead.py bench/trials.py; do $(BIN)/python $$bench || exit 1; done

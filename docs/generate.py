@@ -55,6 +55,7 @@ as `/openapi.json` and shows it, without the internet, as `/docs`; `tenfold open
 - Any route may also answer 400 (called under a host name that is not in `TENFOLD_ALLOWED_HOSTS`), 403 (a change that a
   page of another site asked a browser for), 405 and 500.
 - Weights and pictures have an `ETag`, the SHA-256 of the file; `If-None-Match` saves the download. Ranges are served.
+- HEAD answers what GET would, without the body, except for `/jobs/{job_id}/events`.
 - Limits of size are listed in [operations](operations.md#limits).
 """
 
@@ -123,7 +124,7 @@ def describe(name: str, route: Schema, shapes: dict[str, Schema]) -> Iterator[st
         for content in body["content"].values():
             if "properties" in content["schema"]:
                 title = content["schema"]["title"]
-                shapes[title] = content["schema"]
+                shapes |= {title: content["schema"], **content["schema"].get("$defs", {})}
                 content["schema"] = {"$ref": title}
         yield f"Body: {contents_of(body)}.\n"
     failures = [status for status, answer in route["responses"].items() if PROBLEM in answer.get("content", {})]
@@ -146,12 +147,12 @@ def contents_of(body: Schema) -> str:
 
 
 def shape(name: str, schema: Schema) -> Iterator[str]:
-    """Describe one shape by its fields."""
+    """Describe one shape by its fields, or in words when it has none."""
     yield f"### {name}\n"
-    yield f"{schema['description']}\n"
-    fields = schema.get("properties", {}).items()
-    rows = [(f"`{field}`", *told_of(value, value)) for field, value in fields]
-    yield table(("field", "kind", "default", "meaning"), rows)
+    yield f"{schema.get('description') or f'A {kind(schema)}.'}\n"
+    if fields := schema.get("properties"):
+        rows = [(f"`{field}`", *told_of(value, value)) for field, value in fields.items()]
+        yield table(("field", "kind", "default", "meaning"), rows)
     for example in schema.get("examples", []):
         yield f"For example:\n\n```json\n{json.dumps(example, indent=2)}\n```\n"
 

@@ -105,9 +105,9 @@ def _check_size(chunks: list[tuple[bytes, bytes]]) -> None:
         raise ValueError("the PNG header names a pixel format the standard does not know; save the picture again")
     promised = 0
     for left, top, across, down in _PASSES[interlace]:
-        columns, rows = -((left - width) // across), -((top - height) // down)
-        if columns > 0 and rows > 0:
-            promised += rows * (1 + -(-columns * _BITS[depth, colour] // 8))  # each row begins with its filter
+        columns, rows = len(range(left, width, across)), len(range(top, height, down))
+        if columns:
+            promised += rows * (1 + (columns * _BITS[depth, colour] + 7) // 8)  # each row begins with its filter
     inflater, inflated = zlib.decompressobj(), 0
     rest = b"".join(chunk[8:-4] for kind, chunk in chunks if kind == b"IDAT")
     try:

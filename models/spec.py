@@ -1,9 +1,9 @@
 """What a client asks for: every hyper-parameter of one training run, with its bounds, default and unit."""
 
 import itertools
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, FailFast, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, FailFast, Field, StringConstraints, ValidationInfo, field_validator
 
 PIXELS = 28 * 28
 CLASSES = 10
@@ -157,19 +157,33 @@ class TrainingSpec(BaseModel):
         examples=[3],
     )
 
-    @model_validator(mode="after")
-    def _fields_agree(self) -> Self:
-        parameters = self.parameters
+    # Fields are validated in the order in which they stand above: what a rule looks back on is known by then, unless
+    # it was itself wrong.
+
+    @field_validator("hidden_sizes")
+    @classmethod
+    def _not_too_large(cls, hidden_sizes: tuple[int, ...], known: ValidationInfo) -> tuple[int, ...]:
+        parameters = parameter_count(known.data.get("architecture", "mlp"), hidden_sizes)
         if parameters > MAX_PARAMETERS:
             raise ValueError(
-                f"hidden_sizes {list(self.hidden_sizes)} make a network of {parameters:,} parameters, more than "
+                f"hidden_sizes {list(hidden_sizes)} make a network of {parameters:,} parameters, more than "
                 f"the {MAX_PARAMETERS:,} allowed; use fewer or smaller layers"
             )
-        if self.dropout and self.architecture == "mlp":
+        return hidden_sizes
+
+    @field_validator("dropout")
+    @classmethod
+    def _only_where_there_is_dropout(cls, dropout: float, known: ValidationInfo) -> float:
+        if dropout and known.data.get("architecture") == "mlp":
             raise ValueError('dropout belongs to the architecture "nmlp"; leave it out or set architecture to "nmlp"')
-        if self.momentum and self.optimizer != "sgd":
+        return dropout
+
+    @field_validator("momentum")
+    @classmethod
+    def _only_where_there_is_momentum(cls, momentum: float, known: ValidationInfo) -> float:
+        if momentum and known.data.get("optimizer") in {"adam", "adamw"}:
             raise ValueError('momentum belongs to the optimizer "sgd"; leave it out or set optimizer to "sgd"')
-        return self
+        return momentum
 
     @property
     def parameters(self) -> int:

@@ -1,6 +1,6 @@
 """The API: builds the parts, mounts the routes, words the errors."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -106,8 +106,8 @@ def _word_errors(app: FastAPI) -> None:
         errors = error.errors()
         if any(fault["type"] == "json_invalid" for fault in errors):
             return _problem(request, 400, "the body is no valid JSON")
-        faults = [Fault(_pointer(fault["loc"]), _sentence(fault["msg"])) for fault in errors]
-        summary = "; ".join(f"{_name(fault['loc'])}: {_sentence(fault['msg'])}" for fault in errors[:3])
+        faults = [Fault(_pointer(fault["loc"]), _sentence(fault)) for fault in errors]
+        summary = "; ".join(f"{_name(fault['loc'])}: {_sentence(fault)}" for fault in errors[:3])
         return _problem(request, 422, summary, faults)
 
     @app.exception_handler(HTTPException)
@@ -143,5 +143,8 @@ def _name(location: tuple[str | int, ...]) -> str:
     return ".".join(str(part) for part in location[1:]) or str(location[0])
 
 
-def _sentence(message: str) -> str:
+def _sentence(fault: Mapping[str, Any]) -> str:
+    if fault["type"] == "extra_forbidden":
+        return "there is no field of this name; /docs lists those that are"
+    message: str = fault["msg"]
     return message.removeprefix("Value error, ")[:500]

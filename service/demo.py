@@ -102,4 +102,4 @@ def _read_unseen(client: Client, job: dict[str, Any], console: Console) -> None:
     console.print("  read  " + "  ".join(str(digit) for digit in read))
     sureness = [max(prediction["probabilities"]) for prediction in answer["predictions"]]
     right = sum(label == digit for label, digit in zip(examples["labels"], read, strict=True))
-    console.print(f"  {right} of {UNSEEN} right; least sure {min(sureness):.0%}, surest {max(sureness):.1%}")
+    console.print(f"  {right} of {UNSEEN} right; least sure {min(sureness):.1%}, surest {max(sureness):.1%}")

@@ -33,7 +33,7 @@ def worker_parts(settings: Settings) -> list[Part]:
     errands = [*_CELERY, *_QUIET, "--hostname", "errands@%h", "--queues", "errands", "--pool", "solo"]
     return [
         # A job that outlasts these seconds is killed, and goes on after its last epoch when a worker is there again.
-        Part(name="train", command=train, is_ready=_at_once, environment=settings.environment(), stop_seconds=5),
+        Part(name="train", command=train, is_ready=_at_once, environment=settings.environment(), stop_seconds=8),
         Part(name="errands", command=errands, is_ready=_at_once, environment=settings.environment(), stop_seconds=10),
     ]
 

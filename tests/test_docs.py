@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from service import cli
+from service import cli, stack
 from service.app import create_app
 from service.settings import Settings
 
@@ -68,17 +68,21 @@ def test_every_setting_is_in_operations_and_no_other_is_spoken_of() -> None:
         assert set(re.findall(r"TENFOLD_([A-Z_]+)", page.read_text())) <= settings, page
 
 
-def test_every_route_is_in_the_list_of_routes_and_described(tmp_path: Path) -> None:
+def test_every_program_of_the_stack_is_in_operations_with_the_time_it_has_to_stop(tmp_path: Path) -> None:
+    page, settings = (DOCS / "operations.md").read_text(), Settings(home=tmp_path)
+    for part in (stack.broker_part(settings, 0), *stack.worker_parts(settings), stack.api_part(settings)):
+        assert re.search(rf"^\| `{part.name}` \|.*\| {part.stop_seconds:g} s \|$", page, re.MULTILINE), part.name
+
+
+def test_every_route_is_listed_and_described(tmp_path: Path) -> None:
     page = (DOCS / "api.md").read_text()
-    routes = create_app(Settings(home=tmp_path)).openapi()["paths"]
-    for path, methods in routes.items():
-        for method, route in methods.items():
-            assert f"### {method.upper()} {path}\n" in page
-            assert re.search(
-                rf"^\| .*`{re.escape(f'{method.upper()} {path}')}`.* \| {re.escape(route['summary'])} \|$",
-                page,
-                re.MULTILINE,
-            )
+    routes = {
+        f"{method.upper()} {path}": route["summary"]
+        for path, methods in create_app(Settings(home=tmp_path)).openapi()["paths"].items()
+        for method, route in methods.items()
+    }
+    assert dict(re.findall(r"^\| \[`(.+)`\]\(.+\) \| (.+) \|$", page, re.MULTILINE)) == routes
+    assert sorted(re.findall(r"^### (\w+ /.*)$", page, re.MULTILINE)) == sorted(routes)
 
 
 @every_page
