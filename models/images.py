@@ -66,7 +66,7 @@ def _decode(data: bytes) -> NDArray[np.uint8]:
         if image.mode == "I;16":  # Pillow would clip sixteen bits to eight rather than scale them
             return (np.asarray(image) >> 8).astype(np.uint8)
         rgba = image.convert("RGBA")
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise ValueError("the PNG file cannot be decoded; save the picture again") from error
     return _opaque(np.asarray(rgba.convert("L")), np.asarray(rgba.getchannel("A")))
 

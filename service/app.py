@@ -19,7 +19,7 @@ from service.head import HeadMiddleware
 from service.parts import Parts
 from service.plain_errors import PlainErrorsMiddleware
 from service.routes import datasets, health, job_records, jobs, predict
-from service.schemas import ProblemView, problems
+from service.schemas import PredictRequest, ProblemView, problems
 from service.security import SecurityMiddleware
 from service.settings import Settings
 from service.store.engine import DatabaseError
@@ -79,8 +79,9 @@ def _offer_documentation(app: FastAPI) -> None:
         schema = describe()
         components = schema["components"]["schemas"]
         if "ProblemView" not in components:
-            problem = ProblemView.model_json_schema(ref_template="#/components/schemas/{model}")
-            components |= problem.pop("$defs") | {"ProblemView": problem}
+            for model in (ProblemView, PredictRequest):
+                shape = model.model_json_schema(ref_template="#/components/schemas/{model}")
+                components |= shape.pop("$defs", {}) | {model.__name__: shape}
             # FastAPI's own idea of an invalid request is not what is sent here.
             for unused in ("HTTPValidationError", "ValidationError"):
                 components.pop(unused, None)

@@ -16,7 +16,7 @@ from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from numpy.typing import NDArray
 
 from models.history import downsample, moving_average
-from service.errors import Conflict, NotFound, NotYet
+from service.errors import Conflict, Damaged, NotFound, NotYet
 from service.parts import Parts
 from service.routes import Given
 from service.routes.downloads import download, wait_for
@@ -273,4 +273,6 @@ def _read_json(parts: Parts, job_id: str, name: str) -> dict[str, Any]:
             return dict(json.loads(parts.artifacts.read(file.key, file.sha256)))
         except FileNotFoundError:
             continue
+        except ValueError as error:
+            raise Damaged(f"{name} of job {job_id} can not be used: {error}") from error
     raise NotYet("the file is being replaced; try again", retry_after=1)

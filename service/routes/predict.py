@@ -35,7 +35,7 @@ _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
-            "application/json": {"schema": PredictRequest.model_json_schema(), "example": _EXAMPLE},
+            "application/json": {"schema": {"$ref": "#/components/schemas/PredictRequest"}, "example": _EXAMPLE},
             "image/png": {"schema": {"type": "string", "format": "binary"}},
             "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
         },

@@ -137,7 +137,7 @@ def test_a_line_one_pixel_wide_is_a_one() -> None:
     np.testing.assert_array_equal(from_png(encoded(page)), one)
 
 
-@pytest.mark.parametrize("shape", [(3, 1), (1, 3), (1, 1024), (1024, 1), (5, 5)])
+@pytest.mark.parametrize("shape", [(2, 1), (1, 2), (3, 1), (1, 3), (1, 1024), (1024, 1), (5, 5)])
 def test_a_single_pixel_of_ink_is_enough(shape: tuple[int, int]) -> None:
     page = np.zeros(shape, np.uint8)
     page[-1, -1] = 255
@@ -173,6 +173,12 @@ def test_a_training_image_that_fills_its_frame_is_left_alone() -> None:
     shirt[:, 6:22] = np.arange(100, 116)
     shirt[3:12] = 180
     np.testing.assert_array_equal(from_png(encoded(shirt)), shirt)
+
+
+def test_a_training_image_on_a_grey_ground_is_left_alone() -> None:
+    bag = np.full((SIDE, SIDE), 100, np.uint8)
+    bag[8:24, 2:26] = 230
+    np.testing.assert_array_equal(from_png(encoded(bag)), bag)
 
 
 def test_a_28x28_drawing_in_dark_ink_is_framed() -> None:
@@ -233,6 +239,11 @@ def test_every_mode_gives_the_same_digit(mode: str) -> None:
     picture = deep if mode == "I;16" else Image.fromarray(SEVEN).convert(mode)
     assert picture.mode == mode
     np.testing.assert_array_equal(from_png(encoded(picture)), FRAMED)
+
+
+def test_sixteen_bits_are_scaled_to_eight(digits: Examples) -> None:
+    image = digits.pixels[0]
+    np.testing.assert_array_equal(from_png(encoded(image.astype(np.uint16) * 257)), image)
 
 
 @pytest.mark.parametrize(("depth", "colour"), [(1, 3), (2, 0), (2, 3), (4, 0), (4, 3), (16, 2), (16, 4), (16, 6)])
