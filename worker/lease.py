@@ -23,7 +23,7 @@ class Lease:
 
     def __init__(self, runs: Runs, claim: Claim, settings: Settings) -> None:
         self.cancelled = False
-        self._replaced = False
+        self._lost = False
         self._runs, self._claim, self._settings = runs, claim, settings
         self._renewed_at = time.monotonic()
         self._ended = threading.Event()
@@ -43,7 +43,10 @@ class Lease:
     def lost(self) -> bool:
         """Whether the job is, or may soon be, another's."""
         # Asked of the clock, not of the thread: that may itself hang in a database that does not answer.
-        return self._replaced or time.monotonic() - self._renewed_at > self._settings.lease_seconds * 2 / 3
+        if time.monotonic() - self._renewed_at > self._settings.lease_seconds * 2 / 3:
+            # For good: who has been told to stop in the middle of an epoch can not go on, even if a renewal comes late.
+            self._lost = True
+        return self._lost
 
     def should_stop(self) -> bool:
         """Whether to stop training now."""
@@ -54,7 +57,7 @@ class Lease:
             try:
                 self._look()
             except LeaseLostError:
-                self._replaced = True
+                self._lost = True
                 return
             except DatabaseError as error:
                 _logger.warning("the lease of job %s could not be renewed: %s", self._claim.job_id, cause(error))

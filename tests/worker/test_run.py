@@ -1,5 +1,6 @@
 """A run of a job, in this process: real store, real files, a small real network."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +190,32 @@ def test_a_lease_that_can_not_be_renewed_in_time_counts_as_lost(store: Store, se
     slow = settings.model_copy(update={"poll_seconds": 0.01, "lease_seconds": 0.1})
     with Lease(store.runs, claim, slow) as lease:
         wait_until(lambda: lease.lost, timeout=10, what="two thirds of the lease to pass")
+
+
+class SlowRuns:
+    """A store of runs whose first renewal hangs until it is let go."""
+
+    def __init__(self) -> None:
+        self.let_go, self.renewals = threading.Event(), 0
+
+    def renew(self, _claim: Claim) -> bool:
+        assert self.let_go.wait(30)
+        self.renewals += 1
+        return False
+
+    def is_cancelled(self, _claim: Claim) -> bool:
+        return False
+
+
+def test_a_lease_that_was_lost_once_is_not_won_back(store: Store, settings: Settings) -> None:
+    # Training has stopped in the middle of an epoch by then, and must not be taken for finished.
+    runs = SlowRuns()
+    quick = settings.model_copy(update={"poll_seconds": 0.01, "heartbeat_seconds": 0.02, "lease_seconds": 0.5})
+    with Lease(runs, claimed(store), quick) as lease:  # type: ignore[arg-type]
+        wait_until(lease.should_stop, timeout=10, what="two thirds of the lease to pass")
+        runs.let_go.set()
+        wait_until(lambda: runs.renewals >= 2, timeout=10, what="a renewal that succeeds")
+        assert lease.lost
 
 
 class Bell:
