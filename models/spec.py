@@ -189,3 +189,13 @@ class TrainingSpec(BaseModel):
     def parameters(self) -> int:
         """How many numbers the network learns."""
         return parameter_count(self.architecture, self.hidden_sizes)
+
+    @property
+    def shape(self) -> str:
+        """Name what networks must have in common to be trained together, as one stack.
+
+        They may differ in everything else: seed, optimiser and its settings, dropout, epochs, patience.
+        """
+        sizes = "-".join(str(size) for size in self.hidden_sizes)
+        data = f"{self.dataset}/{self.validation_fraction}/{self.split_seed}"
+        return f"{self.architecture}/{sizes}/{self.batch_size}/{data}"
