@@ -15,13 +15,17 @@ from torch import Tensor
 from models.inference import METADATA_KEY, metadata
 from models.spec import TrainingSpec
 
+STATE_FORMAT = 2
+"""To be raised when the tensors of a state change: a run does not go on from one that it can not read."""
+
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
     """All that a run needs to go on as if it had never stopped, after the epoch called `epoch`.
 
-    `weights` are the network's tensors by name, `optimizer` the optimiser's by "index.name". The order of examples
-    and dropout need no state: they are derived from (seed, epoch).
+    `weights` are the network's tensors by name, `state` those that training needs beside them, by "kind.name": the
+    optimiser's, and the weights themselves where `weights` are averages. What is random needs no state: it is derived
+    from (seed, epoch).
     """
 
     epoch: int
@@ -29,7 +33,7 @@ class Checkpoint:
     best_epoch: int
     best_val_accuracy: float
     weights: dict[str, Tensor]
-    optimizer: dict[str, Tensor]
+    state: dict[str, Tensor]
 
 
 def pack_weights(checkpoint: Checkpoint, spec: TrainingSpec, *, mean: float, deviation: float) -> bytes:
@@ -50,20 +54,28 @@ def pack_weights(checkpoint: Checkpoint, spec: TrainingSpec, *, mean: float, dev
 def pack_state(checkpoint: Checkpoint) -> bytes:
     """Give a safetensors file of what, beside the weights, a resumed run needs."""
     about = {
+        "format": STATE_FORMAT,
         "epoch": checkpoint.epoch,
         "iterations": checkpoint.iterations,
         "best_epoch": checkpoint.best_epoch,
         "best_val_accuracy": checkpoint.best_val_accuracy,
     }
-    return _pack(checkpoint.optimizer, about)
+    return _pack(checkpoint.state, about)
 
 
 def unpack(weights: bytes, state: bytes) -> Checkpoint:
     """Read back what `pack_weights` and `pack_state` wrote; raises ValueError for anything else."""
     try:
-        return Checkpoint(**metadata(state), weights=load(weights), optimizer=load(state))
+        return Checkpoint(**_about(state), weights=load(weights), state=load(state))
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"this is no checkpoint: {error}") from error
+
+
+def _about(state: bytes) -> dict[str, Any]:
+    about = metadata(state)
+    if about.pop("format", 1) != STATE_FORMAT:
+        raise ValueError("another version wrote it")
+    return about
 
 
 def _pack(tensors: dict[str, Tensor], about: dict[str, Any]) -> bytes:

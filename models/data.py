@@ -8,7 +8,7 @@ import hashlib
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,6 +77,13 @@ class Split:
     mean: float
     deviation: float
     digest: str
+
+    def to(self, device: str | torch.device) -> "Split":
+        """Give the same split with its tensors on a device; itself, where they are there already."""
+        if self.x_train.device == torch.device(device):
+            return self
+        names = ("x_train", "y_train", "x_val", "y_val")
+        return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
 
 def load(name: str, folder: Path) -> Examples:

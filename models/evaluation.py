@@ -66,8 +66,8 @@ def validate(network: nn.Module, x_ND: Tensor, y_N: Tensor) -> Validation:
         # A stable sort: among equally sure mistakes the earlier row comes first, on every machine.
         surest = wrong[confidence[wrong].argsort(descending=True, stable=True)[:MISTAKES]]
     return Validation(
-        confusion=confusion.numpy(),
-        mistakes=surest.numpy(),
-        predictions=predicted[surest].numpy(),
-        probabilities=confidence[surest].numpy(),
+        confusion=confusion.cpu().numpy(),
+        mistakes=surest.cpu().numpy(),
+        predictions=predicted[surest].cpu().numpy(),
+        probabilities=confidence[surest].cpu().numpy(),
     )

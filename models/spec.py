@@ -120,6 +120,12 @@ class TrainingSpec(BaseModel):
         description="Step size of the optimiser.",
         examples=[0.01],
     )
+    learning_rate_schedule: Literal["constant", "cosine", "one_cycle"] = Field(
+        default="constant",
+        description="How the learning rate changes from batch to batch: `cosine` falls from it to 0; `one_cycle` rises "
+        "to it during the first 30 % of all batches and falls far below it during the others.",
+        examples=["constant"],
+    )
     momentum: float = Field(
         default=0.0,
         strict=True,
@@ -131,11 +137,50 @@ class TrainingSpec(BaseModel):
     weight_decay: float = Field(
         default=0.0, strict=True, ge=0.0, le=1.0, description="Strength of the L2 penalty.", examples=[0.0]
     )
+    label_smoothing: float = Field(
+        default=0.0,
+        strict=True,
+        ge=0.0,
+        lt=1.0,
+        description="Share of each label's weight that is spread evenly over all ten classes.",
+        examples=[0.0],
+    )
+    shift_pixels: int = Field(
+        default=0,
+        strict=True,
+        ge=0,
+        le=8,
+        description="Move the images of each batch together by up to so many whole pixels, in both directions.",
+        examples=[0],
+    )
+    rotation_degrees: float = Field(
+        default=0.0,
+        strict=True,
+        ge=0.0,
+        le=45.0,
+        description="Turn each image by a random angle of up to so many degrees.",
+        examples=[0.0],
+    )
+    ema_decay: float = Field(
+        default=0.0,
+        strict=True,
+        ge=0.0,
+        lt=1.0,
+        description="Weight averaging: keep an exponential moving average of the weights, evaluate it and store it as "
+        "the network. 0: none; 0.999 looks back on about a thousand batches.",
+        examples=[0.0],
+    )
     batch_size: int = Field(
         default=128, strict=True, ge=1, le=8192, description="Examples in one step.", examples=[128]
     )
     epochs: int = Field(
         default=10, strict=True, ge=1, le=1000, description="Passes over the training part.", examples=[10]
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        default="float32",
+        description="Numbers that are multiplied; `bfloat16` is refused by workers whose processor is not faster with "
+        "it. Weights, gradients and the optimiser's state are float32 in any case.",
+        examples=["float32"],
     )
     shuffle: bool = Field(
         default=True,
@@ -148,7 +193,7 @@ class TrainingSpec(BaseModel):
         strict=True,
         ge=0,
         le=2**32 - 1,
-        description="Seed of the initial weights, the order of the examples and dropout.",
+        description="Seed of the initial weights, the order of the examples, dropout and augmentation.",
         examples=[0],
     )
     early_stopping_patience: Annotated[int, Field(strict=True, ge=1, le=1000)] | None = Field(
@@ -198,4 +243,4 @@ class TrainingSpec(BaseModel):
         """
         sizes = "-".join(str(size) for size in self.hidden_sizes)
         data = f"{self.dataset}/{self.validation_fraction}/{self.split_seed}"
-        return f"{self.architecture}/{sizes}/{self.batch_size}/{data}"
+        return f"{self.architecture}/{sizes}/{self.batch_size}/{self.precision}/{data}"

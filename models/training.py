@@ -1,27 +1,32 @@
 """The training loop: a generator that yields one record an epoch and touches no disk, no database and no log.
 
-Everything random is derived from (seed, epoch), so that a run which goes on after an epoch needs no random state:
-it ends with the same bits as one that never stopped.
+Networks of equal shape are trained together, in step, and leave one by one. Everything random is derived from a
+network's own (seed, epoch): a run that goes on after an epoch needs no random state, and a network ends with the same
+bits as if it had never stopped, and as if it had been alone.
 
-Legend of shapes: N training examples, B examples in a batch, D = 784 pixels.
+Legend of shapes: N training examples, B examples in a batch, D = 784 pixels, C = 10 classes.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
-from torch.optim import SGD, Adam, AdamW, Optimizer
+from torch import Generator, Tensor
+from torch.nn.functional import one_hot
 
+from models.augmentation import augment
 from models.checkpoints import Checkpoint
 from models.data import Split
 from models.evaluation import Validation, accuracy, validate
-from models.networks import build
-from models.spec import TrainingSpec
+from models.networks import MLP, NMLP, build
+from models.optimizers import optimizer
+from models.schedules import learning_rate
+from models.spec import CLASSES, TrainingSpec
+from models.stack import Layout, Stack
 
 MAX_ITERATIONS = 1_000_000
 """Batches in one job: the loss of every one of them is recorded and served."""
@@ -33,14 +38,16 @@ class DivergenceError(ArithmeticError):
 
 @dataclass(frozen=True, eq=False)
 class Epoch:
-    """What one pass over the training part brought.
+    """What one pass over the training part brought to one network.
 
-    `epoch` counts from 1, `iterations` counts batches since the run began, `losses` float32 holds the loss of every
-    batch of this epoch and `loss` their mean. The accuracies are those on the whole training and validation part
-    after the epoch. An epoch that was asked to stop on its way is not `complete`. `checkpoint` holds the live
-    tensors of the run: use it before the next epoch is asked for.
+    `network` is the place of its spec among those that are trained together. `epoch` counts from 1, `iterations` counts
+    batches since the run began, `losses` float32 holds the loss of every batch of this epoch and `loss` their mean.
+    The accuracies are those on the whole training and validation part after the epoch. `seconds` have passed since the
+    record before, for all networks at once. An epoch that was asked to stop on its way is not `complete`. `checkpoint`
+    holds the live tensors of the run: use it before the next record is asked for.
     """
 
+    network: int
     epoch: int
     iterations: int
     losses: NDArray[np.float32]
@@ -62,108 +69,246 @@ class Epoch:
         return self.checkpoint.best_epoch == self.epoch
 
 
-def _never() -> bool:
+@dataclass(frozen=True)
+class Ended:
+    """The network has no epoch to come: all were done, its patience is at its end, or it was asked to stop."""
+
+    network: int
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The network can not be trained on: it diverged, or its spec asks for too much of this data set."""
+
+    network: int
+    error: Exception
+
+
+Record = Epoch | Ended | Failed
+
+
+def _never(_network: int) -> bool:
     return False
 
 
 def train(
-    spec: TrainingSpec,
+    specs: Sequence[TrainingSpec],
     split: Split,
     *,
-    resume: Checkpoint | None = None,
-    should_stop: Callable[[], bool] = _never,
-) -> Iterator[Epoch]:
-    """Train the network of `spec` on `split`, from the start or from a checkpoint.
+    resume: Sequence[Checkpoint | None] = (),
+    should_stop: Callable[[int], bool] = _never,
+    device: str | torch.device = "cpu",
+) -> Iterator[Record]:
+    """Train a network for each spec on `split`, from the start or each from its checkpoint.
 
-    `should_stop` is asked before every batch; once it says yes, the epoch ends there, is evaluated, yielded as
-    incomplete (unless no batch of it was done), and is the last. Raises DivergenceError, and ValueError for a spec that
-    asks for too many batches of this data set.
+    Yields the records of all networks, those of each in order; the last one of each is Ended or Failed.
+    `should_stop(network)` is asked before every batch; once it says yes, that network's epoch ends there, is evaluated,
+    yielded as incomplete (unless no batch of it was done), and is its last. Raises ValueError unless the specs agree
+    in their `shape`.
     """
-    batches = -(-len(split.y_train) // spec.batch_size)
-    if batches * spec.epochs > MAX_ITERATIONS:
-        raise ValueError(
-            f"{spec.epochs} epochs of {batches:,} batches are more than the {MAX_ITERATIONS:,} batches allowed; "
-            f"raise batch_size or lower epochs"
-        )
+    if len({spec.shape for spec in specs}) != 1:
+        raise ValueError("only networks of equal shape are trained together, on equal data and with equal batch size")
     # Adam's moments decay into denormal numbers, which cost a third of the speed in later epochs.
     torch.set_flush_denormal(True)
-    network = build(spec, seed=derive_seed(spec.seed, 0, "weights"))
-    optimizer = _optimizer(spec, network)
-    first, best_epoch, best_val_accuracy = 1, 0, -1.0
-    if resume is not None:
-        network.load_state_dict(resume.weights)
-        _load_optimizer(optimizer, resume.optimizer)
-        first, best_epoch, best_val_accuracy = resume.epoch + 1, resume.best_epoch, resume.best_val_accuracy
+    split = split.to(device)
+    examples = len(split.y_train)
+    batches = -(-examples // specs[0].batch_size)
+    targets = _targets(specs, split.y_train)
+    runs = []
+    for number, (spec, checkpoint) in enumerate(zip(specs, resume or [None] * len(specs), strict=True)):
+        if batches * spec.epochs > MAX_ITERATIONS:
+            yield Failed(number, _too_many_batches(spec, batches))
+            continue
+        run = _Run(number, spec, checkpoint, targets[spec.label_smoothing], batches * spec.epochs, device)
+        if run.is_over:
+            yield Ended(number)
+        else:
+            runs.append(run)
 
-    for epoch in range(first, spec.epochs + 1):
-        if _out_of_patience(spec, epoch - 1, best_epoch):
-            return
-        started = time.perf_counter()
-        losses = _pass(network, optimizer, spec, split, epoch, should_stop)
-        if not len(losses):
-            return
-        _assert_finite(losses, epoch)
+    stack = _stack(runs)
+    while stack is not None:
+        for run in runs:
+            run.begin_epoch(examples)
+        for batch in range(batches + 1):
+            ending = [run for run in runs if batch == batches or should_stop(run.number)]
+            for run in ending:
+                yield from run.end_epoch(split, complete=batch == batches)
+            if any(run.is_over for run in ending):
+                runs = [run for run in runs if not run.is_over]
+                stack = _stack(runs)
+            if stack is None:
+                break
+            if batch < batches:
+                _step(stack, runs, batch, split.x_train)
+
+
+def _targets(specs: Sequence[TrainingSpec], y_N: Tensor) -> dict[float, Tensor]:
+    """Give what the softmax shall come to, float32 [N, C], for each label smoothing that is asked for.
+
+    Szegedy et al. 2015, https://arxiv.org/abs/1512.00567.
+    """
+    certain_NC = one_hot(y_N, CLASSES).to(torch.float32)
+    return {share: certain_NC * (1 - share) + share / CLASSES for share in {spec.label_smoothing for spec in specs}}
+
+
+def _stack(runs: Sequence["_Run"]) -> Stack | None:
+    if not runs:
+        return None
+    half = runs[0].spec.precision == "bfloat16"
+    return Stack([run.network for run in runs], [run.dropout for run in runs], half=half)
+
+
+@torch.inference_mode()
+def _step(stack: Stack, runs: Sequence["_Run"], number: int, x_ND: Tensor) -> None:
+    """Do one step with each network's own batch of this number."""
+    batch = stack.batch(len(runs[0].order[number]))
+    for run, x_BD, targets_BC in zip(runs, batch.images, batch.targets, strict=True):
+        run.fill(number, x_ND, x_BD, targets_BC)
+    losses_K = batch.step()
+    for run, (weights_P, gradients_P), loss in zip(runs, stack.rows, losses_K.unbind(), strict=True):
+        run.step(weights_P, gradients_P, loss)
+
+
+class _Run:
+    """One network on its way through its epochs."""
+
+    def __init__(
+        self,
+        number: int,
+        spec: TrainingSpec,
+        checkpoint: Checkpoint | None,
+        targets_NC: Tensor,
+        iterations: int,
+        device: str | torch.device,
+    ) -> None:
+        self.number, self.spec = number, spec
+        self.network = build(spec, seed=derive_seed(spec.seed, 0, "weights")).to(device)
+        self.dropout, self._augmentation = Generator(device), Generator()
+        self.order: tuple[Tensor, ...] = ()
+        self._targets_NC, self._all_iterations = targets_NC, iterations
+        self._layout = Layout.of(self.network)
+        self._optimizer = optimizer(spec, torch.zeros(self._layout.size, device=device))
+        self._average = _Average(self.network, self._layout, spec.ema_decay) if spec.ema_decay else None
+        self._losses: list[Tensor] = []
+        self._epoch, self._iterations, self._best_epoch, self._best_val_accuracy = 0, 0, 0, -1.0
+        if checkpoint is not None:
+            self._resume(checkpoint)
+        self.is_over = self._has_no_epoch_left()
+        self._recorded_at = time.perf_counter()
+
+    def begin_epoch(self, examples: int) -> None:
+        """Draw the order in which this epoch visits the examples."""
+        self._epoch += 1
+        self._losses = []
+        self.dropout.manual_seed(derive_seed(self.spec.seed, self._epoch, "dropout"))
+        self._augmentation.manual_seed(derive_seed(self.spec.seed, self._epoch, "augmentation"))
+        order_N = torch.arange(examples)
+        if self.spec.shuffle:
+            seed = derive_seed(self.spec.seed, self._epoch, "order")
+            order_N = torch.randperm(examples, generator=Generator().manual_seed(seed))
+        self.order = order_N.to(self._targets_NC.device).split(self.spec.batch_size)
+
+    def fill(self, batch: int, x_ND: Tensor, x_BD: Tensor, targets_BC: Tensor) -> None:
+        """Put the examples of a batch where the stack takes them from."""
+        rows_B = self.order[batch]
+        torch.index_select(x_ND, 0, rows_B, out=x_BD)
+        torch.index_select(self._targets_NC, 0, rows_B, out=targets_BC)
+        if self.spec.shift_pixels or self.spec.rotation_degrees:
+            augment(x_BD, self.spec, self._augmentation)
+
+    def step(self, weights_P: Tensor, gradients_P: Tensor, loss: Tensor) -> None:
+        """Change the weights by the gradients of a batch."""
+        rate = learning_rate(self.spec, self._iterations, self._all_iterations)
+        self._iterations += 1
+        self._losses.append(loss)
+        self._optimizer.step(weights_P, gradients_P, learning_rate=rate, iteration=self._iterations)
+        if self._average is not None:
+            self._average.follow(weights_P, self._iterations)
+
+    def end_epoch(self, split: Split, *, complete: bool) -> Iterator[Record]:
+        """Evaluate the network; yields what the epoch brought, and that it was the last if it was."""
+        if self._losses:
+            try:
+                yield self._record(split, complete=complete)
+            except DivergenceError as error:
+                self.is_over = True
+                yield Failed(self.number, error)
+                return
+        self.is_over = not complete or self._has_no_epoch_left()
+        if self.is_over:
+            yield Ended(self.number)
+
+    def _record(self, split: Split, *, complete: bool) -> Epoch:
+        losses = torch.stack(self._losses).cpu().numpy()
+        _assert_finite(losses, self._epoch)
+        network = self._average.network if self._average is not None else self.network
         train_accuracy = accuracy(network, split.x_train, split.y_train)
         validation = validate(network, split.x_val, split.y_val)
         # The last step of an epoch can ruin the network behind a finite loss.
         if np.isnan(validation.probabilities).any():
-            raise _diverged(epoch, len(losses), "the network's outputs are not numbers any more")
-        if validation.accuracy > best_val_accuracy:
-            best_epoch, best_val_accuracy = epoch, validation.accuracy
-        complete = len(losses) == batches
-        iterations = (epoch - 1) * batches + len(losses)
-        yield Epoch(
-            epoch=epoch,
-            iterations=iterations,
+            raise _diverged(self._epoch, len(losses), "the network's outputs are not numbers any more")
+        if validation.accuracy > self._best_val_accuracy:
+            self._best_epoch, self._best_val_accuracy = self._epoch, validation.accuracy
+        recorded_before, self._recorded_at = self._recorded_at, time.perf_counter()
+        return Epoch(
+            network=self.number,
+            epoch=self._epoch,
+            iterations=self._iterations,
             losses=losses,
             loss=float(losses.mean(dtype=np.float64)),
             train_accuracy=train_accuracy,
             validation=validation,
-            seconds=time.perf_counter() - started,
+            seconds=self._recorded_at - recorded_before,
             complete=complete,
             checkpoint=Checkpoint(
-                epoch=epoch,
-                iterations=iterations,
-                best_epoch=best_epoch,
-                best_val_accuracy=best_val_accuracy,
+                epoch=self._epoch,
+                iterations=self._iterations,
+                best_epoch=self._best_epoch,
+                best_val_accuracy=self._best_val_accuracy,
                 weights=network.state_dict(),
-                optimizer=_flatten(optimizer),
+                state=self._state(),
             ),
         )
-        if not complete:
-            return
+
+    def _state(self) -> dict[str, Tensor]:
+        """Give the live tensors that a resumed run needs beside the network's weights, by "kind.name"."""
+        kinds = {kind: self._layout.views(row_P) for kind, row_P in self._optimizer.state.items()}
+        if self._average is not None:
+            kinds["weights"] = self.network.state_dict()
+        return {f"{kind}.{name}": tensor for kind, tensors in kinds.items() for name, tensor in tensors.items()}
+
+    def _resume(self, checkpoint: Checkpoint) -> None:
+        network = self._average.network if self._average is not None else self.network
+        network.load_state_dict(checkpoint.weights)
+        with torch.no_grad():
+            for name, tensor in self._state().items():
+                tensor.copy_(checkpoint.state[name])
+        self._epoch, self._iterations = checkpoint.epoch, checkpoint.iterations
+        self._best_epoch, self._best_val_accuracy = checkpoint.best_epoch, checkpoint.best_val_accuracy
+
+    def _has_no_epoch_left(self) -> bool:
+        patience = self.spec.early_stopping_patience
+        exhausted = patience is not None and self._epoch > 0 and self._epoch - self._best_epoch >= patience
+        return exhausted or self._epoch >= self.spec.epochs
 
 
-def _pass(
-    network: nn.Module,
-    optimizer: Optimizer,
-    spec: TrainingSpec,
-    split: Split,
-    epoch: int,
-    should_stop: Callable[[], bool],
-) -> NDArray[np.float32]:
-    """Do one pass over the training part; gives the loss of every batch that was done."""
-    torch.manual_seed(derive_seed(spec.seed, epoch, "dropout"))
-    network.train()
-    losses: list[Tensor] = []
-    for rows_B in _order(spec, len(split.y_train), epoch).split(spec.batch_size):
-        if should_stop():
-            break
-        x_BD, y_B = split.x_train.index_select(0, rows_B), split.y_train.index_select(0, rows_B)
-        loss = cross_entropy(network(x_BD), y_B)
-        network.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.detach())
-    return torch.stack(losses).numpy() if losses else np.empty(0, np.float32)
+class _Average:
+    """An exponential moving average of a network's weights, held by a network of its own.
 
+    Polyak and Juditsky 1992, https://doi.org/10.1137/0330046, with weights that fade.
+    """
 
-def _order(spec: TrainingSpec, count: int, epoch: int) -> Tensor:
-    """Rows of the training part in the order in which this epoch visits them: int64 [N]."""
-    if not spec.shuffle:
-        return torch.arange(count)
-    generator = torch.Generator().manual_seed(derive_seed(spec.seed, epoch, "order"))
-    return torch.randperm(count, generator=generator)
+    def __init__(self, network: MLP | NMLP, layout: Layout, decay: float) -> None:
+        self.network = deepcopy(network).requires_grad_(False)
+        self._decay = decay
+        self._average_P = torch.zeros(layout.size, device=next(network.parameters()).device)
+        for name, view in layout.views(self._average_P).items():
+            view.copy_(self.network.get_parameter(name))
+        self.network.load_state_dict(layout.views(self._average_P), assign=True)
+
+    def follow(self, weights_P: Tensor, iteration: int) -> None:
+        """Take in the weights after a batch; the first ones, far from where training leads, fade sooner."""
+        self._average_P.lerp_(weights_P, 1 - min(self._decay, (1 + iteration) / (10 + iteration)))
 
 
 def derive_seed(seed: int, epoch: int, purpose: str) -> int:
@@ -175,43 +320,11 @@ def derive_seed(seed: int, epoch: int, purpose: str) -> int:
     return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0])
 
 
-def _optimizer(spec: TrainingSpec, network: nn.Module) -> Optimizer:
-    # `fused` is pinned: other kernels give other bits, and this one is the fastest on a CPU.
-    parameters = network.parameters()
-    if spec.optimizer == "sgd":
-        return SGD(
-            parameters,
-            lr=spec.learning_rate,
-            momentum=spec.momentum,
-            weight_decay=spec.weight_decay,
-            fused=True,
-        )
-    kind = Adam if spec.optimizer == "adam" else AdamW
-    return kind(parameters, lr=spec.learning_rate, weight_decay=spec.weight_decay, fused=True)
-
-
-def _flatten(optimizer: Optimizer) -> dict[str, Tensor]:
-    """Give the optimiser's tensors by "index of the parameter.name of the tensor"."""
-    state = optimizer.state_dict()["state"]
-    return {
-        f"{index}.{name}": value
-        for index, values in state.items()
-        for name, value in values.items()
-        if value is not None
-    }
-
-
-def _load_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, tensor in tensors.items():
-        index, _, name = key.partition(".")
-        state.setdefault(int(index), {})[name] = tensor.clone()
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-
-
-def _out_of_patience(spec: TrainingSpec, epochs_done: int, best_epoch: int) -> bool:
-    patience = spec.early_stopping_patience
-    return patience is not None and epochs_done > 0 and epochs_done - best_epoch >= patience
+def _too_many_batches(spec: TrainingSpec, batches: int) -> ValueError:
+    return ValueError(
+        f"{spec.epochs} epochs of {batches:,} batches are more than the {MAX_ITERATIONS:,} batches allowed; "
+        f"raise batch_size or lower epochs"
+    )
 
 
 def _assert_finite(losses: NDArray[np.float32], epoch: int) -> None:

@@ -1,6 +1,6 @@
 """The API: builds the parts, mounts the routes, words the errors."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -14,11 +14,11 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from service.errors import MEDIA_TYPE, Fault, Problem, document
+from service.errors import MEDIA_TYPE, Fault, Problem, document, pointer, sentence
 from service.head import HeadMiddleware
 from service.parts import Parts
 from service.plain_errors import PlainErrorsMiddleware
-from service.routes import datasets, health, job_records, jobs, predict
+from service.routes import datasets, health, job_records, jobs, predict, sweeps
 from service.schemas import PredictRequest, ProblemView, problems
 from service.security import SecurityMiddleware
 from service.settings import Settings
@@ -46,7 +46,7 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    for module in (jobs, job_records, predict, health):
+    for module in (jobs, job_records, sweeps, predict, health):
         # Not for the whole app: there the limit would stand outside of our middleware, and be told in plain text.
         app.include_router(module.router, max_body_size=MAX_BODY_BYTES)
     app.include_router(datasets.router, max_body_size=settings.max_upload_bytes)
@@ -107,8 +107,8 @@ def _word_errors(app: FastAPI) -> None:
         errors = error.errors()
         if any(fault["type"] == "json_invalid" for fault in errors):
             return _problem(request, 400, "the body is no valid JSON")
-        faults = [Fault(_pointer(fault["loc"]), _sentence(fault)) for fault in errors]
-        summary = "; ".join(f"{_name(fault['loc'])}: {_sentence(fault)}" for fault in errors[:3])
+        faults = [Fault(pointer(fault["loc"]), sentence(fault)) for fault in errors]
+        summary = "; ".join(f"{_name(fault['loc'])}: {sentence(fault)}" for fault in errors[:3])
         return _problem(request, 422, summary, faults)
 
     @app.exception_handler(HTTPException)
@@ -133,19 +133,5 @@ def _problem(
     return JSONResponse(body, status_code=status, headers=headers, media_type=MEDIA_TYPE)
 
 
-def _pointer(location: tuple[str | int, ...]) -> str:
-    """RFC 6901 for fields of the body; other places are named by "#place/name"."""
-    place, *path = location
-    escaped = "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in path)
-    return f"/{escaped}" if place == "body" and path else "" if place == "body" else f"#{place}/{escaped}"
-
-
 def _name(location: tuple[str | int, ...]) -> str:
     return ".".join(str(part) for part in location[1:]) or str(location[0])
-
-
-def _sentence(fault: Mapping[str, Any]) -> str:
-    if fault["type"] == "extra_forbidden":
-        return "there is no field of this name; /docs lists those that are"
-    message: str = fault["msg"]
-    return message.removeprefix("Value error, ")[:500]

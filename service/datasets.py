@@ -12,6 +12,11 @@ def exists(name: str, store: Store) -> bool:
     return name in BUILTIN or store.datasets.get(name) is not None
 
 
+def names(store: Store) -> set[str]:
+    """Give the names of all data sets."""
+    return {*BUILTIN, *(row.name for row in store.datasets.all())}
+
+
 def show(name: str, row: Record | None) -> Dataset:
     """Show a data set; a built-in one that nobody has asked for yet has no row."""
     links = {"self": f"/datasets/{name}", "samples": f"/datasets/{name}/samples.png"}

@@ -10,7 +10,7 @@ Problem
 +-- NotYet                503  come again in a moment
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, ClassVar
@@ -94,3 +94,18 @@ def document(status: int, detail: str, instance: str, faults: Sequence[Fault] = 
     if faults:
         problem["errors"] = [{"pointer": fault.pointer, "detail": fault.detail} for fault in faults[:MAX_FAULTS]]
     return problem
+
+
+def pointer(location: Sequence[str | int]) -> str:
+    """Write where Pydantic found a fault: RFC 6901 for fields of the body, "#place/name" for other places."""
+    place, *path = location
+    escaped = "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in path)
+    return f"/{escaped}" if place == "body" and path else "" if place == "body" else f"#{place}/{escaped}"
+
+
+def sentence(fault: Mapping[str, Any]) -> str:
+    """Say what Pydantic found wrong, in words that help whoever sent it."""
+    if fault["type"] == "extra_forbidden":
+        return "there is no field of this name; /docs lists those that are"
+    message: str = fault["msg"]
+    return message.removeprefix("Value error, ")[:500]

@@ -63,25 +63,34 @@ class Doorbell:
         )
 
     def ring(self, job_ids: Sequence[str]) -> bool:
-        """Tell training workers that these jobs wait, one message a job; gives whether the broker took it."""
-        return all(self._send("tenfold.train", [[job_id]], TRAIN) for job_id in job_ids)
+        """Tell training workers that these jobs wait, one message a job; gives whether the broker took them all."""
+        return self._send("tenfold.train", [[[job_id]] for job_id in job_ids], TRAIN)
 
     def ask_for_plot(self, job_id: str, plot: str) -> bool:
         """Ask for a plot of a job; gives whether the broker took it."""
-        return self._send("tenfold.draw", [job_id, plot], ERRANDS)
+        return self._send("tenfold.draw", [[job_id, plot]], ERRANDS)
+
+    def ask_for_sweep_plot(self, sweep_id: str, plot: str) -> bool:
+        """Ask for a plot of a sweep; gives whether the broker took it."""
+        return self._send("tenfold.draw_sweep", [[sweep_id, plot]], ERRANDS)
+
+    def ask_for_trials(self, sweep_id: str) -> bool:
+        """Ask for the next trials of a sweep that chooses them by what it has learned; whether the broker took it."""
+        return self._send("tenfold.extend", [[sweep_id]], ERRANDS)
 
     def ask_for_description(self, dataset: str) -> bool:
         """Ask for the description of a data set; gives whether the broker took it."""
-        return self._send("tenfold.describe", [dataset], ERRANDS)
+        return self._send("tenfold.describe", [[dataset]], ERRANDS)
 
-    def _send(self, task: str, args: list[Any], queue: str) -> bool:
+    def _send(self, task: str, calls: Sequence[list[Any]], queue: str) -> bool:
         # Asked first, because kombu's own connection tries for seconds before it gives up.
         if not self.is_alive():
             _logger.warning("the broker does not answer; %s is rung later", task)
             return False
         try:
-            # Trying again is the reconciler's business: here somebody waits for an answer.
-            self._celery.send_task(task, args=args, queue=queue, retry=False)
+            for args in calls:
+                # Trying again is the reconciler's business: here somebody waits for an answer.
+                self._celery.send_task(task, args=args, queue=queue, retry=False)
         except (OperationalError, OSError, redis.RedisError) as error:
             _logger.warning("the broker did not take %s: %s", task, error)
             return False
@@ -89,8 +98,15 @@ class Doorbell:
 
     def rings_waiting(self) -> int | None:
         """Count the rings that no training worker has heard yet; None when the broker does not answer."""
+        return self._waiting(TRAIN)
+
+    def errands_waiting(self) -> int | None:
+        """Count the errands that no worker has begun; None when the broker does not answer."""
+        return self._waiting(ERRANDS)
+
+    def _waiting(self, queue: str) -> int | None:
         try:
-            return int(self._redis.llen(TRAIN))
+            return int(self._redis.llen(queue))
         except (OSError, redis.RedisError):
             return None
 

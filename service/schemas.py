@@ -8,7 +8,7 @@ from typing_extensions import TypeAliasType
 
 from models.spec import TrainingSpec
 from service.store.jobs import Job as JobRow
-from service.store.jobs import State
+from service.store.jobs import State, StoppedEarly
 
 PLOTS = ("loss", "accuracy", "confusion", "mistakes")
 Plot = Literal["loss", "accuracy", "confusion", "mistakes"]
@@ -56,6 +56,11 @@ class Result(BaseModel):
     epochs: int = Field(description="Epochs that were done.", examples=[10])
     iterations: int = Field(description="Batches that were done.", examples=[3750])
     seconds: float = Field(description="Seconds of training and evaluation, all epochs together.", examples=[7.2])
+    stopped_early: StoppedEarly | None = Field(
+        default=None,
+        description="Why a job succeeded before its last epoch: `patience` was spent, or it fell behind in the "
+        "`halving` of its sweep.",
+    )
 
 
 class JobError(BaseModel):
@@ -74,6 +79,8 @@ class Job(BaseModel):
     spec: TrainingSpec
     name: str | None
     labels: dict[str, str]
+    sweep_id: str | None = Field(description="Id of the sweep that the job belongs to.")
+    trial: int | None = Field(description="Number of the job's trial in its sweep, from 1.")
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -96,6 +103,8 @@ class Job(BaseModel):
             spec=spec,
             name=row.name,
             labels=row.labels,
+            sweep_id=row.sweep_id,
+            trial=row.trial,
             created_at=moment(row.created_at),
             started_at=row.started_at and moment(row.started_at),
             finished_at=row.finished_at and moment(row.finished_at),
@@ -105,7 +114,7 @@ class Job(BaseModel):
             weights_sha256=row.weights_sha256,
             parameters=spec.parameters,
             error=row.error,
-            links=_links(row.id),
+            links=_links(row.id) | ({"sweep": f"/sweeps/{row.sweep_id}"} if row.sweep_id else {}),
         )
 
 

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -52,8 +52,18 @@ class Settings(BaseSettings):
     workers: int = Field(
         default_factory=lambda: os.cpu_count() or 1, ge=1, le=256, description="Training processes; default one a core."
     )
+    group_size: int = Field(
+        default=16,
+        ge=1,
+        le=256,
+        description="How many waiting jobs of equal shape one training process trains together.",
+    )
     threads: int = Field(
         default=1, ge=1, le=256, description="Threads of one training process. With one, equal jobs give equal bits."
+    )
+
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="What networks are trained on; `auto`: a GPU where there is one."
     )
 
     lease_seconds: float = Field(

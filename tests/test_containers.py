@@ -179,16 +179,16 @@ def test_an_api_is_healthy_from_when_it_answers_until_it_is_gone(tmp_path: Path)
 
 @on_postgresql
 def test_a_worker_is_healthy_when_both_of_its_roles_were_just_seen(settings: Settings, store: Store) -> None:
-    store.workers.seen(f"{socket.gethostname()}:10", "train")
+    store.workers.seen(f"{socket.gethostname()}:10", "train", slots=2)
     assert not worker_is_healthy(settings)
-    store.workers.seen(f"{socket.gethostname()}:11", "errands")
+    store.workers.seen(f"{socket.gethostname()}:11", "errands", slots=0)
     assert worker_is_healthy(settings)
 
 
 @on_postgresql
 def test_a_worker_that_fell_silent_is_not_healthy(settings: Settings, store: Store) -> None:
-    store.workers.seen(f"{socket.gethostname()}:10", "train")
-    store.workers.seen(f"{socket.gethostname()}:11", "errands")
+    store.workers.seen(f"{socket.gethostname()}:10", "train", slots=2)
+    store.workers.seen(f"{socket.gethostname()}:11", "errands", slots=0)
     with store.database.writer.begin() as connection:
         connection.execute(update(workers).values(seen_at=workers.c.seen_at - 15_000))
     assert not worker_is_healthy(settings)
@@ -196,6 +196,6 @@ def test_a_worker_that_fell_silent_is_not_healthy(settings: Settings, store: Sto
 
 @on_postgresql
 def test_workers_of_other_containers_do_not_make_a_worker_healthy(settings: Settings, store: Store) -> None:
-    store.workers.seen(f"another-{socket.gethostname()}:10", "train")
-    store.workers.seen(f"{socket.gethostname()}-other:11", "errands")
+    store.workers.seen(f"another-{socket.gethostname()}:10", "train", slots=2)
+    store.workers.seen(f"{socket.gethostname()}-other:11", "errands", slots=0)
     assert not worker_is_healthy(settings)

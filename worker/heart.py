@@ -37,7 +37,8 @@ class Heart:
                 # Opened here, and not before: a database that is away for now must not keep the heart from beating.
                 store = self.open_store()
                 if time.monotonic() - last_seen >= self.settings.heartbeat_seconds:
-                    store.workers.seen(self.worker_id, self.role)
+                    slots = self.settings.workers if self.role == "train" else 0
+                    store.workers.seen(self.worker_id, self.role, slots=slots)
                     last_seen = time.monotonic()
                 if self.role == "train":
                     reconcile(store, self.doorbell, ring_again_seconds=self.settings.ring_again_seconds)

@@ -1,30 +1,32 @@
-"""A claim is kept alive while its job trains, and asked whether the job is still wanted."""
+"""Claims are kept alive while their jobs train, and it is asked whether the jobs are still wanted."""
 
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
 from service.settings import Settings
 from service.store.engine import DatabaseError, cause
-from service.store.runs import Claim, LeaseLostError, Runs
+from service.store.runs import Claim, Runs
 
 _logger = logging.getLogger(__name__)
 
 
 class Lease:
-    """Renews a claim in a thread, within a `with` block.
+    """Renews claims in a thread, within a `with` block.
 
-    `should_stop` is cheap enough to be asked before every batch: it tells whether the job was cancelled, or the claim
-    is lost. A lease that could not be renewed for two thirds of its time, by this machine's own clock, counts as lost:
-    the job may soon be another's.
+    `should_stop` is cheap enough to be asked before every batch: it tells whether a job was cancelled, or its claim is
+    lost. Leases that could not be renewed for two thirds of their time, by this machine's own clock, count as lost: the
+    jobs may soon be another's.
     """
 
-    def __init__(self, runs: Runs, claim: Claim, settings: Settings) -> None:
-        self.cancelled = False
-        self._lost = False
-        self._runs, self._claim, self._settings = runs, claim, settings
+    def __init__(self, runs: Runs, claims: Sequence[Claim], settings: Settings) -> None:
+        self._runs, self._settings = runs, settings
+        self._held = {claim.job_id: claim for claim in claims}
+        self._cancelled: set[str] = set()
+        self._silent = False
         self._renewed_at = time.monotonic()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="lease", daemon=True)
@@ -39,33 +41,39 @@ class Lease:
         self._ended.set()
         self._thread.join()
 
-    @property
-    def lost(self) -> bool:
-        """Whether the job is, or may soon be, another's."""
+    def lost(self, claim: Claim) -> bool:
+        """Whether the job is, or may soon be, another's; or was given up."""
         # Asked of the clock, not of the thread: that may itself hang in a database that does not answer.
         if time.monotonic() - self._renewed_at > self._settings.lease_seconds * 2 / 3:
             # For good: who has been told to stop in the middle of an epoch can not go on, even if a renewal comes late.
-            self._lost = True
-        return self._lost
+            self._silent = True
+        return self._silent or claim.job_id not in self._held
 
-    def should_stop(self) -> bool:
-        """Whether to stop training now."""
-        return self.cancelled or self.lost
+    def should_stop(self, claim: Claim) -> bool:
+        """Whether to stop training this job now."""
+        return claim.job_id in self._cancelled or self.lost(claim)
+
+    def give_up(self, claim: Claim) -> None:
+        """Renew this claim no more: its job has ended, or is another's."""
+        self._held.pop(claim.job_id, None)
 
     def _watch(self) -> None:
         while not self._ended.wait(self._settings.poll_seconds):
             try:
-                self._look()
-            except LeaseLostError:
-                self._lost = True
-                return
+                self._ask()
             except DatabaseError as error:
-                _logger.warning("the lease of job %s could not be renewed: %s", self._claim.job_id, cause(error))
+                _logger.warning("leases could not be renewed: %s", cause(error))
 
-    def _look(self) -> None:
-        if time.monotonic() - self._renewed_at < self._settings.heartbeat_seconds:
-            self.cancelled = self._runs.is_cancelled(self._claim)
+    def _ask(self) -> None:
+        claims = list(self._held.values())
+        if not claims:
             return
         asked_at = time.monotonic()
-        self.cancelled = self._runs.renew(self._claim)
-        self._renewed_at = asked_at
+        due = asked_at - self._renewed_at >= self._settings.heartbeat_seconds
+        held = self._runs.renew(claims) if due else self._runs.look(claims)
+        if due:
+            self._renewed_at = asked_at
+        self._cancelled.update(job_id for job_id, cancelled in held.items() if cancelled)
+        for claim in claims:
+            if claim.job_id not in held:
+                self.give_up(claim)

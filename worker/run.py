@@ -1,168 +1,154 @@
-"""One run of one job: claim -> load or resume -> for each epoch: write files, record -> finish."""
+"""One run of jobs of equal shape: claim -> load or resume -> for each record of the training: write it down."""
 
-import json
 import logging
-from importlib.metadata import version
-from platform import python_version
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from models import data, training
-from models.checkpoints import Checkpoint, fingerprint, pack_state, pack_weights, unpack
+from models.checkpoints import Checkpoint, unpack
+from models.device import choose, is_out_of_memory, require_fast
 from models.spec import TrainingSpec
+from models.training import Ended, Epoch, Failed, Record
 from service.artifacts import Artifacts
 from service.settings import Settings
 from service.store import Store
 from service.store.engine import DatabaseError, cause
-from service.store.files import File
 from service.store.jobs import owner_of
-from service.store.runs import Claim, EpochRecord, LeaseLostError
+from service.store.runs import Claim, LeaseLostError
+from worker import epoch
 from worker.lease import Lease
-
-EXAMPLES = 100
 
 _logger = logging.getLogger(__name__)
 
 
 def run(job_id: str, store: Store, artifacts: Artifacts, settings: Settings, *, owner: str) -> None:
-    """Claim a job, the one named or the one that has waited longest, and train it to its end."""
-    claim = store.runs.claim(job_id, owner)
-    if claim is None:
+    """Claim a job, the one named or the one that has waited longest, and train it to its end.
+
+    Jobs of equal shape that wait as well are claimed and trained with it.
+    """
+    claims = store.runs.claim(job_id, owner, most=settings.group_size)
+    for claim in claims:
+        _logger.info("job %s: attempt %d begins after epoch %d", claim.job_id, claim.attempt, claim.last_epoch)
+    if not claims:
         return
-    _logger.info("job %s: attempt %d begins after epoch %d", claim.job_id, claim.attempt, claim.last_epoch)
     try:
-        with Lease(store.runs, claim, settings) as lease:
-            _train(claim, lease, store, artifacts, settings)
-    except LeaseLostError:
-        _logger.warning("job %s: attempt %d was replaced or the job is gone; it stops", claim.job_id, claim.attempt)
+        with Lease(store.runs, claims, settings) as lease:
+            _Run(lease, store, artifacts, settings).train(claims)
     except DatabaseError as error:
-        # No fault of the job's. Nothing more is written; once the lease has expired, another attempt goes on.
-        _logger.warning("job %s: attempt %d lost the database: %s", claim.job_id, claim.attempt, cause(error))
-    except Exception as error:
-        # Whatever else went wrong belongs on the job's record, where its owner looks.
-        _logger.warning("job %s failed", claim.job_id, exc_info=True)
-        _fail(claim, store, error)
+        # No fault of the jobs'. Nothing more is written; once the leases have expired, another attempt goes on.
+        _logger.warning("%d job(s) lost the database: %s", len(claims), cause(error))
 
 
-def _train(claim: Claim, lease: Lease, store: Store, artifacts: Artifacts, settings: Settings) -> None:
-    spec = TrainingSpec.model_validate(claim.spec)
-    split = data.prepare(spec, settings.data, _uploaded(spec, store, artifacts))
-    checkpoint = _last_checkpoint(claim, store, artifacts)
-    artifacts.remove(store.runs.rewind(claim, checkpoint.epoch if checkpoint else 0))
-    for epoch in training.train(spec, split, resume=checkpoint, should_stop=lease.should_stop):
-        if lease.lost:
-            raise LeaseLostError
-        files = _write(claim.job_id, epoch, spec, split, artifacts)
+@dataclass(frozen=True)
+class _Run:
+    lease: Lease
+    store: Store
+    artifacts: Artifacts
+    settings: Settings
+
+    def train(self, claims: Sequence[Claim]) -> None:
+        """Train jobs together; what goes wrong with all of them is told on the record of each."""
         try:
-            superseded = store.runs.record_epoch(claim, _record(epoch), files)
+            self._train(claims)
+        except DatabaseError:
+            raise
+        except Exception as error:
+            left = [claim for claim in claims if not self.lease.lost(claim)]
+            if len(claims) == 1 or not is_out_of_memory(error):
+                _logger.warning("%d job(s) failed", len(left), exc_info=True)
+                for claim in left:
+                    self._fail(claim, error)
+                return
+            _logger.warning("memory does not suffice for %d jobs at once; they are tried in halves", len(claims))
+        else:
+            return
+        # Not within the handler: while an error is held, so are the tensors of the frames it passed.
+        for half in (left[: len(left) // 2], left[len(left) // 2 :]):
+            if half:
+                self.train(half)
+
+    def _train(self, claims: Sequence[Claim]) -> None:
+        specs = [TrainingSpec.model_validate(claim.spec) for claim in claims]
+        device = choose(self.settings.device)
+        require_fast(specs[0].precision, device)
+        split = data.prepare(specs[0], self.settings.data, self._uploaded(specs[0].dataset))
+        records = training.train(
+            specs,
+            split,
+            resume=[self._resume(claim) for claim in claims],
+            should_stop=lambda network: self.lease.should_stop(claims[network]),
+            device=device,
+        )
+        for record in records:
+            claim = claims[record.network]
+            if self.lease.lost(claim):
+                continue
+            try:
+                self._write_down(record, claim, specs[record.network], split)
+            except LeaseLostError:
+                self._forget(claim)
+            except OSError as error:
+                # A disk that is full for one job need not be full for the others.
+                self._fail(claim, error)
+
+    def _write_down(self, record: Record, claim: Claim, spec: TrainingSpec, split: data.Split) -> None:
+        match record:
+            case Epoch():
+                self._record(record, claim, spec, split)
+            case Ended():
+                _logger.info("job %s: %s", claim.job_id, self.store.runs.finish(claim))
+                self.lease.give_up(claim)
+            case Failed():
+                self._fail(claim, record.error)
+
+    def _record(self, record: Epoch, claim: Claim, spec: TrainingSpec, split: data.Split) -> None:
+        files = epoch.write(claim.job_id, record, spec, split, self.artifacts)
+        try:
+            superseded = self.store.runs.record_epoch(claim, epoch.record(record), files)
         except LeaseLostError:
             # Only here: after any other error it is unknown whether the record points to the files by now.
-            artifacts.remove({file.key for file in files})
+            self.artifacts.remove({file.key for file in files})
             raise
-        artifacts.remove(superseded)
-    if lease.lost:
-        raise LeaseLostError
-    _logger.info("job %s: %s", claim.job_id, store.runs.finish(claim))
+        self.artifacts.remove(superseded)
 
+    def _uploaded(self, dataset: str) -> Path | None:
+        table = self.store.files.get(f"datasets/{dataset}", "table.npy")
+        return self.artifacts.path(table.key) if table is not None else None
 
-def _uploaded(spec: TrainingSpec, store: Store, artifacts: Artifacts) -> Any:
-    table = store.files.get(f"datasets/{spec.dataset}", "table.npy")
-    return artifacts.path(table.key) if table is not None else None
+    def _resume(self, claim: Claim) -> Checkpoint | None:
+        checkpoint = self._last_checkpoint(claim)
+        try:
+            self.artifacts.remove(self.store.runs.rewind(claim, checkpoint.epoch if checkpoint else 0))
+        except LeaseLostError:
+            self._forget(claim)
+        return checkpoint
 
+    def _last_checkpoint(self, claim: Claim) -> Checkpoint | None:
+        """Read the checkpoint of the last epoch; None when there is none, or when it was damaged.
 
-def _last_checkpoint(claim: Claim, store: Store, artifacts: Artifacts) -> Checkpoint | None:
-    """Read the checkpoint of the last epoch; None when there is none, or when it was damaged.
-
-    A run from the start ends with the same bits, only later.
-    """
-    owner = owner_of(claim.job_id)
-    weights, state = store.files.get(owner, "last.safetensors"), store.files.get(owner, "last.state.safetensors")
-    if weights is None or state is None:
-        return None
-    try:
-        return unpack(artifacts.read(weights.key, weights.sha256), artifacts.read(state.key, state.sha256))
-    except (ValueError, FileNotFoundError) as error:
-        _logger.warning("job %s starts again from its first epoch: %s", claim.job_id, error)
-        return None
-
-
-def _write(
-    job_id: str, epoch: training.Epoch, spec: TrainingSpec, split: data.Split, artifacts: Artifacts
-) -> list[File]:
-    """Write what is kept of an epoch; "best" is another name for the same files when no earlier one was better."""
-    owner, number = owner_of(job_id), epoch.epoch
-    weights = pack_weights(epoch.checkpoint, spec, mean=split.mean, deviation=split.deviation)
-    files = [
-        artifacts.write(owner, "last.safetensors", weights, epoch=number),
-        artifacts.write(owner, "last.json", _json(_about(epoch, spec, split)), epoch=number),
-        artifacts.write(owner, "last.state.safetensors", pack_state(epoch.checkpoint), epoch=number),
-        artifacts.write(owner, "evaluation.json", _json(_evaluation(epoch, split)), epoch=number),
-    ]
-    if epoch.is_best:
-        best = {"last.safetensors": "best.safetensors", "last.json": "best.json"}
-        files += [
-            File(best[file.name], file.key, file.sha256, file.size, file.epoch) for file in files if file.name in best
-        ]
-    return files
-
-
-def _about(epoch: training.Epoch, spec: TrainingSpec, split: data.Split) -> dict[str, Any]:
-    return {
-        "spec": spec.model_dump(mode="json"),
-        "data_sha256": split.digest,
-        "normalisation": {"mean": split.mean, "deviation": split.deviation},
-        "metrics": {
-            "epoch": epoch.epoch,
-            "loss": epoch.loss,
-            "train_accuracy": epoch.train_accuracy,
-            "val_accuracy": epoch.val_accuracy,
-        },
-        "versions": {name: version(name) for name in ("tenfold", "torch", "numpy")} | {"python": python_version()},
-        "fingerprint": fingerprint(),
-    }
-
-
-def _evaluation(epoch: training.Epoch, split: data.Split) -> dict[str, Any]:
-    validation, examples = epoch.validation, split.validation
-    return {
-        "epoch": epoch.epoch,
-        "confusion": validation.confusion.tolist(),
-        "mistakes": [
-            {
-                "label": int(examples.labels[row]),
-                "prediction": int(prediction),
-                "probability": float(probability),
-                "image": examples.pixels[row].tolist(),
-            }
-            for row, prediction, probability in zip(
-                validation.mistakes, validation.predictions, validation.probabilities, strict=True
+        A run from the start ends with the same bits, only later.
+        """
+        owner, files = owner_of(claim.job_id), self.store.files
+        weights, state = files.get(owner, "last.safetensors"), files.get(owner, "last.state.safetensors")
+        if weights is None or state is None:
+            return None
+        try:
+            return unpack(
+                self.artifacts.read(weights.key, weights.sha256), self.artifacts.read(state.key, state.sha256)
             )
-        ],
-        "examples": {
-            "labels": examples.labels[:EXAMPLES].tolist(),
-            "images": examples.pixels[:EXAMPLES].tolist(),
-        },
-    }
+        except (ValueError, FileNotFoundError) as error:
+            _logger.warning("job %s starts again from its first epoch: %s", claim.job_id, error)
+            return None
 
+    def _fail(self, claim: Claim, error: Exception) -> None:
+        _logger.warning("job %s failed: %s", claim.job_id, error)
+        try:
+            self.store.runs.fail(claim, {"type": type(error).__name__, "message": str(error)[:2000]})
+        except LeaseLostError:
+            _logger.warning("job %s: its failure comes too late to be recorded", claim.job_id)
+        self.lease.give_up(claim)
 
-def _record(epoch: training.Epoch) -> EpochRecord:
-    return EpochRecord(
-        epoch=epoch.epoch,
-        iterations=epoch.iterations,
-        losses=epoch.losses.astype("<f4").tobytes(),
-        loss=epoch.loss,
-        train_accuracy=epoch.train_accuracy,
-        val_accuracy=epoch.val_accuracy,
-        seconds=epoch.seconds,
-        complete=epoch.complete,
-    )
-
-
-def _fail(claim: Claim, store: Store, error: Exception) -> None:
-    try:
-        store.runs.fail(claim, {"type": type(error).__name__, "message": str(error)[:2000]})
-    except LeaseLostError:
-        _logger.warning("job %s: its failure comes too late to be recorded", claim.job_id)
-
-
-def _json(value: dict[str, Any]) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode()
+    def _forget(self, claim: Claim) -> None:
+        _logger.warning("job %s: attempt %d was replaced or the job is gone; it stops", claim.job_id, claim.attempt)
+        self.lease.give_up(claim)

@@ -12,7 +12,7 @@ from service.errors import Conflict, Fault, Invalid, NotFound, UnsupportedMedia
 from service.routes import Given
 from service.schemas import Identifier, Job, JobPage, problems
 from service.store.jobs import Job as JobRow
-from service.store.jobs import State, StateConflict, owner_of
+from service.store.jobs import PartOfSweep, State, StateConflict, owner_of
 
 router = APIRouter(tags=["jobs"])
 
@@ -28,16 +28,28 @@ def found(job: JobRow | None, job_id: str) -> JobRow:
     return job
 
 
-def _json_only(request: Request) -> None:
+def json_only(request: Request) -> None:
+    """Refuse a body of another media type."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise UnsupportedMedia("send application/json")
 
 
+def label_pairs(label: list[str] | None) -> list[tuple[str, str]]:
+    """Read labels that are sought as key:value."""
+    for text in label or []:
+        if not LABEL.fullmatch(text):
+            raise Invalid(
+                "a label is sought as key:value",
+                faults=[Fault("#query/label", f"{text!r} is not of the form key:value")],
+            )
+    return [(key, value) for key, _, value in (text.partition(":") for text in label or [])]
+
+
 @router.post(
     "/jobs",
     status_code=202,
-    dependencies=[Depends(_json_only)],
+    dependencies=[Depends(json_only)],
     max_body_size=MAX_SPEC_BYTES,
     summary="Train a network",
     responses=problems(400, 413, 415, 422, 503),
@@ -49,7 +61,7 @@ def submit(spec: Annotated[TrainingSpec, Body()], response: Response, background
             f"there is no data set called {spec.dataset!r}; GET /datasets lists them",
             faults=[Fault("/dataset", f"there is no data set called {spec.dataset!r}; GET /datasets lists them")],
         )
-    (job_id,) = parts.store.jobs.submit([spec.model_dump(mode="json")])
+    (job_id,) = parts.store.jobs.submit([spec])
     # After the answer: a broker that is slow or away is nothing the caller has to wait for.
     background.add_task(parts.doorbell.ring, [job_id])
     response.headers["Location"] = f"/jobs/{job_id}"
@@ -61,6 +73,7 @@ def find(
     parts: Given,
     state: Annotated[State | None, Query(description="Only jobs in this state.")] = None,
     name: Annotated[Name | None, Query(description="Only jobs of this name.")] = None,
+    sweep: Annotated[Identifier | None, Query(description="Only jobs of the sweep with this id.")] = None,
     label: Annotated[
         list[str] | None, Query(max_length=16, description="Only jobs with this label, `key:value`; may be repeated.")
     ] = None,
@@ -70,18 +83,14 @@ def find(
     limit: Annotated[int, Query(ge=1, le=100, description="Jobs on a page.")] = 20,
 ) -> JobPage:
     """List the jobs that match all filters. Follow `next` for more."""
-    for text in label or []:
-        if not LABEL.fullmatch(text):
-            raise Invalid(
-                "a label is sought as key:value",
-                faults=[Fault("#query/label", f"{text!r} is not of the form key:value")],
-            )
-    labels = [(key, value) for key, _, value in (text.partition(":") for text in label or [])]
-    rows = parts.store.jobs.find(state=state, name=name, labels=labels, before=after, limit=limit + 1)
+    rows = parts.store.jobs.find(
+        state=state, name=name, sweep_id=sweep, labels=label_pairs(label), before=after, limit=limit + 1
+    )
     page, has_more = rows[:limit], len(rows) > limit
     following = None
     if has_more:
-        query: dict[str, Any] = {"state": state, "name": name, "label": label, "limit": limit, "after": page[-1].number}
+        query: dict[str, Any] = {"state": state, "name": name, "sweep": sweep, "label": label, "limit": limit}
+        query["after"] = page[-1].number
         kept = {key: value for key, value in query.items() if value is not None}
         following = f"/jobs?{urlencode(kept, doseq=True)}"
     return JobPage(data=[Job.of(row) for row in page], has_more=has_more, next=following)
@@ -107,10 +116,15 @@ def cancel(job_id: JobId, parts: Given) -> Job:
 
 @router.delete("/jobs/{job_id}", status_code=204, summary="Delete a job", responses=problems(404, 409, 503))
 def delete(job_id: JobId, parts: Given) -> None:
-    """Delete a job, its history and its files. 409 while it runs: cancel it first."""
+    """Delete a job, its history and its files.
+
+    409 while it runs: cancel it first. 409 for a job of a sweep: its figures are part of the sweep's.
+    """
     try:
         if not parts.store.jobs.delete(job_id):
             raise NotFound(f"there is no job {job_id}")
+    except PartOfSweep as part:
+        raise Conflict(f"job {job_id} belongs to a sweep; delete that with DELETE /sweeps/{part.sweep_id}") from None
     except StateConflict:
         raise Conflict(f"job {job_id} is running; cancel it with POST /jobs/{job_id}/cancel first") from None
     parts.artifacts.remove_all(owner_of(job_id))

@@ -8,6 +8,7 @@ from service.store.engine import Database
 from service.store.files import Files
 from service.store.jobs import Jobs
 from service.store.runs import Runs
+from service.store.sweeps import Sweeps
 from service.store.workers import Workers
 
 
@@ -18,6 +19,7 @@ class Store:
     database: Database
     jobs: Jobs
     runs: Runs
+    sweeps: Sweeps
     files: Files
     datasets: Datasets
     workers: Workers
@@ -30,6 +32,7 @@ class Store:
             database=database,
             jobs=Jobs(database),
             runs=Runs(database, settings.lease_seconds),
+            sweeps=Sweeps(database),
             files=Files(database),
             datasets=Datasets(database),
             workers=Workers(database),

@@ -1,4 +1,4 @@
-"""Pointers from an owner (a job, a data set) to its files. Readers follow pointers only: no other file is seen."""
+"""Pointers from an owner (a job, a sweep, a data set) to its files. Readers follow pointers only."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, select
 
 from service.store.engine import Database, Record, insert_or, now_ms
-from service.store.tables import artifacts, datasets, jobs
+from service.store.tables import artifacts, datasets, jobs, sweeps
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,8 @@ class Files:
     def publish(self, owner: str, files: Sequence[File]) -> list[str]:
         """Point to files of an owner that is still there; gives the keys that nothing points to any more."""
         kind, _, name = owner.partition("/")
-        there = select(jobs.c.id).where(jobs.c.id == name)
-        if kind == "datasets":
-            there = select(datasets.c.name).where(datasets.c.name == name)
+        key = {"jobs": jobs.c.id, "sweeps": sweeps.c.id, "datasets": datasets.c.name}[kind]
+        there = select(key).where(key == name)
         with self.database.writer.begin() as connection:
             # Held until the pointer is there: the owner is not deleted in between.
             if connection.scalar(there.with_for_update(read=True)) is None:

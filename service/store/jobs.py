@@ -13,15 +13,25 @@ from typing import Any, Literal, get_args
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from models.spec import TrainingSpec
 from service.store.engine import Database, Record, now_ms
 from service.store.tables import artifacts, epochs, events, jobs, models
 
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 STATES: tuple[State, ...] = get_args(State)
 FINAL_STATES: tuple[State, ...] = ("succeeded", "failed", "cancelled")
+StoppedEarly = Literal["patience", "halving"]
 
 Job = Record
 """A row of the table `jobs`."""
+
+
+class PartOfSweep(Exception):  # noqa: N818 - a conflict is no error of the program
+    """The job belongs to a sweep, whose figures are those of all its jobs."""
+
+    def __init__(self, sweep_id: str) -> None:
+        super().__init__(sweep_id)
+        self.sweep_id = sweep_id
 
 
 class StateConflict(Exception):  # noqa: N818 - a conflict with a state is no error of the program
@@ -42,35 +52,24 @@ def log_event(connection: Connection, job_id: str, kind: str, data: Mapping[str,
     connection.execute(insert(events).values(job_id=job_id, type=kind, data=dict(data), created_at=now_ms()))
 
 
+def log_events(connection: Connection, job_ids: Sequence[str], kind: str, data: Mapping[str, Any]) -> None:
+    """Append the same to what happened to each of many jobs."""
+    now = connection.scalar(select(now_ms()))
+    rows = [{"job_id": job_id, "type": kind, "data": dict(data), "created_at": now} for job_id in job_ids]
+    if rows:
+        connection.execute(insert(events), rows)
+
+
 @dataclass(frozen=True)
 class Jobs:
     """The jobs of a database."""
 
     database: Database
 
-    def submit(self, specs: Sequence[Mapping[str, Any]]) -> list[str]:
+    def submit(self, specs: Sequence[TrainingSpec]) -> list[str]:
         """Insert a queued job for each spec, all or none; gives their ids in the same order."""
-        ids = [str(uuid.uuid4()) for _ in specs]
         with self.database.writer.begin() as connection:
-            for job_id, spec in zip(ids, specs, strict=True):
-                connection.execute(
-                    insert(jobs).values(
-                        id=job_id,
-                        state="queued",
-                        spec=dict(spec),
-                        name=spec["name"],
-                        labels=spec["labels"],
-                        dataset=spec["dataset"],
-                        created_at=now_ms(),
-                        rung_at=now_ms(),
-                        attempt=0,
-                        fruitless_attempts=0,
-                        cancel_requested=False,
-                        last_epoch=0,
-                    )
-                )
-                log_event(connection, job_id, "state", {"state": "queued"})
-        return ids
+            return enqueue(connection, specs)
 
     def get(self, job_id: str) -> Job | None:
         """Look a job up."""
@@ -82,6 +81,7 @@ class Jobs:
         *,
         state: State | None = None,
         name: str | None = None,
+        sweep_id: str | None = None,
         labels: Sequence[tuple[str, str]] = (),
         before: int | None = None,
         limit: int,
@@ -92,6 +92,8 @@ class Jobs:
             query = query.where(jobs.c.state == state)
         if name is not None:
             query = query.where(jobs.c.name == name)
+        if sweep_id is not None:
+            query = query.where(jobs.c.sweep_id == sweep_id)
         for key, value in labels:
             query = query.where(jobs.c.labels[key].as_string() == value)
         if before is not None:
@@ -118,11 +120,16 @@ class Jobs:
             return connection.execute(select(jobs).where(jobs.c.id == job_id)).one()
 
     def delete(self, job_id: str) -> bool:
-        """Delete a job and all that is recorded of it; raises StateConflict while it runs."""
+        """Delete a job and all that is recorded of it.
+
+        Raises PartOfSweep for a job of a sweep, which is deleted with its sweep, and StateConflict while it runs.
+        """
         with self.database.writer.begin() as connection:
             job = _locked(connection, job_id)
             if job is None:
                 return False
+            if job.sweep_id is not None:
+                raise PartOfSweep(job.sweep_id)
             if job.state == "running":
                 raise StateConflict(job.state)
             connection.execute(delete(artifacts).where(artifacts.c.owner == owner_of(job_id)))
@@ -151,11 +158,70 @@ class Jobs:
             return connection.scalar(select(models.c.job_id).order_by(models.c.number.desc()).limit(1))
 
 
+def enqueue(
+    connection: Connection,
+    specs: Sequence[TrainingSpec],
+    *,
+    sweep_id: str | None = None,
+    trials: Sequence[int | None] = (),
+) -> list[str]:
+    """Insert a queued job for each spec, those of a sweep with the number of their trial; gives their ids in order."""
+    now = connection.scalar(select(now_ms()))
+    rows = [
+        {
+            "id": str(uuid.uuid4()),
+            "state": "queued",
+            "spec": spec.model_dump(mode="json"),
+            "name": spec.name,
+            "labels": spec.labels,
+            "dataset": spec.dataset,
+            "shape": spec.shape,
+            "sweep_id": sweep_id,
+            "trial": trial,
+            "created_at": now,
+            "rung_at": now,
+            "attempt": 0,
+            "fruitless_attempts": 0,
+            "cancel_requested": False,
+            "last_epoch": 0,
+        }
+        for spec, trial in zip(specs, trials or [None] * len(specs), strict=True)
+    ]
+    ids = [str(row["id"]) for row in rows]
+    if rows:
+        connection.execute(insert(jobs), rows)
+        log_events(connection, ids, "state", {"state": "queued"})
+    return ids
+
+
+def cancel_unbegun(connection: Connection, sweep_id: str) -> None:
+    """Cancel the queued jobs of a sweep of which nothing is on record. Whoever calls this holds their rows."""
+    cancelled = connection.scalars(
+        update(jobs)
+        .where(jobs.c.sweep_id == sweep_id, jobs.c.state == "queued", jobs.c.last_epoch == 0)
+        .values(state="cancelled", finished_at=now_ms())
+        .returning(jobs.c.id)
+    )
+    log_events(connection, cancelled.all(), "state", {"state": "cancelled"})
+
+
 def finish(
-    connection: Connection, job_id: str, state: State, *, error: Mapping[str, str] | None = None
+    connection: Connection,
+    job_id: str,
+    state: State,
+    *,
+    stopped_early: StoppedEarly | None = None,
+    error: Mapping[str, str] | None = None,
 ) -> dict[str, Any] | None:
-    """Move a job to a final state; gives its result. Whoever calls this holds the job's row."""
+    """Move a job to a final state; gives its result. Whoever calls this holds the job's row.
+
+    A job that succeeded with fewer epochs than were asked for has lost its patience, unless the caller knows better.
+    """
     result, weights_sha256 = _result(connection, job_id)
+    if result is not None:
+        asked = connection.scalar(select(jobs.c.spec["epochs"].as_integer()).where(jobs.c.id == job_id))
+        ended_early = state == "succeeded" and result["epochs"] < asked
+        result["stopped_early"] = (stopped_early or "patience") if ended_early else None
     connection.execute(
         update(jobs)
         .where(jobs.c.id == job_id, jobs.c.state.not_in(FINAL_STATES))

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, tuple_, update
 from sqlalchemy.sql import Update
 
 from service.store.engine import Database, now_ms
 from service.store.files import File, publish, withdraw
-from service.store.jobs import Job, State, finish, log_event, owner_of
-from service.store.tables import attempts, epochs, jobs, models
+from service.store.jobs import Job, State, StoppedEarly, finish, log_event, owner_of
+from service.store.tables import attempts, epochs, jobs, models, workers
 
 MAX_FRUITLESS_ATTEMPTS = 5
 """A job that kills its worker again and again, without finishing an epoch, is given up after so many attempts."""
@@ -55,35 +55,33 @@ class Runs:
     database: Database
     lease_seconds: float
 
-    def claim(self, job_id: str | None, owner: str) -> Claim | None:
-        """Take a queued job: the one called `job_id`, or else the one that has waited longest.
+    def claim(self, job_id: str | None, owner: str, *, most: int = 1) -> list[Claim]:
+        """Take a queued job, the one called `job_id` or else the one that has waited longest, and others of its shape.
 
-        Gives None when there is nothing to take. The bell may have rung late, twice, or for a job long done.
+        Gives at most `most` jobs, and of those that could be trained together only this process's share, so that every
+        training process finds some. A job that has brought down a worker is taken alone. Gives nothing when there is
+        nothing to take: the bell may have rung late, twice, or for a job long done.
         """
         with self.database.writer.begin() as connection:
-            job = self._take(connection, jobs.c.id == job_id, owner) if job_id is not None else None
-            if job is None:
-                oldest = (
-                    select(jobs.c.id)
-                    .where(jobs.c.state == "queued")
-                    .order_by(jobs.c.number)
-                    .limit(1)
-                    .with_for_update(skip_locked=True)
-                    .scalar_subquery()
+            taken = self._take(connection, [job_id], owner) if job_id is not None else []
+            if not taken:
+                oldest = select(jobs.c.id).where(jobs.c.state == "queued").order_by(jobs.c.number).limit(1)
+                taken = self._take(
+                    connection, connection.scalars(oldest.with_for_update(skip_locked=True)).all(), owner
                 )
-                job = self._take(connection, jobs.c.id == oldest, owner)
-            if job is None:
-                return None
-            connection.execute(
-                insert(attempts).values(job_id=job.id, attempt=job.attempt, owner=owner, started_at=now_ms())
-            )
-            log_event(connection, job.id, "state", {"state": "running", "attempt": job.attempt})
-            return Claim(job.id, job.attempt, job.spec, job.last_epoch)
+            if taken and most > 1 and not taken[0].fruitless_attempts:
+                taken += self._take(connection, self._companions(connection, taken[0].shape, most - 1), owner)
+            for job in taken:
+                connection.execute(
+                    insert(attempts).values(job_id=job.id, attempt=job.attempt, owner=owner, started_at=now_ms())
+                )
+                log_event(connection, job.id, "state", {"state": "running", "attempt": job.attempt})
+            return [Claim(job.id, job.attempt, job.spec, job.last_epoch) for job in taken]
 
-    def _take(self, connection: Connection, which: ColumnElement[bool], owner: str) -> Job | None:
-        return connection.execute(
+    def _take(self, connection: Connection, job_ids: Sequence[str], owner: str) -> list[Job]:
+        rows = connection.execute(
             update(jobs)
-            .where(which, jobs.c.state == "queued")
+            .where(jobs.c.id.in_(job_ids), jobs.c.state == "queued")
             .values(
                 state="running",
                 attempt=jobs.c.attempt + 1,
@@ -92,25 +90,37 @@ class Runs:
                 started_at=func.coalesce(jobs.c.started_at, now_ms()),
             )
             .returning(jobs)
-        ).one_or_none()
+        ).all()
+        return sorted(rows, key=lambda job: int(job.number))
 
-    def renew(self, claim: Claim) -> bool:
-        """Renew the lease; gives whether the job shall be cancelled. Raises LeaseLostError."""
+    def _companions(self, connection: Connection, shape: str, most: int) -> Sequence[str]:
+        """Find this process's share of the jobs of a shape that wait, the oldest first."""
+        alike = (jobs.c.state == "queued") & (jobs.c.shape == shape) & (jobs.c.fruitless_attempts == 0)
+        waiting = connection.scalar(select(func.count()).where(alike)) or 0
+        slots = connection.scalar(select(func.sum(workers.c.slots)).where(workers.c.seen_at > self._silent_since()))
+        share = -(-(waiting + 1) // max(slots or 1, 1)) - 1
+        query = select(jobs.c.id).where(alike).order_by(jobs.c.number).limit(min(most, share))
+        return connection.scalars(query.with_for_update(skip_locked=True)).all()
+
+    def _silent_since(self) -> ColumnElement[int]:
+        return now_ms() - int(self.lease_seconds * 1000)
+
+    def renew(self, claims: Sequence[Claim]) -> dict[str, bool]:
+        """Renew leases; gives for each job that is still held whether it shall be cancelled."""
         with self.database.writer.begin() as connection:
-            job = _hold(connection, claim)
-            connection.execute(_this(claim).values(lease_expires_at=self._lease_end()))
-            return bool(job.cancel_requested)
+            held = connection.execute(
+                update(jobs)
+                .where(_are(claims))
+                .values(lease_expires_at=self._lease_end())
+                .returning(jobs.c.id, jobs.c.cancel_requested)
+            )
+            return {job.id: bool(job.cancel_requested) for job in held}
 
-    def is_cancelled(self, claim: Claim) -> bool:
-        """Whether the job shall be cancelled; writes nothing. Raises LeaseLostError."""
-        query = select(jobs.c.cancel_requested).where(
-            jobs.c.id == claim.job_id, jobs.c.attempt == claim.attempt, jobs.c.state == "running"
-        )
+    def look(self, claims: Sequence[Claim]) -> dict[str, bool]:
+        """Give for each job that is still held whether it shall be cancelled; writes nothing."""
         with self.database.reader.connect() as connection:
-            requested = connection.scalar(query)
-        if requested is None:
-            raise LeaseLostError
-        return bool(requested)
+            held = connection.execute(select(jobs.c.id, jobs.c.cancel_requested).where(_are(claims)))
+            return {job.id: bool(job.cancel_requested) for job in held}
 
     def rewind(self, claim: Claim, epoch: int) -> list[str]:
         """Forget the epochs after `epoch`, because the run goes on from there.
@@ -146,7 +156,7 @@ class Runs:
             log_event(connection, claim.job_id, "epoch", told)
             return superseded
 
-    def finish(self, claim: Claim) -> State:
+    def finish(self, claim: Claim, *, stopped_early: StoppedEarly | None = None) -> State:
         """End a job whose training has ended; gives "succeeded", or "cancelled" if that was asked for in time.
 
         A job that succeeded becomes a model that can be predicted with. Raises LeaseLostError.
@@ -154,7 +164,7 @@ class Runs:
         with self.database.writer.begin() as connection:
             job = _hold(connection, claim)
             state: State = "cancelled" if job.cancel_requested else "succeeded"
-            result = finish(connection, claim.job_id, state)
+            result = finish(connection, claim.job_id, state, stopped_early=stopped_early)
             _end_attempt(connection, claim.job_id, claim.attempt, state)
             if state == "succeeded":
                 assert result is not None, "a job that succeeded has at least one epoch on record"
@@ -219,6 +229,11 @@ class Runs:
 
     def _lease_end(self) -> ColumnElement[int]:
         return now_ms() + int(self.lease_seconds * 1000)
+
+
+def _are(claims: Sequence[Claim]) -> ColumnElement[bool]:
+    held = tuple_(jobs.c.id, jobs.c.attempt).in_([(claim.job_id, claim.attempt) for claim in claims])
+    return and_(jobs.c.state == "running", held)
 
 
 def _this(claim: Claim) -> Update:

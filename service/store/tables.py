@@ -28,6 +28,23 @@ metadata = MetaData(
 # SQLite numbers rows by itself only where the key is called INTEGER.
 Number = BigInteger().with_variant(Integer(), "sqlite")
 
+sweeps = Table(
+    "sweeps",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("id", String(36), nullable=False, unique=True),
+    Column("spec", JSON, nullable=False),
+    Column("name", String(128)),
+    Column("labels", JSON, nullable=False),
+    Column("trials", Integer, nullable=False),  # as many as were asked for
+    Column("suggested", Integer, nullable=False),  # as many as have jobs by now
+    Column("halving", JSON),
+    Column("cancel_requested", Boolean, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Index(None, "name", "number"),
+    sqlite_autoincrement=True,
+)
+
 jobs = Table(
     "jobs",
     metadata,
@@ -38,6 +55,9 @@ jobs = Table(
     Column("name", String(128)),
     Column("labels", JSON, nullable=False),
     Column("dataset", String(128), nullable=False),
+    Column("shape", String(512), nullable=False),  # of equal shape: may be trained together
+    Column("sweep_id", String(36), ForeignKey("sweeps.id")),
+    Column("trial", Integer),
     Column("created_at", BigInteger, nullable=False),
     Column("started_at", BigInteger),
     Column("finished_at", BigInteger),
@@ -53,7 +73,9 @@ jobs = Table(
     Column("weights_sha256", String(64)),
     Column("error", JSON),
     Index(None, "state", "number"),
+    Index(None, "state", "shape", "number"),
     Index(None, "name", "number"),
+    Index(None, "sweep_id", "trial"),
     sqlite_autoincrement=True,
 )
 
@@ -87,7 +109,7 @@ epochs = Table(
 artifacts = Table(
     "artifacts",
     metadata,
-    Column("owner", String(255), primary_key=True),  # jobs/<id> or datasets/<name>
+    Column("owner", String(255), primary_key=True),  # jobs/<id>, sweeps/<id> or datasets/<name>
     Column("name", String(255), primary_key=True),
     Column("key", String(255), nullable=False),
     Column("sha256", String(64), nullable=False),
@@ -137,6 +159,7 @@ workers = Table(
     metadata,
     Column("id", String(255), primary_key=True),
     Column("role", String(16), nullable=False),
+    Column("slots", Integer, nullable=False),  # training processes
     Column("started_at", BigInteger, nullable=False),
     Column("seen_at", BigInteger, nullable=False),
 )

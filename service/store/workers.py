@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, delete, func, select
 
 from service.store.engine import Database, insert_or, now_ms
 from service.store.tables import workers
@@ -19,22 +19,28 @@ class Workers:
 
     database: Database
 
-    def seen(self, worker_id: str, role: Role) -> None:
-        """Note that a worker is alive now."""
+    def seen(self, worker_id: str, role: Role, *, slots: int) -> None:
+        """Note that a worker is alive now, and how many training processes it has."""
         with self.database.writer.begin() as connection:
             connection.execute(
                 insert_or(connection, workers)
-                .values(id=worker_id, role=role, started_at=now_ms(), seen_at=now_ms())
-                .on_conflict_do_update(index_elements=["id"], set_={"seen_at": now_ms()})
+                .values(id=worker_id, role=role, slots=slots, started_at=now_ms(), seen_at=now_ms())
+                .on_conflict_do_update(index_elements=["id"], set_={"slots": slots, "seen_at": now_ms()})
             )
             connection.execute(delete(workers).where(workers.c.seen_at < now_ms() - _FORGOTTEN_AFTER_MS))
 
     def count(self, role: Role, *, seconds: float) -> int:
         """Count the workers of a role that were seen within the last seconds."""
-        query = (
-            select(func.count())
-            .select_from(workers)
-            .where(workers.c.role == role, workers.c.seen_at > now_ms() - int(seconds * 1000))
-        )
+        query = select(func.count()).select_from(workers).where(workers.c.role == role, _seen_within(seconds))
         with self.database.reader.connect() as connection:
             return connection.scalar(query) or 0
+
+    def slots(self, *, seconds: float) -> int:
+        """Count the training processes of all workers that were seen within the last seconds."""
+        query = select(func.sum(workers.c.slots)).where(_seen_within(seconds))
+        with self.database.reader.connect() as connection:
+            return connection.scalar(query) or 0
+
+
+def _seen_within(seconds: float) -> ColumnElement[bool]:
+    return workers.c.seen_at > now_ms() - int(seconds * 1000)

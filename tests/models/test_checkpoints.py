@@ -21,7 +21,7 @@ def some_checkpoint(seed: int = 0) -> Checkpoint:
     moments = {f"{index}.exp_avg": tensor * 2 for index, tensor in enumerate(weights.values())}
     steps = {f"{index}.step": torch.tensor(7.0) for index in range(len(weights))}
     return Checkpoint(
-        epoch=3, iterations=21, best_epoch=2, best_val_accuracy=1 / 3, weights=weights, optimizer={**moments, **steps}
+        epoch=3, iterations=21, best_epoch=2, best_val_accuracy=1 / 3, weights=weights, state={**moments, **steps}
     )
 
 
@@ -30,8 +30,8 @@ def pack(checkpoint: Checkpoint, spec: TrainingSpec = SPEC) -> tuple[bytes, byte
 
 
 def backwards(checkpoint: Checkpoint) -> Checkpoint:
-    weights, optimizer = (dict(reversed(its.items())) for its in (checkpoint.weights, checkpoint.optimizer))
-    return Checkpoint(3, 21, 2, 1 / 3, weights, optimizer)
+    weights, state = (dict(reversed(its.items())) for its in (checkpoint.weights, checkpoint.state))
+    return Checkpoint(3, 21, 2, 1 / 3, weights, state)
 
 
 WEIGHTS, STATE = pack(some_checkpoint())
@@ -41,7 +41,7 @@ def test_what_was_packed_is_unpacked() -> None:
     packed, unpacked = some_checkpoint(), unpack(WEIGHTS, STATE)
     assert (unpacked.epoch, unpacked.iterations, unpacked.best_epoch) == (3, 21, 2)
     assert unpacked.best_val_accuracy == 1 / 3
-    for before, after in [(packed.weights, unpacked.weights), (packed.optimizer, unpacked.optimizer)]:
+    for before, after in [(packed.weights, unpacked.weights), (packed.state, unpacked.state)]:
         assert before.keys() == after.keys()
         for name, tensor in before.items():
             assert torch.equal(tensor, after[name])
@@ -50,7 +50,7 @@ def test_what_was_packed_is_unpacked() -> None:
 
 def test_an_optimiser_without_a_memory_is_packed_as_well() -> None:
     checkpoint = Checkpoint(1, 7, 1, 0.5, some_checkpoint().weights, {})
-    assert unpack(*pack(checkpoint)).optimizer == {}
+    assert unpack(*pack(checkpoint)).state == {}
 
 
 def test_equal_weights_are_equal_bytes_in_whatever_order() -> None:
@@ -62,7 +62,7 @@ def test_other_weights_are_other_bytes() -> None:
     checkpoint = some_checkpoint()
     nudged = checkpoint.weights["linear1.bias"].clone()
     nudged[0] += 1e-6
-    changed = Checkpoint(3, 21, 2, 1 / 3, {**checkpoint.weights, "linear1.bias": nudged}, checkpoint.optimizer)
+    changed = Checkpoint(3, 21, 2, 1 / 3, {**checkpoint.weights, "linear1.bias": nudged}, checkpoint.state)
     weights, state = pack(changed)
     assert weights != WEIGHTS
     assert state == STATE

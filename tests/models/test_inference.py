@@ -16,7 +16,7 @@ from models.data import Split
 from models.evaluation import validate
 from models.networks import build
 from models.spec import TrainingSpec
-from models.training import train
+from models.training import Epoch, train
 
 MEAN, DEVIATION = 33.3, 78.6
 
@@ -104,7 +104,7 @@ def test_a_trained_network_predicts_as_it_did_when_it_was_validated(digits_split
     spec = TrainingSpec(
         dataset="digits", architecture="nmlp", hidden_sizes=(32, 16), dropout=0.3, batch_size=32, epochs=2
     )
-    *_, epoch = train(spec, digits_split)
+    *_, epoch = (record for record in train([spec], digits_split) if isinstance(record, Epoch))
     mean, deviation = digits_split.mean, digits_split.deviation
     network = inference.read(pack_weights(epoch.checkpoint, spec, mean=mean, deviation=deviation))
     probabilities = network.probabilities(digits_split.validation.pixels)

@@ -294,8 +294,7 @@ def test_an_upload_is_kept_once_under_its_name_and_deleted_with_its_files(
 
 def test_a_job_that_has_ended_can_not_be_cancelled(api: TestClient, store: Store) -> None:
     job_id = submitted(store)
-    claim = store.runs.claim(job_id, "worker")
-    assert claim is not None
+    (claim,) = store.runs.claim(job_id, "worker")
     store.runs.fail(claim, {"type": "ValueError", "message": "no"})
     assert "failed" in problem(api.post(f"/jobs/{job_id}/cancel"), 409)["detail"]
     assert api.get(f"/jobs/{job_id}").json()["error"] == {"type": "ValueError", "message": "no"}

@@ -23,18 +23,13 @@ from service.store.tables import attempts, jobs, metadata
 from tests.waiting import wait_until
 
 
-def spec(**fields: Any) -> dict[str, Any]:
-    return TrainingSpec(**fields).model_dump(mode="json")
-
-
 def submit(store: Store, **fields: Any) -> str:
-    (job_id,) = store.jobs.submit([spec(**fields)])
+    (job_id,) = store.jobs.submit([TrainingSpec(**fields)])
     return job_id
 
 
 def claim(store: Store, job_id: str, owner: str = "worker") -> Claim:
-    taken = store.runs.claim(job_id, owner)
-    assert taken is not None
+    (taken,) = store.runs.claim(job_id, owner)
     assert taken.job_id == job_id
     return taken
 
@@ -130,7 +125,7 @@ def test_one_job_is_claimed_once_however_many_workers_hear_of_it(store: Store) -
     job_id = submit(store)
     with ThreadPoolExecutor(8) as threads:
         claims = list(threads.map(lambda number: store.runs.claim(job_id, f"worker-{number}"), range(8)))
-    assert sum(taken is not None for taken in claims) == 1
+    assert sum(len(taken) for taken in claims) == 1
 
 
 def test_every_job_is_claimed_by_exactly_one_of_many_workers(store: Store) -> None:
@@ -138,8 +133,8 @@ def test_every_job_is_claimed_by_exactly_one_of_many_workers(store: Store) -> No
     taken: list[str] = []
 
     def work(number: int) -> None:
-        while (got := store.runs.claim(None, f"worker-{number}")) is not None:
-            taken.append(got.job_id)
+        while got := store.runs.claim(None, f"worker-{number}", most=3):
+            taken.extend(claim.job_id for claim in got)
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
     for thread in threads:
@@ -151,11 +146,43 @@ def test_every_job_is_claimed_by_exactly_one_of_many_workers(store: Store) -> No
 
 def test_a_bell_for_a_job_that_is_done_takes_the_one_that_has_waited_longest(store: Store) -> None:
     done, older, newer = finished(store), submit(store), submit(store)
-    first, second = store.runs.claim(done, "worker"), store.runs.claim(done, "worker")
-    assert first is not None
-    assert second is not None
+    (first,), (second,) = store.runs.claim(done, "worker"), store.runs.claim(done, "worker")
     assert (first.job_id, second.job_id) == (older, newer)
-    assert store.runs.claim(done, "worker") is None
+    assert store.runs.claim(done, "worker") == []
+
+
+def test_jobs_of_equal_shape_that_wait_are_claimed_together_the_oldest_first(store: Store) -> None:
+    alike = [submit(store, seed=seed) for seed in range(4)]
+    submit(store, hidden_sizes=(7,))
+    claims = store.runs.claim(alike[2], "worker", most=3)
+    assert [claim.job_id for claim in claims] == [alike[2], alike[0], alike[1]]
+    assert [claim.job_id for claim in store.runs.claim(None, "worker", most=3)] == [alike[3]]
+
+
+def test_jobs_of_equal_shape_are_shared_among_the_training_processes_there_are(store: Store) -> None:
+    for seed in range(10):
+        submit(store, seed=seed)
+    store.workers.seen("here", "train", slots=2)
+    store.workers.seen("there", "train", slots=1)
+    assert [len(store.runs.claim(None, "worker", most=16)) for _ in range(5)] == [4, 2, 2, 1, 1]
+
+
+def test_a_job_that_brought_down_a_worker_is_tried_alone(store: Store) -> None:
+    suspect, other, another = (submit(store, seed=seed) for seed in range(3))
+    claim(store, suspect)
+    expire(store, suspect)
+    assert store.runs.release_expired() == [suspect]
+    assert [claim.job_id for claim in store.runs.claim(other, "worker", most=16)] == [other, another]
+    assert [claim.job_id for claim in store.runs.claim(None, "worker", most=16)] == [suspect]
+
+
+def test_of_several_leases_only_those_still_held_are_renewed(store: Store) -> None:
+    held, wanted_no_more, lost = (claim(store, submit(store)) for _ in range(3))
+    store.jobs.cancel(wanted_no_more.job_id)
+    store.runs.fail(lost, {})
+    answer = {held.job_id: False, wanted_no_more.job_id: True}
+    assert store.runs.look([held, wanted_no_more, lost]) == answer
+    assert store.runs.renew([held, wanted_no_more, lost]) == answer
 
 
 def test_an_epoch_is_recorded_with_its_files_and_seen_in_the_events(store: Store) -> None:
@@ -186,8 +213,6 @@ def test_files_of_a_job_that_was_deleted_meanwhile_are_not_pointed_to(store: Sto
 
 
 WRITES: list[Callable[[Store, Claim], object]] = [
-    lambda store, held: store.runs.renew(held),
-    lambda store, held: store.runs.is_cancelled(held),
     lambda store, held: store.runs.rewind(held, 0),
     lambda store, held: store.runs.record_epoch(held, epoch(2), []),
     lambda store, held: store.runs.finish(held),
@@ -220,14 +245,14 @@ def test_a_worker_that_lost_its_job_can_write_nothing(
 def test_a_lease_that_is_renewed_does_not_expire(store: Store) -> None:
     held = claim(store, submit(store))
     expire(store, held.job_id)
-    assert store.runs.renew(held) is False
+    assert store.runs.renew([held]) == {held.job_id: False}
     assert store.runs.release_expired() == []
 
 
 def test_a_lease_that_is_not_renewed_expires_by_the_clock_of_the_database(store: Store, settings: Settings) -> None:
     short = Store.open(settings.model_copy(update={"lease_seconds": 0.2}))
     job_id = submit(store)
-    assert short.runs.claim(job_id, "worker") is not None
+    assert short.runs.claim(job_id, "worker")
     assert wait_until(short.runs.release_expired, timeout=5, what="the lease to expire") == [job_id]
     short.database.close()
     with store.database.reader.connect() as connection:
@@ -258,9 +283,9 @@ def test_a_queued_job_is_cancelled_at_once_and_a_running_one_is_asked(store: Sto
     assert cancelled is not None
     assert asked is not None
     assert (cancelled.state, asked.state, asked.cancel_requested) == ("cancelled", "running", True)
-    assert store.runs.is_cancelled(held) is True
-    assert store.runs.renew(held) is True
-    assert store.runs.claim(waiting, "worker") is None
+    assert store.runs.look([held]) == {held.job_id: True}
+    assert store.runs.renew([held]) == {held.job_id: True}
+    assert store.runs.claim(waiting, "worker") == []
 
 
 def test_cancelling_twice_is_no_error_and_leaves_one_trace(store: Store) -> None:
@@ -344,9 +369,9 @@ def test_jobs_that_nobody_heard_of_are_known_until_they_are_rung_again(store: St
 
 
 def test_workers_are_counted_by_role_while_they_are_seen(store: Store) -> None:
-    store.workers.seen("a:1", "train")
-    store.workers.seen("a:1", "train")
-    store.workers.seen("a:2", "errands")
+    store.workers.seen("a:1", "train", slots=2)
+    store.workers.seen("a:1", "train", slots=2)
+    store.workers.seen("a:2", "errands", slots=0)
     assert (store.workers.count("train", seconds=60), store.workers.count("errands", seconds=60)) == (1, 1)
     wait_until(lambda: store.workers.count("train", seconds=0.05) == 0, timeout=5, what="the worker to be forgotten")
 

@@ -1,5 +1,8 @@
 """A run of a job, in this process: real store, real files, a small real network."""
 
+import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -26,7 +29,7 @@ SMALL = {"dataset": "digits", "hidden_sizes": (8,), "epochs": 4, "learning_rate"
 
 
 def submit(store: Store, **fields: Any) -> str:
-    (job_id,) = store.jobs.submit([TrainingSpec(**SMALL | fields).model_dump(mode="json")])  # type: ignore[arg-type]
+    (job_id,) = store.jobs.submit([TrainingSpec(**SMALL | fields)])  # type: ignore[arg-type]
     return job_id
 
 
@@ -161,9 +164,92 @@ def test_a_job_that_is_cancelled_keeps_what_it_has_learned(
     assert job.weights_sha256 is not None
 
 
+def test_jobs_of_equal_shape_are_trained_together_and_each_ends_as_if_it_had_been_alone(
+    store: Store, artifacts: Artifacts, settings: Settings
+) -> None:
+    differences: list[dict[str, Any]] = [{"seed": 1}, {"seed": 2, "epochs": 2}, {"optimizer": "sgd", "momentum": 0.5}]
+    alone = [trained(store, artifacts, settings, **fields) for fields in differences]
+    together = [submit(store, **fields) for fields in differences]
+    run(together[0], store, artifacts, settings, owner="worker")
+    for job_id, lonely in zip(together, alone, strict=True):
+        job = found(store, job_id)
+        assert (job.state, job.weights_sha256) == ("succeeded", lonely.weights_sha256)
+        losses = [row.losses for row in store.jobs.epochs(job_id)]
+        assert losses == [row.losses for row in store.jobs.epochs(lonely.id)]
+
+
+def test_a_job_that_diverges_fails_alone_among_those_it_is_trained_with(
+    store: Store, artifacts: Artifacts, settings: Settings
+) -> None:
+    wild = {"optimizer": "sgd", "learning_rate": 10.0, "weight_decay": 1.0, "epochs": 1000}
+    tame, diverging = submit(store), submit(store, **wild)
+    run(tame, store, artifacts, settings, owner="worker")
+    assert (found(store, tame).state, found(store, diverging).state) == ("succeeded", "failed")
+    assert "diverged at epoch" in found(store, diverging).error["message"]
+
+
+def test_a_job_taken_from_a_group_is_written_to_no_more_and_the_others_go_on(
+    store: Store, artifacts: Artifacts, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept_on, taken = submit(store, epochs=8), submit(store, epochs=8, seed=1)
+    look = type(store.runs).look
+
+    def look_and_take(*arguments: Any) -> dict[str, bool]:
+        if found(store, taken).last_epoch >= 1 and found(store, taken).state == "running":
+            with store.database.writer.begin() as connection:
+                connection.execute(update(jobs).where(jobs.c.id == taken).values(attempt=jobs.c.attempt + 1))
+        return look(*arguments)
+
+    monkeypatch.setattr(type(store.runs), "look", look_and_take)
+    run(kept_on, store, artifacts, settings.model_copy(update={"poll_seconds": 0.01}), owner="worker")
+    assert found(store, kept_on).state == "succeeded"
+    assert found(store, taken).state == "running"
+    assert 1 <= found(store, taken).last_epoch < 8
+
+
+SHORT_OF_MEMORY = """
+import resource, sys
+from pathlib import Path
+import torch
+from models import data
+from service.artifacts import Artifacts
+from service.settings import Settings
+from service.store import Store
+from worker.run import run
+
+torch.set_num_threads(1)
+settings = Settings()
+data.load("digits", Path("unused"))
+store = Store.open(settings)
+for job_id, megabytes in (sys.argv[1], 300), (sys.argv[2], 30):
+    taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (taken + megabytes * 2**20, resource.RLIM_INFINITY))
+    run(job_id, store, Artifacts(settings.artifacts), settings, owner="worker")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads what a process has taken from /proc")
+def test_a_group_that_memory_does_not_suffice_for_is_tried_in_halves_and_a_job_that_it_is_too_small_for_fails(
+    tmp_path: Path,
+) -> None:
+    settings = Settings(home=tmp_path, database_url=f"sqlite:///{tmp_path}/short.sqlite3")
+    store = Store.open(settings)
+    large: dict[str, Any] = {"hidden_sizes": (2048,), "batch_size": 1024, "epochs": 1}
+    fitting = [submit(store, **large, seed=seed) for seed in range(6)]
+    unfitting = [submit(store, **large | {"hidden_sizes": (2000, 1000)}, seed=seed) for seed in range(2)]
+    command = [sys.executable, "-c", SHORT_OF_MEMORY, fitting[0], unfitting[0]]
+    environment = {**os.environ, **settings.environment()}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=100)
+    assert done.returncode == 0, done.stderr
+    assert "memory does not suffice for 6 jobs at once; they are tried in halves" in done.stderr
+    assert {found(store, job_id).state for job_id in fitting} == {"succeeded"}, done.stderr
+    for job_id in unfitting:
+        assert found(store, job_id).state == "failed"
+        assert "memory" in found(store, job_id).error["message"]
+
+
 def claimed(store: Store) -> Claim:
-    claim = store.runs.claim(submit(store), "worker")
-    assert claim is not None
+    (claim,) = store.runs.claim(submit(store), "worker")
     return claim
 
 
@@ -171,25 +257,25 @@ def test_a_lease_is_renewed_while_it_is_held(store: Store, settings: Settings) -
     claim = claimed(store)
     before = found(store, claim.job_id).lease_expires_at
     quick = settings.model_copy(update={"poll_seconds": 0.01, "heartbeat_seconds": 0.02})
-    with Lease(store.runs, claim, quick) as lease:
+    with Lease(store.runs, [claim], quick) as lease:
         wait_until(lambda: found(store, claim.job_id).lease_expires_at > before, timeout=10, what="a renewal")
-        assert not lease.should_stop()
+        assert not lease.should_stop(claim)
 
 
 def test_a_lease_that_was_lost_says_stop(store: Store, settings: Settings) -> None:
     claim = claimed(store)
-    with Lease(store.runs, claim, settings.model_copy(update={"poll_seconds": 0.01})) as lease:
+    with Lease(store.runs, [claim], settings.model_copy(update={"poll_seconds": 0.01})) as lease:
         store.runs.fail(claim, {})
-        wait_until(lease.should_stop, timeout=10, what="the lease to be seen as lost")
-        assert lease.lost
+        wait_until(lambda: lease.lost(claim), timeout=10, what="the lease to be seen as lost")
+        assert lease.should_stop(claim)
 
 
 def test_a_lease_that_can_not_be_renewed_in_time_counts_as_lost(store: Store, settings: Settings) -> None:
     claim = claimed(store)
     # The database is asked only every ten seconds, and the lease lasts a fraction of one.
     slow = settings.model_copy(update={"poll_seconds": 0.01, "lease_seconds": 0.1})
-    with Lease(store.runs, claim, slow) as lease:
-        wait_until(lambda: lease.lost, timeout=10, what="two thirds of the lease to pass")
+    with Lease(store.runs, [claim], slow) as lease:
+        wait_until(lambda: lease.lost(claim), timeout=10, what="two thirds of the lease to pass")
 
 
 class SlowRuns:
@@ -198,24 +284,24 @@ class SlowRuns:
     def __init__(self) -> None:
         self.let_go, self.renewals = threading.Event(), 0
 
-    def renew(self, _claim: Claim) -> bool:
+    def renew(self, claims: list[Claim]) -> dict[str, bool]:
         assert self.let_go.wait(30)
         self.renewals += 1
-        return False
+        return self.look(claims)
 
-    def is_cancelled(self, _claim: Claim) -> bool:
-        return False
+    def look(self, claims: list[Claim]) -> dict[str, bool]:
+        return {claim.job_id: False for claim in claims}
 
 
 def test_a_lease_that_was_lost_once_is_not_won_back(store: Store, settings: Settings) -> None:
     # Training has stopped in the middle of an epoch by then, and must not be taken for finished.
-    runs = SlowRuns()
+    runs, claim = SlowRuns(), claimed(store)
     quick = settings.model_copy(update={"poll_seconds": 0.01, "heartbeat_seconds": 0.02, "lease_seconds": 0.5})
-    with Lease(runs, claimed(store), quick) as lease:  # type: ignore[arg-type]
-        wait_until(lease.should_stop, timeout=10, what="two thirds of the lease to pass")
+    with Lease(runs, [claim], quick) as lease:  # type: ignore[arg-type]
+        wait_until(lambda: lease.should_stop(claim), timeout=10, what="two thirds of the lease to pass")
         runs.let_go.set()
         wait_until(lambda: runs.renewals >= 2, timeout=10, what="a renewal that succeeds")
-        assert lease.lost
+        assert lease.lost(claim)
 
 
 class Bell:

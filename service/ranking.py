@@ -1,0 +1,93 @@
+"""The trials of a sweep, ranked by what their jobs reached. Pure: rows of the record in, figures out."""
+
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from service.store.engine import Record
+from service.store.jobs import State
+from service.sweep_spec import SweepSpec
+
+
+@dataclass(frozen=True)
+class Spread:
+    """What several seeds reached; the deviation is that of a sample, and unknown of one alone."""
+
+    mean: float
+    deviation: float | None
+    lowest: float
+    highest: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Spread | None":
+        """Sum values up; of none there is nothing to say."""
+        if not values:
+            return None
+        deviation = statistics.stdev(values) if len(values) > 1 else None
+        return cls(statistics.fmean(values), deviation, min(values), max(values))
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A trial: what was chosen for it, its jobs, and what those reached that succeeded."""
+
+    trial: int
+    label: str
+    chosen: dict[str, Any]
+    jobs: Sequence[Record]
+
+    @property
+    def counts(self) -> Counter[State]:
+        """How many of its jobs are in which state."""
+        return Counter(job.state for job in self.jobs)
+
+    @cached_property
+    def succeeded(self) -> list[Record]:
+        """Its jobs that succeeded."""
+        return [job for job in self.jobs if job.state == "succeeded"]
+
+    def reached(self, figure: str) -> list[float]:
+        """Give a figure of the results of the jobs that succeeded, one a seed."""
+        return [job.result[figure] for job in self.succeeded]
+
+    @cached_property
+    def score(self) -> float | None:
+        """What trials are ranked by: the mean of the best validation accuracies."""
+        reached = self.reached("best_val_accuracy")
+        return statistics.fmean(reached) if reached else None
+
+
+def rank(spec: SweepSpec, jobs: Iterable[Record]) -> list[Standing]:
+    """Rank the trials: the best first, those of which nothing is known yet last; among equals the earlier first."""
+    by_trial: dict[int, list[Record]] = {}
+    for job in jobs:
+        by_trial.setdefault(job.trial, []).append(job)
+    standings = []
+    for number, of_trial in by_trial.items():
+        chosen = {name: of_trial[0].spec[name] for name in spec.varied}
+        standings.append(Standing(number, _label(spec, number, chosen), chosen, of_trial))
+    return sorted(standings, key=lambda one: (one.score is None, -(one.score or 0.0), one.trial))
+
+
+def _label(spec: SweepSpec, number: int, chosen: dict[str, Any]) -> str:
+    """What a plot calls a trial: its own name, or what was chosen for it."""
+    if spec.trials is not None and "name" in spec.trials[number - 1]:
+        return str(spec.trials[number - 1]["name"])
+    told = "" if spec.preset else ", ".join(f"{name}={written(value)}" for name, value in chosen.items())
+    return told or f"trial {number}"
+
+
+def best_job(standings: Iterable[Standing]) -> Record | None:
+    """Give the job with the best validation accuracy of all that succeeded; among equals the earliest."""
+    jobs = sorted((job for one in standings for job in one.succeeded), key=lambda job: int(job.number))
+    return max(jobs, key=lambda job: float(job.result["best_val_accuracy"]), default=None)
+
+
+def written(value: Any) -> str:
+    """Write the value of a field briefly: hidden sizes as 100-50."""
+    if isinstance(value, list):
+        return "-".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)

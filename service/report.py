@@ -1,0 +1,47 @@
+"""The ten trials of the study that Tenfold grew out of, and the accuracies that its report gives.
+
+Adam and cross-entropy throughout, on MNIST. The report names neither batch size nor seed nor the split's random state.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from models.spec import TrainingSpec
+
+FIELDS = ("architecture", "hidden_sizes", "dropout", "learning_rate", "epochs")
+_NOT_GIVEN = {"batch_size", "seed", "split_seed"}
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A trial of the report: its hyper-parameters, and the accuracies that were reached with them."""
+
+    fields: Mapping[str, Any]
+    train_accuracy: float
+    val_accuracy: float
+
+
+def _trial(*figures: Any) -> Reported:
+    *values, train_accuracy, val_accuracy = figures
+    return Reported(dict(zip(FIELDS, values, strict=True)), train_accuracy, val_accuracy)
+
+
+REPORT = (
+    _trial("mlp", [100, 50], 0.0, 0.01, 10, 0.97929, 0.96383),
+    _trial("mlp", [100, 50], 0.0, 0.01, 3, 0.95921, 0.94975),
+    _trial("mlp", [100, 50], 0.0, 0.01, 1, 0.95258, 0.94783),
+    _trial("mlp", [30, 5], 0.0, 0.01, 10, 0.97133, 0.95225),
+    _trial("mlp", [30, 5], 0.0, 0.01, 3, 0.95956, 0.94842),
+    _trial("mlp", [30, 5], 0.0, 0.01, 1, 0.90921, 0.90233),
+    _trial("nmlp", [30, 5], 0.5, 0.01, 3, 0.95560, 0.95067),
+    _trial("nmlp", [30, 5], 0.2, 0.001, 10, 0.95058, 0.93675),
+    _trial("nmlp", [30, 5], 0.4, 0.0005, 10, 0.91579, 0.90958),
+    _trial("nmlp", [30, 5], 0.6, 0.0001, 10, 0.55967, 0.54958),
+)
+
+
+def is_faithful(base: Mapping[str, Any]) -> bool:
+    """Whether trials on this base can be compared with the report: it changes only what the report does not give."""
+    usual = TrainingSpec().model_dump(mode="json")
+    return all(name in _NOT_GIVEN or (name not in FIELDS and value == usual.get(name)) for name, value in base.items())

@@ -1,0 +1,299 @@
+"""Sweeps: labels on many jobs. What becomes of a sweep follows from its jobs; only its cancelling is its own."""
+
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sqlalchemy import Connection, delete, func, insert, literal, select, update
+
+from models.spec import TrainingSpec
+from service.store.engine import Database, Record, now_ms
+from service.store.jobs import FINAL_STATES, State, StateConflict, cancel_unbegun, enqueue, finish, log_events
+from service.store.tables import artifacts, epochs, jobs, sweeps
+from service.sweep_spec import Halving, SweepSpec
+
+SweepState = Literal["running", "succeeded", "failed", "cancelled"]
+
+_SUMMED_UP = ("id", "number", "name", "state", "trial", "spec", "last_epoch", "result")
+
+
+@dataclass
+class Tally:
+    """A sweep's jobs, counted."""
+
+    counts: Counter[State] = field(default_factory=Counter)
+    epochs: int = 0
+    """Epochs that were asked for, all jobs together."""
+    epochs_done: int = 0
+    """Epochs that have ended."""
+    epochs_left: int = 0
+    """Epochs that are still to be done; a job that has ended leaves none, even if it stopped early."""
+    epoch_seconds: float | None = None
+    """Seconds of the last epoch, mean of the jobs that run."""
+    finished_at: int | None = None
+    """When the last of the jobs so far ended."""
+
+    @property
+    def jobs(self) -> int:
+        """How many jobs there are."""
+        return self.counts.total()
+
+    @property
+    def unended(self) -> int:
+        """How many jobs have not ended."""
+        return self.counts["queued"] + self.counts["running"]
+
+
+def owner_of(sweep_id: str) -> str:
+    """Give the name under which a sweep's artifacts are filed."""
+    return f"sweeps/{sweep_id}"
+
+
+def state_of(sweep: Record, tally: Tally) -> SweepState:
+    """Tell how a sweep stands.
+
+    It runs while a job has not ended, or more trials are to come. Then it is cancelled if that was asked for, failed if
+    none of its jobs succeeded, and succeeded otherwise.
+    """
+    if tally.unended or (sweep.suggested < sweep.trials and not sweep.cancel_requested):
+        return "running"
+    if sweep.cancel_requested:
+        return "cancelled"
+    return "succeeded" if tally.counts["succeeded"] else "failed"
+
+
+@dataclass(frozen=True)
+class Sweeps:
+    """The sweeps of a database."""
+
+    database: Database
+
+    def submit(self, spec: SweepSpec, trials: Sequence[Sequence[TrainingSpec]]) -> tuple[str, list[str]]:
+        """Insert a sweep, and a queued job for each spec of each trial, all or none; gives its id, and the jobs'.
+
+        If the sweep asks for more trials than these, `extend` adds them later.
+        """
+        sweep_id = str(uuid.uuid4())
+        with self.database.writer.begin() as connection:
+            connection.execute(
+                insert(sweeps).values(
+                    id=sweep_id,
+                    spec=spec.model_dump(mode="json"),
+                    name=spec.name,
+                    labels=spec.labels,
+                    trials=spec.trial_count,
+                    suggested=len(trials),
+                    halving=spec.halving and spec.halving.model_dump(),
+                    cancel_requested=False,
+                    created_at=now_ms(),
+                )
+            )
+            return sweep_id, _enqueue(connection, sweep_id, trials, after=0)
+
+    def extend(self, sweep_id: str, trials: Sequence[Sequence[TrainingSpec]], *, after: int) -> list[str]:
+        """Add trials to a sweep that has `after` of them; gives the ids of their jobs.
+
+        Gives none when the sweep has been cancelled or deleted, or when somebody else has added trials meanwhile.
+        """
+        with self.database.writer.begin() as connection:
+            extended = connection.execute(
+                update(sweeps)
+                .where(
+                    sweeps.c.id == sweep_id,
+                    sweeps.c.suggested == after,
+                    sweeps.c.trials >= after + len(trials),
+                    sweeps.c.cancel_requested.is_(False),
+                )
+                .values(suggested=after + len(trials))
+            )
+            return _enqueue(connection, sweep_id, trials, after=after) if extended.rowcount else []
+
+    def close(self, sweep_id: str, *, after: int) -> None:
+        """Expect no more trials of a sweep than the `after` that it has: no other can be found."""
+        with self.database.writer.begin() as connection:
+            connection.execute(
+                update(sweeps).where(sweeps.c.id == sweep_id, sweeps.c.suggested == after).values(trials=after)
+            )
+
+    def get(self, sweep_id: str) -> Record | None:
+        """Look a sweep up."""
+        with self.database.reader.connect() as connection:
+            return connection.execute(select(sweeps).where(sweeps.c.id == sweep_id)).one_or_none()
+
+    def find(
+        self,
+        *,
+        name: str | None = None,
+        labels: Sequence[tuple[str, str]] = (),
+        before: int | None = None,
+        limit: int,
+    ) -> Sequence[Record]:
+        """List sweeps, the newest first; only those whose number is below `before`, if given."""
+        query = select(sweeps).order_by(sweeps.c.number.desc()).limit(limit)
+        if name is not None:
+            query = query.where(sweeps.c.name == name)
+        for key, value in labels:
+            query = query.where(sweeps.c.labels[key].as_string() == value)
+        if before is not None:
+            query = query.where(sweeps.c.number < before)
+        with self.database.reader.connect() as connection:
+            return connection.execute(query).all()
+
+    def jobs(self, sweep_id: str) -> Sequence[Record]:
+        """List the jobs of a sweep, trial by trial, with what sums them up."""
+        columns = [jobs.c[name] for name in _SUMMED_UP]
+        query = select(*columns).where(jobs.c.sweep_id == sweep_id).order_by(jobs.c.trial, jobs.c.number)
+        with self.database.reader.connect() as connection:
+            return connection.execute(query).all()
+
+    def accuracies(self, job_ids: Sequence[str]) -> dict[str, tuple[list[float], list[float]]]:
+        """Give for each job its accuracies on the training and on the validation part, epoch by epoch."""
+        query = (
+            select(epochs.c.job_id, epochs.c.train_accuracy, epochs.c.val_accuracy)
+            .where(epochs.c.job_id.in_(job_ids))
+            .order_by(epochs.c.epoch)
+        )
+        curves: dict[str, tuple[list[float], list[float]]] = {job_id: ([], []) for job_id in job_ids}
+        with self.database.reader.connect() as connection:
+            for job_id, train_accuracy, val_accuracy in connection.execute(query):
+                curves[job_id][0].append(train_accuracy)
+                curves[job_id][1].append(val_accuracy)
+        return curves
+
+    def tally(self, sweep_ids: Sequence[str]) -> dict[str, Tally]:
+        """Count the jobs of sweeps."""
+        asked = jobs.c.spec["epochs"].as_integer()
+        query = (
+            select(
+                jobs.c.sweep_id,
+                jobs.c.state,
+                func.count().label("jobs"),
+                func.sum(asked).label("asked"),
+                func.sum(jobs.c.last_epoch).label("done"),
+                func.avg(jobs.c.epoch_seconds).label("epoch_seconds"),
+                func.max(jobs.c.finished_at).label("finished_at"),
+            )
+            .where(jobs.c.sweep_id.in_(sweep_ids))
+            .group_by(jobs.c.sweep_id, jobs.c.state)
+        )
+        tallies = {sweep_id: Tally() for sweep_id in sweep_ids}
+        with self.database.reader.connect() as connection:
+            for row in connection.execute(query):
+                tally = tallies[row.sweep_id]
+                tally.counts[row.state] = row.jobs
+                tally.epochs += row.asked
+                tally.epochs_done += row.done
+                if row.state not in FINAL_STATES:
+                    tally.epochs_left += row.asked - row.done
+                if row.state == "running":
+                    tally.epoch_seconds = row.epoch_seconds
+                if row.finished_at is not None:
+                    tally.finished_at = max(tally.finished_at or 0, row.finished_at)
+        return tallies
+
+    def progress(self, sweep_id: str) -> int:
+        """Give a number that grows with every epoch and every end of a sweep's jobs: how new a plot of it is."""
+        ended = func.count().filter(jobs.c.state.in_(FINAL_STATES))
+        query = select(func.sum(jobs.c.last_epoch) + ended).where(jobs.c.sweep_id == sweep_id)
+        with self.database.reader.connect() as connection:
+            return connection.scalar(query) or 0
+
+    def unfinished(self) -> Sequence[Record]:
+        """List the sweeps to which more trials are to be added."""
+        query = select(sweeps).where(sweeps.c.suggested < sweeps.c.trials, sweeps.c.cancel_requested.is_(False))
+        with self.database.reader.connect() as connection:
+            return connection.execute(query).all()
+
+    def falls_behind(self, job_id: str, epoch: int) -> bool:
+        """Whether a job of a sweep with halving, having recorded this epoch, is not among those that go on.
+
+        It goes on when its validation accuracy is among the best 1/reduction of those that the jobs of the sweep have
+        recorded of this epoch so far; also while there are fewer of them than `reduction`, and beside its equals.
+        """
+        sweep = select(sweeps.c.id, sweeps.c.halving).join(jobs, jobs.c.sweep_id == sweeps.c.id)
+        with self.database.reader.connect() as connection:
+            row = connection.execute(sweep.where(jobs.c.id == job_id)).one_or_none()
+            if row is None or row.halving is None:
+                return False
+            halving = Halving.model_validate(row.halving)
+            if not halving.is_rung(epoch):
+                return False
+            at_rung = select(epochs.c.val_accuracy).where(epochs.c.epoch == epoch, epochs.c.complete)
+            mine = connection.scalar(at_rung.where(epochs.c.job_id == job_id))
+            if mine is None:
+                return False
+            better = func.count().filter(epochs.c.val_accuracy > mine)
+            of_sweep = select(jobs.c.id).where(jobs.c.sweep_id == row.id)
+            come = connection.execute(
+                at_rung.with_only_columns(func.count().label("all"), better.label("better")).where(
+                    epochs.c.job_id.in_(of_sweep)
+                )
+            ).one()
+        places: int = come.all // halving.reduction
+        return 0 < places <= int(come.better)
+
+    def cancel(self, sweep_id: str) -> bool:
+        """Cancel the jobs of a sweep that wait, and ask the workers of those that run to stop; add no more trials.
+
+        Gives False when there is no such sweep; raises StateConflict when it has already succeeded or failed.
+        """
+        with self.database.writer.begin() as connection:
+            sweep = _locked(connection, sweep_id)
+            if sweep is None:
+                return False
+            # Locked first, and all at once: none may go back to the queue unseen while the others are cancelled.
+            query = (
+                select(jobs.c.id, jobs.c.state, jobs.c.last_epoch, jobs.c.cancel_requested)
+                .where(jobs.c.sweep_id == sweep_id, jobs.c.state.not_in(FINAL_STATES))
+                .order_by(jobs.c.number)
+                .with_for_update()
+            )
+            unended = connection.execute(query).all()
+            if not unended and sweep.suggested == sweep.trials and not sweep.cancel_requested:
+                raise StateConflict("succeeded")
+            connection.execute(update(sweeps).where(sweeps.c.id == sweep_id).values(cancel_requested=True))
+            cancel_unbegun(connection, sweep_id)
+            for job in unended:
+                if job.state == "queued" and job.last_epoch > 0:
+                    finish(connection, job.id, "cancelled")
+            running = [job.id for job in unended if job.state == "running" and not job.cancel_requested]
+            connection.execute(
+                update(jobs).where(jobs.c.sweep_id == sweep_id, jobs.c.state == "running").values(cancel_requested=True)
+            )
+            log_events(connection, running, "cancel_requested", {})
+            return True
+
+    def delete(self, sweep_id: str) -> list[str] | None:
+        """Delete a sweep, its jobs and all that is recorded of them.
+
+        Gives the ids of the jobs, or None when there is no such sweep; raises StateConflict while it runs.
+        """
+        with self.database.writer.begin() as connection:
+            sweep = _locked(connection, sweep_id)
+            if sweep is None:
+                return None
+            rows = connection.execute(select(jobs.c.id, jobs.c.state).where(jobs.c.sweep_id == sweep_id)).all()
+            more = sweep.suggested < sweep.trials and not sweep.cancel_requested
+            if more or any(job.state not in FINAL_STATES for job in rows):
+                raise StateConflict("running")
+            owners = select(literal("jobs/") + jobs.c.id).where(jobs.c.sweep_id == sweep_id)
+            connection.execute(delete(artifacts).where(artifacts.c.owner.in_(owners)))
+            connection.execute(delete(artifacts).where(artifacts.c.owner == owner_of(sweep_id)))
+            connection.execute(delete(jobs).where(jobs.c.sweep_id == sweep_id))
+            connection.execute(delete(sweeps).where(sweeps.c.id == sweep_id))
+            return [job.id for job in rows]
+
+
+def _enqueue(
+    connection: Connection, sweep_id: str, trials: Sequence[Sequence[TrainingSpec]], *, after: int
+) -> list[str]:
+    """Queue trial by trial: jobs of equal shape stand beside each other."""
+    specs = [spec for trial in trials for spec in trial]
+    numbers = [number for number, trial in enumerate(trials, start=after + 1) for _ in trial]
+    return enqueue(connection, specs, sweep_id=sweep_id, trials=numbers)
+
+
+def _locked(connection: Connection, sweep_id: str) -> Record | None:
+    return connection.execute(select(sweeps).where(sweeps.c.id == sweep_id).with_for_update()).one_or_none()

@@ -1,0 +1,92 @@
+"""What is kept of an epoch: its row in the record, and its files."""
+
+import json
+from importlib.metadata import version
+from platform import python_version
+from typing import Any
+
+from models.checkpoints import fingerprint, pack_state, pack_weights
+from models.data import Split
+from models.spec import TrainingSpec
+from models.training import Epoch
+from service.artifacts import Artifacts
+from service.store.files import File
+from service.store.jobs import owner_of
+from service.store.runs import EpochRecord
+
+EXAMPLES = 100
+
+
+def write(job_id: str, epoch: Epoch, spec: TrainingSpec, split: Split, artifacts: Artifacts) -> list[File]:
+    """Write what is kept of an epoch; "best" is another name for the same files when no earlier one was better."""
+    owner, number = owner_of(job_id), epoch.epoch
+    weights = pack_weights(epoch.checkpoint, spec, mean=split.mean, deviation=split.deviation)
+    files = [
+        artifacts.write(owner, "last.safetensors", weights, epoch=number),
+        artifacts.write(owner, "last.json", _json(_about(epoch, spec, split)), epoch=number),
+        artifacts.write(owner, "last.state.safetensors", pack_state(epoch.checkpoint), epoch=number),
+        artifacts.write(owner, "evaluation.json", _json(_evaluation(epoch, split)), epoch=number),
+    ]
+    if epoch.is_best:
+        best = {"last.safetensors": "best.safetensors", "last.json": "best.json"}
+        files += [
+            File(best[file.name], file.key, file.sha256, file.size, file.epoch) for file in files if file.name in best
+        ]
+    return files
+
+
+def _about(epoch: Epoch, spec: TrainingSpec, split: Split) -> dict[str, Any]:
+    return {
+        "spec": spec.model_dump(mode="json"),
+        "data_sha256": split.digest,
+        "normalisation": {"mean": split.mean, "deviation": split.deviation},
+        "metrics": {
+            "epoch": epoch.epoch,
+            "loss": epoch.loss,
+            "train_accuracy": epoch.train_accuracy,
+            "val_accuracy": epoch.val_accuracy,
+        },
+        "versions": {name: version(name) for name in ("tenfold", "torch", "numpy")} | {"python": python_version()},
+        "fingerprint": fingerprint(),
+    }
+
+
+def _evaluation(epoch: Epoch, split: Split) -> dict[str, Any]:
+    validation, examples = epoch.validation, split.validation
+    return {
+        "epoch": epoch.epoch,
+        "confusion": validation.confusion.tolist(),
+        "mistakes": [
+            {
+                "label": int(examples.labels[row]),
+                "prediction": int(prediction),
+                "probability": float(probability),
+                "image": examples.pixels[row].tolist(),
+            }
+            for row, prediction, probability in zip(
+                validation.mistakes, validation.predictions, validation.probabilities, strict=True
+            )
+        ],
+        "examples": {
+            "labels": examples.labels[:EXAMPLES].tolist(),
+            "images": examples.pixels[:EXAMPLES].tolist(),
+        },
+    }
+
+
+def record(epoch: Epoch) -> EpochRecord:
+    """Give the row of an epoch."""
+    return EpochRecord(
+        epoch=epoch.epoch,
+        iterations=epoch.iterations,
+        losses=epoch.losses.astype("<f4").tobytes(),
+        loss=epoch.loss,
+        train_accuracy=epoch.train_accuracy,
+        val_accuracy=epoch.val_accuracy,
+        seconds=epoch.seconds,
+        complete=epoch.complete,
+    )
+
+
+def _json(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
