@@ -221,7 +221,7 @@ torch.set_num_threads(1)
 settings = Settings()
 data.load("digits", Path("unused"))
 store = Store.open(settings)
-for job_id, megabytes in (sys.argv[1], 300), (sys.argv[2], 30):
+for job_id, megabytes in (sys.argv[1], 300), (sys.argv[2], 60):
     taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (taken + megabytes * 2**20, resource.RLIM_INFINITY))
     run(job_id, store, Artifacts(settings.artifacts), settings, owner="worker")
@@ -236,7 +236,7 @@ def test_a_group_that_memory_does_not_suffice_for_is_tried_in_halves_and_a_job_t
     store = Store.open(settings)
     large: dict[str, Any] = {"hidden_sizes": (2048,), "batch_size": 1024, "epochs": 1}
     fitting = [submit(store, **large, seed=seed) for seed in range(6)]
-    unfitting = [submit(store, **large | {"hidden_sizes": (2000, 1000)}, seed=seed) for seed in range(2)]
+    unfitting = [submit(store, **large | {"hidden_sizes": (4000, 1200)}, seed=seed) for seed in range(2)]
     command = [sys.executable, "-c", SHORT_OF_MEMORY, fitting[0], unfitting[0]]
     environment = {**os.environ, **settings.environment()}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=100)
