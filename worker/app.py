@@ -111,6 +111,14 @@ def draw(job_id: str, plot: str) -> None:
     draw(job_id, plot, store(), Artifacts(settings.artifacts))
 
 
+@app.task(name="tenfold.draw_sweep")
+def draw_sweep(sweep_id: str, plot: str) -> None:
+    """Draw a plot of a sweep, unless the one there is as new as the sweep."""
+    from worker.draw_sweep import draw_sweep
+
+    draw_sweep(sweep_id, plot, store(), Artifacts(settings.artifacts))
+
+
 @app.task(name="tenfold.describe")
 def describe(dataset: str) -> None:
     """Describe a data set and draw a sample of it."""

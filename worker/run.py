@@ -1,7 +1,7 @@
 """One run of jobs of equal shape: claim -> load or resume -> for each record of the training: write it down."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,15 @@ from worker.lease import Lease
 _logger = logging.getLogger(__name__)
 
 
-def run(job_id: str, store: Store, artifacts: Artifacts, settings: Settings, *, owner: str) -> None:
+def run(
+    job_id: str,
+    store: Store,
+    artifacts: Artifacts,
+    settings: Settings,
+    *,
+    owner: str,
+    trainer: Callable[..., Iterator[Record]] = training.train,
+) -> None:
     """Claim a job, the one named or the one that has waited longest, and train it to its end.
 
     Jobs of equal shape that wait as well are claimed and trained with it.
@@ -34,7 +42,7 @@ def run(job_id: str, store: Store, artifacts: Artifacts, settings: Settings, *, 
         return
     try:
         with Lease(store.runs, claims, settings) as lease:
-            _Run(lease, store, artifacts, settings).train(claims)
+            _Run(lease, store, artifacts, settings, trainer).train(claims)
     except DatabaseError as error:
         # No fault of the jobs'. Nothing more is written; once the leases have expired, another attempt goes on.
         _logger.warning("%d job(s) lost the database: %s", len(claims), cause(error))
@@ -46,6 +54,7 @@ class _Run:
     store: Store
     artifacts: Artifacts
     settings: Settings
+    trainer: Callable[..., Iterator[Record]]
 
     def train(self, claims: Sequence[Claim]) -> None:
         """Train jobs together; what goes wrong with all of them is told on the record of each."""
@@ -73,7 +82,7 @@ class _Run:
         device = choose(self.settings.device)
         require_fast(specs[0].precision, device)
         split = data.prepare(specs[0], self.settings.data, self._uploaded(specs[0].dataset))
-        records = training.train(
+        records = self.trainer(
             specs,
             split,
             resume=[self._resume(claim) for claim in claims],

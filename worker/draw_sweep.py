@@ -1,0 +1,101 @@
+"""Plots of sweeps, drawn from what is recorded of their jobs."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from service.artifacts import Artifacts
+from service.ranking import Standing, rank, written
+from service.report import REPORT, is_faithful
+from service.store import Store
+from service.store.engine import Record
+from service.store.sweeps import owner_of
+from service.sweep_spec import SweepSpec
+from worker import sweep_plots
+from worker.sweep_plots import Axis, Bar, Curve
+
+MAX_CURVES = 10
+MAX_BARS = 40
+
+
+def draw_sweep(sweep_id: str, plot: str, store: Store, artifacts: Artifacts) -> None:
+    """Draw a plot of what is recorded of a sweep so far, unless the one there is as new."""
+    owner, name = owner_of(sweep_id), f"{plot}.png"
+    # Asked before the rest is read: what comes meanwhile makes the plot no newer than it is.
+    sweep, progress, present = store.sweeps.get(sweep_id), store.sweeps.progress(sweep_id), store.files.get(owner, name)
+    if sweep is None or (present is not None and present.epoch >= progress):
+        return
+    spec = SweepSpec.model_validate(sweep.spec)
+    ranked = rank(spec, store.sweeps.jobs(sweep_id))
+    picture = _PAINTERS[plot](sweep, spec, ranked, store)
+    file = artifacts.write(owner, name, picture, epoch=progress)
+    artifacts.remove(store.files.publish(owner, [file]))
+
+
+def _curves(sweep: Record, spec: SweepSpec, ranked: Sequence[Standing], store: Store) -> bytes:
+    begun = [one for one in ranked if any(job.last_epoch for job in one.jobs)]
+    curves = []
+    for one in begun[:MAX_CURVES]:
+        job_ids = [job.id for job in one.jobs if job.last_epoch]
+        accuracies = store.sweeps.accuracies(job_ids)
+        curves.append(
+            Curve(
+                label=one.label,
+                train=[accuracies[job_id][0] for job_id in job_ids],
+                val=[accuracies[job_id][1] for job_id in job_ids],
+            )
+        )
+    return sweep_plots.curves(curves, _title("Accuracy", sweep, len(curves), len(begun)))
+
+
+def _comparison(sweep: Record, spec: SweepSpec, ranked: Sequence[Standing], _store: Store) -> bytes:
+    ended = [one for one in ranked if one.succeeded]
+    shown = ended[:MAX_BARS]
+    if spec.preset:
+        shown = sorted(shown, key=lambda one: one.trial)
+    bars = [
+        Bar(one.label, one.reached("train_accuracy"), one.reached("val_accuracy"), _reported(spec, one))
+        for one in shown
+    ]
+    return sweep_plots.comparison(bars, _title("Final accuracy", sweep, len(shown), len(ended)))
+
+
+def _parallel(sweep: Record, spec: SweepSpec, ranked: Sequence[Standing], _store: Store) -> bytes:
+    ended = [one for one in ranked if one.score is not None]
+    axes = [
+        Axis(name=name, values=[_place(one.chosen[name]) for one in ended], log=_is_log(spec, name))
+        for name in spec.varied
+    ]
+    scores = [one.score for one in ended if one.score is not None]
+    return sweep_plots.parallel(axes, scores, _title("Best validation accuracy", sweep, len(ended), len(ended)))
+
+
+_PAINTERS: dict[str, Callable[[Record, SweepSpec, Sequence[Standing], Store], bytes]] = {
+    "curves": _curves,
+    "comparison": _comparison,
+    "parallel": _parallel,
+}
+
+
+def _reported(spec: SweepSpec, standing: Standing) -> tuple[float, float] | None:
+    if not spec.preset or not is_faithful(spec.base):
+        return None
+    report = REPORT[standing.trial - 1]
+    return report.train_accuracy, report.val_accuracy
+
+
+def _place(value: Any) -> float | str:
+    """Give a value its place on an axis: numbers are measured, all else is told apart."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number else written(value)
+
+
+def _is_log(spec: SweepSpec, name: str) -> bool:
+    """Whether the values of a field are better told apart by their logarithms."""
+    if spec.ranges is not None:
+        return spec.ranges[name].log_uniform is not None
+    return name in {"learning_rate", "weight_decay", "batch_size"}
+
+
+def _title(what: str, sweep: Record, shown: int, of: int) -> str:
+    title = f"{what}: {sweep.name or sweep.id[:8]}"
+    return f"{title}, the best {shown} of {of} trials" if shown < of else title
