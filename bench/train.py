@@ -28,8 +28,9 @@ from bench.figures import circumstances, spread
 from models import data
 from models.data import Split
 from models.networks import build
+from models.run import derive_seed
 from models.spec import TrainingSpec
-from models.training import derive_seed, train
+from models.training import train
 from service.settings import Settings
 
 CLAIMED = 8.0

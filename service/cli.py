@@ -3,6 +3,8 @@
 import json
 import logging
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version as version_of
@@ -28,7 +30,7 @@ app = typer.Typer(
 Host = Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 picks a free one.", show_default="8000")]
 Home = Annotated[Path | None, typer.Option(help="Folder of all state.", show_default=".tenfold")]
-Workers = Annotated[int | None, typer.Option(help="Training processes.", show_default="one a core")]
+Workers = Annotated[int | None, typer.Option(help="Training processes.", show_default="as many as the cores allow")]
 
 
 @app.command()
@@ -91,6 +93,13 @@ def demo(
 
     with _worded():
         run(_settings(workers=workers), folder)
+
+
+@app.command()
+def bench() -> None:
+    """Measure how many networks this machine had best train together, and in how many processes and threads."""
+    # A program of its own: what measures needs torch, which nothing here loads.
+    raise typer.Exit(subprocess.run([sys.executable, "-m", "worker.measure"], check=False).returncode)
 
 
 @app.command()

@@ -1,11 +1,12 @@
 """Every environment variable, once. Built at start-up and passed down; nothing else reads the environment."""
 
-import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from service import cores
 
 AbsolutePath = Annotated[Path, AfterValidator(Path.absolute)]
 Hosts = Annotated[
@@ -49,19 +50,21 @@ class Settings(BaseSettings):
         default=20.0, ge=0, description="How long a request waits for a picture or a description to be made."
     )
 
-    workers: int = Field(
-        default_factory=lambda: os.cpu_count() or 1, ge=1, le=256, description="Training processes; default one a core."
-    )
-    group_size: int = Field(
-        default=16,
-        ge=1,
-        le=256,
-        description="How many waiting jobs of equal shape one training process trains together.",
-    )
     threads: int = Field(
         default=1, ge=1, le=256, description="Threads of one training process. With one, equal jobs give equal bits."
     )
-
+    workers: int = Field(
+        default_factory=lambda known: max(1, cores.available() // known["threads"]),
+        ge=1,
+        le=256,
+        description="Training processes; default as many as the cores allow.",
+    )
+    group_size: int | None = Field(
+        default=None,
+        ge=1,
+        le=256,
+        description="Most jobs of equal shape that one training process trains together; default: each measures it.",
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="What networks are trained on; `auto`: a GPU where there is one."
     )
@@ -92,6 +95,7 @@ class Settings(BaseSettings):
         return {
             f"TENFOLD_{name.upper()}": ",".join(value) if isinstance(value, tuple) else str(value)
             for name, value in values.items()
+            if value is not None
         }
 
     @property

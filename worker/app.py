@@ -6,6 +6,7 @@ for training: drawing, and describing data sets.
 
 import os
 import socket
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -15,6 +16,7 @@ from service.artifacts import Artifacts
 from service.queue import BROKER_SETTINGS, ERRANDS, TRAIN, Doorbell
 from service.settings import Settings
 from service.store import Store
+from service.store.engine import DatabaseError
 from service.store.workers import Role
 from worker.heart import Heart
 
@@ -74,14 +76,14 @@ def _prepare_training_process(**_: Any) -> None:
     # The solo pool of the errands has no child, and says in its only process that one has begun.
     if getattr(app, "is_main_process", False):
         return
-    # Importing torch takes seconds: do it before the first job comes, and before its thread pools are made.
+    # Importing torch and measuring takes seconds: do it before the first job comes.
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(settings.threads)
-    import torch
-
     import worker.run  # noqa: F401
+    from models import tuning
 
-    torch.set_num_threads(settings.threads)
-    torch.set_num_interop_threads(1)
+    tuning.use_threads(settings.threads)
+    if settings.group_size is None:
+        tuning.group_size()
 
 
 @signals.worker_ready.connect
@@ -101,6 +103,9 @@ def train(job_ids: list[str]) -> None:
 
     for job_id in job_ids:
         run(job_id, store(), Artifacts(settings.artifacts), settings, owner=_identity())
+        with suppress(DatabaseError):  # then the heart asks
+            for sweep_id in store().sweeps.wanting():
+                doorbell().ask_for_trials(sweep_id)
 
 
 @app.task(name="tenfold.draw")
@@ -117,6 +122,14 @@ def draw_sweep(sweep_id: str, plot: str) -> None:
     from worker.draw_sweep import draw_sweep
 
     draw_sweep(sweep_id, plot, store(), Artifacts(settings.artifacts))
+
+
+@app.task(name="tenfold.extend")
+def extend(sweep_id: str) -> None:
+    """Choose the next trials of a sweep that learns, as many as it has room for."""
+    from worker.suggest import extend
+
+    extend(sweep_id, store(), doorbell())
 
 
 @app.task(name="tenfold.describe")

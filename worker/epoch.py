@@ -7,8 +7,8 @@ from typing import Any
 
 from models.checkpoints import fingerprint, pack_state, pack_weights
 from models.data import Split
+from models.run import Epoch
 from models.spec import TrainingSpec
-from models.training import Epoch
 from service.artifacts import Artifacts
 from service.store.files import File
 from service.store.jobs import owner_of
@@ -47,7 +47,7 @@ def _about(epoch: Epoch, spec: TrainingSpec, split: Split) -> dict[str, Any]:
             "val_accuracy": epoch.val_accuracy,
         },
         "versions": {name: version(name) for name in ("tenfold", "torch", "numpy")} | {"python": python_version()},
-        "fingerprint": fingerprint(),
+        "fingerprint": fingerprint(epoch.checkpoint.weights["linear1.weight"].device.type),
     }
 
 

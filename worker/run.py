@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from models import data, training
+from models import data, training, tuning
 from models.checkpoints import Checkpoint, unpack
 from models.device import choose, is_out_of_memory, require_fast
+from models.run import Ended, Epoch, Failed, Record
 from models.spec import TrainingSpec
-from models.training import Ended, Epoch, Failed, Record
 from service.artifacts import Artifacts
 from service.settings import Settings
 from service.store import Store
@@ -35,7 +35,7 @@ def run(
 
     Jobs of equal shape that wait as well are claimed and trained with it.
     """
-    claims = store.runs.claim(job_id, owner, most=settings.group_size)
+    claims = store.runs.claim(job_id, owner, most=settings.group_size or tuning.group_size())
     for claim in claims:
         _logger.info("job %s: attempt %d begins after epoch %d", claim.job_id, claim.attempt, claim.last_epoch)
     if not claims:

@@ -15,8 +15,9 @@ import torch
 from models import data
 from models.checkpoints import fingerprint, pack_weights
 from models.data import Split
+from models.run import Epoch
 from models.spec import TrainingSpec
-from models.training import Epoch, train
+from models.training import train
 
 FILE = Path(__file__).with_name("losses.json")
 FIRST = 20

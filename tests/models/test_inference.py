@@ -15,8 +15,9 @@ from models.checkpoints import Checkpoint, pack_state, pack_weights
 from models.data import Split
 from models.evaluation import validate
 from models.networks import build
+from models.run import Epoch
 from models.spec import TrainingSpec
-from models.training import Epoch, train
+from models.training import train
 
 MEAN, DEVIATION = 33.3, 78.6
 

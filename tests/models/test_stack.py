@@ -11,9 +11,10 @@ from torch.nn.functional import cross_entropy, one_hot
 from models.checkpoints import pack_state, pack_weights
 from models.data import Split
 from models.networks import MLP, NMLP
+from models.run import Ended, Epoch, Failed
 from models.spec import TrainingSpec
 from models.stack import Layout, Stack
-from models.training import Ended, Epoch, Failed, train
+from models.training import train
 
 SHAPES = [(12,), (16, 8), (7, 3), (1,), (30, 5), (5, 1, 9)]
 ARCHITECTURES = ["mlp", "nmlp", "nmlp with dropout"]

@@ -14,8 +14,9 @@ from models.checkpoints import Checkpoint, pack_state, pack_weights, unpack
 from models.data import Split
 from models.evaluation import accuracy, validate
 from models.networks import build
+from models.run import DivergenceError, Ended, Epoch, Failed, Record, derive_seed
 from models.spec import TrainingSpec
-from models.training import DivergenceError, Ended, Epoch, Failed, Record, derive_seed, train
+from models.training import train
 from tests.golden import record
 
 GOLDEN = json.loads(record.FILE.read_text())

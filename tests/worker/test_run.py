@@ -10,7 +10,8 @@ import torch
 from sqlalchemy import update
 
 from models.spec import TrainingSpec
-from models.training import Record, train
+from models.run import Record
+from models.training import train
 from service.artifacts import Artifacts
 from service.settings import Settings
 from service.store import Store

@@ -1,0 +1,246 @@
+"""One network on its way through its epochs: what it draws, what it evaluates, how it goes on from a checkpoint.
+
+Everything random is derived from the network's own (seed, epoch): a run that goes on after an epoch needs no random
+state, and nothing depends on the networks that are trained beside it.
+
+Legend of shapes: N training examples, B examples in a batch, D = 784 pixels, C = 10 classes, P numbers of a network.
+"""
+
+import time
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Generator, Tensor
+
+from models.augmentation import augment
+from models.checkpoints import Checkpoint
+from models.data import Split
+from models.evaluation import Validation, accuracy, validate
+from models.networks import MLP, NMLP, build
+from models.optimizers import optimizer
+from models.schedules import learning_rate
+from models.spec import TrainingSpec
+from models.stack import Layout
+
+
+class DivergenceError(ArithmeticError):
+    """The loss is no number any more; the message says since when and what to change."""
+
+
+@dataclass(frozen=True, eq=False)
+class Epoch:
+    """What one pass over the training part brought to one network.
+
+    `network` is the place of its spec among those that are trained together. `epoch` counts from 1, `iterations` counts
+    batches since the run began, `losses` float32 holds the loss of every batch of this epoch and `loss` their mean.
+    The accuracies are those on the whole training and validation part after the epoch. `seconds` have passed since the
+    record before, for all networks at once. An epoch that was asked to stop on its way is not `complete`. `checkpoint`
+    holds the live tensors of the run: use it before the next record is asked for.
+    """
+
+    network: int
+    epoch: int
+    iterations: int
+    losses: NDArray[np.float32]
+    loss: float
+    train_accuracy: float
+    validation: Validation
+    seconds: float
+    complete: bool
+    checkpoint: Checkpoint
+
+    @property
+    def val_accuracy(self) -> float:
+        """Share of the validation part that is predicted correctly."""
+        return self.validation.accuracy
+
+    @property
+    def is_best(self) -> bool:
+        """Whether no earlier epoch had a validation accuracy as good."""
+        return self.checkpoint.best_epoch == self.epoch
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The network has no epoch to come: all were done, its patience is at its end, or it was asked to stop."""
+
+    network: int
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The network can not be trained on: it diverged, or its spec asks for too much of this data set."""
+
+    network: int
+    error: Exception
+
+
+Record = Epoch | Ended | Failed
+
+
+class Run:
+    """One network on its way through its epochs."""
+
+    def __init__(
+        self,
+        number: int,
+        spec: TrainingSpec,
+        checkpoint: Checkpoint | None,
+        targets_NC: Tensor,
+        iterations: int,
+        device: str | torch.device,
+    ) -> None:
+        self.number, self.spec = number, spec
+        self.network = build(spec, seed=derive_seed(spec.seed, 0, "weights")).to(device)
+        self.dropout, self._augmentation = Generator(device), Generator()
+        self.order: tuple[Tensor, ...] = ()
+        self._targets_NC, self._all_iterations = targets_NC, iterations
+        self._layout = Layout.of(self.network)
+        self._optimizer = optimizer(spec, torch.zeros(self._layout.size, device=device))
+        self._average = _Average(self.network, self._layout, spec.ema_decay) if spec.ema_decay else None
+        self._losses: list[Tensor] = []
+        self._epoch, self._iterations, self._best_epoch, self._best_val_accuracy = 0, 0, 0, -1.0
+        if checkpoint is not None:
+            self._resume(checkpoint)
+        self.is_over = self._has_no_epoch_left()
+        self._recorded_at = time.perf_counter()
+
+    def begin_epoch(self, examples: int) -> None:
+        """Draw the order in which this epoch visits the examples."""
+        self._epoch += 1
+        self._losses = []
+        self.dropout.manual_seed(derive_seed(self.spec.seed, self._epoch, "dropout"))
+        self._augmentation.manual_seed(derive_seed(self.spec.seed, self._epoch, "augmentation"))
+        order_N = torch.arange(examples)
+        if self.spec.shuffle:
+            seed = derive_seed(self.spec.seed, self._epoch, "order")
+            order_N = torch.randperm(examples, generator=Generator().manual_seed(seed))
+        self.order = order_N.to(self._targets_NC.device).split(self.spec.batch_size)
+
+    def fill(self, batch: int, x_ND: Tensor, x_BD: Tensor, targets_BC: Tensor) -> None:
+        """Put the examples of a batch where the stack takes them from."""
+        rows_B = self.order[batch]
+        torch.index_select(x_ND, 0, rows_B, out=x_BD)
+        torch.index_select(self._targets_NC, 0, rows_B, out=targets_BC)
+        if self.spec.shift_pixels or self.spec.rotation_degrees:
+            augment(x_BD, self.spec, self._augmentation)
+
+    def step(self, weights_P: Tensor, gradients_P: Tensor, loss: Tensor) -> None:
+        """Change the weights by the gradients of a batch."""
+        rate = learning_rate(self.spec, self._iterations, self._all_iterations)
+        self._iterations += 1
+        self._losses.append(loss)
+        self._optimizer.step(weights_P, gradients_P, learning_rate=rate, iteration=self._iterations)
+        if self._average is not None:
+            self._average.follow(weights_P, self._iterations)
+
+    def end_epoch(self, split: Split, *, complete: bool) -> Iterator[Record]:
+        """Evaluate the network; yields what the epoch brought, and that it was the last if it was."""
+        if self._losses:
+            try:
+                yield self._record(split, complete=complete)
+            except DivergenceError as error:
+                self.is_over = True
+                yield Failed(self.number, error)
+                return
+        self.is_over = not complete or self._has_no_epoch_left()
+        if self.is_over:
+            yield Ended(self.number)
+
+    def _record(self, split: Split, *, complete: bool) -> Epoch:
+        losses = torch.stack(self._losses).cpu().numpy()
+        _assert_finite(losses, self._epoch)
+        network = self._average.network if self._average is not None else self.network
+        train_accuracy = accuracy(network, split.x_train, split.y_train)
+        validation = validate(network, split.x_val, split.y_val)
+        # The last step of an epoch can ruin the network behind a finite loss.
+        if np.isnan(validation.probabilities).any():
+            raise _diverged(self._epoch, len(losses), "the network's outputs are not numbers any more")
+        if validation.accuracy > self._best_val_accuracy:
+            self._best_epoch, self._best_val_accuracy = self._epoch, validation.accuracy
+        recorded_before, self._recorded_at = self._recorded_at, time.perf_counter()
+        return Epoch(
+            network=self.number,
+            epoch=self._epoch,
+            iterations=self._iterations,
+            losses=losses,
+            loss=float(losses.mean(dtype=np.float64)),
+            train_accuracy=train_accuracy,
+            validation=validation,
+            seconds=self._recorded_at - recorded_before,
+            complete=complete,
+            checkpoint=Checkpoint(
+                epoch=self._epoch,
+                iterations=self._iterations,
+                best_epoch=self._best_epoch,
+                best_val_accuracy=self._best_val_accuracy,
+                weights=network.state_dict(),
+                state=self._state(),
+            ),
+        )
+
+    def _state(self) -> dict[str, Tensor]:
+        """Give the live tensors that a resumed run needs beside the network's weights, by "kind.name"."""
+        kinds = {kind: self._layout.views(row_P) for kind, row_P in self._optimizer.state.items()}
+        if self._average is not None:
+            kinds["weights"] = self.network.state_dict()
+        return {f"{kind}.{name}": tensor for kind, tensors in kinds.items() for name, tensor in tensors.items()}
+
+    def _resume(self, checkpoint: Checkpoint) -> None:
+        network = self._average.network if self._average is not None else self.network
+        network.load_state_dict(checkpoint.weights)
+        with torch.no_grad():
+            for name, tensor in self._state().items():
+                tensor.copy_(checkpoint.state[name])
+        self._epoch, self._iterations = checkpoint.epoch, checkpoint.iterations
+        self._best_epoch, self._best_val_accuracy = checkpoint.best_epoch, checkpoint.best_val_accuracy
+
+    def _has_no_epoch_left(self) -> bool:
+        patience = self.spec.early_stopping_patience
+        exhausted = patience is not None and self._epoch > 0 and self._epoch - self._best_epoch >= patience
+        return exhausted or self._epoch >= self.spec.epochs
+
+
+class _Average:
+    """An exponential moving average of a network's weights, held by a network of its own.
+
+    Polyak and Juditsky 1992, https://doi.org/10.1137/0330046, with weights that fade.
+    """
+
+    def __init__(self, network: MLP | NMLP, layout: Layout, decay: float) -> None:
+        self.network = deepcopy(network).requires_grad_(False)
+        self._decay = decay
+        self._average_P = torch.zeros(layout.size, device=next(network.parameters()).device)
+        for name, view in layout.views(self._average_P).items():
+            view.copy_(self.network.get_parameter(name))
+        self.network.load_state_dict(layout.views(self._average_P), assign=True)
+
+    def follow(self, weights_P: Tensor, iteration: int) -> None:
+        """Take in the weights after a batch; the first ones, far from where training leads, fade sooner."""
+        self._average_P.lerp_(weights_P, 1 - min(self._decay, (1 + iteration) / (10 + iteration)))
+
+
+def derive_seed(seed: int, epoch: int, purpose: str) -> int:
+    """Derive an independent 64-bit seed for one purpose in one epoch; epoch 0 is before the first.
+
+    By numpy's SeedSequence: https://numpy.org/doc/stable/reference/random/parallel.html
+    """
+    entropy = (seed, epoch, *purpose.encode())
+    return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0])
+
+
+def _assert_finite(losses: NDArray[np.float32], epoch: int) -> None:
+    finite = np.isfinite(losses)
+    if not finite.all():
+        batch = int(np.argmin(finite)) + 1
+        raise _diverged(epoch, batch, f"the loss is {losses[batch - 1]}")
+
+
+def _diverged(epoch: int, batch: int, symptom: str) -> DivergenceError:
+    return DivergenceError(
+        f"training diverged at epoch {epoch}, batch {batch}: {symptom}; lower learning_rate (and momentum, if set)"
+    )
