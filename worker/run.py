@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from models import data, training, tuning
@@ -14,7 +14,7 @@ from service.artifacts import Artifacts
 from service.settings import Settings
 from service.store import Store
 from service.store.engine import DatabaseError, cause
-from service.store.jobs import owner_of
+from service.store.jobs import StoppedEarly, owner_of
 from service.store.runs import Claim, LeaseLostError
 from worker import epoch
 from worker.lease import Lease
@@ -55,6 +55,8 @@ class _Run:
     artifacts: Artifacts
     settings: Settings
     trainer: Callable[..., Iterator[Record]]
+    behind: set[str] = field(default_factory=set)
+    """Jobs that others of their sweep have left too far behind to go on."""
 
     def train(self, claims: Sequence[Claim]) -> None:
         """Train jobs together; what goes wrong with all of them is told on the record of each."""
@@ -86,7 +88,7 @@ class _Run:
             specs,
             split,
             resume=[self._resume(claim) for claim in claims],
-            should_stop=lambda network: self.lease.should_stop(claims[network]),
+            should_stop=lambda network: self._should_stop(claims[network]),
             device=device,
         )
         for record in records:
@@ -106,7 +108,8 @@ class _Run:
             case Epoch():
                 self._record(record, claim, spec, split)
             case Ended():
-                _logger.info("job %s: %s", claim.job_id, self.store.runs.finish(claim))
+                stopped_early: StoppedEarly | None = "halving" if claim.job_id in self.behind else None
+                _logger.info("job %s: %s", claim.job_id, self.store.runs.finish(claim, stopped_early=stopped_early))
                 self.lease.give_up(claim)
             case Failed():
                 self._fail(claim, record.error)
@@ -120,6 +123,11 @@ class _Run:
             self.artifacts.remove({file.key for file in files})
             raise
         self.artifacts.remove(superseded)
+        if claim.sweep_id is not None and self.store.sweeps.falls_behind(claim.job_id, record.epoch):
+            self.behind.add(claim.job_id)
+
+    def _should_stop(self, claim: Claim) -> bool:
+        return claim.job_id in self.behind or self.lease.should_stop(claim)
 
     def _uploaded(self, dataset: str) -> Path | None:
         table = self.store.files.get(f"datasets/{dataset}", "table.npy")

@@ -32,6 +32,7 @@ class Claim:
     attempt: int
     spec: Mapping[str, Any]
     last_epoch: int
+    sweep_id: str | None
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Runs:
                     insert(attempts).values(job_id=job.id, attempt=job.attempt, owner=owner, started_at=now_ms())
                 )
                 log_event(connection, job.id, "state", {"state": "running", "attempt": job.attempt})
-            return [Claim(job.id, job.attempt, job.spec, job.last_epoch) for job in taken]
+            return [Claim(job.id, job.attempt, job.spec, job.last_epoch, job.sweep_id) for job in taken]
 
     def _take(self, connection: Connection, job_ids: Sequence[str], owner: str) -> list[Job]:
         rows = connection.execute(

@@ -9,8 +9,8 @@ import pytest
 import torch
 from sqlalchemy import update
 
-from models.spec import TrainingSpec
 from models.run import Record
+from models.spec import TrainingSpec
 from models.training import train
 from service.artifacts import Artifacts
 from service.settings import Settings
@@ -20,6 +20,8 @@ from service.store.engine import now_ms
 from service.store.jobs import owner_of
 from service.store.runs import Claim
 from service.store.tables import jobs
+from service.sweep_spec import SweepSpec
+from service.sweeps import expand
 from tests.waiting import wait_until
 from worker.describe import describe
 from worker.draw import draw
@@ -347,3 +349,23 @@ def test_a_data_set_that_can_not_be_had_is_described_as_such(
     assert row is not None
     assert row.state == "failed"
     assert "unheard-of" in row.error
+
+
+def test_trials_that_others_leave_behind_are_stopped_and_say_so(
+    store: Store, artifacts: Artifacts, settings: Settings
+) -> None:
+    rates = [0.01, 0.001, 0.0001, 0.00001]
+    sweep = SweepSpec.model_validate(
+        {
+            "base": {"dataset": "digits", "hidden_sizes": [8], "epochs": 4},
+            "grid": {"learning_rate": rates},
+            "halving": {"reduction": 2, "min_epochs": 1},
+        }
+    )
+    _, ids = store.sweeps.submit(sweep, expand(sweep, {"digits"}))
+    run(ids[0], store, artifacts, settings, owner="worker")
+    ended = [found(store, job_id) for job_id in ids]
+    assert {job.state for job in ended} == {"succeeded"}
+    told = [(job.result["epochs"], job.result["stopped_early"]) for job in ended]
+    assert told[0] == (4, None)
+    assert told[-1] == (1, "halving")
