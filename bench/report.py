@@ -44,10 +44,10 @@ def page(preset: Mapping[int, Sweep], dropout: Sweep, seconds: float, seeds: int
     yield f"```\\n{circumstances(threads=1)}\\n```".replace("\\n", "\n")
     yield ""
     yield (
-        f"The report names neither its batch size nor its seeds nor its split. So each trial was trained at batch sizes "
-        f"{_list(BATCH_SIZES)} with {seeds} seeds each: {jobs} jobs, {epochs} epochs, {seconds:.0f} s from the first "
-        f"request to the last answer, evaluations included. The split is `split_seed` 42 for all. *Inside* means that "
-        f"the report's figure lies between the lowest and the highest of ours."
+        f"The report names neither its batch size nor its seeds nor its split. So each trial was trained at batch "
+        f"sizes {_list(BATCH_SIZES)} with {seeds} seeds each: {jobs} jobs, {epochs} epochs, {seconds:.0f} s from the "
+        f"first request to the last answer, evaluations included. The split is `split_seed` 42 for all. *Inside* "
+        f"means that the report's figure lies between the lowest and the highest of ours."
     )
     yield ""
     yield "## Report and repetition"
@@ -86,9 +86,9 @@ def page(preset: Mapping[int, Sweep], dropout: Sweep, seconds: float, seeds: int
             trial = _trial(sweep, number)
             yield f"| {number} | {_ours(trial, 'train')} | {_ours(trial, 'val')} |"
         yield ""
-        yield f"![The ten trials at batch size {size}: final accuracies of all seeds, and the report's](report/trials-{size}.png)"
+        yield f"![Final accuracies of all seeds at batch size {size}, and the report's](report/trials-{size}.png)"
         yield ""
-        yield f"![The ten trials at batch size {size}: accuracies after each epoch](report/curves-{size}.png)"
+        yield f"![Accuracies after each epoch at batch size {size}](report/curves-{size}.png)"
         yield ""
     yield "## What dropout does here"
     yield ""

@@ -21,6 +21,7 @@ from sklearn.model_selection import train_test_split
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
+from models import idx
 from models.spec import CLASSES, PIXELS, TrainingSpec
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 # What torchvision raises for files that are not there, cut off, or of another kind.
 _UNREADABLE = (RuntimeError, ValueError, AssertionError, TypeError, KeyError)
+
+
+_FOLDERS = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "kmnist": "KMNIST"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +97,8 @@ def load(name: str, folder: Path) -> Examples:
     """
     if name == "digits":
         return _digits()
+    if (there := _read(name, folder)) is not None:
+        return there
     dataset = _torchvision(name)
     try:
         found = dataset(str(folder), False)
@@ -101,6 +107,19 @@ def load(name: str, folder: Path) -> Examples:
     # QMNIST's targets carry seven columns of provenance behind the label.
     targets = found.targets if found.targets.ndim == 1 else found.targets[:, 0]
     return Examples(found.data.numpy(), targets.numpy().astype(np.int64))
+
+
+def _read(name: str, folder: Path) -> Examples | None:
+    """Read the files as torchvision has laid them down; None where it must look at them itself."""
+    if name not in _FOLDERS:
+        return None
+    raw = folder / _FOLDERS[name] / "raw"
+    try:
+        pixels, labels = idx.read(raw / "train-images-idx3-ubyte"), idx.read(raw / "train-labels-idx1-ubyte")
+    except (OSError, ValueError):
+        return None
+    fits = pixels.shape[1:] == (28, 28) and labels.shape == (len(pixels),) and labels.max(initial=0) < CLASSES
+    return Examples(pixels, labels.astype(np.int64)) if fits else None
 
 
 def _torchvision(name: str) -> "Callable[[str, bool], MNIST]":

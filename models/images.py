@@ -4,6 +4,7 @@ The framing follows LeCun, Cortes and Burges, "The MNIST database of handwritten
 http://yann.lecun.com/exdb/mnist/. The reading follows the PNG specification, https://www.w3.org/TR/png-3/.
 """
 
+import base64
 import io
 import struct
 import zlib
@@ -185,3 +186,13 @@ def _offset(profile: NDArray[np.float32]) -> int:
     """Return where a profile of ink must begin for its centre of mass to fall on pixel 14, if it fits there."""
     centre = np.average(np.arange(len(profile)), weights=profile)
     return min(max(round(SIDE / 2 - centre), 0), SIDE - len(profile))
+
+
+def to_base64(pixels: NDArray[np.uint8]) -> str:
+    """Write images uint8 [N, 28, 28] as text, which is much faster than a list of numbers."""
+    return base64.b64encode(pixels.tobytes()).decode()
+
+
+def from_base64(text: str) -> NDArray[np.uint8]:
+    """Read images uint8 [N, 28, 28] that were written as text."""
+    return np.frombuffer(base64.b64decode(text), np.uint8).reshape(-1, 28, 28)

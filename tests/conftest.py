@@ -61,7 +61,9 @@ def broker_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def settings(database_url: str, tmp_path: Path) -> Settings:
     """Settings with an empty database and an empty home."""
-    return Settings(home=tmp_path, database_url=database_url, broker_url=f"redis://127.0.0.1:{free_port()}/0", group_size=16)
+    return Settings(
+        home=tmp_path, database_url=database_url, broker_url=f"redis://127.0.0.1:{free_port()}/0", group_size=16
+    )
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from models.images import from_base64
 from service.artifacts import Artifacts
 from service.store import Store
 from service.store.jobs import Job, owner_of
@@ -53,10 +54,10 @@ def _mistakes(job: Job, store: Store, artifacts: Artifacts) -> Picture:
     evaluation = _evaluation(job, store, artifacts)
     mistakes = evaluation["mistakes"]
     picture = plots.mistakes(
-        np.array([mistake["image"] for mistake in mistakes], dtype=np.uint8).reshape(-1, 28, 28),
-        np.array([mistake["label"] for mistake in mistakes], dtype=np.int64),
-        np.array([mistake["prediction"] for mistake in mistakes], dtype=np.int64),
-        np.array([mistake["probability"] for mistake in mistakes]),
+        from_base64(mistakes["images"]),
+        np.array(mistakes["labels"], dtype=np.int64),
+        np.array(mistakes["predictions"], dtype=np.int64),
+        np.array(mistakes["probabilities"]),
         _title(f"Surest mistakes after epoch {evaluation['epoch']}", job),
     )
     return picture, evaluation["epoch"]

@@ -1,12 +1,14 @@
 """What is kept of an epoch: its row in the record, and its files."""
 
 import json
+from functools import cache
 from importlib.metadata import version
 from platform import python_version
 from typing import Any
 
 from models.checkpoints import fingerprint, pack_state, pack_weights
 from models.data import Split
+from models.images import to_base64
 from models.run import Epoch
 from models.spec import TrainingSpec
 from service.artifacts import Artifacts
@@ -46,9 +48,14 @@ def _about(epoch: Epoch, spec: TrainingSpec, split: Split) -> dict[str, Any]:
             "train_accuracy": epoch.train_accuracy,
             "val_accuracy": epoch.val_accuracy,
         },
-        "versions": {name: version(name) for name in ("tenfold", "torch", "numpy")} | {"python": python_version()},
+        "versions": _versions(),
         "fingerprint": fingerprint(epoch.checkpoint.weights["linear1.weight"].device.type),
     }
+
+
+@cache
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in ("tenfold", "torch", "numpy")} | {"python": python_version()}
 
 
 def _evaluation(epoch: Epoch, split: Split) -> dict[str, Any]:
@@ -56,20 +63,15 @@ def _evaluation(epoch: Epoch, split: Split) -> dict[str, Any]:
     return {
         "epoch": epoch.epoch,
         "confusion": validation.confusion.tolist(),
-        "mistakes": [
-            {
-                "label": int(examples.labels[row]),
-                "prediction": int(prediction),
-                "probability": float(probability),
-                "image": examples.pixels[row].tolist(),
-            }
-            for row, prediction, probability in zip(
-                validation.mistakes, validation.predictions, validation.probabilities, strict=True
-            )
-        ],
+        "mistakes": {
+            "labels": examples.labels[validation.mistakes].tolist(),
+            "predictions": validation.predictions.tolist(),
+            "probabilities": validation.probabilities.tolist(),
+            "images": to_base64(examples.pixels[validation.mistakes]),
+        },
         "examples": {
             "labels": examples.labels[:EXAMPLES].tolist(),
-            "images": examples.pixels[:EXAMPLES].tolist(),
+            "images": to_base64(examples.pixels[:EXAMPLES]),
         },
     }
 

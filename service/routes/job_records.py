@@ -16,6 +16,7 @@ from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from numpy.typing import NDArray
 
 from models.history import downsample, moving_average
+from models.images import from_base64
 from service.errors import Conflict, Damaged, NotFound, NotYet
 from service.parts import Parts
 from service.routes import Given
@@ -186,7 +187,7 @@ def examples(
     if not evaluation:
         raise Conflict(f"job {job_id} has not finished an epoch yet; it has no validation images")
     chosen = evaluation["examples"]
-    return Examples(images=chosen["images"][:limit], labels=chosen["labels"][:limit])
+    return Examples(images=from_base64(chosen["images"])[:limit].tolist(), labels=chosen["labels"][:limit])
 
 
 @router.get(

@@ -1,6 +1,8 @@
 import os
 import socket
 import struct
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -89,6 +91,16 @@ def test_idx_files_in_the_folder_are_loaded_without_a_download(name: str, tmp_pa
     assert np.array_equal(loaded.labels, written.labels)
     assert loaded.pixels.dtype == np.uint8
     assert loaded.labels.dtype == np.int64
+
+
+@pytest.mark.parametrize("name", sorted({*KINDS} - {"qmnist"}))
+def test_idx_files_are_read_without_torchvision(name: str, tmp_path: Path) -> None:
+    write_idx(some_examples(), name, tmp_path)
+    program = (
+        "import sys; from pathlib import Path; from models import data; "
+        f"data.load({name!r}, Path(sys.argv[1])); assert 'torchvision' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)
 
 
 @pytest.mark.parametrize("name", KINDS)
