@@ -77,6 +77,7 @@ def run_loop(asked: dict[str, Any], folder: Path, threads: int) -> tuple[float, 
 
     from models import data
     from models.checkpoints import pack_weights
+    from models.run import Epoch
     from models.spec import TrainingSpec
     from models.training import train
 
@@ -84,10 +85,11 @@ def run_loop(asked: dict[str, Any], folder: Path, threads: int) -> tuple[float, 
     torch.set_num_interop_threads(1)
     spec = TrainingSpec.model_validate(asked)
     split = data.prepare(spec, folder)
-    next(train(spec, split))
+    next(train([spec], split))
     started = time.perf_counter()
-    for epoch in train(spec, split):
-        last = epoch
+    for record in train([spec], split):
+        if isinstance(record, Epoch):
+            last = record
     seconds = time.perf_counter() - started
     weights = pack_weights(last.checkpoint, spec, mean=split.mean, deviation=split.deviation)
     return seconds, hashlib.sha256(weights).hexdigest()
