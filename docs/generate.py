@@ -12,11 +12,11 @@ from typing import Any
 
 import service
 from models import csv_images, images, spec, training
-from service import app, errors, supervisor
+from service import app, errors, supervisor, sweeps
 from service.routes import jobs, predict
 from service.settings import Settings
 from service.store import runs
-from worker import run
+from worker import draw_sweep, epoch
 
 Schema = dict[str, Any]
 
@@ -36,8 +36,11 @@ LIMITS = (
     ("Examples in an uploaded CSV, at most", csv_images.MAX_ROWS),
     ("Parameters of a network", spec.MAX_PARAMETERS),
     ("Batches in one job, all epochs together", training.MAX_ITERATIONS),
+    ("Jobs in one sweep", sweeps.MAX_JOBS),
+    ("Trials whose curves are drawn in one plot of a sweep, the best first", draw_sweep.MAX_CURVES),
+    ("Trials whose final accuracies are drawn in one plot of a sweep, the best first", draw_sweep.MAX_BARS),
     ("Attempts in a row that end without an epoch, before a job is given up", runs.MAX_FRUITLESS_ATTEMPTS),
-    ("Validation images kept of a job, for `GET /jobs/{job_id}/examples`", run.EXAMPLES),
+    ("Validation images kept of a job, for `GET /jobs/{job_id}/examples`", epoch.EXAMPLES),
     ("Wrong fields named in one error", errors.MAX_FAULTS),
     ("Bytes of a log before it is put aside at the next start of its process", supervisor.LOG_BYTES),
 )
@@ -170,6 +173,8 @@ def kind(schema: Schema) -> str:
         return f"[{name}](#{anchor(name)})"
     if "anyOf" in schema:
         return " or ".join(kind(option) for option in schema["anyOf"])
+    if "const" in schema:
+        return f"`{schema['const']}`"
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"])
     if schema.get("type") == "array":
@@ -185,7 +190,7 @@ def kind(schema: Schema) -> str:
         f"at most {schema['maxLength']} characters" if "maxLength" in schema else "",
         f"`{schema['pattern']}`" if "pattern" in schema else "",
     ]
-    return ", ".join([str(schema.get("format", schema.get("type"))), *filter(None, bounds)])
+    return ", ".join([str(schema.get("format", schema.get("type", "any value"))), *filter(None, bounds)])
 
 
 def between(least: float | None, most: float | None) -> str:

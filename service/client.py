@@ -1,5 +1,8 @@
 """A small Python client of the API."""
 
+import csv
+import io
+import time
 from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -61,6 +64,30 @@ class Client:
     def checkpoints(self, job_id: str) -> dict[str, Any]:
         """List the checkpoints of a job."""
         return self._json("GET", f"/jobs/{job_id}/checkpoints")
+
+    def sweep(self, **spec: Any) -> dict[str, Any]:
+        """Submit a sweep; gives it as it was queued."""
+        return self._json("POST", "/sweeps", json=spec)
+
+    def sweep_status(self, sweep_id: str, *, limit: int = 100) -> dict[str, Any]:
+        """Look at a sweep and the best of its trials."""
+        return self._json("GET", f"/sweeps/{sweep_id}", params={"limit": limit})
+
+    def wait_for_sweep(self, sweep_id: str, *, poll_seconds: float = 1.0) -> dict[str, Any]:
+        """Wait until a sweep has ended, however long that takes; gives it then."""
+        # Without its trials, which may be many, until they are final.
+        while self.sweep_status(sweep_id, limit=0)["state"] == "running":
+            time.sleep(poll_seconds)
+        return self.sweep_status(sweep_id)
+
+    def cancel_sweep(self, sweep_id: str) -> dict[str, Any]:
+        """Cancel a sweep."""
+        return self._json("POST", f"/sweeps/{sweep_id}/cancel")
+
+    def sweep_table(self, sweep_id: str) -> list[dict[str, str]]:
+        """Give one row a job: trial, seed, state, the fields in which the trials differ, and what it reached."""
+        text = self._request("GET", f"/sweeps/{sweep_id}/table.csv").text
+        return list(csv.DictReader(io.StringIO(text)))
 
     def dataset(self, name: str) -> dict[str, Any]:
         """Look at a data set."""

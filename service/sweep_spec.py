@@ -66,7 +66,7 @@ class Range(_Part):
 
 
 class RandomSearch(_Part):
-    """Trials whose values are drawn at random, all at the start."""
+    """Trials whose values are drawn at random."""
 
     trials: int = Field(strict=True, ge=1, description="How many to draw.", examples=[50])
     seed: int = Field(
@@ -81,10 +81,12 @@ class RandomSearch(_Part):
 
 
 class TpeSearch(RandomSearch):
-    """Trials that learn from those before them, by Optuna's tree-structured Parzen estimator.
+    """Trials that learn from those before them, by a tree-structured Parzen estimator.
 
-    Bergstra et al. 2011, https://papers.nips.cc/paper/4443-algorithms-for-hyper-parameter-optimization. The first wave
-    is drawn at random; then, whenever a trial has ended, the next one is suggested.
+    Bergstra et al. 2011, https://papers.nips.cc/paper/4443-algorithms-for-hyper-parameter-optimization. The first ten
+    are drawn at random. Trials under way count as bad ones, so that others are tried. What is suggested depends on what
+    has ended by then; with `parallel: 1` the same sweep tries the same again. Needs Optuna:
+    `pip install 'tenfold[optuna]'`.
     """
 
     parallel: Annotated[int, Field(strict=True, ge=1, le=1000)] | None = Field(

@@ -14,7 +14,7 @@ from service.report import REPORT, is_faithful
 from service.schemas import moment
 from service.store.engine import Record
 from service.store.jobs import STATES, State
-from service.store.sweeps import SweepState, Tally, state_of
+from service.store.tally import SweepState, Tally, state_of
 from service.sweep_spec import SweepSpec
 
 SWEEP_PLOTS = ("curves", "comparison", "parallel")

@@ -188,7 +188,7 @@ def _place(sweep: SweepSpec, number: int, field: str, chosen: Mapping[str, Any])
         return "grid", field, sweep.grid[field].index(chosen[field])
     if sweep.ranges is not None and field in sweep.ranges:
         return sweep.kind, "ranges", field
-    return "base", field
+    return ("base", field) if field in sweep.base else (sweep.kind,)
 
 
 def _fault(where: Location, detail: str) -> Fault:

@@ -31,7 +31,7 @@ def draw_sweep(sweep_id: str, plot: str, store: Store, artifacts: Artifacts) -> 
     artifacts.remove(store.files.publish(owner, [file]))
 
 
-def _curves(sweep: Record, spec: SweepSpec, ranked: Sequence[Standing], store: Store) -> bytes:
+def _curves(sweep: Record, _spec: SweepSpec, ranked: Sequence[Standing], store: Store) -> bytes:
     begun = [one for one in ranked if any(job.last_epoch for job in one.jobs)]
     curves = []
     for one in begun[:MAX_CURVES]:

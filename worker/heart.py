@@ -48,7 +48,7 @@ class Heart:
 
 
 def reconcile(store: Store, doorbell: Doorbell, *, ring_again_seconds: float) -> None:
-    """Take jobs back from workers that fell silent, and ring again for jobs that nobody heard of.
+    """Take jobs back from workers that fell silent, and ring again for jobs and trials that nobody heard of.
 
     Jobs are rung again only when no ring waits at the broker: while one does, the queue is merely long, and every
     ring that is heard takes the job that has waited longest.
@@ -60,3 +60,7 @@ def reconcile(store: Store, doorbell: Doorbell, *, ring_again_seconds: float) ->
     unheard = store.runs.unheard(ring_again_seconds)
     if unheard and doorbell.rings_waiting() == 0 and doorbell.ring(unheard):
         store.runs.rung(unheard)
+    wanting = store.sweeps.wanting()
+    if wanting and doorbell.errands_waiting() == 0:
+        for sweep_id in wanting:
+            doorbell.ask_for_trials(sweep_id)

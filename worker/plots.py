@@ -1,34 +1,39 @@
-"""Draws a job's history and what its network got wrong: arrays in, PNG bytes out.
+"""Draws a job's history and what its network got wrong: arrays in, PNG bytes out."""
 
-Nothing here goes through pyplot or writes rcParams, so no picture depends on one drawn before: the same input
-gives the same bytes.
-"""
-
-import io
-import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib import ticker
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, findfont, get_font
 from numpy.typing import NDArray
 
 from models.history import downsample, moving_average
+from worker.figure import (
+    BLUE,
+    FAINT,
+    GREY,
+    INK,
+    MARGIN,
+    NORMAL,
+    PALE_BLUE,
+    SMALL,
+    TINT,
+    VERMILION,
+    gridded,
+    legend,
+    notice,
+    percent,
+    percent_tick,
+    plain,
+    png,
+    titled,
+)
 
-MARGIN = 0.35  # inches beside a title and beside what stands under it
 MAX_POINTS = 4 * 1400  # four for each column of pixels: a longer line looks no different
-MAX_TITLE = 80
 LOG_SPAN = 20  # a linear axis would press all but the first epoch of such a run onto its bottom
-
-# Blue and vermilion stay apart for every kind of colour vision: Okabe and Ito, "Color Universal Design", 2008.
-BLUE, PALE_BLUE, VERMILION = "#0072b2", "#a6cee3", "#d55e00"
-INK, GREY, FAINT, GRID, TINT = "#1f2933", "#616e7c", "#b8c0c8", "#e4e7eb", "#dcebf5"
-SMALL, NORMAL, LARGE = 9, 11, 15
 
 
 def loss(losses: NDArray[np.float32], epoch_ends: Sequence[int], epoch_losses: Sequence[float], title: str) -> bytes:
@@ -39,11 +44,11 @@ def loss(losses: NDArray[np.float32], epoch_ends: Sequence[int], epoch_losses: S
     finite are left out of the line and counted in the legend.
     """
     if len(losses) == 0:
-        return _notice("No epoch has ended yet.", title)
+        return notice("No epoch has ended yet.", title)
     values = np.asarray(losses, dtype=np.float64)
     finite = np.isfinite(values)
     if not finite.any():
-        return _notice("None of the losses was a finite number.", title)
+        return notice("None of the losses was a finite number.", title)
     lost = len(values) - np.count_nonzero(finite)
     label = f"loss of a batch ({lost:,} not finite)" if lost else "loss of a batch"
 
@@ -63,8 +68,8 @@ def loss(losses: NDArray[np.float32], epoch_ends: Sequence[int], epoch_losses: S
         low, high = values.min(where=finite, initial=0.0), values.max(where=finite, initial=0.0)
         span = high - low or 1.0
         axes.set_ylim(low - 0.02 * span, low + 1.05 * span)
-    _legend(axes)
-    return _png(figure)
+    legend(axes)
+    return png(figure)
 
 
 def accuracy(
@@ -76,7 +81,7 @@ def accuracy(
     of the ten epochs up to each, or of as many as there are, so that a run of three shows one too.
     """
     if len(epoch_ends) == 0:
-        return _notice("No epoch has ended yet.", title)
+        return notice("No epoch has ended yet.", title)
     training, validation = np.array(train_accuracy), np.array(val_accuracy)
     average = moving_average(training, min_periods=1)
     best = int(validation.argmax())
@@ -93,7 +98,7 @@ def accuracy(
     axes.plot(
         epoch_ends[best],
         validation[best],
-        label=f"best validation: {_percent(validation[best], 2)} (epoch {best + 1:,})",
+        label=f"best validation: {percent(validation[best], 2)} (epoch {best + 1:,})",
         color=INK,
         linestyle="",
         marker="o",
@@ -105,9 +110,9 @@ def accuracy(
     low, high = min(training.min(), validation.min()), max(training.max(), validation.max())
     pad = max(0.08 * (high - low), 0.005)
     axes.set_ylim(max(low - pad, 0.0), min(high + pad, 1.0))
-    axes.yaxis.set_major_formatter(_tick)
-    _legend(axes)
-    return _png(figure)
+    axes.yaxis.set_major_formatter(percent_tick)
+    legend(axes)
+    return png(figure)
 
 
 def confusion(counts: NDArray[np.int64], title: str) -> bytes:
@@ -122,12 +127,12 @@ def confusion(counts: NDArray[np.int64], title: str) -> bytes:
     errors = np.ma.masked_array(shares, np.eye(n, dtype=bool))
     worst = float(errors.max()) or 1.0
     right, total = int(counts.trace()), int(totals.sum())
-    summary = f"accuracy {_percent(right / total, 2)}: {right:,} of {total:,}" if total else "no images"
+    summary = f"accuracy {percent(right / total, 2)}: {right:,} of {total:,}" if total else "no images"
 
-    figure = _figure(title, width=9, height=9)
+    figure = titled(title, width=9, height=9)
     figure.text(MARGIN / 9, 0.925, summary, fontsize=NORMAL, color=GREY, va="center")
     axes = figure.add_axes((0.09, 0.075, 0.81, 0.81))
-    _plain(axes, "predicted label", "true label")
+    plain(axes, "predicted label", "true label")
     axes.spines[:].set_visible(False)
     shades = LinearSegmentedColormap.from_list("errors", ["#ffffff", "#fdd0a2", "#e6772e", "#8c2d04"], bad=TINT)
     mesh = axes.pcolormesh(errors, cmap=shades, vmin=0, vmax=worst, edgecolors="white", linewidth=2)
@@ -144,7 +149,7 @@ def confusion(counts: NDArray[np.int64], title: str) -> bytes:
             color=INK if row == column else "white" if dark else INK if count else FAINT,
         )
     for row in np.flatnonzero(totals):
-        recall = _percent(shares[row, row], 1)
+        recall = percent(shares[row, row], 1)
         axes.text(n + 0.1, row + 0.5, recall, va="center", fontsize=SMALL, color=GREY)
     axes.text(n + 0.1, -0.17, "right", va="center", fontsize=SMALL, color=GREY)
     axes.invert_yaxis()
@@ -158,11 +163,15 @@ def confusion(counts: NDArray[np.int64], title: str) -> bytes:
         -0.06, 0.5, "share of its row", transform=scale.transAxes, ha="right", va="center", fontsize=SMALL, color=GREY
     )
     bar = figure.colorbar(
-        mesh, cax=scale, orientation="horizontal", ticks=ticker.MaxNLocator(3), format=ticker.FuncFormatter(_tick)
+        mesh,
+        cax=scale,
+        orientation="horizontal",
+        ticks=ticker.MaxNLocator(3),
+        format=ticker.FuncFormatter(percent_tick),
     )
     bar.outline.set_visible(False)
-    _plain(scale, "", "")
-    return _png(figure)
+    plain(scale, "", "")
+    return png(figure)
 
 
 def mistakes(
@@ -178,12 +187,12 @@ def mistakes(
     them of mistaken images. n may be 0, and then the picture says so.
     """
     if len(images) == 0:
-        return _notice("None of the images was mistaken.", title)
+        return notice("None of the images was mistaken.", title)
     worst = np.argsort(-np.asarray(probabilities), kind="stable")[:25]
-    captions = [f"true {labels[i]}, read {predictions[i]} ({_percent(probabilities[i], 0)})" for i in worst]
-    figure = _figure(title, width=9, height=0.95 + (28 + 6) * 8 / 150 * -(-len(worst) // 5))
+    captions = [f"true {labels[i]}, read {predictions[i]} ({percent(probabilities[i], 0)})" for i in worst]
+    figure = titled(title, width=9, height=0.95 + (28 + 6) * 8 / 150 * -(-len(worst) // 5))
     _tiles(figure, images[worst], captions, columns=5, gap=(6, 4), scale=8, head=0.6)
-    return _png(figure)
+    return png(figure)
 
 
 def samples(images: NDArray[np.uint8], labels: NDArray[np.integer], title: str) -> bytes:
@@ -192,54 +201,22 @@ def samples(images: NDArray[np.uint8], labels: NDArray[np.integer], title: str) 
     images: [n, 28, 28], ink bright; labels: [n].
     """
     if len(images) == 0:
-        return _notice("There are no images.", title)
-    figure = _figure(title, width=5, height=5, dpi=200, size=NORMAL)
+        return notice("There are no images.", title)
+    figure = titled(title, width=5, height=5, dpi=200, size=NORMAL)
     _tiles(figure, images[:64], [str(label) for label in labels[:64]], columns=8, gap=(9, 9), scale=3, head=0.42)
-    return _png(figure)
-
-
-def _figure(title: str, width: float, height: float, dpi: int = 150, size: float = LARGE) -> Figure:
-    """Open a figure of `width` x `height` inches under its title, which shrinks until it fits."""
-    figure = Figure((width, height), dpi=dpi, facecolor="white")
-    FigureCanvasAgg(figure)
-    font = FontProperties(weight="bold", size=size)
-    heading = figure.text(
-        MARGIN / width,
-        1 - MARGIN * size / LARGE / height,
-        _clean(title, font),
-        fontproperties=font,
-        color=INK,
-        va="center",
-        parse_math=False,
-    )
-    room = figure.bbox.width - 2 * MARGIN * dpi
-    while heading.get_window_extent().width > room:
-        size *= 0.95
-        heading.set_fontsize(size)
-    return figure
+    return png(figure)
 
 
 def _chart(title: str, measure: str, iterations: int) -> tuple[Figure, Axes]:
     """Open a figure with axes for `measure` over `iterations`, and room for a legend above them."""
-    figure = _figure(title, width=10, height=5.8)
+    figure = titled(title, width=10, height=5.8)
     axes = figure.add_axes((0.095, 0.11, 0.87, 0.735))
-    _plain(axes, "iteration", measure)
+    gridded(axes, "iteration", measure)
     axes.yaxis.set_label_coords(-0.075, 0.5)
-    axes.spines[["left", "bottom"]].set_color(GREY)
-    axes.grid(color=GRID, linewidth=0.8)
     axes.set_xlim(0, iterations * 1.015)
     axes.xaxis.set_major_locator(ticker.MaxNLocator(nbins=9, steps=[1, 2, 5, 10], integer=True))
     axes.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
     return figure, axes
-
-
-def _plain(axes: Axes, xlabel: str, ylabel: str) -> None:
-    """Label the axes, and leave nothing of their frame but what measures something."""
-    axes.set_xlabel(xlabel, fontsize=NORMAL, color=INK, labelpad=6)
-    axes.set_ylabel(ylabel, fontsize=NORMAL, color=INK, labelpad=8)
-    axes.tick_params(which="both", length=0, labelsize=SMALL, labelcolor=GREY, pad=6)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.set_axisbelow(True)
 
 
 def _line(axes: Axes, values: NDArray[np.float64], label: str, *, color: str, linewidth: float) -> None:
@@ -268,21 +245,6 @@ def _log_scale(axes: Axes, floor: float) -> None:
     axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5) if high < 1000 * low else (1,)))
     axes.yaxis.set_minor_locator(ticker.NullLocator())
     axes.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
-
-
-def _legend(axes: Axes) -> None:
-    """Set the legend in one row between title and axes, where it covers no data."""
-    axes.legend(
-        loc="lower left",
-        bbox_to_anchor=(0, 1.02),
-        ncols=4,
-        frameon=False,
-        fontsize=SMALL,
-        labelcolor=INK,
-        borderaxespad=0,
-        handlelength=1.6,
-        columnspacing=1.8,
-    )
 
 
 def _tiles(
@@ -317,36 +279,3 @@ def _tiles(
         page[top : top + high, left : left + wide] = 246 - image * (246 / 255)
         axes.text(left + wide / 2 - 0.5, top - 1.3, caption, ha="center", va="bottom", fontsize=SMALL, color=INK)
     axes.imshow(page, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-
-
-def _notice(sentence: str, title: str) -> bytes:
-    """Draw a picture that says why there is nothing to draw."""
-    figure = _figure(title, width=10, height=5.8)
-    figure.text(0.5, 0.5, sentence, ha="center", va="center", fontsize=LARGE, color=GREY)
-    return _png(figure)
-
-
-def _clean(title: str, font: FontProperties) -> str:
-    """Cut a title that anybody may have written to `MAX_TITLE` characters that the font can draw."""
-    drawable = get_font(findfont(font)).get_charmap()
-    kept = (
-        " " if unicodedata.category(character)[0] in "CZ" else character if ord(character) in drawable else "□"
-        for character in title
-    )
-    line = " ".join("".join(kept).split())
-    return line if len(line) <= MAX_TITLE else line[: MAX_TITLE - 1].rstrip() + "…"
-
-
-def _percent(share: float, decimals: int) -> str:
-    return f"{100 * share:.{decimals}f} %"
-
-
-def _tick(share: float, _position: float) -> str:
-    return f"{100 * share:g} %"
-
-
-def _png(figure: Figure) -> bytes:
-    """Encode the figure; without the name of its software and a date, equal pictures are equal bytes."""
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=figure.dpi, metadata={"Software": None})
-    return stream.getvalue()

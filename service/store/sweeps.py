@@ -1,67 +1,24 @@
 """Sweeps: labels on many jobs. What becomes of a sweep follows from its jobs; only its cancelling is its own."""
 
 import uuid
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, func, insert, literal, select, update
 
 from models.spec import TrainingSpec
 from service.store.engine import Database, Record, now_ms
-from service.store.jobs import FINAL_STATES, State, StateConflict, cancel_unbegun, enqueue, finish, log_events
+from service.store.jobs import FINAL_STATES, StateConflict, cancel_unbegun, enqueue, finish, log_events
 from service.store.tables import artifacts, epochs, jobs, sweeps
+from service.store.tally import Tally, tally
 from service.sweep_spec import Halving, SweepSpec
 
-SweepState = Literal["running", "succeeded", "failed", "cancelled"]
-
 _SUMMED_UP = ("id", "number", "name", "state", "trial", "spec", "last_epoch", "result")
-
-
-@dataclass
-class Tally:
-    """A sweep's jobs, counted."""
-
-    counts: Counter[State] = field(default_factory=Counter)
-    epochs: int = 0
-    """Epochs that were asked for, all jobs together."""
-    epochs_done: int = 0
-    """Epochs that have ended."""
-    epochs_left: int = 0
-    """Epochs that are still to be done; a job that has ended leaves none, even if it stopped early."""
-    epoch_seconds: float | None = None
-    """Seconds of the last epoch, mean of the jobs that run."""
-    finished_at: int | None = None
-    """When the last of the jobs so far ended."""
-
-    @property
-    def jobs(self) -> int:
-        """How many jobs there are."""
-        return self.counts.total()
-
-    @property
-    def unended(self) -> int:
-        """How many jobs have not ended."""
-        return self.counts["queued"] + self.counts["running"]
 
 
 def owner_of(sweep_id: str) -> str:
     """Give the name under which a sweep's artifacts are filed."""
     return f"sweeps/{sweep_id}"
-
-
-def state_of(sweep: Record, tally: Tally) -> SweepState:
-    """Tell how a sweep stands.
-
-    It runs while a job has not ended, or more trials are to come. Then it is cancelled if that was asked for, failed if
-    none of its jobs succeeded, and succeeded otherwise.
-    """
-    if tally.unended or (sweep.suggested < sweep.trials and not sweep.cancel_requested):
-        return "running"
-    if sweep.cancel_requested:
-        return "cancelled"
-    return "succeeded" if tally.counts["succeeded"] else "failed"
 
 
 @dataclass(frozen=True)
@@ -85,6 +42,7 @@ class Sweeps:
                     labels=spec.labels,
                     trials=spec.trial_count,
                     suggested=len(trials),
+                    parallel=spec.tpe and spec.tpe.parallel,
                     halving=spec.halving and spec.halving.model_dump(),
                     cancel_requested=False,
                     created_at=now_ms(),
@@ -164,34 +122,8 @@ class Sweeps:
 
     def tally(self, sweep_ids: Sequence[str]) -> dict[str, Tally]:
         """Count the jobs of sweeps."""
-        asked = jobs.c.spec["epochs"].as_integer()
-        query = (
-            select(
-                jobs.c.sweep_id,
-                jobs.c.state,
-                func.count().label("jobs"),
-                func.sum(asked).label("asked"),
-                func.sum(jobs.c.last_epoch).label("done"),
-                func.avg(jobs.c.epoch_seconds).label("epoch_seconds"),
-                func.max(jobs.c.finished_at).label("finished_at"),
-            )
-            .where(jobs.c.sweep_id.in_(sweep_ids))
-            .group_by(jobs.c.sweep_id, jobs.c.state)
-        )
-        tallies = {sweep_id: Tally() for sweep_id in sweep_ids}
         with self.database.reader.connect() as connection:
-            for row in connection.execute(query):
-                tally = tallies[row.sweep_id]
-                tally.counts[row.state] = row.jobs
-                tally.epochs += row.asked
-                tally.epochs_done += row.done
-                if row.state not in FINAL_STATES:
-                    tally.epochs_left += row.asked - row.done
-                if row.state == "running":
-                    tally.epoch_seconds = row.epoch_seconds
-                if row.finished_at is not None:
-                    tally.finished_at = max(tally.finished_at or 0, row.finished_at)
-        return tallies
+            return tally(connection, sweep_ids)
 
     def progress(self, sweep_id: str) -> int:
         """Give a number that grows with every epoch and every end of a sweep's jobs: how new a plot of it is."""
@@ -200,11 +132,19 @@ class Sweeps:
         with self.database.reader.connect() as connection:
             return connection.scalar(query) or 0
 
-    def unfinished(self) -> Sequence[Record]:
-        """List the sweeps to which more trials are to be added."""
-        query = select(sweeps).where(sweeps.c.suggested < sweeps.c.trials, sweeps.c.cancel_requested.is_(False))
+    def wanting(self) -> list[str]:
+        """Give the ids of sweeps to which trials are to be added now: fewer are under way than there may be."""
+        unended = func.count(jobs.c.trial.distinct()).filter(jobs.c.state.not_in(FINAL_STATES))
+        query = (
+            select(sweeps.c.id)
+            .join(jobs, jobs.c.sweep_id == sweeps.c.id)
+            .where(sweeps.c.suggested < sweeps.c.trials, sweeps.c.cancel_requested.is_(False))
+            .group_by(sweeps.c.number)
+            .having(unended < sweeps.c.parallel)
+            .order_by(sweeps.c.number)
+        )
         with self.database.reader.connect() as connection:
-            return connection.execute(query).all()
+            return list(connection.scalars(query))
 
     def falls_behind(self, job_id: str, epoch: int) -> bool:
         """Whether a job of a sweep with halving, having recorded this epoch, is not among those that go on.
@@ -220,19 +160,16 @@ class Sweeps:
             halving = Halving.model_validate(row.halving)
             if not halving.is_rung(epoch):
                 return False
-            at_rung = select(epochs.c.val_accuracy).where(epochs.c.epoch == epoch, epochs.c.complete)
-            mine = connection.scalar(at_rung.where(epochs.c.job_id == job_id))
+            at_rung = (epochs.c.epoch == epoch) & epochs.c.complete
+            mine = connection.scalar(select(epochs.c.val_accuracy).where(epochs.c.job_id == job_id, at_rung))
             if mine is None:
                 return False
             better = func.count().filter(epochs.c.val_accuracy > mine)
-            of_sweep = select(jobs.c.id).where(jobs.c.sweep_id == row.id)
-            come = connection.execute(
-                at_rung.with_only_columns(func.count().label("all"), better.label("better")).where(
-                    epochs.c.job_id.in_(of_sweep)
-                )
-            ).one()
-        places: int = come.all // halving.reduction
-        return 0 < places <= int(come.better)
+            rivals = select(jobs.c.id).where(jobs.c.sweep_id == row.id)
+            query = select(func.count().label("come"), better.label("better"))
+            rung = connection.execute(query.where(epochs.c.job_id.in_(rivals), at_rung)).one()
+        places: int = rung.come // halving.reduction
+        return 0 < places <= int(rung.better)
 
     def cancel(self, sweep_id: str) -> bool:
         """Cancel the jobs of a sweep that wait, and ask the workers of those that run to stop; add no more trials.

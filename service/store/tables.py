@@ -38,6 +38,7 @@ sweeps = Table(
     Column("labels", JSON, nullable=False),
     Column("trials", Integer, nullable=False),  # as many as were asked for
     Column("suggested", Integer, nullable=False),  # as many as have jobs by now
+    Column("parallel", Integer),  # at most so many trials under way, while more are to be suggested
     Column("halving", JSON),
     Column("cancel_requested", Boolean, nullable=False),
     Column("created_at", BigInteger, nullable=False),

@@ -20,6 +20,7 @@ def upgrade() -> None:
         sa.Column("labels", sa.JSON(), nullable=False),
         sa.Column("trials", sa.Integer(), nullable=False),
         sa.Column("suggested", sa.Integer(), nullable=False),
+        sa.Column("parallel", sa.Integer(), nullable=True),
         sa.Column("halving", sa.JSON(), nullable=True),
         sa.Column("cancel_requested", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),

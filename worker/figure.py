@@ -1,0 +1,108 @@
+"""What every picture shares: palette, sizes of type, title, frame, legend, and the way into a PNG.
+
+Nothing here goes through pyplot or writes rcParams, so no picture depends on one drawn before: the same input
+gives the same bytes.
+"""
+
+import io
+import unicodedata
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
+
+MARGIN = 0.35  # inches beside a title and beside what stands under it
+MAX_TITLE = 80
+
+# Blue and vermilion stay apart for every kind of colour vision: Okabe and Ito, "Color Universal Design", 2008.
+BLUE, PALE_BLUE, VERMILION = "#0072b2", "#a6cee3", "#d55e00"
+INK, GREY, FAINT, GRID, TINT = "#1f2933", "#616e7c", "#b8c0c8", "#e4e7eb", "#dcebf5"
+SMALL, NORMAL, LARGE = 9, 11, 15
+
+
+def titled(title: str, width: float, height: float, dpi: int = 150, size: float = LARGE) -> Figure:
+    """Open a figure of `width` x `height` inches under its title, which shrinks until it fits."""
+    figure = Figure((width, height), dpi=dpi, facecolor="white")
+    FigureCanvasAgg(figure)
+    font = FontProperties(weight="bold", size=size)
+    heading = figure.text(
+        MARGIN / width,
+        1 - MARGIN * size / LARGE / height,
+        drawable(title, font),
+        fontproperties=font,
+        color=INK,
+        va="center",
+        parse_math=False,
+    )
+    room = figure.bbox.width - 2 * MARGIN * dpi
+    while heading.get_window_extent().width > room:
+        size *= 0.95
+        heading.set_fontsize(size)
+    return figure
+
+
+def notice(sentence: str, title: str) -> bytes:
+    """Draw a picture that says why there is nothing to draw."""
+    figure = titled(title, width=10, height=5.8)
+    figure.text(0.5, 0.5, sentence, ha="center", va="center", fontsize=LARGE, color=GREY)
+    return png(figure)
+
+
+def plain(axes: Axes, xlabel: str, ylabel: str) -> None:
+    """Label the axes, and leave nothing of their frame but what measures something."""
+    axes.set_xlabel(xlabel, fontsize=NORMAL, color=INK, labelpad=6)
+    axes.set_ylabel(ylabel, fontsize=NORMAL, color=INK, labelpad=8)
+    axes.tick_params(which="both", length=0, labelsize=SMALL, labelcolor=GREY, pad=6)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_axisbelow(True)
+
+
+def gridded(axes: Axes, xlabel: str, ylabel: str) -> None:
+    """Label the axes and rule them."""
+    plain(axes, xlabel, ylabel)
+    axes.spines[["left", "bottom"]].set_color(GREY)
+    axes.grid(color=GRID, linewidth=0.8)
+
+
+def legend(axes: Axes) -> None:
+    """Set the legend in one row between title and axes, where it covers no data."""
+    axes.legend(
+        loc="lower left",
+        bbox_to_anchor=(0, 1.02),
+        ncols=4,
+        frameon=False,
+        fontsize=SMALL,
+        labelcolor=INK,
+        borderaxespad=0,
+        handlelength=1.6,
+        columnspacing=1.8,
+    )
+
+
+def drawable(text: str, font: FontProperties | None = None, length: int = MAX_TITLE) -> str:
+    """Cut text that anybody may have written to `length` characters that the font can draw."""
+    glyphs = get_font(findfont(font or FontProperties())).get_charmap()
+    kept = (
+        " " if unicodedata.category(character)[0] in "CZ" else character if ord(character) in glyphs else "□"
+        for character in text
+    )
+    line = " ".join("".join(kept).split())
+    return line if len(line) <= length else line[: length - 1].rstrip() + "…"
+
+
+def percent(share: float, decimals: int) -> str:
+    """Write a share of 1 as a percentage."""
+    return f"{100 * share:.{decimals}f} %"
+
+
+def percent_tick(share: float, _position: float) -> str:
+    """Write a share at a tick, with no more digits than it has."""
+    return f"{100 * share:g} %"
+
+
+def png(figure: Figure) -> bytes:
+    """Encode the figure; without the name of its software and a date, equal pictures are equal bytes."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=figure.dpi, metadata={"Software": None})
+    return stream.getvalue()
