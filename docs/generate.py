@@ -16,7 +16,7 @@ from service import app, errors, supervisor, sweeps
 from service.routes import jobs, predict
 from service.settings import Settings
 from service.store import runs
-from worker import draw_sweep, epoch
+from worker import draw_sweep, epoch, sweep_plots
 
 Schema = dict[str, Any]
 
@@ -38,7 +38,7 @@ LIMITS = (
     ("Batches in one job, all epochs together", training.MAX_ITERATIONS),
     ("Jobs in one sweep", sweeps.MAX_JOBS),
     ("Trials whose curves are drawn in one plot of a sweep, the best first", draw_sweep.MAX_CURVES),
-    ("Trials whose final accuracies are drawn in one plot of a sweep, the best first", draw_sweep.MAX_BARS),
+    ("Trials whose final accuracies are drawn in one plot of a sweep, the best first", sweep_plots.MAX_BARS),
     ("Attempts in a row that end without an epoch, before a job is given up", runs.MAX_FRUITLESS_ATTEMPTS),
     ("Validation images kept of a job, for `GET /jobs/{job_id}/examples`", epoch.EXAMPLES),
     ("Wrong fields named in one error", errors.MAX_FAULTS),

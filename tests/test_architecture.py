@@ -15,7 +15,7 @@ HOMES = {
     "celery": {"service/queue.py", "worker/app.py"},
     "fastapi": {"service/app.py", "service/routes"},
     "kombu": {"service/queue.py"},
-    "matplotlib": {"worker/plots.py", "worker/sweep_plots.py"},
+    "matplotlib": {"worker/figure.py", "worker/plots.py", "worker/sweep_plots.py"},
     "optuna": {"worker/suggest.py"},
     "pandas": {"models/history.py"},
     "PIL": {"models/images.py"},

@@ -13,8 +13,7 @@ from service.sweep_spec import SweepSpec
 from worker import sweep_plots
 from worker.sweep_plots import Axis, Bar, Curve
 
-MAX_CURVES = 10
-MAX_BARS = 40
+MAX_CURVES = 100
 
 
 def draw_sweep(sweep_id: str, plot: str, store: Store, artifacts: Artifacts) -> None:
@@ -31,7 +30,7 @@ def draw_sweep(sweep_id: str, plot: str, store: Store, artifacts: Artifacts) -> 
     artifacts.remove(store.files.publish(owner, [file]))
 
 
-def _curves(sweep: Record, _spec: SweepSpec, ranked: Sequence[Standing], store: Store) -> bytes:
+def _curves(sweep: Record, spec: SweepSpec, ranked: Sequence[Standing], store: Store) -> bytes:
     begun = [one for one in ranked if any(job.last_epoch for job in one.jobs)]
     curves = []
     for one in begun[:MAX_CURVES]:
@@ -44,19 +43,19 @@ def _curves(sweep: Record, _spec: SweepSpec, ranked: Sequence[Standing], store: 
                 val=[accuracies[job_id][1] for job_id in job_ids],
             )
         )
-    return sweep_plots.curves(curves, _title("Accuracy", sweep, len(curves), len(begun)))
+    best = f", the best {MAX_CURVES} of {len(begun):,} trials" if len(begun) > MAX_CURVES else ""
+    return sweep_plots.curves(curves, _title("Accuracy", sweep, spec) + best)
 
 
 def _comparison(sweep: Record, spec: SweepSpec, ranked: Sequence[Standing], _store: Store) -> bytes:
     ended = [one for one in ranked if one.succeeded]
-    shown = ended[:MAX_BARS]
     if spec.preset:
-        shown = sorted(shown, key=lambda one: one.trial)
+        ended.sort(key=lambda one: one.trial)
     bars = [
         Bar(one.label, one.reached("train_accuracy"), one.reached("val_accuracy"), _reported(spec, one))
-        for one in shown
+        for one in ended
     ]
-    return sweep_plots.comparison(bars, _title("Final accuracy", sweep, len(shown), len(ended)))
+    return sweep_plots.comparison(bars, _title("Final accuracy", sweep, spec))
 
 
 def _parallel(sweep: Record, spec: SweepSpec, ranked: Sequence[Standing], _store: Store) -> bytes:
@@ -66,7 +65,7 @@ def _parallel(sweep: Record, spec: SweepSpec, ranked: Sequence[Standing], _store
         for name in spec.varied
     ]
     scores = [one.score for one in ended if one.score is not None]
-    return sweep_plots.parallel(axes, scores, _title("Best validation accuracy", sweep, len(ended), len(ended)))
+    return sweep_plots.parallel(axes, scores, f"Best validation accuracy: {_name(sweep)}")
 
 
 _PAINTERS: dict[str, Callable[[Record, SweepSpec, Sequence[Standing], Store], bytes]] = {
@@ -96,6 +95,12 @@ def _is_log(spec: SweepSpec, name: str) -> bool:
     return name in {"learning_rate", "weight_decay", "batch_size"}
 
 
-def _title(what: str, sweep: Record, shown: int, of: int) -> str:
-    title = f"{what}: {sweep.name or sweep.id[:8]}"
-    return f"{title}, the best {shown} of {of} trials" if shown < of else title
+def _title(what: str, sweep: Record, spec: SweepSpec) -> str:
+    """Name the fields whose values are the labels of the trials."""
+    fields = [] if spec.preset or spec.trials else spec.varied
+    by = f", by {', '.join(fields[:3])}{' ...' if len(fields) > 3 else ''}" if fields else ""
+    return f"{what}: {_name(sweep)}{by}"
+
+
+def _name(sweep: Record) -> str:
+    return sweep.name or str(sweep.id)[:8]
