@@ -1,5 +1,6 @@
 """The trials of a sweep, ranked by what their jobs reached. Pure: rows of the record in, figures out."""
 
+import json
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -76,8 +77,8 @@ def _label(spec: SweepSpec, number: int, chosen: dict[str, Any]) -> str:
     """What a plot calls a trial: its own name, or what was chosen for it."""
     if spec.trials is not None and "name" in spec.trials[number - 1]:
         return str(spec.trials[number - 1]["name"])
-    told = "" if spec.preset else ", ".join(f"{name}={written(value)}" for name, value in chosen.items())
-    return told or f"trial {number}"
+    told = "" if spec.preset else ", ".join(written(value) for value in chosen.values())
+    return f"{number}: {told}" if told else f"trial {number}"
 
 
 def best_job(standings: Iterable[Standing]) -> Record | None:
@@ -90,4 +91,6 @@ def written(value: Any) -> str:
     """Write the value of a field briefly: hidden sizes as 100-50."""
     if isinstance(value, list):
         return "-".join(map(str, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:g}"
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,11 +1,13 @@
 """The shape of a sweep on the wire: what varies, over which values, and how often each trial is repeated."""
 
 import math
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from models.spec import LabelValue, Name
+from service.best import BEST
 from service.report import FIELDS, REPORT
 
 KINDS = ("grid", "random", "tpe", "trials", "preset")
@@ -178,8 +180,10 @@ class SweepSpec(_Part):
         description="The trials one by one: for each the fields in which it differs from `base`, and maybe a `name`.",
         examples=[[{"name": "wide", "hidden_sizes": [400]}, {"name": "deep", "hidden_sizes": [50, 50, 50, 50]}]],
     )
-    preset: Literal["report"] | None = Field(
-        default=None, description="`report`: the ten trials of the study that Tenfold grew out of."
+    preset: Literal["report", "best"] | None = Field(
+        default=None,
+        description="`report`: the ten trials of the study that Tenfold grew out of. `best`: one trial, with the "
+        "hyper-parameters that read MNIST best of those that were tried.",
     )
     halving: Halving | None = Field(default=None, description="Stop jobs early that fall behind the others.")
 
@@ -200,13 +204,18 @@ class SweepSpec(_Part):
         if self.grid is not None:
             return math.prod(len(values) for values in self.grid.values())
         search = self.random or self.tpe
-        return search.trials if search else len(self.trials if self.trials is not None else REPORT)
+        return search.trials if search else len(self.trials if self.trials is not None else self.preset_trials)
+
+    @property
+    def preset_trials(self) -> list[Mapping[str, Any]]:
+        """The fields of each trial of the preset."""
+        return [BEST] if self.preset == "best" else [reported.fields for reported in REPORT]
 
     @property
     def varied(self) -> list[str]:
         """The fields in which trials may differ, in the order in which they are first named."""
         if self.preset is not None:
-            return [name for name in FIELDS if name not in self.base]
+            return [name for name in FIELDS if name not in self.base] if self.preset == "report" else []
         named = [self.grid or self.ranges or {}] if self.trials is None else self.trials
         return [name for name in dict.fromkeys(key for fields in named for key in fields) if name != "name"]
 

@@ -178,7 +178,7 @@ def _trial(spec: SweepSpec, standing: Standing) -> TrialView:
 
 
 def _reported(spec: SweepSpec, number: int, ours: dict[str, Spread | None]) -> ReportedView | None:
-    if spec.preset is None or not is_faithful(spec.base):
+    if spec.preset != "report" or not is_faithful(spec.base):
         return None
     report = REPORT[number - 1]
     return ReportedView(

@@ -14,7 +14,6 @@ from pydantic import ValidationError
 
 from models.spec import TrainingSpec
 from service.errors import MAX_FAULTS, Fault, Invalid, pointer, sentence
-from service.report import REPORT
 from service.sweep_spec import Range, SweepSpec
 
 MAX_JOBS = 10_000
@@ -56,7 +55,8 @@ def trial(sweep: SweepSpec, number: int, chosen: Mapping[str, Any]) -> Trial:
     """Make a trial of the values that were chosen for it. Raises ValidationError when no job can have them."""
     name = f"{sweep.name}-{number}" if sweep.name else None
     if sweep.preset:
-        name, chosen = f"report-trial-{number}", {**chosen, **sweep.base}
+        name = f"report-trial-{number}" if sweep.preset == "report" else sweep.preset
+        chosen = {**chosen, **sweep.base}
     first = TrainingSpec.model_validate({"name": name, **sweep.base, **chosen, "labels": sweep.labels})
     others = (
         TrainingSpec.model_validate({**first.model_dump(), "seed": first.seed + nth}) for nth in range(1, sweep.seeds)
@@ -101,7 +101,7 @@ def _choices(sweep: SweepSpec) -> Iterator[dict[str, Any]]:
     elif sweep.trials is not None:
         yield from sweep.trials
     else:
-        yield from (dict(reported.fields) for reported in REPORT)
+        yield from (dict(fields) for fields in sweep.preset_trials)
 
 
 def _too_many(sweep: SweepSpec) -> Iterator[Fault]:

@@ -60,6 +60,12 @@ def test_the_ten_trials_of_the_report_are_those_of_the_report() -> None:
     assert all(reported.train_accuracy > reported.val_accuracy for reported in REPORT)
 
 
+def test_the_best_recipe_is_one_trial_whose_name_is_the_presets() -> None:
+    first, second = specs(preset="best", base={"dataset": "digits", "epochs": 2}, seeds=2)
+    assert (first.name, first.epochs, first.learning_rate_schedule) == ("best", 2, "one_cycle")
+    assert (first.seed, second.seed) == (0, 1)
+
+
 def test_base_has_the_last_word_over_the_report() -> None:
     assert {
         (spec.dataset, spec.epochs) for spec in specs(preset="report", base={"dataset": "digits", "epochs": 2})
