@@ -22,13 +22,13 @@ CLAIMED = 0.99
 ABLATION: dict[str, dict[str, Any]] = {
     "preset": {},
     "no-shift": {"shift_pixels": 0},
-    "no-dropout": {"dropout": 0.0},
-    "no-normalisation": {"architecture": "mlp", "dropout": 0.0},
+    "no-rotation": {"rotation_degrees": 0.0},
+    "with-dropout": {"dropout": 0.2},
+    "no-normalisation": {"architecture": "mlp"},
     "constant-rate": {"learning_rate_schedule": "constant", "learning_rate": 0.001},
-    "no-label-smoothing": {"label_smoothing": 0.0},
-    "no-weight-decay": {"weight_decay": 0.0},
+    "with-label-smoothing": {"label_smoothing": 0.05},
+    "with-weight-decay": {"optimizer": "adamw", "weight_decay": 0.01},
     "smaller": {"hidden_sizes": [256, 256]},
-    "with-rotation": {"rotation_degrees": 8.0},
     "with-averaging": {"ema_decay": 0.999},
     "constant-rate-with-averaging": {
         "learning_rate_schedule": "constant",

@@ -46,10 +46,10 @@ class Linear:
         w_KOI, dw_KOI = weights["weight"], gradients["weight"]
         # Lists of each network's views, made once: making one costs as much as a small product.
         self._outputs = _each(y.value, weights["bias"], x.value, w_KOI.transpose(1, 2))
-        self._weights = _each(dw_KOI, y.gradient.transpose(1, 2), x.value)
+        self._weights = _each(dw_KOI, gradients["bias"], y.gradient.transpose(1, 2), x.value)
         # Nobody asks for the gradient with respect to the images.
         self._inputs = [] if is_first else _each(x.gradient, y.gradient, w_KOI)
-        self._dy_KBO, self._db_KO = y.gradient, gradients["bias"]
+        self._ones_B = torch.ones_like(y.gradient[0, :, 0])
 
     def forward(self) -> None:
         """Fill y."""
@@ -58,9 +58,9 @@ class Linear:
 
     def backward(self) -> None:
         """Fill the gradients of W, b and x."""
-        for dw_OI, dy_OB, x_BI in self._weights:
+        for dw_OI, db_O, dy_OB, x_BI in self._weights:
             torch.mm(dy_OB, x_BI, out=dw_OI)
-        torch.sum(self._dy_KBO, 1, out=self._db_KO)
+            torch.mv(dy_OB, self._ones_B, out=db_O)  # a third of the time of a sum over the batch
         for dx_BI, dy_BO, w_OI in self._inputs:
             torch.mm(dy_BO, w_OI, out=dx_BI)
 
@@ -177,7 +177,7 @@ class CrossEntropy:
         """Give the losses [K]."""
         torch.log_softmax(self._logits.value, 2, out=self._log_probabilities_KBC)
         torch.mul(self._log_probabilities_KBC, self._targets_KBC, out=self._product_KBC)
-        return self._product_KBC.sum((1, 2)).mul_(-1 / self._targets_KBC.shape[1])
+        return self._product_KBC.flatten(1).sum(1).mul_(-1 / self._targets_KBC.shape[1])
 
     def backward(self) -> None:
         """Fill the gradient of the logits."""

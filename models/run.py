@@ -98,6 +98,7 @@ class Run:
         self.network = build(spec, seed=derive_seed(spec.seed, 0, "weights")).to(device)
         self.dropout, self._augmentation = Generator(device), Generator()
         self.order: tuple[Tensor, ...] = ()
+        self._ordered_targets: tuple[Tensor, ...] = ()
         self._targets_NC, self._all_iterations = targets_NC, iterations
         self._layout = Layout.of(self.network)
         self._optimizer = optimizer(spec, torch.zeros(self._layout.size, device=device))
@@ -119,13 +120,15 @@ class Run:
         if self.spec.shuffle:
             seed = derive_seed(self.spec.seed, self._epoch, "order")
             order_N = torch.randperm(examples, generator=Generator().manual_seed(seed))
-        self.order = order_N.to(self._targets_NC.device).split(self.spec.batch_size)
+        order_N = order_N.to(self._targets_NC.device)
+        self.order = order_N.split(self.spec.batch_size)
+        # In their order at once: a batch of them is copied in a fifth of the time that gathering it takes.
+        self._ordered_targets = self._targets_NC.index_select(0, order_N).split(self.spec.batch_size)
 
     def fill(self, batch: int, x_ND: Tensor, x_BD: Tensor, targets_BC: Tensor) -> None:
         """Put the examples of a batch where the stack takes them from."""
-        rows_B = self.order[batch]
-        torch.index_select(x_ND, 0, rows_B, out=x_BD)
-        torch.index_select(self._targets_NC, 0, rows_B, out=targets_BC)
+        torch.index_select(x_ND, 0, self.order[batch], out=x_BD)
+        targets_BC.copy_(self._ordered_targets[batch])
         if self.spec.shift_pixels or self.spec.rotation_degrees:
             augment(x_BD, self.spec, self._augmentation)
 

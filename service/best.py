@@ -9,13 +9,10 @@ from typing import Any
 BEST: Mapping[str, Any] = {
     "architecture": "nmlp",
     "hidden_sizes": [512, 512],
-    "dropout": 0.2,
-    "optimizer": "adamw",
     "learning_rate": 0.003,
     "learning_rate_schedule": "one_cycle",
-    "weight_decay": 0.01,
-    "label_smoothing": 0.05,
     "shift_pixels": 1,
+    "rotation_degrees": 8.0,
     "batch_size": 128,
     "epochs": 12,
 }

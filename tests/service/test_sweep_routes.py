@@ -231,7 +231,7 @@ WRONG: list[tuple[Any, str]] = [
     ({"grid": GRID, "name": "x" * 121}, "/name"),
     ({"trials": []}, "/trials"),
     ({"trials": ["x"]}, "/trials/0"),
-    ({"preset": "best"}, "/preset"),
+    ({"preset": "worst"}, "/preset"),
     ({"random": {"trials": 0, "ranges": {"epochs": {"integer": [1, 2]}}}}, "/random/trials"),
     ({"random": {"trials": 1, "ranges": {}}}, "/random/ranges"),
     ({"random": {"trials": 1, "ranges": {"epochs": {}}}}, "/random/ranges/epochs"),
