@@ -65,7 +65,7 @@ def _parallel(sweep: Record, spec: SweepSpec, ranked: Sequence[Standing], _store
         for name in spec.varied
     ]
     scores = [one.score for one in ended if one.score is not None]
-    return sweep_plots.parallel(axes, scores, f"Best validation accuracy: {_name(sweep)}")
+    return sweep_plots.parallel(axes, scores, f"Best validation accuracy: {_name(sweep, spec)}")
 
 
 _PAINTERS: dict[str, Callable[[Record, SweepSpec, Sequence[Standing], Store], bytes]] = {
@@ -76,7 +76,7 @@ _PAINTERS: dict[str, Callable[[Record, SweepSpec, Sequence[Standing], Store], by
 
 
 def _reported(spec: SweepSpec, standing: Standing) -> tuple[float, float] | None:
-    if not spec.preset or not is_faithful(spec.base):
+    if spec.preset != "report" or not is_faithful(spec.base):
         return None
     report = REPORT[standing.trial - 1]
     return report.train_accuracy, report.val_accuracy
@@ -99,8 +99,8 @@ def _title(what: str, sweep: Record, spec: SweepSpec) -> str:
     """Name the fields whose values are the labels of the trials."""
     fields = [] if spec.preset or spec.trials else spec.varied
     by = f", by {', '.join(fields[:3])}{' ...' if len(fields) > 3 else ''}" if fields else ""
-    return f"{what}: {_name(sweep)}{by}"
+    return f"{what}: {_name(sweep, spec)}{by}"
 
 
-def _name(sweep: Record) -> str:
-    return sweep.name or str(sweep.id)[:8]
+def _name(sweep: Record, spec: SweepSpec) -> str:
+    return spec.name or spec.preset or str(sweep.id)[:8]

@@ -5,6 +5,7 @@ gives the same bytes.
 """
 
 import io
+import textwrap
 import unicodedata
 
 from matplotlib.axes import Axes
@@ -89,6 +90,12 @@ def drawable(text: str, font: FontProperties | None = None, length: int = MAX_TI
     )
     line = " ".join("".join(kept).split())
     return line if len(line) <= length else line[: length - 1].rstrip() + "…"
+
+
+def folded(label: str, width: int, lines: int) -> str:
+    """Break a label that anybody may have written into at most `lines` of `width` characters."""
+    broken = textwrap.wrap(drawable(label), max(width, 6), max_lines=lines, placeholder=" …", break_on_hyphens=False)
+    return "\n".join(broken) or "□"
 
 
 def percent(share: float, decimals: int) -> str:

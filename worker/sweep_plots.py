@@ -1,20 +1,17 @@
-"""Draws the trials of a sweep side by side: arrays in, PNG bytes out.
-
-As in `worker.plots`, nothing depends on a picture drawn before: the same input gives the same bytes.
-"""
+"""Draws the trials of a sweep beside each other: accuracies and chosen values in, PNG bytes out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps, ticker
+from matplotlib import ticker
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
-from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from worker import accuracy_scale
 from worker.figure import (
     BLUE,
     FAINT,
@@ -23,28 +20,43 @@ from worker.figure import (
     MARGIN,
     SMALL,
     VERMILION,
-    drawable,
+    folded,
     gridded,
     legend,
     notice,
     percent,
-    percent_tick,
-    plain,
     png,
     titled,
 )
+from worker.parallel import Axis, parallel
 
-HIGHLIGHTED = 7
-"""So many curves can be told apart; the other trials are grey."""
+__all__ = ["Axis", "Bar", "Curve", "comparison", "curves", "parallel"]
+
+Floats = NDArray[np.float64]
+
+WIDTH = 10.6  # inches
 MAX_BARS = 40
-LABEL = 22  # characters of a trial's name beside its curve or below its bars
-# Okabe and Ito, "Color Universal Design", 2008: told apart by every kind of colour vision.
-PALETTE = (BLUE, VERMILION, "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#1f2933")
+LEVEL_LABELS = 12  # of more bars, each would have too little room
+FEW = 6  # of more trials than there are styles, so many stand out
+
+# Okabe and Ito's without the yellow, which is lost on white, and three more; the shapes tell the nearest apart.
+STYLES = [
+    (BLUE, "o"),
+    (VERMILION, "s"),
+    ("#009e73", "^"),
+    ("#cc79a7", "D"),
+    ("#e69f00", "v"),
+    ("#56b4e9", "P"),
+    (INK, "X"),
+    ("#882255", "<"),
+    ("#999933", ">"),
+    ("#8c6d46", "h"),
+]
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A trial's accuracies after each epoch, one list for each seed; lists may differ in length."""
+    """The accuracies of a trial: one list of epochs for each seed, of any length."""
 
     label: str
     train: Sequence[Sequence[float]]
@@ -53,7 +65,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Bar:
-    """A trial's final accuracies, one for each seed; `reported` are the (training, validation) figures of the study."""
+    """The final accuracies of a trial, one for each seed, and the study's (training, validation) if it tells them."""
 
     label: str
     train: Sequence[float]
@@ -61,219 +73,176 @@ class Bar:
     reported: tuple[float, float] | None
 
 
-@dataclass(frozen=True)
-class Axis:
-    """A hyper-parameter and its value in each trial; numbers are drawn to scale, anything else as categories."""
-
-    name: str
-    values: Sequence[float | str]
-    log: bool
-
-
 def curves(trials: Sequence[Curve], title: str) -> bytes:
-    """Draw all trials' accuracies over the epochs: the mean of the seeds, and the band from lowest to highest.
+    """Draw the accuracies of every trial over its epochs: the mean of the seeds that got so far, and their band.
 
-    Trials come the best first; beyond the first seven they are drawn in grey, without a name.
+    Of more than ten trials the `FEW` with the best mean validation accuracy stand out, and the rest are grey.
     """
-    shown = [trial for trial in trials if any(trial.val)]
-    if not shown:
+    drawn = [(trial, *_seeds(trial.val)) for trial in trials if any(np.isfinite(seed).any() for seed in trial.val)]
+    if not drawn:
         return notice("No epoch has ended yet.", title)
-    figure = titled(title, width=10, height=6.4)
-    axes = figure.add_axes((0.08, 0.13, 0.9, 0.66))
-    gridded(axes, "epoch", "accuracy")
-    lowest = []
-    for rank, trial in reversed(list(enumerate(shown))):
-        named = rank < HIGHLIGHTED
-        color = PALETTE[rank] if named else FAINT
-        width = 1.8 if named else 0.8
-        epochs, low, mean, high = _band(trial.val)
-        lowest.append(min(mean))
-        axes.fill_between(epochs, low, high, color=color, alpha=0.15 if named else 0.08, linewidth=0)
-        label = drawable(trial.label, length=LABEL) if named else "_"
-        axes.plot(epochs, mean, color=color, linewidth=width, label=label, marker="." if len(epochs) < 30 else "")
-        epochs, _, mean, _ = _band(trial.train)
-        axes.plot(epochs, mean, color=color, linewidth=width / 2, linestyle=(0, (4, 2)))
-    # One trial that learns nothing must not press the others together at the top.
-    axes.set_ylim(bottom=max(0.0, float(np.quantile(lowest, 0.1)) - 0.02), top=None)
-    axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True, min_n_ticks=1))
-    axes.yaxis.set_major_formatter(ticker.FuncFormatter(percent_tick))
-    handles, labels = axes.get_legend_handles_labels()
-    axes.legend(handles[::-1], labels[::-1], **_LEGEND)
-    grey = f"; {len(shown) - HIGHLIGHTED:,} more trials in grey" if len(shown) > HIGHLIGHTED else ""
-    told = f"solid: validation, dashed: training; mean of the seeds, band from the lowest to the highest{grey}"
-    figure.text(1 - MARGIN / 10, 0.02, told, ha="right", fontsize=SMALL, color=GREY)
+    drawn.sort(key=lambda one: -np.nanmax(one[1]))
+    told = len(drawn) if len(drawn) <= len(STYLES) else FEW
+    epochs = max(len(mean) for _, mean, *_ in drawn)
+
+    figure = titled(title, width=WIDTH, height=6)
+    axes = figure.add_axes((0.085, 0.105, 0.635, 0.785))
+    gridded(axes, "epoch", "accuracy (logarithmic in the error)")
+    aside = max(0.3, 0.02 * epochs)
+    axes.set_xlim(1 - aside, epochs + aside)
+    axes.xaxis.set_major_locator(ticker.MaxNLocator(nbins=10, steps=[1, 2, 5, 10], integer=True))
+    seen = []
+    for _, mean, *_ in drawn[told:]:
+        seen.append(mean)
+        dot: dict[str, Any] = {"marker": ".", "markersize": 4} if len(mean) == 1 else {}
+        axes.plot(np.arange(1, len(mean) + 1), mean, color=FAINT, linewidth=0.8, alpha=0.7, zorder=1.5, **dot)
+    lines = []
+    for (trial, *validation), (color, marker) in reversed(list(zip(drawn[:told], STYLES, strict=False))):
+        seen += validation
+        if any(np.isfinite(seed).any() for seed in trial.train):
+            training, _, _ = _seeds(trial.train)
+            seen.append(training)
+            dash: dict[str, Any] = {"marker": "_", "markersize": 10} if len(training) == 1 else {}
+            x = np.arange(1, len(training) + 1)
+            axes.plot(x, training, "--", color=color, linewidth=0.9, alpha=0.75, **dash)
+        line = _banded(axes, *validation, color=color, marker=marker, spacing=1 if epochs <= 40 else epochs // 12)
+        lines.append((line, f"{percent(float(np.nanmax(validation[0])), 2)}  {folded(trial.label, 24, 2)}"))
+    lines.reverse()
+    if len(drawn) > told:
+        lines.append((Line2D([], [], color=FAINT), f"{len(drawn) - told:,} others"))
+    accuracy_scale.measure(axes, np.concatenate(seen))
+    _key(figure, axes, lines)
     return png(figure)
 
 
 def comparison(bars: Sequence[Bar], title: str) -> bytes:
-    """Draw the final accuracies of each trial: every seed, their mean, from lowest to highest, and the study's figures.
+    """Draw the final accuracies of each trial: every seed, their mean and range, and what the study reported.
 
-    Trials come the best first; forty are drawn. The axis is that of the logarithm of accuracy to error, on which 97 %
-    and 98 % lie apart though a trial at 55 % is there too.
+    Of more than `MAX_BARS` trials the best by mean validation accuracy are drawn, in the order in which they came.
     """
-    shown = [bar for bar in bars if bar.val][:MAX_BARS]
-    if not shown:
-        return notice("No trial has succeeded yet.", title)
-    width = max(10.0, 2 + 0.42 * len(shown))
-    figure = titled(title, width=width, height=6.4)
-    axes = figure.add_axes((0.8 / width, 0.2, 1 - 1.1 / width, 0.6))
-    gridded(axes, "", "accuracy")
-    axes.set_yscale("logit")
-    for offset, part, color in ((-0.15, "train", BLUE), (0.15, "val", VERMILION)):
-        places, reached = np.arange(len(shown)) + offset, [_open(getattr(bar, part)) for bar in shown]
-        mean = np.array([values.mean() for values in reached])
-        spread = [mean - [values.min() for values in reached], np.array([values.max() for values in reached]) - mean]
-        name = {"train": "training", "val": "validation"}[part]
-        axes.errorbar(
-            places, mean, spread, fmt="o", color=color, markersize=5, elinewidth=1.4, capsize=3, label=f"{name}: mean"
-        )
-        for place, values in zip(places, reached, strict=True):
-            axes.plot(np.full(len(values), place + 0.09), values, ".", color=color, alpha=0.45, markersize=4)
-        marks = [(place, bar.reported[part == "val"]) for place, bar in zip(places, shown, strict=True) if bar.reported]
-        if marks:
-            axes.plot(*zip(*marks, strict=True), "D", color=color, mfc="white", markersize=6, label=f"{name}: report")
-    axes.set_xticks(range(len(shown)), [drawable(bar.label, length=LABEL) for bar in shown], rotation=45, ha="right")
-    for text in axes.get_xticklabels():
-        text.set(parse_math=False, rotation_mode="anchor")
-    axes.set_xlim(-0.6, len(shown) - 0.4)
-    _ticks(axes)
-    axes.legend(**_LEGEND)
-    if len(bars) > len(shown):
-        told = f"the best {len(shown)} of {len(bars):,} trials"
-        figure.text(1 - MARGIN / width, 0.02, told, ha="right", fontsize=SMALL, color=GREY)
+    known = [bar for bar in bars if np.isfinite(bar.val).any()]
+    if not known:
+        return notice("No job has ended yet.", title)
+    best = sorted(range(len(known)), key=lambda i: -_finite(known[i].val).mean())[:MAX_BARS]
+    shown = [known[i] for i in sorted(best)]
+    count = len(shown)
+
+    figure = titled(title, width=WIDTH, height=6.4)
+    if count < len(known):
+        cut = f"the best {count} of {len(known):,} trials"
+        figure.text(1 - MARGIN / WIDTH, 0.875, cut, ha="right", va="bottom", fontsize=SMALL, color=GREY)
+    labels, room, style = _tick_labels([bar.label for bar in shown])
+    axes = figure.add_axes((0.085, room, 0.89, 0.855 - room))
+    gridded(axes, "", "final accuracy (logarithmic in the error)")
+    axes.grid(visible=False, axis="x")
+    dot = 3.5 if count <= LEVEL_LABELS else 2.2
+    for i, bar in enumerate(shown):
+        _spread(axes, i - 0.17, _finite(bar.train), BLUE, dot=dot)
+        _spread(axes, i + 0.17, _finite(bar.val), VERMILION, dot=dot)
+        if bar.reported:
+            axes.plot([i - 0.17, i + 0.17], bar.reported, "D", color=INK, markerfacecolor="none", markersize=2 * dot)
+    accuracy_scale.measure(
+        axes, np.concatenate([_finite([*bar.train, *bar.val, *(bar.reported or ())]) for bar in shown])
+    )
+    half = max(count, 4) / 2 + 0.1  # a lone trial is no wider than one of four
+    axes.set_xlim((count - 1) / 2 - half, (count - 1) / 2 + half)
+    axes.set_xticks(range(count), labels, parse_math=False, color=INK, **style)
+    mean: dict[str, Any] = {"marker": "_", "markersize": 12, "markeredgewidth": 2.5, "linestyle": ""}
+    axes.plot([], [], color=BLUE, label="training, mean", **mean)
+    axes.plot([], [], color=VERMILION, label="validation, mean", **mean)
+    axes.plot([], [], color=GREY, label="seeds and their range", marker=".", linewidth=1)
+    if any(bar.reported for bar in shown):
+        axes.plot([], [], color=INK, label="reported by the study", marker="D", linestyle="", markerfacecolor="none")
+    legend(axes)
     return png(figure)
 
 
-def parallel(axes: Sequence[Axis], values: Sequence[float], title: str) -> bytes:
-    """Draw each trial as a line across its hyper-parameters, coloured by `values`, its validation accuracy."""
-    accuracy = np.asarray(values, dtype=np.float64)
-    known = np.isfinite(accuracy)
-    if not axes or not known.any():
-        return notice(
-            "No trial has succeeded yet." if axes else "No hyper-parameter differs between the trials.", title
-        )
-    places_AN = np.stack([_places(axis) for axis in axes])[:, known]
-    accuracy = accuracy[known]
-    order = np.argsort(accuracy, kind="stable")
-    lines = [np.column_stack([np.arange(len(axes)), places_AN[:, trial]]) for trial in order]
-    if len(axes) == 1:  # a line needs two ends
-        lines = [np.array([[-0.1, line[0, 1]], [0.1, line[0, 1]]]) for line in lines]
+def _seeds(seeds: Sequence[Sequence[float]]) -> tuple[Floats, Floats, Floats]:
+    """Give mean, lowest and highest of the seeds at each epoch that any of them has reached: [epochs] each."""
+    grid = np.full((len(seeds), max(map(len, seeds))), np.nan)
+    for row, seed in zip(grid, seeds, strict=True):
+        row[: len(seed)] = np.where(np.isfinite(seed), seed, np.nan)
+    known = ~np.isnan(grid)
+    count = known.sum(axis=0)
+    blank = np.where(count, 0.0, np.nan)
+    mean = np.where(known, grid, 0).sum(axis=0) / np.maximum(count, 1) + blank
+    return mean, np.where(known, grid, np.inf).min(axis=0) + blank, np.where(known, grid, -np.inf).max(axis=0) + blank
 
-    figure = titled(title, width=10, height=5.8)
-    plot = figure.add_axes((0.08, 0.14, 0.78, 0.68))
-    plain(plot, "", "")
-    plot.spines[["left", "bottom"]].set_visible(False)
-    low = float(accuracy.min())
-    high = max(float(accuracy.max()), low + 1e-9)
-    scale = Normalize(low, high)
-    collection = LineCollection(
-        lines,
-        array=accuracy[order],
-        cmap="cividis",
-        norm=scale,
-        linewidths=1.0,
-        alpha=max(0.1, min(0.9, 80 / len(lines))),
+
+def _banded(
+    axes: Axes, mean: Floats, lowest: Floats, highest: Floats, *, color: str, marker: str, spacing: int
+) -> Line2D:
+    """Draw the mean of seeds [epochs] in their band, with a mark at every epoch that is a multiple of `spacing`."""
+    x = np.arange(1, len(mean) + 1)
+    axes.fill_between(x, lowest, highest, color=color, alpha=0.13, linewidth=0)
+    if len(x) == 1:  # a band of one epoch has no width
+        axes.vlines(x, lowest, highest, color=color, alpha=0.4, linewidth=3)
+    (line,) = axes.plot(
+        x,
+        mean,
+        color=color,
+        linewidth=1.8,
+        marker=marker,
+        markersize=5.5,
+        markeredgecolor="white",
+        markeredgewidth=0.6,
+        markevery=(0 if spacing == 1 or len(x) < spacing else spacing - 1, spacing),
+        zorder=2.5,
     )
-    plot.add_collection(collection)
-    plot.plot(
-        lines[-1][:, 0], lines[-1][:, 1], color=VERMILION, linewidth=2.4, label=f"best: {percent(accuracy.max(), 2)}"
+    return line
+
+
+def _key(figure: Figure, axes: Axes, lines: Sequence[tuple[Line2D, str]]) -> None:
+    """Say beside the axes which line is which trial, and below that what the kinds of line are."""
+    box = axes.legend(
+        [line for line, _ in lines],
+        [label for _, label in lines],
+        title="best validation accuracy, trial",
+        loc="upper left",
+        bbox_to_anchor=(1.03, 1),
+        frameon=False,
+        fontsize=SMALL,
+        labelcolor=INK,
+        borderaxespad=0,
+        borderpad=0,
+        handlelength=1.8,
+        labelspacing=0.75,
+        title_fontsize=SMALL,
+        alignment="left",
     )
-    plot.set_xlim(-0.3, len(axes) - 0.7)
-    plot.set_ylim(-0.05, 1.05)
-    plot.set_yticks([])
-    plot.set_xticks(range(len(axes)), [drawable(axis.name, length=LABEL) for axis in axes])
-    for number, axis in enumerate(axes):
-        plot.axvline(number, color=GREY, linewidth=0.8, zorder=0)
-        for place, text in _scale(axis):
-            plot.text(
-                number + 0.02,
-                place,
-                drawable(text, length=LABEL),
-                fontsize=SMALL,
-                color=INK,
-                va="center",
-                parse_math=False,
-            )
-    legend(plot)
-    bar = figure.add_axes((0.9, 0.14, 0.015, 0.68))
-    colors = colormaps["cividis"](np.linspace(0, 1, 256))[:, None]
-    bar.imshow(colors, origin="lower", aspect="auto", extent=(0.0, 1.0, low, high))
-    plain(bar, "", "validation accuracy")
-    bar.set_xticks([])
-    bar.yaxis.tick_right()
-    bar.yaxis.set_label_position("right")
-    bar.yaxis.set_major_locator(ticker.MaxNLocator(6))
-    bar.yaxis.set_major_formatter(ticker.FuncFormatter(percent_tick))
-    left_out = np.count_nonzero(~known)
-    told = f"{len(lines):,} trials" + (f"; left out, without a result: {left_out:,}" if left_out else "")
-    figure.text(1 - MARGIN / 10, 0.02, told, ha="right", fontsize=SMALL, color=GREY)
-    return png(figure)
+    box.get_title().set_color(GREY)
+    for text in box.get_texts():
+        text.set_parse_math(False)
+    note = "solid: validation, mean of the seeds\ndashed: training, mean of the seeds\nband: lowest to highest seed"
+    figure.text(0.739, 0.105, note, fontsize=SMALL, color=GREY, va="bottom", linespacing=1.5)
 
 
-_LEGEND: dict[str, Any] = {
-    "loc": "lower left",
-    "bbox_to_anchor": (0, 1.02),
-    "ncols": 4,
-    "frameon": False,
-    "fontsize": SMALL,
-    "labelcolor": INK,
-    "borderaxespad": 0,
-    "handlelength": 1.6,
-    "columnspacing": 1.8,
-}
+def _spread(axes: Axes, x: float, values: Floats, color: str, *, dot: float) -> None:
+    """Draw the final accuracies of seeds: their range, themselves as dots, and their mean."""
+    if not len(values):
+        return
+    axes.plot([x, x], [values.min(), values.max()], color=color, linewidth=1, alpha=0.6)
+    axes.plot([x - 0.15, x + 0.15], [values.mean()] * 2, color=color, linewidth=2.5, solid_capstyle="butt")
+    aside = (np.arange(len(values)) - (len(values) - 1) / 2) * min(0.04, 0.16 / len(values))
+    axes.plot(x + aside, values, "o", color=color, markersize=dot, markeredgecolor="white", markeredgewidth=dot / 7)
 
 
-def _band(seeds: Sequence[Sequence[float]]) -> tuple[NDArray[np.int64], list[float], list[float], list[float]]:
-    """Give the epochs, and the lowest, mean and highest of the seeds that came so far."""
-    columns = [[value for value in column if value is not None] for column in zip_longest(*seeds)]
-    means = [sum(column) / len(column) for column in columns]
-    return (
-        np.arange(1, len(columns) + 1),
-        [min(column) for column in columns],
-        means,
-        [max(column) for column in columns],
-    )
+def _tick_labels(labels: Sequence[str]) -> tuple[list[str], float, dict[str, Any]]:
+    """Give the labels of bars, what they take of a figure's height, and their style.
+
+    They are folded to the width each bar has; where that is too narrow, they are turned by 90 degrees.
+    """
+    width = 110 // len(labels)
+    level = [folded(label, width, 4) for label in labels]
+    whole = all(len(word) <= width for label in labels for word in label.split())
+    if whole and len(labels) <= LEVEL_LABELS and not any(label.endswith("…") for label in level):
+        return level, 0.06 + 0.025 * max(label.count("\n") + 1 for label in level), {}
+    lines = 3 if len(labels) <= LEVEL_LABELS else 2 if len(labels) <= 20 else 1
+    turned = [folded(label, 28, lines) for label in labels]
+    longest = max(len(line) for label in turned for line in label.split("\n"))
+    return turned, 0.06 + 0.0105 * longest, {"rotation": 90, "fontsize": 8, "linespacing": 1.1}
 
 
-def _open(accuracies: Sequence[float]) -> NDArray[np.float64]:
-    """Keep accuracies off 0 and 1, which no logit has."""
-    return np.clip(np.array(accuracies, dtype=np.float64), 1e-4, 1 - 1e-4)
-
-
-def _ticks(axes: Axes) -> None:
-    low, high = axes.get_ylim()
-    marks = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 0.999)
-    axes.set_yticks([mark for mark in marks if low <= mark <= high] or [(low + high) / 2])
-    axes.set_yticks([], minor=True)
-    axes.yaxis.set_major_formatter(ticker.FuncFormatter(percent_tick))
-
-
-def _places(axis: Axis) -> NDArray[np.float64]:
-    """Place the values of an axis between 0 and 1."""
-    numbers = _numbers(axis)
-    low, high = numbers.min(), numbers.max()
-    return (numbers - low) / (high - low) if high > low else np.full(len(numbers), 0.5)
-
-
-def _numbers(axis: Axis) -> NDArray[np.float64]:
-    categories = _categories(axis)
-    if categories:
-        return np.array([categories.index(str(value)) for value in axis.values], dtype=np.float64)
-    numbers = np.array(axis.values, dtype=np.float64)
-    return np.log10(numbers) if axis.log and (numbers > 0).all() else numbers
-
-
-def _categories(axis: Axis) -> list[str]:
-    """Give the values in order if they are not all numbers."""
-    if all(isinstance(value, int | float) for value in axis.values):
-        return []
-    return sorted({str(value) for value in axis.values})
-
-
-def _scale(axis: Axis) -> list[tuple[float, str]]:
-    """Give a few places along an axis, with what stands there."""
-    places, values = _places(axis), axis.values
-    chosen = dict(sorted(zip(places.tolist(), values, strict=True), key=lambda pair: pair[0]))
-    if len(chosen) > 12:
-        chosen = {place: chosen[place] for place in (min(chosen), max(chosen))}
-    return [(place, value if isinstance(value, str) else f"{value:.4g}") for place, value in chosen.items()]
+def _finite(values: Sequence[float]) -> Floats:
+    numbers = np.array(values, dtype=np.float64)
+    return numbers[np.isfinite(numbers)]
