@@ -26,7 +26,10 @@ check: $(VENV)/dev  ## Lint, format, types, dependencies, containers.
 	$(BIN)/hadolint Dockerfile
 
 bench: $(VENV)/bench  ## Run every bench; each prints machine, versions, n, median and spread.
-	@for bench in bench/train.py bench/overhead.py bench/trials.py; do $(BIN)/python $$bench || exit 1; done
+	@for bench in train sweep trials overhead memory instructions best; do $(BIN)/python -m bench.$$bench || exit 1; done
+
+report: $(VENV)/run  ## Train the study's ten trials through the service, and write docs/report.md.
+	$(BIN)/python -m bench.report
 
 clean:  ## Remove what was installed and what the demo left; .tenfold, the state of `make up`, stays.
 	rm -rf $(VENV) demo
@@ -45,6 +48,9 @@ $(VENV)/dev: pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) --editable '.[dev]'
 	@touch $@ $(VENV)/run
 
-$(VENV)/bench: $(VENV)/run
+$(VENV)/bench: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing; torch is large, the first time takes some minutes ..."
+	$(INSTALL) --editable '.[bench]'
+	@touch $@ $(VENV)/run
 
-.PHONY: help demo up test check bench clean
+.PHONY: help demo up test check bench report clean

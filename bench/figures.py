@@ -5,14 +5,15 @@ import platform
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
+from math import inf
 from pathlib import Path
 from statistics import median
 
 
-def circumstances(*, threads: int) -> str:
-    """Give the lines about date, machine, load and versions that stand above a result."""
+def circumstances(*, threads: int, rivals: Sequence[str] = ()) -> str:
+    """Give the lines about date, machine, load and versions that stand above a result; `rivals` are packages."""
     ram = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
-    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "torchvision", "tenfold"))
+    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "torchvision", "tenfold", *rivals))
     return (
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, load average before the start {os.getloadavg()[0]:.2f}\n"
         f"{_processor()}, {os.cpu_count()} cores, {ram:.1f} GiB RAM, {platform.system()} {platform.release()}\n"
@@ -23,6 +24,17 @@ def circumstances(*, threads: int) -> str:
 def spread(values: Sequence[float], digits: int = 2) -> str:
     """Give "median (least to greatest)"."""
     return f"{median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+
+
+def met(holds: bool) -> str:
+    """Say of a claim "met" or "NOT met"."""
+    return "met" if holds else "NOT met"
+
+
+def verdict(claim: str, values: Sequence[float], *, at_least: float = -inf, at_most: float = inf) -> str:
+    """Say whether a claim is met by the median of a figure, and in how many rounds."""
+    middle, rounds = median(values), sum(at_least <= value <= at_most for value in values)
+    return f"claim {met(at_least <= middle <= at_most)}: {claim}, by the median; in {rounds} of {len(values)} rounds"
 
 
 def _processor() -> str:

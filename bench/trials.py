@@ -1,4 +1,4 @@
-"""Claim: the study's ten trials, 61 epochs with evaluations and plots, take the service at most 1/30 of the study's way.
+"""Claim: the study's ten trials, 61 epochs with evaluations and plots, take us at most 1/30 of the study's time.
 
 The service is started anew, with a training process for each core, and gets one request: the preset "report". Its time
 counts from that request to the last byte of the last plot, with the loading of the data set. The study's way (see
