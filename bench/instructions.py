@@ -37,7 +37,6 @@ from models.tuning import use_threads
 CLAIMED = 0.65
 WARM_UP, SHORT, LONG = 5, 5, 15
 """Steps before the first look, and those of a look."""
-TOGETHER = 5
 
 SPEC = TrainingSpec(hidden_sizes=(100, 50), batch_size=64, epochs=1)
 
@@ -49,14 +48,12 @@ class _Over(Exception):  # noqa: N818
     """All looks are done."""
 
 
-def by_us(split: Split, before_step: BeforeStep, *, networks: int) -> None:
-    def should_stop(network: int) -> bool:
-        if network == 0:
-            before_step()
+def by_us(split: Split, before_step: BeforeStep) -> None:
+    def should_stop(_network: int) -> bool:
+        before_step()
         return False
 
-    specs = [SPEC.model_copy(update={"seed": seed}) for seed in range(networks)]
-    for _ in train(specs, split, should_stop=should_stop):
+    for _ in train([SPEC], split, should_stop=should_stop):
         pass
 
 
@@ -72,13 +69,8 @@ def by_torch(split: Split, before_step: BeforeStep) -> None:
         optimizer.step()
 
 
-TORCH, OURS, OURS_TOGETHER = "autograd, torch.optim.Adam", "models.training.train", f"the same, {TOGETHER} together"
-NETWORKS = {TORCH: 1, OURS: 1, OURS_TOGETHER: TOGETHER}
-SIDES: Mapping[str, Callable[[Split, BeforeStep], None]] = {
-    TORCH: by_torch,
-    OURS: partial(by_us, networks=1),
-    OURS_TOGETHER: partial(by_us, networks=TOGETHER),
-}
+TORCH, OURS = "autograd, torch.optim.Adam", "models.training.train"
+SIDES: Mapping[str, Callable[[Split, BeforeStep], None]] = {TORCH: by_torch, OURS: by_us}
 
 
 def run_watched(rounds: int) -> None:
@@ -121,7 +113,7 @@ def tell_valgrind(*words: str) -> None:
 
 
 def count(rounds: int) -> dict[str, list[float]]:
-    """Give for each side the instructions of a step of one network, by round."""
+    """Give for each side the instructions of a step, by round."""
     with tempfile.TemporaryDirectory() as folder:
         valgrind = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={folder}/out"]
         program = [sys.executable, "-m", "bench.instructions", "--watched", "--rounds", str(rounds)]
@@ -136,10 +128,7 @@ def count(rounds: int) -> dict[str, list[float]]:
             raise SystemExit(f"valgrind could not run the bench:\n{done.stderr}")
         totals = [total(Path(folder, f"out.{number + 1}")) for number in range(2 * rounds * len(SIDES))]
     differences = [(totals[place + 1] - totals[place]) / (LONG - SHORT) for place in range(0, len(totals), 2)]
-    return {
-        name: [steps / NETWORKS[name] for steps in differences[place * rounds : (place + 1) * rounds]]
-        for place, name in enumerate(SIDES)
-    }
+    return {name: differences[place * rounds : (place + 1) * rounds] for place, name in enumerate(SIDES)}
 
 
 def total(dump: Path) -> int:
@@ -165,7 +154,7 @@ def main() -> None:
         flush=True,
     )
     instructions = count(asked.rounds)
-    print("million instructions of a step of one network, and share of torch's; median (least to greatest)")
+    print("million instructions of a step, and share of torch's; median (least to greatest)")
     for name, values in instructions.items():
         share = median(values) / median(instructions[TORCH])
         print(f"  {name:28}{spread([value / 1e6 for value in values], 3):30}{share:.3f}")
