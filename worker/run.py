@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from models import data, training, tuning
 from models.checkpoints import Checkpoint, unpack
 from models.device import choose, is_out_of_memory, require_fast
@@ -42,7 +44,9 @@ def run(
         return
     try:
         with Lease(store.runs, claims, settings) as lease:
-            _Run(lease, store, artifacts, settings, trainer).train(claims)
+            run = _Run(lease, store, artifacts, settings, trainer)
+            if sound := [claim for claim in claims if run.is_sound(claim)]:
+                run.train(sound)
     except DatabaseError as error:
         # No fault of the jobs'. Nothing more is written; once the leases have expired, another attempt goes on.
         _logger.warning("%d job(s) lost the database: %s", len(claims), cause(error))
@@ -57,6 +61,15 @@ class _Run:
     trainer: Callable[..., Iterator[Record]]
     behind: set[str] = field(default_factory=set)
     """Jobs that others of their sweep have left too far behind to go on."""
+
+    def is_sound(self, claim: Claim) -> bool:
+        """Whether the spec is still one that this version trains; if not, the job fails, and not those beside it."""
+        try:
+            TrainingSpec.model_validate(claim.spec)
+        except ValidationError as error:
+            self._fail(claim, error)
+            return False
+        return True
 
     def train(self, claims: Sequence[Claim]) -> None:
         """Train jobs together; what goes wrong with all of them is told on the record of each."""

@@ -192,6 +192,18 @@ def test_a_job_that_diverges_fails_alone_among_those_it_is_trained_with(
     assert "diverged at epoch" in found(store, diverging).error["message"]
 
 
+def test_a_spec_that_this_version_does_not_know_fails_alone(
+    store: Store, artifacts: Artifacts, settings: Settings
+) -> None:
+    sound, strange = submit(store), submit(store)
+    spec = {**found(store, strange).spec, "momentum": 2.0}
+    with store.database.writer.begin() as connection:
+        connection.execute(update(jobs).where(jobs.c.id == strange).values(spec=spec))
+    run(sound, store, artifacts, settings, owner="worker")
+    assert (found(store, sound).state, found(store, strange).state) == ("succeeded", "failed")
+    assert "momentum" in found(store, strange).error["message"]
+
+
 def test_a_job_taken_from_a_group_is_written_to_no_more_and_the_others_go_on(
     store: Store, artifacts: Artifacts, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
