@@ -5,7 +5,7 @@ callgrind, which looks on from one batch to another: what a long look counts mor
 steps that it saw more. Valgrind shows a processor with AVX2 of its own to the program, so that the kernels chosen, and
 with them the counts, can differ from those without it.
 
-Legend of shapes: B examples in a batch, D = 784 pixels.
+Legend of shapes: N examples, B examples in a batch.
 """
 
 import argparse
