@@ -70,7 +70,7 @@ class Range(_Part):
 class RandomSearch(_Part):
     """Trials whose values are drawn at random."""
 
-    trials: int = Field(strict=True, ge=1, description="How many to draw.", examples=[50])
+    trials: int = Field(strict=True, ge=1, le=10_000, description="How many to draw.", examples=[50])
     seed: int = Field(
         default=0, strict=True, ge=0, le=2**32 - 1, description="Seed of what is drawn: the same gives the same trials."
     )

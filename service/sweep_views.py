@@ -215,7 +215,8 @@ def _progress(row: Record, tally: Tally) -> SweepProgress:
         trials_chosen=row.suggested,
         epochs=tally.epochs,
         epochs_done=tally.epochs_done,
-        fraction=round(1 - left / whole, 4),
+        # Without jobs it is being deleted just now.
+        fraction=round(1 - left / whole, 4) if whole else 1.0,
         eta_seconds=eta,
     )
 

@@ -192,8 +192,12 @@ def _place(sweep: SweepSpec, number: int, field: str, chosen: Mapping[str, Any])
 
 
 def _fault(where: Location, detail: str) -> Fault:
-    # The name of a field that does not exist may be as long as the body.
-    return Fault(pointer(("body", *where))[:200], detail)
+    # The name of a field that does not exist may be as long as the body, and hold what is no character.
+    return Fault(_sendable(pointer(("body", *where))[:200]), _sendable(detail))
+
+
+def _sendable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _refuse(faults: Iterable[Fault]) -> None:

@@ -18,7 +18,7 @@ from service.settings import Settings
 from service.store import Store
 from service.store.engine import DatabaseError
 from service.store.workers import Role
-from worker.heart import Heart
+from worker.heart import Heart, ask_for_trials
 
 settings = Settings()
 
@@ -104,8 +104,7 @@ def train(job_ids: list[str]) -> None:
     for job_id in job_ids:
         run(job_id, store(), Artifacts(settings.artifacts), settings, owner=_identity())
         with suppress(DatabaseError):  # then the heart asks
-            for sweep_id in store().sweeps.wanting():
-                doorbell().ask_for_trials(sweep_id)
+            ask_for_trials(store(), doorbell())
 
 
 @app.task(name="tenfold.draw")

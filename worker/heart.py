@@ -60,6 +60,11 @@ def reconcile(store: Store, doorbell: Doorbell, *, ring_again_seconds: float) ->
     unheard = store.runs.unheard(ring_again_seconds)
     if unheard and doorbell.rings_waiting() == 0 and doorbell.ring(unheard):
         store.runs.rung(unheard)
+    ask_for_trials(store, doorbell)
+
+
+def ask_for_trials(store: Store, doorbell: Doorbell) -> None:
+    """Ask for the next trials of sweeps that have room for more, unless errands wait already."""
     wanting = store.sweeps.wanting()
     if wanting and doorbell.errands_waiting() == 0:
         for sweep_id in wanting:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from models import data, training, tuning
 from models.checkpoints import Checkpoint, unpack
-from models.device import choose, is_out_of_memory, require_fast
+from models.device import choose, require_fast
 from models.run import Ended, Epoch, Failed, Record
 from models.spec import TrainingSpec
 from service.artifacts import Artifacts
@@ -37,6 +37,8 @@ def run(
 
     Jobs of equal shape that wait as well are claimed and trained with it.
     """
+    # Before anything is claimed: a worker that lacks the device it was told to use must not fail the jobs of others.
+    device = choose(settings.device)
     claims = store.runs.claim(job_id, owner, most=settings.group_size or tuning.group_size())
     for claim in claims:
         _logger.info("job %s: attempt %d begins after epoch %d", claim.job_id, claim.attempt, claim.last_epoch)
@@ -44,7 +46,7 @@ def run(
         return
     try:
         with Lease(store.runs, claims, settings) as lease:
-            run = _Run(lease, store, artifacts, settings, trainer)
+            run = _Run(lease, store, artifacts, settings, device, trainer)
             if sound := [claim for claim in claims if run.is_sound(claim)]:
                 run.train(sound)
     except DatabaseError as error:
@@ -58,6 +60,7 @@ class _Run:
     store: Store
     artifacts: Artifacts
     settings: Settings
+    device: str
     trainer: Callable[..., Iterator[Record]]
     behind: set[str] = field(default_factory=set)
     """Jobs that others of their sweep have left too far behind to go on."""
@@ -72,37 +75,49 @@ class _Run:
         return True
 
     def train(self, claims: Sequence[Claim]) -> None:
-        """Train jobs together; what goes wrong with all of them is told on the record of each."""
+        """Train jobs of equal shape; what all of them lack is told on the record of each."""
+        spec = TrainingSpec.model_validate(claims[0].spec)
         try:
-            self._train(claims)
+            require_fast(spec.precision, self.device)
+            split = data.prepare(spec, self.settings.data, self._uploaded(spec.dataset))
+        except DatabaseError:
+            raise
+        except Exception as error:
+            _logger.warning("%d job(s) can not be trained here", len(claims), exc_info=True)
+            for claim in claims:
+                self._fail(claim, error)
+        else:
+            self._train_together(claims, split)
+
+    def _train_together(self, claims: Sequence[Claim], split: data.Split) -> None:
+        """Train jobs as one group, and in halves what an error leaves of it, until whose error it is has shown."""
+        try:
+            self._follow(claims, split)
         except DatabaseError:
             raise
         except Exception as error:
             left = [claim for claim in claims if not self.lease.lost(claim)]
-            if len(claims) == 1 or not is_out_of_memory(error):
-                _logger.warning("%d job(s) failed", len(left), exc_info=True)
+            if len(claims) == 1:
                 for claim in left:
                     self._fail(claim, error)
                 return
-            _logger.warning("memory does not suffice for %d jobs at once; they are tried in halves", len(claims))
+            # It may be one job's, or memory that does not suffice for all at once.
+            _logger.warning("%d jobs can not be trained together; they are tried in halves", len(claims), exc_info=True)
         else:
             return
         # Not within the handler: while an error is held, so are the tensors of the frames it passed.
         for half in (left[: len(left) // 2], left[len(left) // 2 :]):
             if half:
-                self.train(half)
+                self._train_together(half, split)
 
-    def _train(self, claims: Sequence[Claim]) -> None:
+    def _follow(self, claims: Sequence[Claim], split: data.Split) -> None:
         specs = [TrainingSpec.model_validate(claim.spec) for claim in claims]
-        device = choose(self.settings.device)
-        require_fast(specs[0].precision, device)
-        split = data.prepare(specs[0], self.settings.data, self._uploaded(specs[0].dataset))
         records = self.trainer(
             specs,
             split,
             resume=[self._resume(claim) for claim in claims],
             should_stop=lambda network: self._should_stop(claims[network]),
-            device=device,
+            device=self.device,
         )
         for record in records:
             claim = claims[record.network]
@@ -172,7 +187,7 @@ class _Run:
             return None
 
     def _fail(self, claim: Claim, error: Exception) -> None:
-        _logger.warning("job %s failed: %s", claim.job_id, error)
+        _logger.warning("job %s failed", claim.job_id, exc_info=error)
         try:
             self.store.runs.fail(claim, {"type": type(error).__name__, "message": str(error)[:2000]})
         except LeaseLostError:

@@ -61,9 +61,8 @@ def suggest(spec: SweepSpec, so_far: Sequence[Standing], *, after: int, count: i
         try:
             trials.append(trial(spec, after + len(trials) + 1, chosen))
         except ValidationError:
-            from optuna.trial import TrialState
-
-            study.tell(asked, state=TrialState.FAIL)
+            # Never told, it counts as a bad one that is under way; told as failed, it would come again and again.
+            continue
         if len(trials) == count:
             break
     return trials

@@ -163,7 +163,7 @@ def _prepared(spec: SweepSpec, parts: Parts) -> SweepSpec:
         detail = "tpe needs Optuna, which is not installed here: pip install 'tenfold[optuna]'; or use random"
         raise Invalid(detail, faults=[Fault("/tpe", detail)])
     slots = parts.store.workers.slots(seconds=3 * parts.settings.heartbeat_seconds)
-    tpe = spec.tpe.model_copy(update={"parallel": spec.tpe.parallel or max(4, 2 * slots)})
+    tpe = spec.tpe.model_copy(update={"parallel": spec.tpe.parallel or min(1000, max(4, 2 * slots))})
     return spec.model_copy(update={"tpe": tpe})
 
 

@@ -109,6 +109,8 @@ class Runs:
     def renew(self, claims: Sequence[Claim]) -> dict[str, bool]:
         """Renew leases; gives for each job that is still held whether it shall be cancelled."""
         with self.database.writer.begin() as connection:
+            # In the order in which a sweep's cancelling locks them, or the two would wait for each other.
+            connection.execute(select(jobs.c.id).where(_are(claims)).order_by(jobs.c.number).with_for_update())
             held = connection.execute(
                 update(jobs)
                 .where(_are(claims))
@@ -196,9 +198,10 @@ class Runs:
         with self.database.writer.begin() as connection:
             for job in connection.execute(select(jobs).where(expired).with_for_update(skip_locked=True)).all():
                 _end_attempt(connection, job.id, job.attempt, "lost")
+                fruitless = 0 if _has_recorded(connection, job) else job.fruitless_attempts + 1
                 if job.cancel_requested:
                     finish(connection, job.id, "cancelled")
-                elif job.fruitless_attempts + 1 >= MAX_FRUITLESS_ATTEMPTS:
+                elif fruitless >= MAX_FRUITLESS_ATTEMPTS:
                     message = f"{MAX_FRUITLESS_ATTEMPTS} workers died or fell silent without finishing an epoch"
                     finish(connection, job.id, "failed", error={"type": "worker_lost", "message": message})
                 else:
@@ -210,7 +213,7 @@ class Runs:
                             owner=None,
                             lease_expires_at=None,
                             rung_at=now_ms(),
-                            fruitless_attempts=jobs.c.fruitless_attempts + 1,
+                            fruitless_attempts=fruitless,
                         )
                     )
                     log_event(connection, job.id, "state", {"state": "queued", "attempt": job.attempt})
@@ -225,8 +228,10 @@ class Runs:
 
     def rung(self, job_ids: Sequence[str]) -> None:
         """Note that the bell was just rung for these jobs."""
+        these = jobs.c.id.in_(job_ids)
         with self.database.writer.begin() as connection:
-            connection.execute(update(jobs).where(jobs.c.id.in_(job_ids)).values(rung_at=now_ms()))
+            connection.execute(select(jobs.c.id).where(these).order_by(jobs.c.number).with_for_update())
+            connection.execute(update(jobs).where(these).values(rung_at=now_ms()))
 
     def _lease_end(self) -> ColumnElement[int]:
         return now_ms() + int(self.lease_seconds * 1000)
@@ -251,6 +256,12 @@ def _hold(connection: Connection, claim: Claim) -> Job:
     if job is None:
         raise LeaseLostError
     return job
+
+
+def _has_recorded(connection: Connection, job: Job) -> bool:
+    """Whether the job's present attempt has finished an epoch."""
+    mine = select(epochs.c.epoch).where(epochs.c.job_id == job.id, epochs.c.attempt == job.attempt).limit(1)
+    return connection.scalar(mine) is not None
 
 
 def _end_attempt(connection: Connection, job_id: str, attempt: int, outcome: str) -> None:

@@ -11,28 +11,18 @@ from models.stack import Stack
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_without_a_gpu_the_processor_is_chosen_and_a_gpu_can_not_be_asked_for() -> None:
-    assert device.choose("auto") == device.choose("cpu") == torch.device("cpu")
+    assert device.choose("auto") == device.choose("cpu") == "cpu"
     with pytest.raises(ValueError, match=r"TENFOLD_DEVICE=cuda.*finds none; set it to cpu"):
         device.choose("cuda")
 
 
 def test_bfloat16_is_refused_where_it_does_not_pay() -> None:
-    cpu = torch.device("cpu")
-    device.require_fast("float32", cpu)
-    if device.bfloat16_gain(cpu) >= 1:
-        device.require_fast("bfloat16", cpu)
+    device.require_fast("float32", "cpu")
+    if device.bfloat16_gain("cpu") >= 1:
+        device.require_fast("bfloat16", "cpu")
     else:
         with pytest.raises(ValueError, match=r"^precision: .* times as long .*; set precision to float32$"):
-            device.require_fast("bfloat16", cpu)
-
-
-def test_memory_that_can_not_be_had_is_told_from_other_errors() -> None:
-    with pytest.raises(RuntimeError) as scarce:
-        torch.empty(2**60)
-    assert device.is_out_of_memory(scarce.value)
-    with pytest.raises(RuntimeError) as other:
-        torch.ones(2) @ torch.ones(3)
-    assert not device.is_out_of_memory(other.value)
+            device.require_fast("bfloat16", "cpu")
 
 
 class EverythingOn(TorchDispatchMode):

@@ -176,6 +176,16 @@ def test_a_job_that_brought_down_a_worker_is_tried_alone(store: Store) -> None:
     assert [claim.job_id for claim in store.runs.claim(None, "worker", most=16)] == [suspect]
 
 
+def test_jobs_that_had_got_on_when_their_worker_died_go_on_together(store: Store) -> None:
+    ids = [submit(store, seed=seed) for seed in range(2)]
+    for held in store.runs.claim(ids[0], "worker", most=16):
+        store.runs.record_epoch(held, epoch(1), [])
+    for job_id in ids:
+        expire(store, job_id)
+    assert sorted(store.runs.release_expired()) == sorted(ids)
+    assert [claim.job_id for claim in store.runs.claim(None, "worker", most=16)] == ids
+
+
 def test_of_several_leases_only_those_still_held_are_renewed(store: Store) -> None:
     held, wanted_no_more, lost = (claim(store, submit(store)) for _ in range(3))
     store.jobs.cancel(wanted_no_more.job_id)
@@ -266,9 +276,10 @@ def test_a_job_that_kills_its_workers_is_given_up_unless_it_gets_on(store: Store
         expire(store, job_id)
         assert store.runs.release_expired() == [job_id]
     store.runs.record_epoch(claim(store, job_id), epoch(1), [])
-    for attempt in range(MAX_FRUITLESS_ATTEMPTS):
-        if attempt:
-            claim(store, job_id)
+    expire(store, job_id)
+    assert store.runs.release_expired() == [job_id]
+    for _ in range(MAX_FRUITLESS_ATTEMPTS):
+        claim(store, job_id)
         expire(store, job_id)
         store.runs.release_expired()
     job = store.jobs.get(job_id)

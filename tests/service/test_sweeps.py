@@ -125,7 +125,9 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"trials": [{"name": "a b"}]}, "/trials/0/name"),
     ({"trials": [{"labels": {}}]}, "/trials/0/labels"),
     ({"trials": [{"dataset": "cifar10"}]}, "/trials/0/dataset"),
-    ({"random": {"trials": MAX_JOBS + 1, "ranges": LOG_RATE}}, "/random"),
+    ({"random": {"trials": MAX_JOBS, "ranges": LOG_RATE}, "seeds": 2}, "/random"),
+    ({"grid": {"\ud800": [1]}}, "/grid/\\ud800"),
+    ({"trials": [{"\ud800": 1}]}, "/trials/0/\\ud800"),
     (
         {"random": {"trials": 2, "ranges": {"learning_rate": {"uniform": [1, 11]}}}},
         "/random/ranges/learning_rate/uniform/1",

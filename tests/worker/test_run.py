@@ -9,7 +9,7 @@ import pytest
 import torch
 from sqlalchemy import update
 
-from models.run import Record
+from models.run import Epoch, Record
 from models.spec import TrainingSpec
 from models.training import train
 from service.artifacts import Artifacts
@@ -78,36 +78,36 @@ def test_a_bell_for_nothing_is_answered_quietly(store: Store, artifacts: Artifac
     run("nobody", store, artifacts, settings, owner="worker")
 
 
-def interrupted(store: Store, artifacts: Artifacts, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> str:
+def interrupted(store: Store, artifacts: Artifacts, settings: Settings) -> str:
     """Let a worker die just after it has recorded its second epoch; its lease has expired."""
 
     class Died(BaseException):
         pass
 
+    def train_and_die(*arguments: Any, **options: Any) -> Iterator[Record]:
+        for record in train(*arguments, **options):
+            yield record
+            if isinstance(record, Epoch) and record.epoch == 2:
+                raise Died
+
     job_id = submit(store)
-    record = type(store.runs).record_epoch
-
-    def record_and_die(*arguments: Any) -> list[str]:
-        superseded = record(*arguments)
-        if arguments[2].epoch == 2:
-            raise Died
-        return superseded
-
-    with monkeypatch.context() as patch:
-        patch.setattr(type(store.runs), "record_epoch", record_and_die)
-        with pytest.raises(Died):
-            run(job_id, store, artifacts, settings, owner="first")
-    with store.database.writer.begin() as connection:
-        connection.execute(update(jobs).where(jobs.c.id == job_id).values(lease_expires_at=now_ms() - 1))
+    with pytest.raises(Died):
+        run(job_id, store, artifacts, settings, owner="first", trainer=train_and_die)
+    expire(store, job_id)
     assert store.runs.release_expired() == [job_id]
     return job_id
 
 
+def expire(store: Store, job_id: str) -> None:
+    with store.database.writer.begin() as connection:
+        connection.execute(update(jobs).where(jobs.c.id == job_id).values(lease_expires_at=now_ms() - 1))
+
+
 def test_a_job_whose_worker_died_goes_on_after_its_last_epoch_with_the_same_bits(
-    store: Store, artifacts: Artifacts, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    store: Store, artifacts: Artifacts, settings: Settings
 ) -> None:
     undisturbed = trained(store, artifacts, settings)
-    job_id = interrupted(store, artifacts, settings, monkeypatch)
+    job_id = interrupted(store, artifacts, settings)
     run(job_id, store, artifacts, settings, owner="second")
     job = found(store, job_id)
     assert (job.state, job.attempt) == ("succeeded", 2)
@@ -120,10 +120,10 @@ def test_a_job_whose_worker_died_goes_on_after_its_last_epoch_with_the_same_bits
 @pytest.mark.parametrize("name", ["last.safetensors", "last.state.safetensors"])
 @pytest.mark.parametrize("damage", ["flipped", "torn", "gone"])
 def test_a_damaged_checkpoint_costs_time_and_no_bits(
-    store: Store, artifacts: Artifacts, settings: Settings, monkeypatch: pytest.MonkeyPatch, name: str, damage: str
+    store: Store, artifacts: Artifacts, settings: Settings, name: str, damage: str
 ) -> None:
     undisturbed = trained(store, artifacts, settings)
-    job_id = interrupted(store, artifacts, settings, monkeypatch)
+    job_id = interrupted(store, artifacts, settings)
     pointer = store.files.get(owner_of(job_id), name)
     assert pointer is not None
     path = artifacts.path(pointer.key)
@@ -150,18 +150,16 @@ def test_a_job_that_can_not_be_trained_fails_with_the_reason(
 
 
 def test_a_job_that_is_cancelled_keeps_what_it_has_learned(
-    store: Store, artifacts: Artifacts, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    store: Store, artifacts: Artifacts, settings: Settings
 ) -> None:
+    def train_and_cancel(*arguments: Any, **options: Any) -> Iterator[Record]:
+        for record in train(*arguments, **options):
+            yield record
+            store.jobs.cancel(job_id)
+
     job_id = submit(store, epochs=1000)
-    record = type(store.runs).record_epoch
-
-    def record_and_cancel(*arguments: Any) -> list[str]:
-        superseded = record(*arguments)
-        store.jobs.cancel(job_id)
-        return superseded
-
-    monkeypatch.setattr(type(store.runs), "record_epoch", record_and_cancel)
-    run(job_id, store, artifacts, settings.model_copy(update={"poll_seconds": 0.01}), owner="worker")
+    quick = settings.model_copy(update={"poll_seconds": 0.01})
+    run(job_id, store, artifacts, quick, owner="worker", trainer=train_and_cancel)
     job = found(store, job_id)
     assert job.state == "cancelled"
     assert 1 <= job.result["epochs"] < 1000
@@ -205,22 +203,57 @@ def test_a_spec_that_this_version_does_not_know_fails_alone(
 
 
 def test_a_job_taken_from_a_group_is_written_to_no_more_and_the_others_go_on(
-    store: Store, artifacts: Artifacts, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    store: Store, artifacts: Artifacts, settings: Settings
 ) -> None:
-    kept_on, taken = submit(store, epochs=8), submit(store, epochs=8, seed=1)
-    look = type(store.runs).look
+    kept_on, taken = submit(store), submit(store, seed=1)
 
-    def look_and_take(*arguments: Any) -> dict[str, bool]:
-        if found(store, taken).last_epoch >= 1 and found(store, taken).state == "running":
-            with store.database.writer.begin() as connection:
-                connection.execute(update(jobs).where(jobs.c.id == taken).values(attempt=jobs.c.attempt + 1))
-        return look(*arguments)
+    def train_and_take(*arguments: Any, **options: Any) -> Iterator[Record]:
+        for record in train(*arguments, **options):
+            yield record
+            if isinstance(record, Epoch) and (record.network, record.epoch) == (1, 2):
+                with store.database.writer.begin() as connection:
+                    connection.execute(update(jobs).where(jobs.c.id == taken).values(attempt=jobs.c.attempt + 1))
 
-    monkeypatch.setattr(type(store.runs), "look", look_and_take)
-    run(kept_on, store, artifacts, settings.model_copy(update={"poll_seconds": 0.01}), owner="worker")
+    run(kept_on, store, artifacts, settings, owner="worker", trainer=train_and_take)
     assert found(store, kept_on).state == "succeeded"
-    assert found(store, taken).state == "running"
-    assert 1 <= found(store, taken).last_epoch < 8
+    assert (found(store, taken).state, found(store, taken).last_epoch) == ("running", 2)
+
+
+def test_an_error_of_one_job_fails_it_alone(store: Store, artifacts: Artifacts, settings: Settings) -> None:
+    ids = [submit(store, seed=seed) for seed in range(5)]
+
+    def train_but_three(specs: list[TrainingSpec], *arguments: Any, **options: Any) -> Iterator[Record]:
+        for record in train(specs, *arguments, **options):
+            if specs[record.network].seed == 3 and isinstance(record, Epoch) and record.epoch == 2:
+                raise KeyError("a checkpoint that does not fit")
+            yield record
+
+    run(ids[0], store, artifacts, settings, owner="worker", trainer=train_but_three)
+    states = [found(store, job_id).state for job_id in ids]
+    assert states == ["succeeded", "succeeded", "succeeded", "failed", "succeeded"]
+    undisturbed = trained(store, artifacts, settings, seed=4)
+    assert found(store, ids[4]).weights_sha256 == undisturbed.weights_sha256
+    assert [row.epoch for row in store.jobs.epochs(ids[4])] == [1, 2, 3, 4]
+
+
+def test_jobs_whose_recorded_shape_is_not_their_own_are_trained_all_the_same(
+    store: Store, artifacts: Artifacts, settings: Settings
+) -> None:
+    ids = [submit(store), submit(store, hidden_sizes=(9,))]
+    with store.database.writer.begin() as connection:
+        connection.execute(update(jobs).values(shape="another version's"))
+    run(ids[0], store, artifacts, settings, owner="worker")
+    assert {found(store, job_id).state for job_id in ids} == {"succeeded"}
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_worker_without_the_device_it_was_told_to_use_takes_no_job(
+    store: Store, artifacts: Artifacts, settings: Settings
+) -> None:
+    job_id = submit(store)
+    with pytest.raises(ValueError, match="TENFOLD_DEVICE=cuda"):
+        run(job_id, store, artifacts, settings.model_copy(update={"device": "cuda"}), owner="worker")
+    assert (found(store, job_id).state, found(store, job_id).attempt) == ("queued", 0)
 
 
 def test_a_group_that_memory_does_not_suffice_for_is_tried_in_halves_and_a_job_that_it_is_too_small_for_fails(
