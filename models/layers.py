@@ -17,6 +17,8 @@ from torch import Generator, Tensor
 
 _EPSILON = 1e-5  # as in nn.LayerNorm
 
+_log_softmax_backward = torch.ops.aten._log_softmax_backward_data.out
+
 Tensors = Mapping[str, Tensor]
 """The parameters of a layer, [K, *shape], by the names that its module has for them."""
 
@@ -166,24 +168,29 @@ class ReLU:
 
 
 class CrossEntropy:
-    """Mean over a batch of the cross-entropy between targets (probabilities, [K, B, C]) and the softmax of logits."""
+    """Mean over a batch of the cross-entropy between targets (probabilities) and the softmax of logits.
 
-    def __init__(self, logits: Signal, targets_KBC: Tensor) -> None:
-        self._logits, self._targets_KBC = logits, targets_KBC
-        self._log_probabilities_KBC = torch.empty_like(targets_KBC)
-        self._product_KBC = torch.empty_like(targets_KBC)
+    Targets come as the gradient of the loss with respect to the log-probabilities, [B, C] for each network: minus the
+    probabilities, divided by B. The loss is the product of the two, and nothing is left to scale in a step.
+    """
 
-    def forward(self) -> Tensor:
-        """Give the losses [K]."""
+    def __init__(self, logits: Signal, log_probabilities_KBC: Tensor) -> None:
+        self._logits, self._log_probabilities_KBC = logits, log_probabilities_KBC
+        self._all_log_probabilities = [its_BC.view(-1) for its_BC in log_probabilities_KBC]
+        self._each = _each(log_probabilities_KBC, logits.gradient)
+
+    def forward(self, targets: Sequence[Tensor]) -> list[Tensor]:
+        """Give the loss of each network."""
         torch.log_softmax(self._logits.value, 2, out=self._log_probabilities_KBC)
-        torch.mul(self._log_probabilities_KBC, self._targets_KBC, out=self._product_KBC)
-        return self._product_KBC.flatten(1).sum(1).mul_(-1 / self._targets_KBC.shape[1])
+        return [
+            torch.dot(log_probabilities, targets_BC.view(-1))
+            for log_probabilities, targets_BC in zip(self._all_log_probabilities, targets, strict=True)
+        ]
 
-    def backward(self) -> None:
+    def backward(self, targets: Sequence[Tensor]) -> None:
         """Fill the gradient of the logits."""
-        gradient_KBC = self._logits.gradient
-        torch.exp(self._log_probabilities_KBC, out=gradient_KBC)
-        gradient_KBC.sub_(self._targets_KBC).mul_(1 / self._targets_KBC.shape[1])
+        for targets_BC, (log_probabilities_BC, gradient_BC) in zip(targets, self._each, strict=True):
+            _log_softmax_backward(targets_BC, log_probabilities_BC, 1, targets_BC.dtype, out=gradient_BC)
 
 
 def _each(*tensors: Tensor) -> list[tuple[Tensor, ...]]:

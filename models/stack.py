@@ -83,13 +83,13 @@ class Stack:
 
 
 class Batch:
-    """B examples for each network: put them into `images` ([B, D] each) and `targets` ([B, C]), then `step`."""
+    """B examples for each network: put them into `images` ([B, D] each), then `step`."""
 
     def __init__(self, stack: Stack, size: int) -> None:
         self._shape = (len(stack.networks), size)
         self._like = stack.weights_KP
-        x, targets_KBC = Signal(self._buffer(PIXELS), self._like), self._buffer(CLASSES)
-        self.images, self.targets = x.value.unbind(), targets_KBC.unbind()
+        x = Signal(self._buffer(PIXELS), self._like)
+        self.images = x.value.unbind()
         self._layers: list[Layer] = []
         weights, gradients = stack.layout.views(stack.weights_KP), stack.layout.views(stack.gradients_KP)
         for name, module in stack.networks[0].named_children():
@@ -113,17 +113,20 @@ class Batch:
                     pass
                 case _:
                     raise TypeError(f"there is no stacked form of {type(module).__name__}")
-        self._loss = CrossEntropy(x, targets_KBC)
+        self._loss = CrossEntropy(x, self._buffer(CLASSES))
 
-    def step(self) -> Tensor:
-        """Pass the examples forward and back: fills the stack's gradients, gives the mean losses [K]."""
+    def step(self, targets: Sequence[Tensor]) -> list[Tensor]:
+        """Pass the examples forward and back: fills the stack's gradients, gives each network's mean loss.
+
+        `targets` are as CrossEntropy takes them.
+        """
         for layer in self._layers:
             layer.forward()
-        losses_K = self._loss.forward()
-        self._loss.backward()
+        losses = self._loss.forward(targets)
+        self._loss.backward(targets)
         for layer in reversed(self._layers):
             layer.backward()
-        return losses_K
+        return losses
 
     def _buffer(self, units: int) -> Tensor:
         networks, size = self._shape

@@ -97,10 +97,10 @@ def _stack(runs: Sequence[Run]) -> Stack | None:
 def _step(stack: Stack, runs: Sequence[Run], number: int, x_ND: Tensor) -> None:
     """Do one step with each network's own batch of this number."""
     batch = stack.batch(len(runs[0].order[number]))
-    for run, x_BD, targets_BC in zip(runs, batch.images, batch.targets, strict=True):
-        run.fill(number, x_ND, x_BD, targets_BC)
-    losses_K = batch.step()
-    for run, (weights_P, gradients_P), loss in zip(runs, stack.rows, losses_K.unbind(), strict=True):
+    for run, x_BD in zip(runs, batch.images, strict=True):
+        run.fill(number, x_ND, x_BD)
+    losses = batch.step([run.targets[number] for run in runs])
+    for run, (weights_P, gradients_P), loss in zip(runs, stack.rows, losses, strict=True):
         run.step(weights_P, gradients_P, loss)
 
 
