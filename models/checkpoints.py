@@ -25,7 +25,7 @@ class Checkpoint:
 
     `weights` are the network's tensors by name, `state` those that training needs beside them, by "kind.name": the
     optimiser's, and the weights themselves where `weights` are averages. What is random needs no state: it is derived
-    from (seed, epoch).
+    from (seed, epoch). One of epoch 0 gives a run its first weights, and nothing else.
     """
 
     epoch: int
@@ -69,6 +69,15 @@ def unpack(weights: bytes, state: bytes) -> Checkpoint:
         return Checkpoint(**_about(state), weights=load(weights), state=load(state))
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"this is no checkpoint: {error}") from error
+
+
+def unpack_weights(weights: bytes) -> dict[str, Tensor]:
+    """Read back the tensors that `pack_weights` wrote; raises ValueError for anything else."""
+    try:
+        tensors: dict[str, Tensor] = load(weights)
+    except SafetensorError as error:
+        raise ValueError(f"these are no weights: {error}") from error
+    return tensors
 
 
 def _about(state: bytes) -> dict[str, Any]:

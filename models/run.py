@@ -198,6 +198,9 @@ class Run:
     def _resume(self, checkpoint: Checkpoint) -> None:
         network = self._average.network if self._average is not None else self.network
         network.load_state_dict(checkpoint.weights)
+        if checkpoint.epoch == 0:
+            self.network.load_state_dict(checkpoint.weights)
+            return
         with torch.no_grad():
             for name, tensor in self._state().items():
                 tensor.copy_(checkpoint.state[name])

@@ -1,6 +1,8 @@
 """What a client asks for: every hyper-parameter of one training run, with its bounds, default and unit."""
 
+import hashlib
 import itertools
+import json
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field, StringConstraints, ValidationInfo, field_validator
@@ -202,6 +204,16 @@ class TrainingSpec(BaseModel):
         examples=[3],
     )
 
+    max_seconds: float | None = Field(
+        default=None,
+        strict=True,
+        gt=0.0,
+        le=30 * 24 * 3600,
+        description="Stop after so many seconds of training, all attempts together, and succeed with what was learned; "
+        "`null`: never.",
+        examples=[600.0],
+    )
+
     # Fields are validated in the order in which they stand above: what a rule looks back on is known by then, unless
     # it was itself wrong.
 
@@ -234,6 +246,12 @@ class TrainingSpec(BaseModel):
     def parameters(self) -> int:
         """How many numbers the network learns."""
         return parameter_count(self.architecture, self.hidden_sizes)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256, in hexadecimal, of all that decides the weights: equal for specs that differ in name or labels."""
+        deciding = self.model_dump(mode="json", exclude={"name", "labels", "max_seconds"})
+        return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
 
     @property
     def shape(self) -> str:

@@ -7,7 +7,7 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -66,9 +66,15 @@ class Artifacts:
         for key in keys:
             self.path(key).unlink(missing_ok=True)
 
-    def remove_all(self, owner: str) -> None:
-        """Remove all files of an owner that was deleted."""
-        shutil.rmtree(self.folder / owner, ignore_errors=True)
+    def remove_all(self, owner: str, *, keep: Collection[str] = ()) -> None:
+        """Remove all files of an owner that was deleted, but for those with a key that others point to as well."""
+        folder = self.folder / owner
+        if not any(key.startswith(f"{owner}/") for key in keep):
+            shutil.rmtree(folder, ignore_errors=True)
+            return
+        for path in folder.iterdir():
+            if str(path.relative_to(self.folder)) not in keep:
+                path.unlink(missing_ok=True)
 
 
 def _digest(path: Path) -> tuple[str, int]:

@@ -47,6 +47,26 @@ class Client:
         """Cancel a job."""
         return self._json("POST", f"/jobs/{job_id}/cancel")
 
+    def pause(self, job_id: str) -> dict[str, Any]:
+        """Hold a job back, and free its worker."""
+        return self._json("POST", f"/jobs/{job_id}/pause")
+
+    def resume(self, job_id: str) -> dict[str, Any]:
+        """Let a paused job go on."""
+        return self._json("POST", f"/jobs/{job_id}/resume")
+
+    def retry(self, job_id: str) -> dict[str, Any]:
+        """Train a job anew; gives the new job."""
+        return self._json("POST", f"/jobs/{job_id}/retry")
+
+    def verify(self, job_id: str) -> dict[str, Any]:
+        """Train a job anew, to compare the weights; gives the new job."""
+        return self._json("POST", f"/jobs/{job_id}/verify")
+
+    def go_on(self, job_id: str, *, epochs: int, **changes: Any) -> dict[str, Any]:
+        """Train a job for more epochs, or tune it with changed fields of its spec; gives the new job."""
+        return self._json("POST", f"/jobs/{job_id}/continue", json={"epochs": epochs, "changes": changes})
+
     def follow(self, job_id: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield what happens to a job as it happens, as (type, data), until it ends."""
         with connect_sse(self._http, "GET", f"/jobs/{job_id}/events") as source:

@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict, FailFast, Field, StringConstraints
 from typing_extensions import TypeAliasType
 
 from models.spec import TrainingSpec
+from service.store.jobs import How, State, StoppedEarly
 from service.store.jobs import Job as JobRow
-from service.store.jobs import State, StoppedEarly
 
 PLOTS = ("loss", "accuracy", "confusion", "mistakes")
 Plot = Literal["loss", "accuracy", "confusion", "mistakes"]
@@ -58,8 +58,8 @@ class Result(BaseModel):
     seconds: float = Field(description="Seconds of training and evaluation, all epochs together.", examples=[7.2])
     stopped_early: StoppedEarly | None = Field(
         default=None,
-        description="Why a job succeeded before its last epoch: `patience` was spent, or it fell behind in the "
-        "`halving` of its sweep.",
+        description="Why a job succeeded before its last epoch: `patience` was spent, it fell behind in the "
+        "`halving` of its sweep, or its `max_seconds` were over.",
     )
 
 
@@ -70,12 +70,42 @@ class JobError(BaseModel):
     message: str = Field(examples=["training diverged at epoch 1, batch 3: the loss is nan; lower learning_rate"])
 
 
+class Cancellation(BaseModel):
+    """The receipt of a job that was cancelled."""
+
+    how: How = Field(
+        description="`waiting`: no worker had it. `stopped`: its training process left it. `killed`: that did not "
+        "react, and was killed. `worker_lost`: the worker died or fell silent meanwhile."
+    )
+    stopped_at_iteration: int = Field(description="Batches on record.", examples=[1410])
+    latency_ms: int = Field(description="Milliseconds from the request until nothing was trained.", examples=[140])
+
+
+class Origin(BaseModel):
+    """The job from which this one was made."""
+
+    kind: Literal["retry", "verify", "continue", "fine_tune"]
+    job_id: str
+    epoch: int | None = Field(default=None, description="The epoch of that job after which this one goes on.")
+    weights_sha256: str | None = Field(default=None, description="The weights that are to be verified, or begun with.")
+
+
 class Job(BaseModel):
     """A job: a spec, and what became of it."""
 
     id: str = Field(examples=["8a6e0804-2bd0-4672-b79d-d97027f9071a"])
     state: State
     cancel_requested: bool = Field(description="Whether a running job was asked to stop.")
+    pause_requested: bool = Field(description="Whether a running job was asked to be left for now.")
+    cancellation: Cancellation | None
+    origin: Origin | None = Field(description="The job that this one repeats, verifies or goes on from.")
+    verified: bool | None = Field(
+        description="Of a job that verifies another: whether it ended with equal weights; `null` until it has ended."
+    )
+    bit_identical: bool = Field(
+        description="False once the job went on under other circumstances (version of torch, threads, processor): then "
+        "its weights need not be those of a run that nobody disturbed."
+    )
     spec: TrainingSpec
     name: str | None
     labels: dict[str, str]
@@ -100,6 +130,11 @@ class Job(BaseModel):
             id=row.id,
             state=row.state,
             cancel_requested=row.cancel_requested,
+            pause_requested=row.pause_requested,
+            cancellation=row.cancellation,
+            origin=row.origin,
+            verified=_verified(row),
+            bit_identical=row.bit_identical,
             spec=spec,
             name=row.name,
             labels=row.labels,
@@ -118,6 +153,12 @@ class Job(BaseModel):
         )
 
 
+def _verified(row: JobRow) -> bool | None:
+    if row.origin is None or row.origin["kind"] != "verify" or row.state != "succeeded":
+        return None
+    return bool(row.weights_sha256 == row.origin["weights_sha256"])
+
+
 def _progress(row: JobRow, spec: TrainingSpec) -> Progress:
     ended = row.finished_at is not None
     known = row.state == "running" and row.epoch_seconds is not None
@@ -133,7 +174,7 @@ def _links(job_id: str) -> dict[str, str]:
     job = f"/jobs/{job_id}"
     return {
         "self": job,
-        "cancel": f"{job}/cancel",
+        **{action: f"{job}/{action}" for action in ("cancel", "pause", "resume", "retry", "continue", "verify")},
         "metrics": f"{job}/metrics",
         "events": f"{job}/events",
         "checkpoints": f"{job}/checkpoints",
@@ -179,7 +220,7 @@ class Event(BaseModel):
     """Something that happened to a job."""
 
     id: int = Field(description="Grows with time; to be sent back as `Last-Event-ID` or `after`.", examples=[42])
-    type: str = Field(description="`state`, `epoch` or `cancel_requested`.", examples=["epoch"])
+    type: str = Field(description="`state`, `epoch`, `cancel_requested` or `pause_requested`.", examples=["epoch"])
     created_at: datetime
     data: dict[str, Any]
 

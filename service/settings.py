@@ -76,6 +76,11 @@ class Settings(BaseSettings):
         default=5.0, gt=0, description="How often a worker renews its lease and says that it lives."
     )
     poll_seconds: float = Field(default=0.2, gt=0, description="How often a training process asks whether to stop.")
+    kill_after_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        description="A training process that has not left a job so long after it was cancelled or paused is killed.",
+    )
     reconcile_seconds: float = Field(
         default=2.0, gt=0, description="How often expired leases and jobs that nobody heard of are looked for."
     )

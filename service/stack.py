@@ -32,8 +32,8 @@ def worker_parts(settings: Settings) -> list[Part]:
     train = [*_CELERY, *_QUIET, "--hostname", "train@%h", "--queues", "train", "--concurrency", str(settings.workers)]
     errands = [*_CELERY, *_QUIET, "--hostname", "errands@%h", "--queues", "errands", "--pool", "solo"]
     return [
-        # A job that outlasts these seconds is killed, and goes on after its last epoch when a worker is there again.
-        Part(name="train", command=train, is_ready=_at_once, environment=settings.environment(), stop_seconds=8),
+        # Told to stop, it gives its jobs back within a batch; one that outlasts these seconds is killed.
+        Part(name="train", command=train, is_ready=_at_once, environment=settings.environment(), stop_seconds=30),
         Part(name="errands", command=errands, is_ready=_at_once, environment=settings.environment(), stop_seconds=10),
     ]
 

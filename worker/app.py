@@ -5,6 +5,7 @@ for training: drawing, and describing data sets.
 """
 
 import os
+import secrets
 import socket
 from contextlib import suppress
 from functools import cache
@@ -66,9 +67,15 @@ def doorbell() -> Doorbell:
     return Doorbell(settings.broker_url)
 
 
+# By the environment a worker tells its children whose they are. The token tells it from the one before: in a container
+# both have the same host and number.
+_WORKER = "TENFOLD_WORKER"
+
+
 @signals.worker_init.connect
-def _note_main_process(**_: Any) -> None:
+def _name_worker(**_: Any) -> None:
     app.is_main_process = True  # type: ignore[attr-defined]
+    os.environ[_WORKER] = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
 @signals.worker_process_init.connect
@@ -89,11 +96,10 @@ def _prepare_training_process(**_: Any) -> None:
 @signals.worker_ready.connect
 def _start_heart(sender: Any, **_: Any) -> None:
     role: Role = "train" if TRAIN in sender.app.amqp.queues.consume_from else "errands"
-    Heart(store, doorbell(), settings, role=role, worker_id=_identity()).start()
-
-
-def _identity() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}"
+    heart = Heart(store, doorbell(), settings, role=role, worker_id=os.environ[_WORKER])
+    signals.worker_shutting_down.connect(lambda **_: heart.leave(), weak=False)
+    signals.task_received.connect(lambda **_: heart.heard(), weak=False)
+    heart.start()
 
 
 @app.task(name="tenfold.train")
@@ -102,7 +108,9 @@ def train(job_ids: list[str]) -> None:
     from worker.run import run
 
     for job_id in job_ids:
-        run(job_id, store(), Artifacts(settings.artifacts), settings, owner=_identity())
+        owner = f"{os.environ[_WORKER]}/{os.getpid()}"
+        if left := run(job_id, store(), Artifacts(settings.artifacts), settings, owner=owner):
+            doorbell().ring(left)
         with suppress(DatabaseError):  # then the heart asks
             ask_for_trials(store(), doorbell())
 

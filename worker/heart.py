@@ -1,21 +1,31 @@
-"""What a worker's parent process does beside receiving messages: it shows that it lives, and looks after the queue."""
+"""What a worker's parent process does beside receiving messages.
+
+It shows that it lives, and looks after its training processes and after the queue.
+"""
 
 import logging
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 from service.queue import Doorbell
 from service.settings import Settings
 from service.store import Store
 from service.store.engine import DatabaseError, cause
 from service.store.workers import Role
+from worker.watchdog import Watchdog
 
 _logger = logging.getLogger(__name__)
 
+_LOOK_SECONDS = 0.5
+"""How often a worker looks whether its training processes live: the jobs of one that died wait no longer."""
 
-@dataclass(frozen=True)
+
+@dataclass(eq=False)
 class Heart:
     """Beats in a thread for as long as the process lives."""
 
@@ -24,27 +34,92 @@ class Heart:
     settings: Settings
     role: Role
     worker_id: str
+    _leaving: threading.Event = field(default_factory=threading.Event)
+    _killed: set[str] = field(default_factory=set)
+    _seen_at: float = 0.0
+    _reconciled_at: float = 0.0
+    _watchdog: Watchdog = field(default_factory=Watchdog)
 
     def start(self) -> None:
         """Begin to beat."""
         threading.Thread(target=self._beat_for_ever, name="heart", daemon=True).start()
 
+    def leave(self) -> None:
+        """Have the training processes give back what they train; cheap enough for a signal handler."""
+        self._leaving.set()
+
+    def heard(self) -> None:
+        """Note that a message was received."""
+        self._watchdog.heard()
+
     def _beat_for_ever(self) -> None:
         pause = threading.Event()
-        last_seen = 0.0
+        has_left = False
         while True:
             try:
                 # Opened here, and not before: a database that is away for now must not keep the heart from beating.
                 store = self.open_store()
-                if time.monotonic() - last_seen >= self.settings.heartbeat_seconds:
-                    slots = self.settings.workers if self.role == "train" else 0
-                    store.workers.seen(self.worker_id, self.role, slots=slots)
-                    last_seen = time.monotonic()
-                if self.role == "train":
-                    reconcile(store, self.doorbell, ring_again_seconds=self.settings.ring_again_seconds)
+                if self._leaving.is_set() and not has_left:
+                    store.workers.leave(self.worker_id)
+                    has_left = True
+                self._beat(store)
             except DatabaseError as error:
                 _logger.warning("the database did not answer: %s", cause(error))
-            pause.wait(self.settings.reconcile_seconds)
+            if has_left:
+                pause.wait(_LOOK_SECONDS)
+            else:
+                self._leaving.wait(min(_LOOK_SECONDS, self.settings.reconcile_seconds))
+
+    def _beat(self, store: Store) -> None:
+        now = time.monotonic()
+        if now - self._seen_at >= self.settings.heartbeat_seconds:
+            slots = self.settings.workers if self.role == "train" and not self._leaving.is_set() else 0
+            store.workers.seen(self.worker_id, self.role, slots=slots)
+            self._seen_at = now
+        if self.role != "train":
+            return
+        busy = look_after_children(
+            store, self.doorbell, self.worker_id, self._killed, kill_after_seconds=self.settings.kill_after_seconds
+        )
+        if now - self._reconciled_at >= self.settings.reconcile_seconds:
+            reconcile(store, self.doorbell, ring_again_seconds=self.settings.ring_again_seconds)
+            self._reconciled_at = now
+            idle = busy < self.settings.workers and not self._leaving.is_set()
+            if self._watchdog.is_deaf(rings_waiting=self.doorbell.rings_waiting(), idle=idle):
+                _logger.critical("rings wait at the broker and this worker hears none; it ends, to be started anew")
+                # Not by a signal: the event loop that would handle it is what hangs. Its children end with it.
+                os._exit(70)
+
+
+def look_after_children(
+    store: Store, doorbell: Doorbell, worker_id: str, killed: set[str], *, kill_after_seconds: float
+) -> int:
+    """Take jobs back from training processes of this worker that died, and kill those that do not stop when asked.
+
+    Gives how many processes hold jobs; those that were killed are noted in `killed`.
+    """
+    held = store.runs.of_worker(worker_id)
+    for owner, asked_seconds_ago in held.items():
+        number = int(owner.rpartition("/")[2])
+        if not _is_alive(number):
+            waiting = store.runs.release_dead(owner, killed=owner in killed)
+            killed.discard(owner)
+            _logger.warning("training process %d is gone; %d job(s) wait again", number, len(waiting))
+            doorbell.ring(waiting)
+        elif asked_seconds_ago > kill_after_seconds and owner not in killed:
+            _logger.warning("training process %d did not stop in %g s; it is killed", number, kill_after_seconds)
+            killed.add(owner)
+            with suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
+    return len(held)
+
+
+def _is_alive(number: int) -> bool:
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def reconcile(store: Store, doorbell: Doorbell, *, ring_again_seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Claims are kept alive while their jobs train, and it is asked whether the jobs are still wanted."""
+"""Claims are kept alive while their jobs train, and it is asked what is wished of the jobs."""
 
 import logging
 import threading
@@ -9,7 +9,7 @@ from typing import Self
 
 from service.settings import Settings
 from service.store.engine import DatabaseError, cause
-from service.store.runs import Claim, Runs
+from service.store.runs import Claim, Runs, Wish
 
 _logger = logging.getLogger(__name__)
 
@@ -17,15 +17,14 @@ _logger = logging.getLogger(__name__)
 class Lease:
     """Renews claims in a thread, within a `with` block.
 
-    `should_stop` is cheap enough to be asked before every batch: it tells whether a job was cancelled, or its claim is
-    lost. Leases that could not be renewed for two thirds of their time, by this machine's own clock, count as lost: the
-    jobs may soon be another's.
+    `wish` and `lost` are cheap enough to be asked before every batch. Leases that could not be renewed for two thirds
+    of their time, by this machine's own clock, count as lost: the jobs may soon be another's.
     """
 
     def __init__(self, runs: Runs, claims: Sequence[Claim], settings: Settings) -> None:
         self._runs, self._settings = runs, settings
         self._held = {claim.job_id: claim for claim in claims}
-        self._cancelled: set[str] = set()
+        self._wishes: dict[str, Wish | None] = {}
         self._silent = False
         self._renewed_at = time.monotonic()
         self._ended = threading.Event()
@@ -49,9 +48,9 @@ class Lease:
             self._silent = True
         return self._silent or claim.job_id not in self._held
 
-    def should_stop(self, claim: Claim) -> bool:
-        """Whether to stop training this job now."""
-        return claim.job_id in self._cancelled or self.lost(claim)
+    def wish(self, claim: Claim) -> Wish | None:
+        """What is asked of this process to do with the job."""
+        return self._wishes.get(claim.job_id)
 
     def give_up(self, claim: Claim) -> None:
         """Renew this claim no more: its job has ended, or is another's."""
@@ -73,7 +72,7 @@ class Lease:
         held = self._runs.renew(claims) if due else self._runs.look(claims)
         if due:
             self._renewed_at = asked_at
-        self._cancelled.update(job_id for job_id, cancelled in held.items() if cancelled)
+        self._wishes = held
         for claim in claims:
             if claim.job_id not in held:
                 self.give_up(claim)

@@ -1,6 +1,7 @@
 """One run of jobs of equal shape: claim -> load or resume -> for each record of the training: write it down."""
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from models import data, training, tuning
-from models.checkpoints import Checkpoint, unpack
+from models.checkpoints import Checkpoint, fingerprint
 from models.device import choose, require_fast
 from models.run import Ended, Epoch, Failed, Record
 from models.spec import TrainingSpec
@@ -16,10 +17,11 @@ from service.artifacts import Artifacts
 from service.settings import Settings
 from service.store import Store
 from service.store.engine import DatabaseError, cause
-from service.store.jobs import StoppedEarly, owner_of
+from service.store.jobs import State, StoppedEarly
 from service.store.runs import Claim, LeaseLostError
 from worker import epoch
 from worker.lease import Lease
+from worker.resume import find_checkpoint
 
 _logger = logging.getLogger(__name__)
 
@@ -32,10 +34,11 @@ def run(
     *,
     owner: str,
     trainer: Callable[..., Iterator[Record]] = training.train,
-) -> None:
+) -> list[str]:
     """Claim a job, the one named or the one that has waited longest, and train it to its end.
 
-    Jobs of equal shape that wait as well are claimed and trained with it.
+    Jobs of equal shape that wait as well are claimed and trained with it. Gives the ids of those that were given back
+    for another worker.
     """
     # Before anything is claimed: a worker that lacks the device it was told to use must not fail the jobs of others.
     device = choose(settings.device)
@@ -43,15 +46,17 @@ def run(
     for claim in claims:
         _logger.info("job %s: attempt %d begins after epoch %d", claim.job_id, claim.attempt, claim.last_epoch)
     if not claims:
-        return
+        return []
+    left: list[str] = []
     try:
         with Lease(store.runs, claims, settings) as lease:
-            run = _Run(lease, store, artifacts, settings, device, trainer)
+            run = _Run(lease, store, artifacts, settings, device, trainer, left)
             if sound := [claim for claim in claims if run.is_sound(claim)]:
                 run.train(sound)
     except DatabaseError as error:
         # No fault of the jobs'. Nothing more is written; once the leases have expired, another attempt goes on.
         _logger.warning("%d job(s) lost the database: %s", len(claims), cause(error))
+    return left
 
 
 @dataclass(frozen=True)
@@ -62,8 +67,13 @@ class _Run:
     settings: Settings
     device: str
     trainer: Callable[..., Iterator[Record]]
-    behind: set[str] = field(default_factory=set)
-    """Jobs that others of their sweep have left too far behind to go on."""
+    left: list[str]
+    """Jobs that were given back and wait for another worker."""
+    started_at: float = field(default_factory=time.monotonic)
+    ending: dict[str, StoppedEarly] = field(default_factory=dict)
+    """Jobs that end before their last epoch, and why."""
+    leaving: set[str] = field(default_factory=set)
+    """Jobs that are given back after their last complete epoch."""
 
     def is_sound(self, claim: Claim) -> bool:
         """Whether the spec is still one that this version trains; if not, the job fails, and not those beside it."""
@@ -115,7 +125,7 @@ class _Run:
         records = self.trainer(
             specs,
             split,
-            resume=[self._resume(claim) for claim in claims],
+            resume=[self._resume(claim, split) for claim in claims],
             should_stop=lambda network: self._should_stop(claims[network]),
             device=self.device,
         )
@@ -133,14 +143,25 @@ class _Run:
 
     def _write_down(self, record: Record, claim: Claim, spec: TrainingSpec, split: data.Split) -> None:
         match record:
+            case Epoch() if not record.complete and claim.job_id in self.leaving:
+                pass  # whoever takes the job next begins this epoch anew, and ends with the same bits
             case Epoch():
                 self._record(record, claim, spec, split)
             case Ended():
-                stopped_early: StoppedEarly | None = "halving" if claim.job_id in self.behind else None
-                _logger.info("job %s: %s", claim.job_id, self.store.runs.finish(claim, stopped_early=stopped_early))
+                self._end(claim)
                 self.lease.give_up(claim)
             case Failed():
                 self._fail(claim, record.error)
+
+    def _end(self, claim: Claim) -> None:
+        if claim.job_id in self.leaving:
+            state: State = self.store.runs.leave(claim)
+            if state == "queued":
+                self.left.append(claim.job_id)
+        else:
+            state, unreferenced = self.store.runs.finish(claim, stopped_early=self.ending.get(claim.job_id))
+            self.artifacts.remove(unreferenced)
+        _logger.info("job %s: %s", claim.job_id, state)
 
     def _record(self, record: Epoch, claim: Claim, spec: TrainingSpec, split: data.Split) -> None:
         files = epoch.write(claim.job_id, record, spec, split, self.artifacts)
@@ -152,39 +173,37 @@ class _Run:
             raise
         self.artifacts.remove(superseded)
         if claim.sweep_id is not None and self.store.sweeps.falls_behind(claim.job_id, record.epoch):
-            self.behind.add(claim.job_id)
+            self.ending[claim.job_id] = "halving"
 
     def _should_stop(self, claim: Claim) -> bool:
-        return claim.job_id in self.behind or self.lease.should_stop(claim)
+        """Whether to stop now; notes why, which decides what becomes of the epoch and of the job."""
+        if self.lease.lost(claim) or claim.job_id in self.ending:
+            return True
+        match self.lease.wish(claim):
+            case "cancel":
+                return True
+            case "pause" | "leave":
+                self.leaving.add(claim.job_id)
+                return True
+        limit = claim.spec.get("max_seconds")
+        if limit is not None and claim.seconds + time.monotonic() - self.started_at > limit:
+            self.ending[claim.job_id] = "max_seconds"
+            return True
+        return False
 
     def _uploaded(self, dataset: str) -> Path | None:
         table = self.store.files.get(f"datasets/{dataset}", "table.npy")
         return self.artifacts.path(table.key) if table is not None else None
 
-    def _resume(self, claim: Claim) -> Checkpoint | None:
-        checkpoint = self._last_checkpoint(claim)
+    def _resume(self, claim: Claim, split: data.Split) -> Checkpoint | None:
+        found = find_checkpoint(claim, self.store, self.artifacts, split.digest, fingerprint(self.device))
+        epoch_number = found.checkpoint.epoch if found.checkpoint else 0
         try:
-            self.artifacts.remove(self.store.runs.rewind(claim, checkpoint.epoch if checkpoint else 0))
+            rewound = self.store.runs.rewind(claim, epoch_number, bit_identical=found.bit_identical)
+            self.artifacts.remove(rewound)
         except LeaseLostError:
             self._forget(claim)
-        return checkpoint
-
-    def _last_checkpoint(self, claim: Claim) -> Checkpoint | None:
-        """Read the checkpoint of the last epoch; None when there is none, or when it was damaged.
-
-        A run from the start ends with the same bits, only later.
-        """
-        owner, files = owner_of(claim.job_id), self.store.files
-        weights, state = files.get(owner, "last.safetensors"), files.get(owner, "last.state.safetensors")
-        if weights is None or state is None:
-            return None
-        try:
-            return unpack(
-                self.artifacts.read(weights.key, weights.sha256), self.artifacts.read(state.key, state.sha256)
-            )
-        except (ValueError, FileNotFoundError) as error:
-            _logger.warning("job %s starts again from its first epoch: %s", claim.job_id, error)
-            return None
+        return found.checkpoint
 
     def _fail(self, claim: Claim, error: Exception) -> None:
         _logger.warning("job %s failed", claim.job_id, exc_info=error)

@@ -1,18 +1,21 @@
-"""/jobs: submit, list, look at, cancel and delete."""
+"""/jobs: submit, list, look at and delete."""
 
 import re
+from hashlib import sha256
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, BackgroundTasks, Body, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Body, Depends, Header, Path, Query, Request, Response
 
 from models.spec import Name, TrainingSpec
 from service.datasets import exists
 from service.errors import Conflict, Fault, Invalid, NotFound, UnsupportedMedia
+from service.parts import Parts
+from service.reuse import reusable
 from service.routes import Given
 from service.schemas import Identifier, Job, JobPage, problems
 from service.store.jobs import Job as JobRow
-from service.store.jobs import PartOfSweep, State, StateConflict, owner_of
+from service.store.jobs import KeyReused, Once, PartOfSweep, State, StateConflict, owner_of
 
 router = APIRouter(tags=["jobs"])
 
@@ -46,6 +49,28 @@ def label_pairs(label: list[str] | None) -> list[tuple[str, str]]:
     return [(key, value) for key, _, value in (text.partition(":") for text in label or [])]
 
 
+def require_dataset(spec: TrainingSpec, parts: Parts) -> None:
+    """Refuse a spec whose data set is not there."""
+    if not exists(spec.dataset, parts.store):
+        raise Invalid(
+            f"there is no data set called {spec.dataset!r}; GET /datasets lists them",
+            faults=[Fault("/dataset", f"there is no data set called {spec.dataset!r}; GET /datasets lists them")],
+        )
+
+
+def queued(job_id: str, response: Response, background: BackgroundTasks, parts: Parts) -> Job:
+    """Answer with a new job, and ring for it."""
+    # After the answer: a broker that is slow or away is nothing the caller has to wait for.
+    background.add_task(parts.doorbell.ring, [job_id])
+    response.headers["Location"] = f"/jobs/{job_id}"
+    return Job.of(found(parts.store.jobs.get(job_id), job_id))
+
+
+def _preferences(prefer: str | None) -> set[str]:
+    """Read the names in a Prefer header: https://www.rfc-editor.org/rfc/rfc7240."""
+    return {part.partition(";")[0].strip().lower() for part in (prefer or "").split(",")}
+
+
 @router.post(
     "/jobs",
     status_code=202,
@@ -54,18 +79,96 @@ def label_pairs(label: list[str] | None) -> list[tuple[str, str]]:
     summary="Train a network",
     responses=problems(400, 413, 415, 422, 503),
 )
-def submit(spec: Annotated[TrainingSpec, Body()], response: Response, background: BackgroundTasks, parts: Given) -> Job:
+def submit(
+    spec: Annotated[TrainingSpec, Body()],
+    response: Response,
+    background: BackgroundTasks,
+    parts: Given,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            pattern=r"^[!-~]+$",
+            max_length=255,
+            description="Any string of the client's, a UUID for instance. A request that is repeated with it within 48 "
+            "hours is answered as it was the first time, and makes no second job.",
+        ),
+    ] = None,
+    prefer: Annotated[
+        str | None,
+        Header(
+            description="`reuse`: answer with a job that has already succeeded in training an equal spec, on equal "
+            "data and by the same version, if there is one (200, and `Preference-Applied: reuse`)."
+        ),
+    ] = None,
+) -> Job:
     """Queue a job that trains one network. The job is on record before this answers, whatever happens to workers."""
-    if not exists(spec.dataset, parts.store):
-        raise Invalid(
-            f"there is no data set called {spec.dataset!r}; GET /datasets lists them",
-            faults=[Fault("/dataset", f"there is no data set called {spec.dataset!r}; GET /datasets lists them")],
-        )
+    require_dataset(spec, parts)
+    if "reuse" in _preferences(prefer) and (twin := reusable(spec, parts)) is not None:
+        response.status_code = 200
+        response.headers.update({"Location": f"/jobs/{twin.id}", "Preference-Applied": "reuse"})
+        return Job.of(twin)
+    if idempotency_key is not None:
+        return _submit_once(spec, idempotency_key, response, background, parts)
     (job_id,) = parts.store.jobs.submit([spec])
-    # After the answer: a broker that is slow or away is nothing the caller has to wait for.
-    background.add_task(parts.doorbell.ring, [job_id])
-    response.headers["Location"] = f"/jobs/{job_id}"
-    return Job.of(found(parts.store.jobs.get(job_id), job_id))
+    return queued(job_id, response, background, parts)
+
+
+def _submit_once(spec: TrainingSpec, key: str, response: Response, background: BackgroundTasks, parts: Parts) -> Job:
+    # As the draft of the HTTP working group has it, but that nobody is told to come again (409) while the first of two
+    # equal requests is under way: the second waits for its commit.
+    # https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
+    body = sha256(spec.model_dump_json().encode()).hexdigest()
+    once = Once(key, body, answer=lambda row: Job.of(row).model_dump(mode="json"))
+    try:
+        answer, job_id = parts.store.jobs.submit_once(spec, once)
+    except KeyReused:
+        raise Invalid(
+            "another job was submitted under this Idempotency-Key; take a new key for a new job",
+            faults=[Fault("#header/Idempotency-Key", "another job was submitted under this key")],
+        ) from None
+    if job_id is not None:
+        background.add_task(parts.doorbell.ring, [job_id])
+    response.headers["Location"] = f"/jobs/{answer['id']}"
+    return Job.model_validate(answer)
+
+
+@router.put(
+    "/jobs/{job_id}",
+    status_code=202,
+    dependencies=[Depends(json_only)],
+    max_body_size=MAX_SPEC_BYTES,
+    summary="Train a network under an id of one's own",
+    responses={
+        200: {"model": Job, "description": "The job was there already."},
+        **problems(400, 409, 413, 415, 422, 503),
+    },
+)
+def put(
+    job_id: Annotated[
+        str,
+        Path(
+            pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+            max_length=36,
+            description="Id that the client chooses: a UUID, say.",
+        ),
+    ],
+    spec: Annotated[TrainingSpec, Body()],
+    response: Response,
+    background: BackgroundTasks,
+    parts: Given,
+) -> Job:
+    """Queue a job under an id that the client chooses. Repeated, it tells how that job stands.
+
+    409 if a job with another spec has this id.
+    """
+    require_dataset(spec, parts)
+    job, is_new = parts.store.jobs.put(job_id, spec)
+    if not is_new:
+        if TrainingSpec.model_validate(job.spec) != spec:
+            raise Conflict(f"there is a job {job_id} already, with another spec; choose another id")
+        response.status_code = 200
+        return Job.of(job)
+    return queued(job_id, response, background, parts)
 
 
 @router.get("/jobs", summary="List jobs, the newest first", responses=problems(422, 503))
@@ -102,18 +205,6 @@ def get(job_id: JobId, parts: Given) -> Job:
     return Job.of(found(parts.store.jobs.get(job_id), job_id))
 
 
-@router.post("/jobs/{job_id}/cancel", status_code=202, summary="Cancel a job", responses=problems(404, 409, 503))
-def cancel(job_id: JobId, parts: Given) -> Job:
-    """Cancel a job that waits, or stop one that runs within a batch; what it has learned so far is kept.
-
-    Cancelling a job twice is no error. 409 if it has already succeeded or failed.
-    """
-    try:
-        return Job.of(found(parts.store.jobs.cancel(job_id), job_id))
-    except StateConflict as conflict:
-        raise Conflict(f"job {job_id} has already {conflict.state}; there is nothing to cancel") from None
-
-
 @router.delete("/jobs/{job_id}", status_code=204, summary="Delete a job", responses=problems(404, 409, 503))
 def delete(job_id: JobId, parts: Given) -> None:
     """Delete a job, its history and its files.
@@ -121,10 +212,11 @@ def delete(job_id: JobId, parts: Given) -> None:
     409 while it runs: cancel it first. 409 for a job of a sweep: its figures are part of the sweep's.
     """
     try:
-        if not parts.store.jobs.delete(job_id):
-            raise NotFound(f"there is no job {job_id}")
+        kept = parts.store.jobs.delete(job_id)
     except PartOfSweep as part:
         raise Conflict(f"job {job_id} belongs to a sweep; delete that with DELETE /sweeps/{part.sweep_id}") from None
     except StateConflict:
         raise Conflict(f"job {job_id} is running; cancel it with POST /jobs/{job_id}/cancel first") from None
-    parts.artifacts.remove_all(owner_of(job_id))
+    if kept is None:
+        raise NotFound(f"there is no job {job_id}")
+    parts.artifacts.remove_all(owner_of(job_id), keep=kept)

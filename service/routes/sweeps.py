@@ -147,13 +147,14 @@ def cancel(sweep_id: SweepId, parts: Given) -> Sweep:
 def delete(sweep_id: SweepId, parts: Given) -> None:
     """Delete a sweep, its jobs, and all that is recorded of them. 409 while it runs: cancel it first."""
     try:
-        job_ids = parts.store.sweeps.delete(sweep_id)
+        deleted = parts.store.sweeps.delete(sweep_id)
     except StateConflict:
         raise Conflict(f"sweep {sweep_id} is running; cancel it with POST /sweeps/{sweep_id}/cancel first") from None
-    if job_ids is None:
+    if deleted is None:
         raise NotFound(f"there is no sweep {sweep_id}")
+    job_ids, kept = deleted
     for owner in (owner_of(sweep_id), *map(owner_of_job, job_ids)):
-        parts.artifacts.remove_all(owner)
+        parts.artifacts.remove_all(owner, keep=kept)
 
 
 def _prepared(spec: SweepSpec, parts: Parts) -> SweepSpec:

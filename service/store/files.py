@@ -48,6 +48,14 @@ def withdraw(connection: Connection, owner: str, *, newer_than: int) -> list[str
     return _unreferenced(connection, set(gone.scalars()))
 
 
+def withdraw_names(connection: Connection, owner: str, names: Sequence[str]) -> list[str]:
+    """Point no more to files of these names; gives the keys that nothing points to any more."""
+    gone = connection.execute(
+        delete(artifacts).where(artifacts.c.owner == owner, artifacts.c.name.in_(names)).returning(artifacts.c.key)
+    )
+    return _unreferenced(connection, set(gone.scalars()))
+
+
 def _unreferenced(connection: Connection, keys: set[str]) -> list[str]:
     return sorted(keys - set(connection.scalars(select(artifacts.c.key).where(artifacts.c.key.in_(keys)))))
 

@@ -6,18 +6,25 @@ current one: a worker that was only slow, and has been replaced, learns it here 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, exists, func, insert, select, tuple_, update
 from sqlalchemy.sql import Update
 
 from service.store.engine import Database, now_ms
-from service.store.files import File, publish, withdraw
-from service.store.jobs import Job, State, StoppedEarly, finish, log_event, owner_of
-from service.store.tables import attempts, epochs, jobs, models, workers
+from service.store.files import File, publish, withdraw, withdraw_names
+from service.store.jobs import How, Job, State, StoppedEarly, finish, log_event, move, owner_of
+from service.store.tables import artifacts, attempts, epochs, jobs, models, workers
 
 MAX_FRUITLESS_ATTEMPTS = 5
 """A job that kills its worker again and again, without finishing an epoch, is given up after so many attempts."""
+
+
+Wish = Literal["cancel", "pause", "leave"]
+"""What a training process is asked to do with a job: to end it, or to give it back, for later or for another worker."""
+
+CHECKPOINT = ("safetensors", "json", "state.safetensors")
+"""How the names of a checkpoint's files end."""
 
 
 class LeaseLostError(Exception):
@@ -33,6 +40,9 @@ class Claim:
     spec: Mapping[str, Any]
     last_epoch: int
     sweep_id: str | None
+    owner: str
+    seconds: float
+    """Seconds of training that are on record."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +71,12 @@ class Runs:
 
         Gives at most `most` jobs, and of those that could be trained together only this process's share, so that every
         training process finds some. A job that has brought down a worker is taken alone. Gives nothing when there is
-        nothing to take: the bell may have rung late, twice, or for a job long done.
+        nothing to take: the bell may have rung late, twice, or for a job long done. `owner` is the name of the worker,
+        a slash, and the number of its training process; one that is about to leave takes nothing.
         """
         with self.database.writer.begin() as connection:
+            if connection.scalar(select(_is_leaving(worker_of(owner)))):
+                return []
             taken = self._take(connection, [job_id], owner) if job_id is not None else []
             if not taken:
                 oldest = select(jobs.c.id).where(jobs.c.state == "queued").order_by(jobs.c.number).limit(1)
@@ -77,7 +90,13 @@ class Runs:
                     insert(attempts).values(job_id=job.id, attempt=job.attempt, owner=owner, started_at=now_ms())
                 )
                 log_event(connection, job.id, "state", {"state": "running", "attempt": job.attempt})
-            return [Claim(job.id, job.attempt, job.spec, job.last_epoch, job.sweep_id) for job in taken]
+            ids = [job.id for job in taken]
+            spent = select(epochs.c.job_id, func.sum(epochs.c.seconds)).where(epochs.c.job_id.in_(ids))
+            seconds = {job_id: float(total) for job_id, total in connection.execute(spent.group_by(epochs.c.job_id))}
+            return [
+                Claim(job.id, job.attempt, job.spec, job.last_epoch, job.sweep_id, owner, seconds.get(job.id, 0.0))
+                for job in taken
+            ]
 
     def _take(self, connection: Connection, job_ids: Sequence[str], owner: str) -> list[Job]:
         rows = connection.execute(
@@ -106,8 +125,8 @@ class Runs:
     def _silent_since(self) -> ColumnElement[int]:
         return now_ms() - int(self.lease_seconds * 1000)
 
-    def renew(self, claims: Sequence[Claim]) -> dict[str, bool]:
-        """Renew leases; gives for each job that is still held whether it shall be cancelled."""
+    def renew(self, claims: Sequence[Claim]) -> dict[str, Wish | None]:
+        """Renew the leases of one training process; gives for each job that is still held what is wished of it."""
         with self.database.writer.begin() as connection:
             # In the order in which a sweep's cancelling locks them, or the two would wait for each other.
             connection.execute(select(jobs.c.id).where(_are(claims)).order_by(jobs.c.number).with_for_update())
@@ -115,30 +134,36 @@ class Runs:
                 update(jobs)
                 .where(_are(claims))
                 .values(lease_expires_at=self._lease_end())
-                .returning(jobs.c.id, jobs.c.cancel_requested)
-            )
-            return {job.id: bool(job.cancel_requested) for job in held}
+                .returning(jobs.c.id, jobs.c.cancel_requested, jobs.c.pause_requested)
+            ).all()
+            return _wishes(held, leaving=bool(connection.scalar(select(_is_leaving(worker_of(claims[0].owner))))))
 
-    def look(self, claims: Sequence[Claim]) -> dict[str, bool]:
-        """Give for each job that is still held whether it shall be cancelled; writes nothing."""
+    def look(self, claims: Sequence[Claim]) -> dict[str, Wish | None]:
+        """Give what `renew` gives; writes nothing."""
+        leaving = _is_leaving(worker_of(claims[0].owner)).label("leaving")
+        query = select(jobs.c.id, jobs.c.cancel_requested, jobs.c.pause_requested, leaving).where(_are(claims))
         with self.database.reader.connect() as connection:
-            held = connection.execute(select(jobs.c.id, jobs.c.cancel_requested).where(_are(claims)))
-            return {job.id: bool(job.cancel_requested) for job in held}
+            held = connection.execute(query).all()
+        return _wishes(held, leaving=any(job.leaving for job in held))
 
-    def rewind(self, claim: Claim, epoch: int) -> list[str]:
+    def rewind(self, claim: Claim, epoch: int, *, bit_identical: bool = True) -> list[str]:
         """Forget the epochs after `epoch`, because the run goes on from there.
 
-        Gives the keys of files that nothing points to any more. Raises LeaseLostError.
+        `bit_identical` says whether it will go on with the bits of a run that nobody disturbed; once it does not, that
+        stays on record. Gives the keys of files that nothing points to any more. Raises LeaseLostError.
         """
         with self.database.writer.begin() as connection:
             _hold(connection, claim)
             connection.execute(delete(epochs).where(epochs.c.job_id == claim.job_id, epochs.c.epoch > epoch))
             connection.execute(_this(claim).values(last_epoch=epoch))
+            if not bit_identical:
+                connection.execute(_this(claim).values(bit_identical=False))
             return withdraw(connection, owner_of(claim.job_id), newer_than=epoch)
 
     def record_epoch(self, claim: Claim, record: EpochRecord, files: Sequence[File]) -> list[str]:
         """Record an epoch and point to the files written after it, and renew the lease, in one transaction.
 
+        What was the last checkpoint is then the previous one, to fall back on should the last be damaged.
         Gives the keys of files that nothing points to any more. Raises LeaseLostError.
         """
         with self.database.writer.begin() as connection:
@@ -146,7 +171,8 @@ class Runs:
             connection.execute(
                 insert(epochs).values(job_id=claim.job_id, attempt=claim.attempt, recorded_at=now_ms(), **vars(record))
             )
-            superseded = publish(connection, owner_of(claim.job_id), files)
+            owner = owner_of(claim.job_id)
+            superseded = publish(connection, owner, [*_previous(connection, owner), *files])
             connection.execute(
                 _this(claim).values(
                     last_epoch=record.epoch,
@@ -159,10 +185,11 @@ class Runs:
             log_event(connection, claim.job_id, "epoch", told)
             return superseded
 
-    def finish(self, claim: Claim, *, stopped_early: StoppedEarly | None = None) -> State:
+    def finish(self, claim: Claim, *, stopped_early: StoppedEarly | None = None) -> tuple[State, list[str]]:
         """End a job whose training has ended; gives "succeeded", or "cancelled" if that was asked for in time.
 
-        A job that succeeded becomes a model that can be predicted with. Raises LeaseLostError.
+        A job that succeeded becomes a model that can be predicted with. Gives as well the keys of files that nothing
+        points to any more. Raises LeaseLostError.
         """
         with self.database.writer.begin() as connection:
             job = _hold(connection, claim)
@@ -179,7 +206,18 @@ class Runs:
                         created_at=now_ms(),
                     )
                 )
-            return state
+            names = [f"previous.{ending}" for ending in CHECKPOINT]
+            return state, withdraw_names(connection, owner_of(claim.job_id), names)
+
+    def leave(self, claim: Claim) -> State:
+        """Give a job back that was left at its last epoch, by a worker that stops, or because it shall be paused.
+
+        Gives the state in which it is then. Raises LeaseLostError.
+        """
+        with self.database.writer.begin() as connection:
+            job = _hold(connection, claim)
+            _end_attempt(connection, claim.job_id, claim.attempt, "left")
+            return _put_back(connection, job)
 
     def fail(self, claim: Claim, error: Mapping[str, str]) -> None:
         """End a job that could not be trained. Raises LeaseLostError."""
@@ -190,35 +228,50 @@ class Runs:
 
     def release_expired(self) -> list[str]:
         """Take jobs from workers whose lease has expired; gives the ids of those that wait again."""
-        expired = (jobs.c.state == "running") & (jobs.c.lease_expires_at < now_ms())
+        return self._take_back(jobs.c.lease_expires_at < now_ms(), how="worker_lost")
+
+    def release_dead(self, owner: str, *, killed: bool = False) -> list[str]:
+        """Take jobs from a training process that is known to have ended; gives the ids of those that wait again.
+
+        `killed`: by its own worker, because it did not do what was wished.
+        """
+        return self._take_back(jobs.c.owner == owner, how="killed" if killed else "worker_lost")
+
+    def _take_back(self, lost: ColumnElement[bool], *, how: How) -> list[str]:
+        lost = (jobs.c.state == "running") & lost
         with self.database.reader.connect() as connection:
-            if connection.scalar(select(jobs.c.id).where(expired).limit(1)) is None:
+            if connection.scalar(select(jobs.c.id).where(lost).limit(1)) is None:
                 return []
         waiting = []
         with self.database.writer.begin() as connection:
-            for job in connection.execute(select(jobs).where(expired).with_for_update(skip_locked=True)).all():
+            # In the order in which all others lock jobs; those that somebody holds are alive, or come next time.
+            held = select(jobs).where(lost).order_by(jobs.c.number).with_for_update(skip_locked=True)
+            for job in connection.execute(held).all():
                 _end_attempt(connection, job.id, job.attempt, "lost")
                 fruitless = 0 if _has_recorded(connection, job) else job.fruitless_attempts + 1
                 if job.cancel_requested:
-                    finish(connection, job.id, "cancelled")
+                    finish(connection, job.id, "cancelled", how=how)
                 elif fruitless >= MAX_FRUITLESS_ATTEMPTS:
                     message = f"{MAX_FRUITLESS_ATTEMPTS} workers died or fell silent without finishing an epoch"
                     finish(connection, job.id, "failed", error={"type": "worker_lost", "message": message})
-                else:
-                    connection.execute(
-                        update(jobs)
-                        .where(jobs.c.id == job.id)
-                        .values(
-                            state="queued",
-                            owner=None,
-                            lease_expires_at=None,
-                            rung_at=now_ms(),
-                            fruitless_attempts=fruitless,
-                        )
-                    )
-                    log_event(connection, job.id, "state", {"state": "queued", "attempt": job.attempt})
+                elif _put_back(connection, job, fruitless_attempts=fruitless) == "queued":
                     waiting.append(job.id)
         return waiting
+
+    def of_worker(self, worker_id: str) -> dict[str, float]:
+        """Give the training processes of a worker that hold jobs, by their number as owners.
+
+        With each the seconds since one of its jobs was asked to stop, the longest of them; 0 where none was.
+        """
+        asked = jobs.c.cancel_requested | jobs.c.pause_requested
+        since = case((asked, now_ms() - jobs.c.stop_requested_at), else_=0)
+        query = (
+            select(jobs.c.owner, func.max(since))
+            .where(jobs.c.state == "running", jobs.c.owner.startswith(f"{worker_id}/", autoescape=True))
+            .group_by(jobs.c.owner)
+        )
+        with self.database.reader.connect() as connection:
+            return {owner: int(ms) / 1000 for owner, ms in connection.execute(query)}
 
     def unheard(self, seconds: float, *, limit: int = 1000) -> list[str]:
         """Give the ids of queued jobs that were last rung for longer ago than this, the oldest first."""
@@ -240,6 +293,37 @@ class Runs:
 def _are(claims: Sequence[Claim]) -> ColumnElement[bool]:
     held = tuple_(jobs.c.id, jobs.c.attempt).in_([(claim.job_id, claim.attempt) for claim in claims])
     return and_(jobs.c.state == "running", held)
+
+
+def worker_of(owner: str) -> str:
+    """Give the name of the worker whose training process owns jobs."""
+    return owner.rpartition("/")[0]
+
+
+def _is_leaving(worker_id: str) -> ColumnElement[bool]:
+    return exists().where(workers.c.id == worker_id, workers.c.leaving)
+
+
+def _wishes(held: Sequence[Job], *, leaving: bool) -> dict[str, Wish | None]:
+    last: Wish | None = "leave" if leaving else None
+    return {job.id: "cancel" if job.cancel_requested else "pause" if job.pause_requested else last for job in held}
+
+
+def _put_back(connection: Connection, job: Job, **values: Any) -> State:
+    """Let a job that nobody trains wait, unless it was to be cancelled anyway; gives its state."""
+    if job.cancel_requested:
+        finish(connection, job.id, "cancelled")
+        return "cancelled"
+    state: Literal["queued", "paused"] = "paused" if job.pause_requested else "queued"
+    move(connection, job.id, state, **values)
+    return state
+
+
+def _previous(connection: Connection, owner: str) -> list[File]:
+    """Give the files of the last checkpoint, by the names that they have when another has taken its place."""
+    names = {f"last.{ending}": f"previous.{ending}" for ending in CHECKPOINT}
+    query = select(artifacts).where(artifacts.c.owner == owner, artifacts.c.name.in_(names))
+    return [File(names[row.name], row.key, row.sha256, row.size, row.epoch) for row in connection.execute(query).all()]
 
 
 def _this(claim: Claim) -> Update:

@@ -8,7 +8,15 @@ from sqlalchemy import Connection, delete, func, insert, literal, select, update
 
 from models.spec import TrainingSpec
 from service.store.engine import Database, Record, now_ms
-from service.store.jobs import FINAL_STATES, StateConflict, cancel_unbegun, enqueue, finish, log_events
+from service.store.jobs import (
+    FINAL_STATES,
+    StateConflict,
+    cancel_unbegun,
+    enqueue,
+    finish,
+    log_events,
+    shared_files,
+)
 from service.store.tables import artifacts, epochs, jobs, sweeps
 from service.store.tally import Tally, tally
 from service.sweep_spec import Halving, SweepSpec
@@ -193,19 +201,22 @@ class Sweeps:
             connection.execute(update(sweeps).where(sweeps.c.id == sweep_id).values(cancel_requested=True))
             cancel_unbegun(connection, sweep_id)
             for job in unended:
-                if job.state == "queued" and job.last_epoch > 0:
-                    finish(connection, job.id, "cancelled")
+                if job.state in {"queued", "paused"} and job.last_epoch > 0:
+                    finish(connection, job.id, "cancelled", how="waiting")
             running = [job.id for job in unended if job.state == "running" and not job.cancel_requested]
             connection.execute(
-                update(jobs).where(jobs.c.sweep_id == sweep_id, jobs.c.state == "running").values(cancel_requested=True)
+                update(jobs)
+                .where(jobs.c.sweep_id == sweep_id, jobs.c.state == "running", jobs.c.cancel_requested.is_(False))
+                .values(cancel_requested=True, stop_requested_at=now_ms())
             )
             log_events(connection, running, "cancel_requested", {})
             return True
 
-    def delete(self, sweep_id: str) -> list[str] | None:
+    def delete(self, sweep_id: str) -> tuple[list[str], set[str]] | None:
         """Delete a sweep, its jobs and all that is recorded of them.
 
-        Gives the ids of the jobs, or None when there is no such sweep; raises StateConflict while it runs.
+        Gives the ids of the jobs, and the keys of their files that others point to as well, or None when there is no
+        such sweep; raises StateConflict while it runs.
         """
         with self.database.writer.begin() as connection:
             sweep = _locked(connection, sweep_id)
@@ -220,7 +231,8 @@ class Sweeps:
             connection.execute(delete(artifacts).where(artifacts.c.owner == owner_of(sweep_id)))
             connection.execute(delete(jobs).where(jobs.c.sweep_id == sweep_id))
             connection.execute(delete(sweeps).where(sweeps.c.id == sweep_id))
-            return [job.id for job in rows]
+            job_ids = [job.id for job in rows]
+            return job_ids, shared_files(connection, job_ids)
 
 
 def _enqueue(

@@ -14,6 +14,8 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
+    true,
 )
 
 metadata = MetaData(
@@ -68,6 +70,12 @@ jobs = Table(
     Column("owner", String(255)),
     Column("lease_expires_at", BigInteger),
     Column("cancel_requested", Boolean, nullable=False),
+    Column("pause_requested", Boolean, nullable=False, server_default=false()),
+    Column("stop_requested_at", BigInteger),  # when one of the two was asked for last
+    Column("cancellation", JSON),  # the receipt of a job that was cancelled
+    Column("origin", JSON),  # the job that this one repeats, verifies or goes on from
+    Column("bit_identical", Boolean, nullable=False, server_default=true()),
+    Column("spec_sha256", String(64)),  # of equal hash: trained to equal weights
     Column("last_epoch", Integer, nullable=False),
     Column("epoch_seconds", Float),
     Column("result", JSON),
@@ -77,6 +85,7 @@ jobs = Table(
     Index(None, "state", "shape", "number"),
     Index(None, "name", "number"),
     Index(None, "sweep_id", "trial"),
+    Index(None, "spec_sha256", "number"),
     sqlite_autoincrement=True,
 )
 
@@ -161,6 +170,17 @@ workers = Table(
     Column("id", String(255), primary_key=True),
     Column("role", String(16), nullable=False),
     Column("slots", Integer, nullable=False),  # training processes
+    Column("leaving", Boolean, nullable=False, server_default=false()),  # it was told to stop
     Column("started_at", BigInteger, nullable=False),
     Column("seen_at", BigInteger, nullable=False),
+)
+
+submissions = Table(
+    "submissions",
+    metadata,
+    Column("key", String(255), primary_key=True),  # as the client chose it
+    Column("body_sha256", String(64), nullable=False),
+    Column("answer", JSON, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Index(None, "created_at"),
 )

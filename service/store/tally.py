@@ -33,7 +33,7 @@ class Tally:
     @property
     def unended(self) -> int:
         """How many jobs have not ended."""
-        return self.counts["queued"] + self.counts["running"]
+        return self.counts["queued"] + self.counts["running"] + self.counts["paused"]
 
 
 def state_of(sweep: Record, tally: Tally) -> SweepState:

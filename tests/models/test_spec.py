@@ -174,6 +174,7 @@ def test_an_empty_request_asks_for_a_small_mlp_on_mnist() -> None:
         "shuffle": True,
         "seed": 0,
         "early_stopping_patience": None,
+        "max_seconds": None,
     }
 
 

@@ -69,7 +69,7 @@ def end(store: Store, held: Claim, state: str = "succeeded") -> None:
         return
     weights = [file("last.safetensors", f"{held.job_id}-w"), file("best.safetensors", f"{held.job_id}-w")]
     store.runs.record_epoch(held, epoch(1), weights)
-    assert store.runs.finish(held) == state
+    assert store.runs.finish(held)[0] == state
 
 
 def test_the_migrations_make_the_tables_that_the_code_describes(store: Store) -> None:
@@ -190,7 +190,7 @@ def test_of_several_leases_only_those_still_held_are_renewed(store: Store) -> No
     held, wanted_no_more, lost = (claim(store, submit(store)) for _ in range(3))
     store.jobs.cancel(wanted_no_more.job_id)
     store.runs.fail(lost, {})
-    answer = {held.job_id: False, wanted_no_more.job_id: True}
+    answer = {held.job_id: None, wanted_no_more.job_id: "cancel"}
     assert store.runs.look([held, wanted_no_more, lost]) == answer
     assert store.runs.renew([held, wanted_no_more, lost]) == answer
 
@@ -245,7 +245,7 @@ def test_a_worker_that_lost_its_job_can_write_nothing(
     if ending in {"finished", "deleted"}:
         end(store, held, "failed")
     if ending == "deleted":
-        assert store.jobs.delete(held.job_id)
+        store.jobs.delete(held.job_id)
     before = [list(store.jobs.epochs(held.job_id)), store.jobs.get(held.job_id)]
     with pytest.raises(LeaseLostError):
         write(store, held)
@@ -255,7 +255,7 @@ def test_a_worker_that_lost_its_job_can_write_nothing(
 def test_a_lease_that_is_renewed_does_not_expire(store: Store) -> None:
     held = claim(store, submit(store))
     expire(store, held.job_id)
-    assert store.runs.renew([held]) == {held.job_id: False}
+    assert store.runs.renew([held]) == {held.job_id: None}
     assert store.runs.release_expired() == []
 
 
@@ -294,8 +294,8 @@ def test_a_queued_job_is_cancelled_at_once_and_a_running_one_is_asked(store: Sto
     assert cancelled is not None
     assert asked is not None
     assert (cancelled.state, asked.state, asked.cancel_requested) == ("cancelled", "running", True)
-    assert store.runs.look([held]) == {held.job_id: True}
-    assert store.runs.renew([held]) == {held.job_id: True}
+    assert store.runs.look([held]) == {held.job_id: "cancel"}
+    assert store.runs.renew([held]) == {held.job_id: "cancel"}
     assert store.runs.claim(waiting, "worker") == []
 
 
@@ -339,8 +339,8 @@ def test_only_a_job_that_does_not_run_can_be_deleted_and_nothing_of_it_stays(sto
     with pytest.raises(StateConflict):
         store.jobs.delete(held.job_id)
     end(store, held, "failed")
-    assert store.jobs.delete(held.job_id)
-    assert not store.jobs.delete(held.job_id)
+    assert store.jobs.delete(held.job_id) == set()
+    assert store.jobs.delete(held.job_id) is None
     with store.database.reader.connect() as connection:
         left = {
             table.name: connection.scalar(select(func.count()).select_from(table)) for table in metadata.sorted_tables

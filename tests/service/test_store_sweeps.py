@@ -116,7 +116,7 @@ def test_cancelling_a_sweep_ends_what_waits_and_asks_what_runs(store: Store) -> 
     for _ in range(2):
         assert store.sweeps.cancel(sweep_id)
     assert states(store, job_ids) == ["succeeded", "running", "cancelled", "cancelled"]
-    assert store.runs.look([running]) == {running.job_id: True}
+    assert store.runs.look([running]) == {running.job_id: "cancel"}
     kept = store.jobs.get(lost.job_id)
     assert kept is not None
     assert kept.result["epochs"] == 1
@@ -146,7 +146,8 @@ def test_a_sweep_is_deleted_with_its_jobs_and_a_job_not_without_its_sweep(store:
     other = submit(store)
     store.files.publish(owner_of(other), [file("loss.png", "o")])
     store.sweeps.cancel(sweep_id)
-    assert sorted(store.sweeps.delete(sweep_id) or []) == sorted(job_ids)
+    deleted, kept = store.sweeps.delete(sweep_id) or ([], set())
+    assert (sorted(deleted), kept) == (sorted(job_ids), set())
     assert store.sweeps.delete(sweep_id) is None
     assert store.files.publish(owner_of_sweep(sweep_id), [file("curves.png", "late")]) == ["late"]
     with store.database.reader.connect() as connection:

@@ -18,7 +18,7 @@ from service.store import Store
 from service.store.engine import Record as Row
 from service.store.engine import now_ms
 from service.store.jobs import owner_of
-from service.store.runs import Claim
+from service.store.runs import Claim, Wish
 from service.store.tables import jobs
 from service.sweep_spec import SweepSpec
 from service.sweeps import expand
@@ -285,7 +285,7 @@ def test_a_lease_is_renewed_while_it_is_held(store: Store, settings: Settings) -
     quick = settings.model_copy(update={"poll_seconds": 0.01, "heartbeat_seconds": 0.02})
     with Lease(store.runs, [claim], quick) as lease:
         wait_until(lambda: found(store, claim.job_id).lease_expires_at > before, timeout=10, what="a renewal")
-        assert not lease.should_stop(claim)
+        assert not lease.lost(claim)
 
 
 def test_a_lease_that_was_lost_says_stop(store: Store, settings: Settings) -> None:
@@ -293,7 +293,6 @@ def test_a_lease_that_was_lost_says_stop(store: Store, settings: Settings) -> No
     with Lease(store.runs, [claim], settings.model_copy(update={"poll_seconds": 0.01})) as lease:
         store.runs.fail(claim, {})
         wait_until(lambda: lease.lost(claim), timeout=10, what="the lease to be seen as lost")
-        assert lease.should_stop(claim)
 
 
 def test_a_lease_that_can_not_be_renewed_in_time_counts_as_lost(store: Store, settings: Settings) -> None:
@@ -310,13 +309,13 @@ class SlowRuns:
     def __init__(self) -> None:
         self.let_go, self.renewals = threading.Event(), 0
 
-    def renew(self, claims: list[Claim]) -> dict[str, bool]:
+    def renew(self, claims: list[Claim]) -> dict[str, Wish | None]:
         assert self.let_go.wait(30)
         self.renewals += 1
         return self.look(claims)
 
-    def look(self, claims: list[Claim]) -> dict[str, bool]:
-        return {claim.job_id: False for claim in claims}
+    def look(self, claims: list[Claim]) -> dict[str, Wish | None]:
+        return dict.fromkeys(claim.job_id for claim in claims)
 
 
 def test_a_lease_that_was_lost_once_is_not_won_back(store: Store, settings: Settings) -> None:
@@ -324,7 +323,7 @@ def test_a_lease_that_was_lost_once_is_not_won_back(store: Store, settings: Sett
     runs, claim = SlowRuns(), claimed(store)
     quick = settings.model_copy(update={"poll_seconds": 0.01, "heartbeat_seconds": 0.02, "lease_seconds": 0.5})
     with Lease(runs, [claim], quick) as lease:  # type: ignore[arg-type]
-        wait_until(lambda: lease.should_stop(claim), timeout=10, what="two thirds of the lease to pass")
+        wait_until(lambda: lease.lost(claim), timeout=10, what="two thirds of the lease to pass")
         runs.let_go.set()
         wait_until(lambda: runs.renewals >= 2, timeout=10, what="a renewal that succeeds")
         assert lease.lost(claim)
