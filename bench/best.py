@@ -26,7 +26,6 @@ ABLATION: dict[str, dict[str, Any]] = {
     "with-dropout": {"dropout": 0.2},
     "no-normalisation": {"architecture": "mlp"},
     "constant-rate": {"learning_rate_schedule": "constant", "learning_rate": 0.001},
-    "with-label-smoothing": {"label_smoothing": 0.05},
     "with-weight-decay": {"optimizer": "adamw", "weight_decay": 0.01},
     "smaller": {"hidden_sizes": [256, 256]},
     "with-averaging": {"ema_decay": 0.999},

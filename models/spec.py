@@ -139,14 +139,6 @@ class TrainingSpec(BaseModel):
     weight_decay: float = Field(
         default=0.0, strict=True, ge=0.0, le=1.0, description="Strength of the L2 penalty.", examples=[0.0]
     )
-    label_smoothing: float = Field(
-        default=0.0,
-        strict=True,
-        ge=0.0,
-        lt=1.0,
-        description="Share of each label's weight that is spread evenly over all ten classes.",
-        examples=[0.0],
-    )
     shift_pixels: int = Field(
         default=0,
         strict=True,

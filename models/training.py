@@ -48,13 +48,13 @@ def train(
     split = split.to(device)
     examples = len(split.y_train)
     batches = -(-examples // specs[0].batch_size)
-    targets = _targets(specs, split.y_train)
+    targets_NC = one_hot(split.y_train, CLASSES).to(torch.float32)
     runs = []
     for number, (spec, checkpoint) in enumerate(zip(specs, resume or [None] * len(specs), strict=True)):
         if batches * spec.epochs > MAX_ITERATIONS:
             yield Failed(number, _too_many_batches(spec, batches))
             continue
-        run = Run(number, spec, checkpoint, targets[spec.label_smoothing], batches * spec.epochs, device)
+        run = Run(number, spec, checkpoint, targets_NC, batches * spec.epochs, device)
         if run.is_over:
             yield Ended(number)
         else:
@@ -75,15 +75,6 @@ def train(
                 break
             if batch < batches:
                 _step(stack, runs, batch, split.x_train)
-
-
-def _targets(specs: Sequence[TrainingSpec], y_N: Tensor) -> dict[float, Tensor]:
-    """Give what the softmax shall come to, float32 [N, C], for each label smoothing that is asked for.
-
-    Szegedy et al. 2015, https://arxiv.org/abs/1512.00567.
-    """
-    certain_NC = one_hot(y_N, CLASSES).to(torch.float32)
-    return {share: certain_NC * (1 - share) + share / CLASSES for share in {spec.label_smoothing for spec in specs}}
 
 
 def _stack(runs: Sequence[Run]) -> Stack | None:

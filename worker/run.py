@@ -72,6 +72,8 @@ class _Run:
     started_at: float = field(default_factory=time.monotonic)
     ending: dict[str, StoppedEarly] = field(default_factory=dict)
     """Jobs that end before their last epoch, and why."""
+    begun: set[str] = field(default_factory=set)
+    """Jobs of which a batch has been trained."""
     leaving: set[str] = field(default_factory=set)
     """Jobs that are given back after their last complete epoch."""
 
@@ -185,8 +187,10 @@ class _Run:
             case "pause" | "leave":
                 self.leaving.add(claim.job_id)
                 return True
-        limit = claim.spec.get("max_seconds")
-        if limit is not None and claim.seconds + time.monotonic() - self.started_at > limit:
+        # Not before its first batch, or there would be nothing to succeed with.
+        is_first, limit = claim.job_id not in self.begun, claim.spec.get("max_seconds")
+        self.begun.add(claim.job_id)
+        if limit is not None and not is_first and claim.seconds + time.monotonic() - self.started_at > limit:
             self.ending[claim.job_id] = "max_seconds"
             return True
         return False

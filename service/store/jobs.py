@@ -113,7 +113,7 @@ class Jobs:
                 key=once.key, body_sha256=once.body_sha256, answer={}, created_at=now_ms()
             )
             # Another submission under this key, not yet committed, is waited for here.
-            if connection.execute(claim.on_conflict_do_nothing()).rowcount == 0:
+            if connection.scalar(claim.on_conflict_do_nothing().returning(submissions.c.key)) is None:
                 first = connection.execute(select(submissions).where(submissions.c.key == once.key)).one()
                 if first.body_sha256 != once.body_sha256:
                     raise KeyReused

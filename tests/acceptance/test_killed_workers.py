@@ -95,3 +95,30 @@ def test_a_running_job_is_cancelled_within_an_epoch_and_keeps_what_it_learned(st
         assert history["epochs"][0]["complete"] is False
         assert len(history["losses"]) < 1437
         assert stack.client.checkpoints(job_id)["data"][0]["name"] == "last"
+
+
+@pytest.mark.timeout(240)
+def test_a_worker_that_is_told_to_stop_gives_its_job_back_at_once(stack: Stack, undisturbed: dict[str, Any]) -> None:
+    job_id = stack.client.submit(**LONG)["id"]
+    stack.reach_epoch(job_id, 5)
+    worker = stack.part("--hostname train@")
+    os.kill(worker, signal.SIGTERM)
+    wait_until(lambda: not alive({worker}), timeout=30, what="the worker to leave")
+    assert_same(stack, job_id, undisturbed)
+    events = [data for kind, data in stack.client.follow(job_id) if kind == "state"]
+    assert [data["state"] for data in events] == ["queued", "running", "queued", "running", "succeeded"]
+
+
+@pytest.mark.timeout(240)
+def test_a_paused_job_frees_its_worker_and_ends_with_the_same_bits(stack: Stack, undisturbed: dict[str, Any]) -> None:
+    job_id = stack.client.submit(**LONG)["id"]
+    stack.reach_epoch(job_id, 3)
+    stack.client.pause(job_id)
+    wait_until(lambda: stack.client.job(job_id)["state"] == "paused", timeout=30, what="the job to be paused")
+    other = stack.finish(stack.client.submit(dataset="digits", hidden_sizes=[8], epochs=1)["id"])
+    assert other["state"] == "succeeded", "the worker is free meanwhile"
+    assert stack.client.job(job_id)["state"] == "paused"
+    stack.client.resume(job_id)
+    assert_same(stack, job_id, undisturbed)
+    verified = stack.finish(stack.client.verify(job_id)["id"])
+    assert (verified["state"], verified["verified"]) == ("succeeded", True)

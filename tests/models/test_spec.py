@@ -164,7 +164,6 @@ def test_an_empty_request_asks_for_a_small_mlp_on_mnist() -> None:
         "learning_rate_schedule": "constant",
         "momentum": 0.0,
         "weight_decay": 0.0,
-        "label_smoothing": 0.0,
         "shift_pixels": 0,
         "rotation_degrees": 0.0,
         "ema_decay": 0.0,

@@ -116,7 +116,6 @@ MEMBERS = st.fixed_dictionaries(
         "weight_decay": st.sampled_from([0.0, 0.01]),
         "early_stopping_patience": st.just(1),
         "learning_rate_schedule": st.sampled_from(["cosine", "one_cycle"]),
-        "label_smoothing": st.just(0.1),
         "ema_decay": st.just(0.9),
         "shift_pixels": st.just(2),
         "rotation_degrees": st.just(10.0),

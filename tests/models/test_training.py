@@ -43,7 +43,7 @@ RUNS: dict[str, dict[str, Any]] = {
     "sgd with momentum": OPTIMIZERS["sgd with momentum and decay"],
     "nmlp with dropout": {**ARCHITECTURES["nmlp with dropout"], **OPTIMIZERS["adam"]},
     "not shuffled": {"shuffle": False},
-    "one cycle, smoothed labels": {"learning_rate_schedule": "one_cycle", "label_smoothing": 0.1},
+    "one cycle": {"learning_rate_schedule": "one_cycle"},
     "cosine, moved images": {"learning_rate_schedule": "cosine", "shift_pixels": 2, "rotation_degrees": 10.0},
     "averaged weights": {"ema_decay": 0.9, "optimizer": "sgd", "momentum": 0.9},
 }

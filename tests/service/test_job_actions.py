@@ -1,0 +1,295 @@
+"""What may be done to a job, and submissions that are repeated: the real app, on a real store."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from models.spec import TrainingSpec
+from service.artifacts import Artifacts
+from service.store import Store
+from service.store.files import File
+from service.store.jobs import owner_of
+from service.store.runs import Claim, EpochRecord
+from tests.service.conftest import submitted
+
+SPEC = {"dataset": "digits", "hidden_sizes": [8], "epochs": 3}
+
+
+def claim(store: Store, job_id: str) -> Claim:
+    (held,) = store.runs.claim(job_id, "host:1:abc/7")
+    return held
+
+
+def learn(store: Store, artifacts: Artifacts, held: Claim, number: int) -> None:
+    """Put an epoch on record, with files that are there."""
+    owner = owner_of(held.job_id)
+    about = json.dumps({"versions": {"tenfold": "0.1.0"}, "data_sha256": "d" * 64}).encode()
+    contents = {
+        "last.safetensors": b"w" * number,
+        "best.safetensors": b"w" * number,
+        "last.json": about,
+        "last.state.safetensors": b"s",
+    }
+    files: list[File] = [artifacts.write(owner, name, data, epoch=number) for name, data in contents.items()]
+    record = EpochRecord(number, number * 12, b"\0" * 48, 0.5, 0.9, 0.8, 1.0, complete=True)
+    artifacts.remove(store.runs.record_epoch(held, record, files))
+
+
+def ended(store: Store, artifacts: Artifacts, **fields: Any) -> str:
+    job_id = submitted(store, **SPEC | fields)
+    held = claim(store, job_id)
+    for number in (1, 2, 3):
+        learn(store, artifacts, held, number)
+    artifacts.remove(store.runs.finish(held)[1])
+    return job_id
+
+
+def in_state(state: str, store: Store, artifacts: Artifacts) -> str:
+    if state == "succeeded":
+        return ended(store, artifacts)
+    job_id = submitted(store, **SPEC)
+    if state == "paused":
+        store.jobs.pause(job_id)
+    elif state == "cancelled":
+        store.jobs.cancel(job_id)
+    elif state in {"running", "failed"}:
+        held = claim(store, job_id)
+        if state == "failed":
+            store.runs.fail(held, {"type": "ValueError", "message": "no"})
+    return job_id
+
+
+REFUSED, GONE = 409, None
+ANSWERS = {
+    # What becomes of a job in each state, by what is asked of it; a new job is told by its origin.
+    "cancel": dict.fromkeys(("queued", "paused"), "cancelled") | {"running": "running", "cancelled": "cancelled"},
+    "pause": {"queued": "paused", "running": "running", "paused": "paused"},
+    "resume": {"queued": "queued", "running": "running", "paused": "queued"},
+    "retry": dict.fromkeys(("succeeded", "failed", "cancelled"), "queued"),
+    "verify": {"succeeded": "queued"},
+}
+
+
+@pytest.mark.parametrize("state", ["queued", "running", "paused", "succeeded", "failed", "cancelled"])
+@pytest.mark.parametrize("action", ANSWERS)
+def test_every_action_on_a_job_in_every_state(
+    api: TestClient, store: Store, artifacts: Artifacts, action: str, state: str
+) -> None:
+    job_id = in_state(state, store, artifacts)
+    before = store.jobs.get(job_id)
+    answer = api.post(f"/jobs/{job_id}/{action}")
+    if state not in ANSWERS[action]:
+        assert answer.status_code == REFUSED
+        assert job_id in answer.json()["detail"]
+        assert store.jobs.get(job_id) == before
+        return
+    assert answer.status_code == 202
+    job = answer.json()
+    assert job["state"] == ANSWERS[action][state]
+    assert job["cancel_requested"] is (action == "cancel" and state == "running")
+    assert job["pause_requested"] is (action == "pause" and state == "running")
+    if action in {"retry", "verify"}:
+        assert job["id"] != job_id
+        assert job["spec"] == api.get(f"/jobs/{job_id}").json()["spec"]
+        assert (job["origin"]["kind"], job["origin"]["job_id"]) == (action, job_id)
+        assert answer.headers["Location"] == f"/jobs/{job['id']}"
+    # Once more is no error, unless it would make another job.
+    elif action != "cancel" or state != "cancelled":
+        assert api.post(f"/jobs/{job_id}/{action}").json()["state"] == job["state"]
+
+
+@pytest.mark.parametrize("action", [*ANSWERS, "continue"])
+def test_nothing_can_be_done_to_a_job_that_is_not_there(api: TestClient, action: str) -> None:
+    answer = api.post(f"/jobs/nobody/{action}", json={"epochs": 1})
+    assert (answer.status_code, answer.json()["detail"]) == (404, "there is no job nobody")
+
+
+def test_a_job_that_is_cancelled_while_it_waits_has_a_receipt(api: TestClient) -> None:
+    job_id = api.post("/jobs", json=SPEC).json()["id"]
+    job = api.post(f"/jobs/{job_id}/cancel").json()
+    assert job["cancellation"] == {"how": "waiting", "stopped_at_iteration": 0, "latency_ms": 0}
+
+
+def test_a_job_that_is_stopped_tells_where_and_after_how_long(
+    api: TestClient, store: Store, artifacts: Artifacts
+) -> None:
+    job_id = submitted(store, **SPEC)
+    held = claim(store, job_id)
+    learn(store, artifacts, held, 1)
+    api.post(f"/jobs/{job_id}/cancel")
+    assert store.runs.finish(held)[0] == "cancelled"
+    receipt = api.get(f"/jobs/{job_id}").json()["cancellation"]
+    assert receipt["how"] == "stopped"
+    assert receipt["stopped_at_iteration"] == 12
+    assert 0 <= receipt["latency_ms"] < 60_000
+
+
+def test_a_pause_is_taken_back(api: TestClient, store: Store) -> None:
+    job_id = submitted(store, **SPEC)
+    held = claim(store, job_id)
+    assert api.post(f"/jobs/{job_id}/pause").json()["pause_requested"]
+    assert store.runs.look([held]) == {job_id: "pause"}
+    assert not api.post(f"/jobs/{job_id}/resume").json()["pause_requested"]
+    assert store.runs.look([held]) == {job_id: None}
+
+
+def test_cancelling_weighs_more_than_pausing(api: TestClient, store: Store) -> None:
+    job_id = submitted(store, **SPEC)
+    held = claim(store, job_id)
+    api.post(f"/jobs/{job_id}/pause")
+    api.post(f"/jobs/{job_id}/cancel")
+    assert api.post(f"/jobs/{job_id}/pause").status_code == 409
+    assert store.runs.look([held]) == {job_id: "cancel"}
+    assert store.runs.leave(held) == "cancelled"
+
+
+def test_a_job_that_ended_elsewhere_is_verified_by_its_weights(
+    api: TestClient, store: Store, artifacts: Artifacts
+) -> None:
+    job_id = ended(store, artifacts)
+    verifying = [api.post(f"/jobs/{job_id}/verify").json()["id"] for _ in range(2)]
+    assert api.get(f"/jobs/{verifying[0]}").json()["verified"] is None
+    for each, epochs in zip(verifying, (3, 2), strict=True):
+        held = claim(store, each)
+        for number in range(1, epochs + 1):
+            learn(store, artifacts, held, number)
+        store.runs.finish(held)
+    assert [api.get(f"/jobs/{each}").json()["verified"] for each in verifying] == [True, False]
+
+
+def test_a_job_is_gone_on_from_with_its_history(api: TestClient, store: Store, artifacts: Artifacts) -> None:
+    job_id = ended(store, artifacts)
+    answer = api.post(f"/jobs/{job_id}/continue", json={"epochs": 2})
+    job = answer.json()
+    assert (answer.status_code, job["state"]) == (202, "queued")
+    assert job["origin"] == {"kind": "continue", "job_id": job_id, "epoch": 3, "weights_sha256": None}
+    assert (job["progress"]["epoch"], job["progress"]["epochs"]) == (3, 5)
+    assert api.get(f"/jobs/{job['id']}/metrics").json() == api.get(f"/jobs/{job_id}/metrics").json()
+    # Its files outlive the job that wrote them.
+    assert api.delete(f"/jobs/{job_id}").status_code == 204
+    assert api.get(f"/jobs/{job['id']}/checkpoints/best.safetensors").content == b"www"
+    assert api.post(f"/jobs/{job['id']}/cancel").json()["result"]["epochs"] == 3
+    assert api.delete(f"/jobs/{job['id']}").status_code == 204
+
+
+def test_a_job_is_tuned_with_changes(api: TestClient, store: Store, artifacts: Artifacts) -> None:
+    job_id = ended(store, artifacts)
+    changes = {"learning_rate": 0.5, "optimizer": "sgd", "name": "tuned"}
+    job = api.post(f"/jobs/{job_id}/continue", json={"epochs": 2, "changes": changes, "checkpoint": "best"}).json()
+    assert job["origin"]["kind"] == "fine_tune"
+    assert (job["progress"]["epoch"], job["progress"]["epochs"]) == (0, 2)
+    assert {field: job["spec"][field] for field in changes} == changes
+
+
+BAD_CONTINUATIONS = [
+    ({}, 422, "epochs"),
+    ({"epochs": 0}, 422, "epochs"),
+    ({"epochs": 1, "spec": {}}, 422, "spec"),
+    ({"epochs": 1, "checkpoint": "first"}, 422, "checkpoint"),
+    ({"epochs": 1, "changes": {"hidden_sizes": [9]}}, 422, "hidden_sizes"),
+    ({"epochs": 1, "changes": {"epochs": 9}}, 422, "epochs"),
+    ({"epochs": 1, "changes": {"learning_rate": -1.0}}, 422, "learning_rate"),
+    ({"epochs": 1, "changes": {"no_such_field": 1}}, 422, "no_such_field"),
+    ({"epochs": 1, "changes": {"dataset": "nothing"}}, 422, "nothing"),
+    ({"epochs": 1000}, 422, "epochs"),
+]
+
+
+@pytest.mark.parametrize(("body", "status", "named"), BAD_CONTINUATIONS)
+def test_a_continuation_that_makes_no_sense_is_refused(
+    api: TestClient, store: Store, artifacts: Artifacts, body: dict[str, Any], status: int, named: str
+) -> None:
+    answer = api.post(f"/jobs/{ended(store, artifacts)}/continue", json=body)
+    assert answer.status_code == status
+    assert named in answer.json()["detail"]
+    assert len(store.jobs.find(limit=10)) == 1
+
+
+@pytest.mark.parametrize("state", ["queued", "running", "failed"])
+def test_only_a_job_at_rest_with_a_checkpoint_is_gone_on_from(
+    api: TestClient, store: Store, artifacts: Artifacts, state: str
+) -> None:
+    answer = api.post(f"/jobs/{in_state(state, store, artifacts)}/continue", json={"epochs": 1})
+    assert answer.status_code == 409
+
+
+def test_equal_requests_with_one_key_make_one_job(api: TestClient, store: Store) -> None:
+    def post(_: int) -> tuple[int, bytes]:
+        answer = api.post("/jobs", json=SPEC, headers={"Idempotency-Key": "order-1"})
+        return answer.status_code, answer.content
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = set(pool.map(post, range(24)))
+    ((status, _),) = answers
+    assert status == 202
+    (job,) = store.jobs.find(limit=10)
+    # And as it was the first time, also when the job has gone on meanwhile.
+    store.jobs.cancel(job.id)
+    assert {post(0)} == answers
+
+
+def test_a_key_is_not_taken_for_another_job(api: TestClient, store: Store) -> None:
+    headers = {"Idempotency-Key": "order-1"}
+    assert api.post("/jobs", json=SPEC, headers=headers).status_code == 202
+    answer = api.post("/jobs", json=SPEC | {"seed": 1}, headers=headers)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "#header/Idempotency-Key"
+    assert api.post("/jobs", json=SPEC, headers={"Idempotency-Key": "order-2"}).status_code == 202
+    assert len(store.jobs.find(limit=10)) == 2
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "with space"])
+def test_a_key_that_can_not_be_kept_is_refused(api: TestClient, key: str) -> None:
+    answer = api.post("/jobs", json=SPEC, headers={"Idempotency-Key": key})
+    assert answer.status_code == 422
+    assert "idempotency-key" in answer.json()["detail"].lower()
+
+
+def test_a_job_is_put_under_an_id_of_the_clients(api: TestClient, store: Store) -> None:
+    assert api.put("/jobs/order-1", json=SPEC).status_code == 202
+    again = api.put("/jobs/order-1", json=SPEC)
+    assert (again.status_code, again.json()["id"]) == (200, "order-1")
+    assert api.put("/jobs/order-1", json=SPEC | {"seed": 1}).status_code == 409
+    for bad in (".hidden", "x" * 37, "a%20b"):
+        assert api.put(f"/jobs/{bad}", json=SPEC).status_code == 422
+    assert len(store.jobs.find(limit=10)) == 1
+
+
+def test_many_who_put_one_id_at_once_make_one_job(api: TestClient, store: Store) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        codes = list(pool.map(lambda _: api.put("/jobs/order-1", json=SPEC).status_code, range(16)))
+    assert sorted(codes) == [200] * 15 + [202]
+    assert len(store.jobs.find(limit=10)) == 1
+
+
+def test_a_finished_job_is_used_again_when_that_is_preferred(
+    api: TestClient, store: Store, artifacts: Artifacts
+) -> None:
+    job_id = ended(store, artifacts, name="first")
+    assert api.post("/jobs", json=SPEC).json()["id"] != job_id, "only when it is preferred"
+    answer = api.post("/jobs", json=SPEC, headers={"Prefer": "respond-async, reuse"})
+    assert (answer.status_code, answer.json()["id"]) == (200, job_id)
+    assert answer.headers["Preference-Applied"] == "reuse"
+    for other in ({"seed": 1}, {"epochs": 4}):
+        assert api.post("/jobs", json=SPEC | other, headers={"Prefer": "reuse"}).status_code == 202
+
+
+def test_nothing_is_used_again_that_was_trained_on_other_data(
+    api: TestClient, store: Store, artifacts: Artifacts
+) -> None:
+    ended(store, artifacts)
+    store.datasets.add("digits", "builtin")
+    row = store.datasets.get("digits")
+    assert row is not None
+    store.datasets._change(row, state="ready", description={"sha256": "e" * 64})
+    assert api.post("/jobs", json=SPEC, headers={"Prefer": "reuse"}).status_code == 202
+
+
+def test_equal_specs_have_equal_digests_whatever_they_are_called() -> None:
+    spec = TrainingSpec.model_validate(SPEC)
+    same = TrainingSpec.model_validate(SPEC | {"name": "a", "labels": {"b": "c"}, "max_seconds": 9.0})
+    assert spec.digest == same.digest
+    assert spec.digest != TrainingSpec.model_validate(SPEC | {"seed": 1}).digest

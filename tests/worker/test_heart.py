@@ -1,0 +1,110 @@
+"""What a worker's parent does for its training processes: real processes, which really die."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import update
+
+from service.store import Store
+from service.store.engine import now_ms
+from service.store.tables import jobs
+from tests.waiting import wait_until
+from tests.worker.test_run import Bell, found, submit
+from worker.heart import look_after_children
+from worker.watchdog import Watchdog
+
+WORKER = "host:1:abc"
+
+
+@contextmanager
+def process() -> Iterator["subprocess.Popen[bytes]"]:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        yield child
+        child.kill()
+
+
+def look(store: Store, bell: Bell, killed: set[str]) -> int:
+    return look_after_children(store, bell, WORKER, killed, kill_after_seconds=5)  # type: ignore[arg-type]
+
+
+def test_jobs_of_a_training_process_that_died_wait_again_at_once(store: Store) -> None:
+    ids, bell = [submit(store), submit(store)], Bell()
+    with process() as child:
+        store.runs.claim(ids[0], f"{WORKER}/{child.pid}", most=2)
+        assert look(store, bell, set()) == 1
+        assert [found(store, job_id).state for job_id in ids] == ["running", "running"]
+    assert look(store, bell, set()) == 1
+    assert [found(store, job_id).state for job_id in ids] == ["queued", "queued"]
+    assert sorted(bell.rung) == sorted(ids)
+    assert look(store, bell, set()) == 0
+
+
+def test_the_jobs_of_another_worker_are_left_alone(store: Store) -> None:
+    job_id, bell = submit(store), Bell()
+    # Of the same host and number, before it was started anew; its lease decides.
+    store.runs.claim(job_id, "host:1:abd/999999999")
+    assert look(store, bell, set()) == 0
+    assert found(store, job_id).state == "running"
+
+
+@pytest.mark.parametrize(("request_it", "state"), [("cancel", "cancelled"), ("pause", "paused")])
+def test_a_training_process_that_does_not_stop_when_asked_is_killed(store: Store, request_it: str, state: str) -> None:
+    job_id, bell, killed = submit(store), Bell(), set[str]()
+    with process() as child:
+        store.runs.claim(job_id, f"{WORKER}/{child.pid}")
+        getattr(store.jobs, request_it)(job_id)
+        look(store, bell, killed)
+        assert not killed, "it has some seconds"
+        with store.database.writer.begin() as connection:
+            connection.execute(update(jobs).values(stop_requested_at=now_ms() - 6000))
+        look(store, bell, killed)
+        assert killed == {f"{WORKER}/{child.pid}"}
+        wait_until(lambda: child.poll() is not None, timeout=10, what="the process to die")
+        look(store, bell, killed)
+    job = found(store, job_id)
+    assert (job.state, killed, bell.rung) == (state, set(), [])
+    if state == "cancelled":
+        assert job.cancellation["how"] == "killed"
+        assert job.cancellation["stopped_at_iteration"] == 0
+        assert job.cancellation["latency_ms"] >= 6000
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize(
+    ("rings", "idle", "heard", "deaf"),
+    [
+        (3, True, False, True),
+        (0, True, False, False),
+        (None, True, False, False),
+        (3, False, False, False),
+        (3, True, True, False),
+    ],
+)
+def test_a_worker_is_deaf_when_rings_wait_and_it_has_nothing_to_do(
+    rings: int | None, idle: bool, heard: bool, deaf: bool
+) -> None:
+    clock = Clock()
+    watchdog = Watchdog(patience=60, clock=clock)
+    assert not watchdog.is_deaf(rings_waiting=rings, idle=idle)
+    clock.now = 50
+    assert not watchdog.is_deaf(rings_waiting=rings, idle=idle)
+    if heard:
+        watchdog.heard()
+    clock.now = 61
+    assert watchdog.is_deaf(rings_waiting=rings, idle=idle) is deaf
+
+
+def test_rings_that_wait_only_now_and_then_are_no_proof_of_deafness() -> None:
+    clock = Clock()
+    watchdog = Watchdog(patience=60, clock=clock)
+    for clock.now, rings in ((0, 1), (40, 0), (50, 1), (70, 1)):
+        assert not watchdog.is_deaf(rings_waiting=rings, idle=True)

@@ -1,0 +1,202 @@
+"""Runs that end before their last epoch, and go on: paused, given back, out of time, from what another has learned."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from models import data
+from models.run import Epoch, Record
+from models.spec import TrainingSpec
+from models.training import train
+from service.artifacts import Artifacts
+from service.settings import Settings
+from service.store import Store
+from service.store.jobs import owner_of
+from service.store.runs import Wish
+from tests.worker.test_run import SMALL, expire, found, interrupted, submit, trained
+from worker import run as running
+from worker.lease import Lease
+from worker.run import run
+
+WORKER = "host:1:abc"
+
+
+@pytest.fixture
+def after_epoch(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Callable[..., Iterator[Record]]]:
+    """Make a trainer that lets something happen after an epoch, and sees what is wished of the job at once."""
+
+    def wishes(self: Lease, claim: Any) -> Wish | None:
+        return self._runs.look([claim]).get(claim.job_id)
+
+    monkeypatch.setattr(Lease, "wish", wishes)
+
+    def make(number: int, happen: Callable[[], object]) -> Callable[..., Iterator[Record]]:
+        def trainer(*arguments: Any, **options: Any) -> Iterator[Record]:
+            for record in train(*arguments, **options):
+                yield record
+                if isinstance(record, Epoch) and record.epoch == number:
+                    happen()
+
+        return trainer
+
+    return make
+
+
+Maker = Callable[..., Callable[..., Iterator[Record]]]
+
+
+def test_a_paused_job_frees_its_worker_and_goes_on_with_the_same_bits(
+    store: Store, artifacts: Artifacts, settings: Settings, after_epoch: Maker
+) -> None:
+    undisturbed = trained(store, artifacts, settings)
+    job_id = submit(store)
+    trainer = after_epoch(2, lambda: store.jobs.pause(job_id))
+    assert run(job_id, store, artifacts, settings, owner=f"{WORKER}/7", trainer=trainer) == []
+    job = found(store, job_id)
+    assert (job.state, job.last_epoch, job.owner, job.pause_requested) == ("paused", 2, None, False)
+    run(job_id, store, artifacts, settings, owner=f"{WORKER}/7")
+    assert found(store, job_id).state == "paused", "a bell that rings late starts no job that is paused"
+
+    store.jobs.resume(job_id)
+    run(job_id, store, artifacts, settings, owner=f"{WORKER}/7")
+    job = found(store, job_id)
+    assert (job.state, job.weights_sha256) == ("succeeded", undisturbed.weights_sha256)
+    assert [(row.epoch, row.complete) for row in store.jobs.epochs(job_id)] == [(n, True) for n in range(1, 5)]
+
+
+def test_a_job_that_is_paused_in_the_middle_of_an_epoch_forgets_that_epoch(
+    store: Store, artifacts: Artifacts, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id, asked = submit(store), iter(range(100))
+    wish = lambda *_: store.jobs.pause(job_id) and "pause" if next(asked) >= 5 else None  # noqa: E731
+    monkeypatch.setattr(Lease, "wish", wish)
+    run(job_id, store, artifacts, settings, owner=f"{WORKER}/7")
+    job = found(store, job_id)
+    assert (job.state, job.last_epoch) == ("paused", 0)
+    assert store.jobs.epochs(job_id) == []
+    assert store.files.of(owner_of(job_id)) == []
+
+
+def test_a_worker_that_leaves_gives_its_jobs_back_and_they_count_no_lost_attempt(
+    store: Store, artifacts: Artifacts, settings: Settings, after_epoch: Maker
+) -> None:
+    undisturbed = trained(store, artifacts, settings)
+    store.workers.seen(WORKER, "train", slots=1)
+    ids = [submit(store), submit(store, seed=3)]
+    trainer = after_epoch(2, lambda: store.workers.leave(WORKER))
+    left = run(ids[0], store, artifacts, settings, owner=f"{WORKER}/7", trainer=trainer)
+    assert sorted(left) == sorted(ids)
+    for job_id in ids:
+        job = found(store, job_id)
+        assert (job.state, job.last_epoch, job.fruitless_attempts) == ("queued", 2, 0)
+    assert store.runs.claim(ids[0], f"{WORKER}/8") == [], "a worker that leaves takes nothing"
+
+    run(ids[0], store, artifacts, settings, owner="another:1:def/9")
+    job = found(store, ids[0])
+    assert (job.state, job.attempt, job.weights_sha256) == ("succeeded", 2, undisturbed.weights_sha256)
+    assert found(store, ids[1]).state == "succeeded"
+
+
+def test_a_job_whose_seconds_are_over_succeeds_with_what_it_has_learned(
+    store: Store, artifacts: Artifacts, settings: Settings
+) -> None:
+    job_id = submit(store, max_seconds=1e-6, epochs=1000)
+    run(job_id, store, artifacts, settings, owner="worker/1")
+    job = found(store, job_id)
+    assert job.state == "succeeded"
+    assert job.result["stopped_early"] == "max_seconds"
+    assert (job.result["epochs"], job.result["iterations"]) == (1, 1)
+    assert store.jobs.newest_model() == job_id
+
+
+def test_seconds_of_earlier_attempts_count(store: Store, artifacts: Artifacts, settings: Settings) -> None:
+    job_id = interrupted(store, artifacts, settings)
+    spent = sum(row.seconds for row in store.jobs.epochs(job_id))
+    (claim,) = store.runs.claim(job_id, "worker/1")
+    assert claim.seconds == pytest.approx(spent)
+
+
+@pytest.mark.parametrize("names", [("last",), ("last", "previous")])
+def test_the_checkpoint_before_a_damaged_one_is_gone_on_from(
+    store: Store, artifacts: Artifacts, settings: Settings, names: tuple[str, ...]
+) -> None:
+    undisturbed = trained(store, artifacts, settings)
+    job_id = interrupted(store, artifacts, settings)
+    for name in names:
+        pointer = store.files.get(owner_of(job_id), f"{name}.safetensors")
+        assert pointer is not None
+        artifacts.path(pointer.key).write_bytes(b"torn")
+    run(job_id, store, artifacts, settings, owner="second")
+    job = found(store, job_id)
+    assert (job.state, job.weights_sha256) == ("succeeded", undisturbed.weights_sha256)
+    attempts = [row.attempt for row in store.jobs.epochs(job_id)]
+    assert attempts == [1, 2, 2, 2] if names == ("last",) else [2, 2, 2, 2]
+    assert not [file for file in store.files.of(owner_of(job_id)) if file.name.startswith("previous")]
+
+
+def test_a_job_that_goes_on_under_other_circumstances_says_so(
+    store: Store, artifacts: Artifacts, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert found(store, interrupted(store, artifacts, settings)).bit_identical
+    job_id = interrupted(store, artifacts, settings)
+    monkeypatch.setattr(running, "fingerprint", lambda device: {"device": device, "torch": "another"})
+    run(job_id, store, artifacts, settings, owner="second")
+    job = found(store, job_id)
+    assert (job.state, job.bit_identical) == ("succeeded", False)
+
+
+def test_a_job_whose_data_have_changed_does_not_go_on(
+    store: Store, artifacts: Artifacts, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id, whole = interrupted(store, artifacts, settings), data.prepare
+
+    def changed(*arguments: Any) -> data.Split:
+        return dataclasses.replace(whole(*arguments), digest="0" * 64)
+
+    monkeypatch.setattr(data, "prepare", changed)
+    run(job_id, store, artifacts, settings, owner="second")
+    job = found(store, job_id)
+    assert (job.state, job.error["type"]) == ("failed", "DataChangedError")
+    assert job.last_epoch == 2, "what was learned is kept"
+
+
+def test_a_job_that_is_gone_on_from_ends_as_one_of_all_epochs(
+    store: Store, artifacts: Artifacts, settings: Settings
+) -> None:
+    whole = trained(store, artifacts, settings, epochs=6)
+    first = trained(store, artifacts, settings, epochs=4)
+    spec = TrainingSpec(**SMALL | {"epochs": 6})  # type: ignore[arg-type]
+    job_id = store.jobs.go_on(first.id, spec, {"kind": "continue", "job_id": first.id, "epoch": 4})
+    assert job_id is not None
+    kept = store.jobs.delete(first.id)
+    assert kept, "the new job points to the checkpoint of the old one"
+    artifacts.remove_all(owner_of(first.id), keep=kept)
+    run(job_id, store, artifacts, settings, owner="worker")
+    job = found(store, job_id)
+    assert (job.state, job.weights_sha256, job.result["epochs"]) == ("succeeded", whole.weights_sha256, 6)
+    assert [row.losses for row in store.jobs.epochs(job_id)] == [row.losses for row in store.jobs.epochs(whole.id)]
+
+
+@pytest.mark.parametrize("changes", [{}, {"optimizer": "sgd"}, {"ema_decay": 0.9}])
+def test_a_network_that_is_fine_tuned_begins_with_the_weights_of_another(
+    store: Store, artifacts: Artifacts, settings: Settings, changes: dict[str, Any]
+) -> None:
+    first = trained(store, artifacts, settings, epochs=4)
+    spec = TrainingSpec(**SMALL | changes | {"epochs": 1, "learning_rate": 1e-6})  # type: ignore[arg-type]
+    job_id = store.jobs.fine_tune(first.id, spec, {"kind": "fine_tune", "job_id": first.id}, "best")
+    assert job_id is not None
+    run(job_id, store, artifacts, settings, owner="worker")
+    job = found(store, job_id)
+    assert (job.state, job.result["epochs"]) == ("succeeded", 1)
+    assert job.result["val_accuracy"] == pytest.approx(first.result["best_val_accuracy"], abs=0.01)
+
+
+def test_a_lease_that_expires_while_a_pause_is_asked_for_leaves_the_job_paused(store: Store) -> None:
+    job_id = submit(store)
+    store.runs.claim(job_id, "worker/1")
+    store.jobs.pause(job_id)
+    expire(store, job_id)
+    assert store.runs.release_expired() == []
+    assert found(store, job_id).state == "paused"
