@@ -15,7 +15,7 @@ from models import csv_images, images, spec, training
 from service import app, errors, supervisor, sweeps
 from service.routes import jobs, predict
 from service.settings import Settings
-from service.store import runs
+from service.store import rescue
 from worker import draw_sweep, epoch, sweep_plots
 
 Schema = dict[str, Any]
@@ -39,7 +39,7 @@ LIMITS = (
     ("Jobs in one sweep", sweeps.MAX_JOBS),
     ("Trials whose curves are drawn in one plot of a sweep, the best first", draw_sweep.MAX_CURVES),
     ("Trials whose final accuracies are drawn in one plot of a sweep, the best first", sweep_plots.MAX_BARS),
-    ("Attempts in a row that end without an epoch, before a job is given up", runs.MAX_FRUITLESS_ATTEMPTS),
+    ("Attempts in a row that end without an epoch, before a job is given up", rescue.MAX_FRUITLESS_ATTEMPTS),
     ("Validation images kept of a job, for `GET /jobs/{job_id}/examples`", epoch.EXAMPLES),
     ("Wrong fields named in one error", errors.MAX_FAULTS),
     ("Bytes of a log before it is put aside at the next start of its process", supervisor.LOG_BYTES),

@@ -16,8 +16,10 @@ import uvicorn
 from pydantic import ValidationError
 
 from service import stack
+from service.artifacts import Artifacts
 from service.client import TenfoldError
 from service.settings import Settings
+from service.store import Store
 from service.supervisor import StartError, Supervisor, free_port
 
 app = typer.Typer(
@@ -103,6 +105,47 @@ def bench() -> None:
 
 
 @app.command()
+def doctor(
+    home: Home = None,
+    mend: Annotated[bool, typer.Option(help="Remove orphans, and pictures that can be drawn again.")] = False,
+) -> None:
+    """Read every stored file and compare it with the record; exit with 1 if something is not as it should be."""
+    from service.doctor import examine
+    from service.doctor import mend as mend_one
+
+    left = 0
+    with _record(home) as (store, artifacts):
+        for finding in examine(store, artifacts):
+            mended = mend and finding.is_mendable
+            if mended:
+                mend_one(finding, store, artifacts)
+            left += not mended
+            typer.echo(
+                f"{finding.kind:8} {finding.key} ({finding.size:,} bytes): {'mended' if mended else finding.remedy}"
+            )
+        typer.echo(f"{len(store.files.all()):,} files on record; {left} not as they should be")
+    raise typer.Exit(1 if left else 0)
+
+
+@app.command()
+def gc(
+    home: Home = None,
+    days: Annotated[float, typer.Option(min=0, help="Jobs that ended more than so many days ago may go.")] = 30.0,
+    last: Annotated[int, typer.Option(min=0, help="The jobs that ended last stay, however old.")] = 100,
+    apply: Annotated[bool, typer.Option("--apply", help="Delete; without this nothing is.")] = False,
+) -> None:
+    """Tell which jobs may go, and delete them with --apply; jobs with the label `keep`, and sweeps, stay."""
+    from service.retention import Retention, collect
+
+    gone = 0
+    with _record(home) as (store, artifacts):
+        for job in Retention(days, last).candidates(store):
+            gone += not apply or collect(job, store, artifacts)
+            typer.echo(f"{job.id} {job.state} {job.name or ''}")
+    typer.echo(f"{gone} job(s) deleted" if apply else f"{gone} job(s) would be deleted; --apply does it")
+
+
+@app.command()
 def openapi() -> None:
     """Print the API's OpenAPI document."""
     from service.app import create_app
@@ -127,6 +170,16 @@ def _settings(**given: Any) -> Settings:
             field = ".".join(str(part) for part in fault["loc"])
             typer.echo(f"TENFOLD_{field.upper()}: {fault['msg'].removeprefix('Value error, ')}", err=True)
         raise typer.Exit(2) from None
+
+
+@contextmanager
+def _record(home: Path | None) -> Iterator[tuple[Store, Artifacts]]:
+    settings = _settings(home=home)
+    store = Store.open(settings)
+    try:
+        yield store, Artifacts(settings.artifacts)
+    finally:
+        store.database.close()
 
 
 def _assert_free(host: str, port: int) -> None:

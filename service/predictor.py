@@ -7,7 +7,7 @@ from models.inference import Network, read
 from service.artifacts import Artifacts
 from service.errors import Conflict, Damaged, NotFound, NotYet
 from service.store import Store
-from service.store.jobs import owner_of
+from service.store.states import owner_of
 
 _TRIES = 5  # the best checkpoint of a running job may be replaced between looking it up and reading it
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from service.store.engine import Record
-from service.store.jobs import State
+from service.store.states import State
 from service.sweep_spec import SweepSpec
 
 

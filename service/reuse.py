@@ -6,7 +6,7 @@ from importlib.metadata import version
 from models.spec import TrainingSpec
 from service.parts import Parts
 from service.store.engine import Record
-from service.store.jobs import Job, owner_of
+from service.store.states import Job, owner_of
 
 
 def reusable(spec: TrainingSpec, parts: Parts) -> Job | None:

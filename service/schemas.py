@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict, FailFast, Field, StringConstraints
 from typing_extensions import TypeAliasType
 
 from models.spec import TrainingSpec
-from service.store.jobs import How, State, StoppedEarly
-from service.store.jobs import Job as JobRow
+from service.store.states import How, State, StoppedEarly
+from service.store.states import Job as JobRow
 
 PLOTS = ("loss", "accuracy", "confusion", "mistakes")
 Plot = Literal["loss", "accuracy", "confusion", "mistakes"]

@@ -13,7 +13,7 @@ from service.ranking import Spread, Standing, best_job
 from service.report import REPORT, is_faithful
 from service.schemas import moment
 from service.store.engine import Record
-from service.store.jobs import STATES, State
+from service.store.states import STATES, State
 from service.store.tally import SweepState, Tally, state_of
 from service.sweep_spec import SweepSpec
 

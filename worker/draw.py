@@ -9,7 +9,7 @@ import numpy as np
 from models.images import from_base64
 from service.artifacts import Artifacts
 from service.store import Store
-from service.store.jobs import Job, owner_of
+from service.store.states import Job, owner_of
 from worker import plots
 
 # Files of a running job are replaced every epoch; more than one replacement between two lines is not to be expected.

@@ -13,8 +13,8 @@ from models.run import Epoch
 from models.spec import TrainingSpec
 from service.artifacts import Artifacts
 from service.store.files import File
-from service.store.jobs import owner_of
 from service.store.runs import EpochRecord
+from service.store.states import owner_of
 
 EXAMPLES = 100
 

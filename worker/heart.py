@@ -98,11 +98,11 @@ def look_after_children(
 
     Gives how many processes hold jobs; those that were killed are noted in `killed`.
     """
-    held = store.runs.of_worker(worker_id)
+    held = store.rescue.of_worker(worker_id)
     for owner, asked_seconds_ago in held.items():
         number = int(owner.rpartition("/")[2])
         if not _is_alive(number):
-            waiting = store.runs.release_dead(owner, killed=owner in killed)
+            waiting = store.rescue.release_dead(owner, killed=owner in killed)
             killed.discard(owner)
             _logger.warning("training process %d is gone; %d job(s) wait again", number, len(waiting))
             doorbell.ring(waiting)
@@ -128,13 +128,13 @@ def reconcile(store: Store, doorbell: Doorbell, *, ring_again_seconds: float) ->
     Jobs are rung again only when no ring waits at the broker: while one does, the queue is merely long, and every
     ring that is heard takes the job that has waited longest.
     """
-    expired = store.runs.release_expired()
+    expired = store.rescue.release_expired()
     if expired:
         _logger.warning("took %d job(s) back from workers that fell silent: %s", len(expired), ", ".join(expired))
         doorbell.ring(expired)
-    unheard = store.runs.unheard(ring_again_seconds)
+    unheard = store.rescue.unheard(ring_again_seconds)
     if unheard and doorbell.rings_waiting() == 0 and doorbell.ring(unheard):
-        store.runs.rung(unheard)
+        store.rescue.rung(unheard)
     ask_for_trials(store, doorbell)
 
 

@@ -17,8 +17,8 @@ from service.artifacts import Artifacts
 from service.settings import Settings
 from service.store import Store
 from service.store.engine import DatabaseError, cause
-from service.store.jobs import State, StoppedEarly
 from service.store.runs import Claim, LeaseLostError
+from service.store.states import State, StoppedEarly
 from worker import epoch
 from worker.lease import Lease
 from worker.resume import find_checkpoint

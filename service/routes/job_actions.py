@@ -11,8 +11,8 @@ from service.parts import Parts
 from service.routes import Given
 from service.routes.jobs import MAX_SPEC_BYTES, JobId, found, json_only, queued, require_dataset
 from service.schemas import CheckpointName, Job, problems
-from service.store.jobs import Job as JobRow
-from service.store.jobs import StateConflict
+from service.store.states import Job as JobRow
+from service.store.states import StateConflict
 
 router = APIRouter(tags=["jobs"])
 
@@ -132,9 +132,9 @@ def go_on(
     origin: dict[str, Any] = {"kind": "fine_tune" if tunes else "continue", "job_id": job_id}
     try:
         if tunes:
-            new_id = parts.store.jobs.fine_tune(job_id, spec, origin, continuation.checkpoint)
+            new_id = parts.store.submissions.fine_tune(job_id, spec, origin, continuation.checkpoint)
         else:
-            new_id = parts.store.jobs.go_on(job_id, spec, origin | {"epoch": job.last_epoch})
+            new_id = parts.store.submissions.go_on(job_id, spec, origin | {"epoch": job.last_epoch})
     except StateConflict as conflict:
         raise Conflict(f"job {job_id} is {conflict.state} by now; wait for its end") from None
     if new_id is None:
@@ -167,5 +167,5 @@ def _ended(job_id: str, parts: Parts) -> JobRow:
 def _again(job: JobRow, origin: dict[str, Any], response: Response, background: BackgroundTasks, parts: Parts) -> Job:
     spec = TrainingSpec.model_validate(job.spec)
     require_dataset(spec, parts)
-    (new_id,) = parts.store.jobs.submit([spec], origin=origin)
+    (new_id,) = parts.store.submissions.submit([spec], origin=origin)
     return queued(new_id, response, background, parts)

@@ -36,7 +36,7 @@ from service.schemas import (
     problems,
 )
 from service.store.engine import Record
-from service.store.jobs import FINAL_STATES, owner_of
+from service.store.states import FINAL_STATES, owner_of
 
 router = APIRouter(tags=["what is recorded of a job"])
 

@@ -14,8 +14,10 @@ from service.parts import Parts
 from service.reuse import reusable
 from service.routes import Given
 from service.schemas import Identifier, Job, JobPage, problems
-from service.store.jobs import Job as JobRow
-from service.store.jobs import KeyReused, Once, PartOfSweep, State, StateConflict, owner_of
+from service.store.jobs import PartOfSweep
+from service.store.states import Job as JobRow
+from service.store.states import State, StateConflict, owner_of
+from service.store.submissions import KeyReused, Once
 
 router = APIRouter(tags=["jobs"])
 
@@ -109,7 +111,7 @@ def submit(
         return Job.of(twin)
     if idempotency_key is not None:
         return _submit_once(spec, idempotency_key, response, background, parts)
-    (job_id,) = parts.store.jobs.submit([spec])
+    (job_id,) = parts.store.submissions.submit([spec])
     return queued(job_id, response, background, parts)
 
 
@@ -120,7 +122,7 @@ def _submit_once(spec: TrainingSpec, key: str, response: Response, background: B
     body = sha256(spec.model_dump_json().encode()).hexdigest()
     once = Once(key, body, answer=lambda row: Job.of(row).model_dump(mode="json"))
     try:
-        answer, job_id = parts.store.jobs.submit_once(spec, once)
+        answer, job_id = parts.store.submissions.submit_once(spec, once)
     except KeyReused:
         raise Invalid(
             "another job was submitted under this Idempotency-Key; take a new key for a new job",
@@ -162,7 +164,7 @@ def put(
     409 if a job with another spec has this id.
     """
     require_dataset(spec, parts)
-    job, is_new = parts.store.jobs.put(job_id, spec)
+    job, is_new = parts.store.submissions.put(job_id, spec)
     if not is_new:
         if TrainingSpec.model_validate(job.spec) != spec:
             raise Conflict(f"there is a job {job_id} already, with another spec; choose another id")

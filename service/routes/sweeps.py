@@ -17,8 +17,8 @@ from service.routes.downloads import download, wait_for
 from service.routes.jobs import json_only, label_pairs
 from service.schemas import Identifier, problems
 from service.store.engine import Record
-from service.store.jobs import StateConflict
-from service.store.jobs import owner_of as owner_of_job
+from service.store.states import StateConflict
+from service.store.states import owner_of as owner_of_job
 from service.store.sweeps import owner_of
 from service.sweep_spec import SweepSpec
 from service.sweep_views import Sweep, SweepPage, SweepPlot, detail, summary, table

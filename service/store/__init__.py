@@ -7,7 +7,9 @@ from service.store.datasets import Datasets
 from service.store.engine import Database
 from service.store.files import Files
 from service.store.jobs import Jobs
+from service.store.rescue import Rescue
 from service.store.runs import Runs
+from service.store.submissions import Submissions
 from service.store.sweeps import Sweeps
 from service.store.workers import Workers
 
@@ -17,8 +19,10 @@ class Store:
     """All that is recorded, by resource."""
 
     database: Database
+    submissions: Submissions
     jobs: Jobs
     runs: Runs
+    rescue: Rescue
     sweeps: Sweeps
     files: Files
     datasets: Datasets
@@ -30,8 +34,10 @@ class Store:
         database = Database.open(settings.database_url)
         return cls(
             database=database,
+            submissions=Submissions(database),
             jobs=Jobs(database),
             runs=Runs(database, settings.lease_seconds),
+            rescue=Rescue(database),
             sweeps=Sweeps(database),
             files=Files(database),
             datasets=Datasets(database),

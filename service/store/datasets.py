@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, delete, select, update
 
 from service.store.engine import Database, Record, insert_or, now_ms
 from service.store.files import File, publish
-from service.store.jobs import FINAL_STATES
+from service.store.states import FINAL_STATES
 from service.store.tables import artifacts, datasets, jobs
 
 

@@ -78,6 +78,17 @@ class Files:
         with self.database.reader.connect() as connection:
             return connection.execute(query).all()
 
+    def all(self) -> Sequence[Record]:
+        """List all pointers."""
+        with self.database.reader.connect() as connection:
+            return connection.execute(select(artifacts).order_by(artifacts.c.owner, artifacts.c.name)).all()
+
+    def forget(self, pointer: Record) -> None:
+        """Point no more to a file, unless another has taken its name meanwhile."""
+        with self.database.writer.begin() as connection:
+            same = (artifacts.c.owner == pointer.owner) & (artifacts.c.name == pointer.name)
+            connection.execute(delete(artifacts).where(same, artifacts.c.key == pointer.key))
+
     def publish(self, owner: str, files: Sequence[File]) -> list[str]:
         """Point to files of an owner that is still there; gives the keys that nothing points to any more."""
         kind, _, name = owner.partition("/")

@@ -8,17 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, and_, case, delete, exists, func, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, insert, select, tuple_, update
 from sqlalchemy.sql import Update
 
 from service.store.engine import Database, now_ms
 from service.store.files import File, publish, withdraw, withdraw_names
-from service.store.jobs import How, Job, State, StoppedEarly, finish, log_event, move, owner_of
+from service.store.states import Job, State, StoppedEarly, end_attempt, finish, log_event, owner_of, put_back
 from service.store.tables import artifacts, attempts, epochs, jobs, models, workers
-
-MAX_FRUITLESS_ATTEMPTS = 5
-"""A job that kills its worker again and again, without finishing an epoch, is given up after so many attempts."""
-
 
 Wish = Literal["cancel", "pause", "leave"]
 """What a training process is asked to do with a job: to end it, or to give it back, for later or for another worker."""
@@ -195,7 +191,7 @@ class Runs:
             job = _hold(connection, claim)
             state: State = "cancelled" if job.cancel_requested else "succeeded"
             result = finish(connection, claim.job_id, state, stopped_early=stopped_early)
-            _end_attempt(connection, claim.job_id, claim.attempt, state)
+            end_attempt(connection, claim.job_id, claim.attempt, state)
             if state == "succeeded":
                 assert result is not None, "a job that succeeded has at least one epoch on record"
                 connection.execute(
@@ -216,75 +212,15 @@ class Runs:
         """
         with self.database.writer.begin() as connection:
             job = _hold(connection, claim)
-            _end_attempt(connection, claim.job_id, claim.attempt, "left")
-            return _put_back(connection, job)
+            end_attempt(connection, claim.job_id, claim.attempt, "left")
+            return put_back(connection, job)
 
     def fail(self, claim: Claim, error: Mapping[str, str]) -> None:
         """End a job that could not be trained. Raises LeaseLostError."""
         with self.database.writer.begin() as connection:
             _hold(connection, claim)
             finish(connection, claim.job_id, "failed", error=error)
-            _end_attempt(connection, claim.job_id, claim.attempt, "failed")
-
-    def release_expired(self) -> list[str]:
-        """Take jobs from workers whose lease has expired; gives the ids of those that wait again."""
-        return self._take_back(jobs.c.lease_expires_at < now_ms(), how="worker_lost")
-
-    def release_dead(self, owner: str, *, killed: bool = False) -> list[str]:
-        """Take jobs from a training process that is known to have ended; gives the ids of those that wait again.
-
-        `killed`: by its own worker, because it did not do what was wished.
-        """
-        return self._take_back(jobs.c.owner == owner, how="killed" if killed else "worker_lost")
-
-    def _take_back(self, lost: ColumnElement[bool], *, how: How) -> list[str]:
-        lost = (jobs.c.state == "running") & lost
-        with self.database.reader.connect() as connection:
-            if connection.scalar(select(jobs.c.id).where(lost).limit(1)) is None:
-                return []
-        waiting = []
-        with self.database.writer.begin() as connection:
-            # In the order in which all others lock jobs; those that somebody holds are alive, or come next time.
-            held = select(jobs).where(lost).order_by(jobs.c.number).with_for_update(skip_locked=True)
-            for job in connection.execute(held).all():
-                _end_attempt(connection, job.id, job.attempt, "lost")
-                fruitless = 0 if _has_recorded(connection, job) else job.fruitless_attempts + 1
-                if job.cancel_requested:
-                    finish(connection, job.id, "cancelled", how=how)
-                elif fruitless >= MAX_FRUITLESS_ATTEMPTS:
-                    message = f"{MAX_FRUITLESS_ATTEMPTS} workers died or fell silent without finishing an epoch"
-                    finish(connection, job.id, "failed", error={"type": "worker_lost", "message": message})
-                elif _put_back(connection, job, fruitless_attempts=fruitless) == "queued":
-                    waiting.append(job.id)
-        return waiting
-
-    def of_worker(self, worker_id: str) -> dict[str, float]:
-        """Give the training processes of a worker that hold jobs, by their number as owners.
-
-        With each the seconds since one of its jobs was asked to stop, the longest of them; 0 where none was.
-        """
-        asked = jobs.c.cancel_requested | jobs.c.pause_requested
-        since = case((asked, now_ms() - jobs.c.stop_requested_at), else_=0)
-        query = (
-            select(jobs.c.owner, func.max(since))
-            .where(jobs.c.state == "running", jobs.c.owner.startswith(f"{worker_id}/", autoescape=True))
-            .group_by(jobs.c.owner)
-        )
-        with self.database.reader.connect() as connection:
-            return {owner: int(ms) / 1000 for owner, ms in connection.execute(query)}
-
-    def unheard(self, seconds: float, *, limit: int = 1000) -> list[str]:
-        """Give the ids of queued jobs that were last rung for longer ago than this, the oldest first."""
-        old = (jobs.c.state == "queued") & (jobs.c.rung_at < now_ms() - int(seconds * 1000))
-        with self.database.reader.connect() as connection:
-            return list(connection.scalars(select(jobs.c.id).where(old).order_by(jobs.c.number).limit(limit)))
-
-    def rung(self, job_ids: Sequence[str]) -> None:
-        """Note that the bell was just rung for these jobs."""
-        these = jobs.c.id.in_(job_ids)
-        with self.database.writer.begin() as connection:
-            connection.execute(select(jobs.c.id).where(these).order_by(jobs.c.number).with_for_update())
-            connection.execute(update(jobs).where(these).values(rung_at=now_ms()))
+            end_attempt(connection, claim.job_id, claim.attempt, "failed")
 
     def _lease_end(self) -> ColumnElement[int]:
         return now_ms() + int(self.lease_seconds * 1000)
@@ -309,16 +245,6 @@ def _wishes(held: Sequence[Job], *, leaving: bool) -> dict[str, Wish | None]:
     return {job.id: "cancel" if job.cancel_requested else "pause" if job.pause_requested else last for job in held}
 
 
-def _put_back(connection: Connection, job: Job, **values: Any) -> State:
-    """Let a job that nobody trains wait, unless it was to be cancelled anyway; gives its state."""
-    if job.cancel_requested:
-        finish(connection, job.id, "cancelled")
-        return "cancelled"
-    state: Literal["queued", "paused"] = "paused" if job.pause_requested else "queued"
-    move(connection, job.id, state, **values)
-    return state
-
-
 def _previous(connection: Connection, owner: str) -> list[File]:
     """Give the files of the last checkpoint, by the names that they have when another has taken its place."""
     names = {f"last.{ending}": f"previous.{ending}" for ending in CHECKPOINT}
@@ -340,17 +266,3 @@ def _hold(connection: Connection, claim: Claim) -> Job:
     if job is None:
         raise LeaseLostError
     return job
-
-
-def _has_recorded(connection: Connection, job: Job) -> bool:
-    """Whether the job's present attempt has finished an epoch."""
-    mine = select(epochs.c.epoch).where(epochs.c.job_id == job.id, epochs.c.attempt == job.attempt).limit(1)
-    return connection.scalar(mine) is not None
-
-
-def _end_attempt(connection: Connection, job_id: str, attempt: int, outcome: str) -> None:
-    connection.execute(
-        update(attempts)
-        .where(attempts.c.job_id == job_id, attempts.c.attempt == attempt)
-        .values(ended_at=now_ms(), outcome=outcome)
-    )

@@ -8,15 +8,8 @@ from sqlalchemy import Connection, delete, func, insert, literal, select, update
 
 from models.spec import TrainingSpec
 from service.store.engine import Database, Record, now_ms
-from service.store.jobs import (
-    FINAL_STATES,
-    StateConflict,
-    cancel_unbegun,
-    enqueue,
-    finish,
-    log_events,
-    shared_files,
-)
+from service.store.jobs import shared_files
+from service.store.states import FINAL_STATES, StateConflict, cancel_unbegun, enqueue, finish, log_events
 from service.store.tables import artifacts, epochs, jobs, sweeps
 from service.store.tally import Tally, tally
 from service.sweep_spec import Halving, SweepSpec

@@ -8,7 +8,7 @@ from typing import Literal
 from sqlalchemy import Connection, func, select
 
 from service.store.engine import Record
-from service.store.jobs import FINAL_STATES, State
+from service.store.states import FINAL_STATES, State
 from service.store.tables import jobs
 
 SweepState = Literal["running", "succeeded", "failed", "cancelled"]

@@ -22,5 +22,5 @@ def api(settings: Settings) -> Iterator[TestClient]:
 
 def submitted(store: Store, **fields: Any) -> str:
     """Put a job on record without asking the API."""
-    (job_id,) = store.jobs.submit([TrainingSpec(**fields)])
+    (job_id,) = store.submissions.submit([TrainingSpec(**fields)])
     return job_id

@@ -11,8 +11,8 @@ from models.spec import TrainingSpec
 from service.artifacts import Artifacts
 from service.store import Store
 from service.store.files import File
-from service.store.jobs import owner_of
 from service.store.runs import Claim, EpochRecord
+from service.store.states import owner_of
 from tests.service.conftest import submitted
 
 SPEC = {"dataset": "digits", "hidden_sizes": [8], "epochs": 3}

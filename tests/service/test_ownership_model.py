@@ -22,8 +22,9 @@ from service.store import Store
 from service.store import runs as store_runs
 from service.store.engine import now_ms
 from service.store.files import File
-from service.store.jobs import FINAL_STATES, StateConflict
-from service.store.runs import MAX_FRUITLESS_ATTEMPTS, Claim, EpochRecord, LeaseLostError
+from service.store.rescue import MAX_FRUITLESS_ATTEMPTS
+from service.store.runs import Claim, EpochRecord, LeaseLostError
+from service.store.states import FINAL_STATES, StateConflict
 from service.store.tables import attempts, jobs
 
 EPOCHS = 3
@@ -66,7 +67,7 @@ class Ownership(RuleBasedStateMachine):
     @precondition(lambda self: len(self.current) < 3)
     @rule(target=submitted)
     def submit(self) -> str:
-        (job_id,) = self.store.jobs.submit([SPEC])
+        (job_id,) = self.store.submissions.submit([SPEC])
         self.current[job_id] = 0
         return job_id
 
@@ -152,14 +153,14 @@ class Ownership(RuleBasedStateMachine):
     @rule(number=workers)
     def be_found_dead(self, number: int) -> None:
         self.pool[number].claims.clear()
-        self.store.runs.release_dead(self.pool[number].name)
+        self.store.rescue.release_dead(self.pool[number].name)
 
     @rule(job_id=submitted)
     def expire(self, job_id: str) -> None:
         """Let a lease run out, whether its worker is dead, slow or hung: it may still write later."""
         with self.store.database.writer.begin() as connection:
             connection.execute(update(jobs).where(jobs.c.id == job_id).values(lease_expires_at=now_ms() - 1))
-        self.store.runs.release_expired()
+        self.store.rescue.release_expired()
 
     @rule(job_id=submitted, number=workers)
     def take_over(self, job_id: str, number: int) -> None:

@@ -17,14 +17,15 @@ from service.store import Store
 from service.store.datasets import DatasetInUse
 from service.store.engine import Database, Record, now_ms
 from service.store.files import File
-from service.store.jobs import StateConflict, owner_of
-from service.store.runs import MAX_FRUITLESS_ATTEMPTS, Claim, EpochRecord, LeaseLostError
+from service.store.rescue import MAX_FRUITLESS_ATTEMPTS
+from service.store.runs import Claim, EpochRecord, LeaseLostError
+from service.store.states import StateConflict, owner_of
 from service.store.tables import attempts, jobs, metadata
 from tests.waiting import wait_until
 
 
 def submit(store: Store, **fields: Any) -> str:
-    (job_id,) = store.jobs.submit([TrainingSpec(**fields)])
+    (job_id,) = store.submissions.submit([TrainingSpec(**fields)])
     return job_id
 
 
@@ -171,7 +172,7 @@ def test_a_job_that_brought_down_a_worker_is_tried_alone(store: Store) -> None:
     suspect, other, another = (submit(store, seed=seed) for seed in range(3))
     claim(store, suspect)
     expire(store, suspect)
-    assert store.runs.release_expired() == [suspect]
+    assert store.rescue.release_expired() == [suspect]
     assert [claim.job_id for claim in store.runs.claim(other, "worker", most=16)] == [other, another]
     assert [claim.job_id for claim in store.runs.claim(None, "worker", most=16)] == [suspect]
 
@@ -182,7 +183,7 @@ def test_jobs_that_had_got_on_when_their_worker_died_go_on_together(store: Store
         store.runs.record_epoch(held, epoch(1), [])
     for job_id in ids:
         expire(store, job_id)
-    assert sorted(store.runs.release_expired()) == sorted(ids)
+    assert sorted(store.rescue.release_expired()) == sorted(ids)
     assert [claim.job_id for claim in store.runs.claim(None, "worker", most=16)] == ids
 
 
@@ -239,7 +240,7 @@ def test_a_worker_that_lost_its_job_can_write_nothing(
     store.runs.record_epoch(held, epoch(1), [])
     if ending in {"replaced", "waiting again"}:
         expire(store, held.job_id)
-        assert store.runs.release_expired() == [held.job_id]
+        assert store.rescue.release_expired() == [held.job_id]
     if ending == "replaced":
         claim(store, held.job_id, "another worker")
     if ending in {"finished", "deleted"}:
@@ -256,14 +257,14 @@ def test_a_lease_that_is_renewed_does_not_expire(store: Store) -> None:
     held = claim(store, submit(store))
     expire(store, held.job_id)
     assert store.runs.renew([held]) == {held.job_id: None}
-    assert store.runs.release_expired() == []
+    assert store.rescue.release_expired() == []
 
 
 def test_a_lease_that_is_not_renewed_expires_by_the_clock_of_the_database(store: Store, settings: Settings) -> None:
     short = Store.open(settings.model_copy(update={"lease_seconds": 0.2}))
     job_id = submit(store)
     assert short.runs.claim(job_id, "worker")
-    assert wait_until(short.runs.release_expired, timeout=5, what="the lease to expire") == [job_id]
+    assert wait_until(short.rescue.release_expired, timeout=5, what="the lease to expire") == [job_id]
     short.database.close()
     with store.database.reader.connect() as connection:
         assert connection.scalar(select(attempts.c.outcome).where(attempts.c.job_id == job_id)) == "lost"
@@ -274,14 +275,14 @@ def test_a_job_that_kills_its_workers_is_given_up_unless_it_gets_on(store: Store
     for _ in range(MAX_FRUITLESS_ATTEMPTS - 1):
         claim(store, job_id)
         expire(store, job_id)
-        assert store.runs.release_expired() == [job_id]
+        assert store.rescue.release_expired() == [job_id]
     store.runs.record_epoch(claim(store, job_id), epoch(1), [])
     expire(store, job_id)
-    assert store.runs.release_expired() == [job_id]
+    assert store.rescue.release_expired() == [job_id]
     for _ in range(MAX_FRUITLESS_ATTEMPTS):
         claim(store, job_id)
         expire(store, job_id)
-        store.runs.release_expired()
+        store.rescue.release_expired()
     job = store.jobs.get(job_id)
     assert job is not None
     assert (job.state, job.error["type"]) == ("failed", "worker_lost")
@@ -313,7 +314,7 @@ def test_a_job_whose_worker_died_while_it_was_asked_to_stop_is_cancelled_and_kee
     store.runs.record_epoch(held, epoch(1), [file("last.safetensors", "k"), file("best.safetensors", "k")])
     store.jobs.cancel(held.job_id)
     expire(store, held.job_id)
-    assert store.runs.release_expired() == []
+    assert store.rescue.release_expired() == []
     job = store.jobs.get(held.job_id)
     assert job is not None
     assert job.state == "cancelled"
@@ -371,12 +372,12 @@ def test_a_rewound_run_forgets_later_epochs_and_their_files(store: Store) -> Non
 
 def test_jobs_that_nobody_heard_of_are_known_until_they_are_rung_again(store: Store) -> None:
     job_id = submit(store)
-    assert store.runs.unheard(60) == []
-    assert wait_until(lambda: store.runs.unheard(0.001), timeout=5, what="the job to have waited") == [job_id]
-    store.runs.rung([job_id])
-    assert store.runs.unheard(60) == []
+    assert store.rescue.unheard(60) == []
+    assert wait_until(lambda: store.rescue.unheard(0.001), timeout=5, what="the job to have waited") == [job_id]
+    store.rescue.rung([job_id])
+    assert store.rescue.unheard(60) == []
     claim(store, job_id)
-    assert store.runs.unheard(-60) == []
+    assert store.rescue.unheard(-60) == []
 
 
 def test_workers_are_counted_by_role_while_they_are_seen(store: Store) -> None:

@@ -13,7 +13,8 @@ from models.spec import TrainingSpec
 from service.store import Store
 from service.store.engine import _MIGRATIONS, Database, Record
 from service.store.files import File
-from service.store.jobs import PartOfSweep, StateConflict, StoppedEarly, owner_of
+from service.store.jobs import PartOfSweep
+from service.store.states import StateConflict, StoppedEarly, owner_of
 from service.store.sweeps import owner_of as owner_of_sweep
 from service.store.tables import metadata
 from service.store.tally import state_of
@@ -111,7 +112,7 @@ def test_cancelling_a_sweep_ends_what_waits_and_asks_what_runs(store: Store) -> 
     lost = claim(store, job_ids[2])
     store.runs.record_epoch(lost, epoch(1), [file("last.safetensors", "k"), file("best.safetensors", "k")])
     expire(store, lost.job_id)
-    assert store.runs.release_expired() == [lost.job_id]
+    assert store.rescue.release_expired() == [lost.job_id]
 
     for _ in range(2):
         assert store.sweeps.cancel(sweep_id)

@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 
 from service.settings import Settings
 from service.store import Store
-from service.store.jobs import owner_of
+from service.store.states import owner_of
 from tests.service.test_app import pointers, problem
 from tests.service.test_store import claim, epoch, file
 

@@ -13,8 +13,8 @@ from models.training import train
 from service.artifacts import Artifacts
 from service.settings import Settings
 from service.store import Store
-from service.store.jobs import owner_of
 from service.store.runs import Wish
+from service.store.states import owner_of
 from tests.worker.test_run import SMALL, expire, found, interrupted, submit, trained
 from worker import run as running
 from worker.lease import Lease
@@ -168,7 +168,7 @@ def test_a_job_that_is_gone_on_from_ends_as_one_of_all_epochs(
     whole = trained(store, artifacts, settings, epochs=6)
     first = trained(store, artifacts, settings, epochs=4)
     spec = TrainingSpec(**SMALL | {"epochs": 6})  # type: ignore[arg-type]
-    job_id = store.jobs.go_on(first.id, spec, {"kind": "continue", "job_id": first.id, "epoch": 4})
+    job_id = store.submissions.go_on(first.id, spec, {"kind": "continue", "job_id": first.id, "epoch": 4})
     assert job_id is not None
     kept = store.jobs.delete(first.id)
     assert kept, "the new job points to the checkpoint of the old one"
@@ -185,7 +185,7 @@ def test_a_network_that_is_fine_tuned_begins_with_the_weights_of_another(
 ) -> None:
     first = trained(store, artifacts, settings, epochs=4)
     spec = TrainingSpec(**SMALL | changes | {"epochs": 1, "learning_rate": 1e-6})  # type: ignore[arg-type]
-    job_id = store.jobs.fine_tune(first.id, spec, {"kind": "fine_tune", "job_id": first.id}, "best")
+    job_id = store.submissions.fine_tune(first.id, spec, {"kind": "fine_tune", "job_id": first.id}, "best")
     assert job_id is not None
     run(job_id, store, artifacts, settings, owner="worker")
     job = found(store, job_id)
@@ -198,5 +198,5 @@ def test_a_lease_that_expires_while_a_pause_is_asked_for_leaves_the_job_paused(s
     store.runs.claim(job_id, "worker/1")
     store.jobs.pause(job_id)
     expire(store, job_id)
-    assert store.runs.release_expired() == []
+    assert store.rescue.release_expired() == []
     assert found(store, job_id).state == "paused"

@@ -17,8 +17,8 @@ from service.settings import Settings
 from service.store import Store
 from service.store.engine import Record as Row
 from service.store.engine import now_ms
-from service.store.jobs import owner_of
 from service.store.runs import Claim, Wish
+from service.store.states import owner_of
 from service.store.tables import jobs
 from service.sweep_spec import SweepSpec
 from service.sweeps import expand
@@ -33,7 +33,7 @@ SMALL = {"dataset": "digits", "hidden_sizes": (8,), "epochs": 4, "learning_rate"
 
 
 def submit(store: Store, **fields: Any) -> str:
-    (job_id,) = store.jobs.submit([TrainingSpec(**SMALL | fields)])  # type: ignore[arg-type]
+    (job_id,) = store.submissions.submit([TrainingSpec(**SMALL | fields)])  # type: ignore[arg-type]
     return job_id
 
 
@@ -94,7 +94,7 @@ def interrupted(store: Store, artifacts: Artifacts, settings: Settings) -> str:
     with pytest.raises(Died):
         run(job_id, store, artifacts, settings, owner="first", trainer=train_and_die)
     expire(store, job_id)
-    assert store.runs.release_expired() == [job_id]
+    assert store.rescue.release_expired() == [job_id]
     return job_id
 
 

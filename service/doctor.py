@@ -1,0 +1,82 @@
+"""Whether the files are what the record says: `tenfold doctor`. What can be made anew is mended if that is wished."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from service.artifacts import Artifacts
+from service.store import Store
+from service.store.engine import Record
+
+Kind = Literal["missing", "damaged", "orphan"]
+
+YOUNG_SECONDS = 3600.0
+"""A younger file to which nothing points may be about to be pointed to: from writing to recording it takes seconds."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One file that is not as it should be; `remedy` says what mends it."""
+
+    kind: Kind
+    key: str
+    size: int
+    remedy: str
+    pointer: Record | None = None
+
+    @property
+    def is_mendable(self) -> bool:
+        """Whether `mend` does away with it: an orphan, or a picture that is drawn again when somebody asks for it."""
+        return self.pointer is None or _is_drawn(self.pointer)
+
+
+def examine(store: Store, artifacts: Artifacts, *, young_seconds: float = YOUNG_SECONDS) -> Iterator[Finding]:
+    """Read every file that the record points to, and look for those to which nothing points."""
+    # The folder first: what is written and recorded meanwhile is then seen as recorded, not as an orphan.
+    files = list(_files(artifacts.folder, before=time.time() - young_seconds))
+    pointers = store.files.all()
+    for pointer in pointers:
+        try:
+            artifacts.read(pointer.key, pointer.sha256)
+        except FileNotFoundError:
+            yield Finding("missing", pointer.key, pointer.size, _remedy(pointer), pointer)
+        except ValueError:
+            yield Finding("damaged", pointer.key, pointer.size, _remedy(pointer), pointer)
+    known = {pointer.key for pointer in pointers}
+    for path in files:
+        key = str(path.relative_to(artifacts.folder))
+        if key not in known:
+            yield Finding("orphan", key, path.stat().st_size, "nothing points to it: --mend removes it")
+
+
+def mend(finding: Finding, store: Store, artifacts: Artifacts) -> None:
+    """Do away with what is not as it should be, where nothing is lost by that."""
+    if finding.pointer is not None:
+        store.files.forget(finding.pointer)
+    artifacts.remove([finding.key])
+
+
+def _files(folder: Path, *, before: float) -> Iterator[Path]:
+    for path in folder.rglob("*"):
+        if path.is_file() and path.stat().st_mtime < before:
+            yield path
+
+
+def _is_drawn(pointer: Record) -> bool:
+    return str(pointer.name).endswith(".png")
+
+
+def _remedy(pointer: Record) -> str:
+    owner, _, name = pointer.owner.partition("/")
+    if _is_drawn(pointer):
+        return "--mend forgets it; it is drawn again when somebody asks for it"
+    if owner == "datasets":
+        return f"restore it from a backup, or delete the data set with DELETE /datasets/{name} and upload it again"
+    if owner == "jobs":
+        return (
+            f"a job that has not ended goes on from the checkpoint before; of one that has, restore the file from a "
+            f"backup, or POST /jobs/{name}/retry"
+        )
+    return "restore it from a backup"

@@ -1,0 +1,40 @@
+"""Which jobs may go: `tenfold gc`. Nothing goes that somebody may still ask for by a rule, not by luck."""
+
+from dataclasses import dataclass
+
+from service.artifacts import Artifacts
+from service.store import Store
+from service.store.jobs import PartOfSweep
+from service.store.states import Job, StateConflict, owner_of
+
+PIN = "keep"
+"""A job with a label of this name stays, whatever its value."""
+
+
+@dataclass(frozen=True)
+class Retention:
+    """Jobs that ended more than `days` ago may go, but for the `last` that ended and those that are pinned.
+
+    Pinned are jobs with the label "keep", jobs of sweeps, which go with their sweep, and the job that succeeded last,
+    whose network answers when no other is named. Jobs that have not ended are nobody's to remove.
+    """
+
+    days: float
+    last: int
+
+    def candidates(self, store: Store) -> list[Job]:
+        """List the jobs that may go, the oldest first."""
+        newest = store.jobs.newest_model()
+        ended = store.jobs.ended(before_days=self.days, skip=self.last)
+        return [job for job in ended if job.id != newest and PIN not in job.labels]
+
+
+def collect(job: Job, store: Store, artifacts: Artifacts) -> bool:
+    """Delete a job with its files; gives False when it may not go any more."""
+    try:
+        kept = store.jobs.delete(job.id)
+    except (PartOfSweep, StateConflict):
+        return False
+    if kept is not None:
+        artifacts.remove_all(owner_of(job.id), keep=kept)
+    return kept is not None

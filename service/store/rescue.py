@@ -1,0 +1,86 @@
+"""Jobs as those see them who look after the queue: taken back from whoever died, and announced again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, case, func, select, update
+
+from service.store.engine import Database, now_ms
+from service.store.states import How, Job, end_attempt, finish, put_back
+from service.store.tables import epochs, jobs
+
+MAX_FRUITLESS_ATTEMPTS = 5
+"""A job that kills its worker again and again, without finishing an epoch, is given up after so many attempts."""
+
+
+@dataclass(frozen=True)
+class Rescue:
+    """The jobs of a database that somebody may have forgotten."""
+
+    database: Database
+
+    def release_expired(self) -> list[str]:
+        """Take jobs from workers whose lease has expired; gives the ids of those that wait again."""
+        return self._take_back(jobs.c.lease_expires_at < now_ms(), how="worker_lost")
+
+    def release_dead(self, owner: str, *, killed: bool = False) -> list[str]:
+        """Take jobs from a training process that is known to have ended; gives the ids of those that wait again.
+
+        `killed`: by its own worker, because it did not do what was wished.
+        """
+        return self._take_back(jobs.c.owner == owner, how="killed" if killed else "worker_lost")
+
+    def _take_back(self, lost: ColumnElement[bool], *, how: How) -> list[str]:
+        lost = (jobs.c.state == "running") & lost
+        with self.database.reader.connect() as connection:
+            if connection.scalar(select(jobs.c.id).where(lost).limit(1)) is None:
+                return []
+        waiting = []
+        with self.database.writer.begin() as connection:
+            # In the order in which all others lock jobs; those that somebody holds are alive, or come next time.
+            held = select(jobs).where(lost).order_by(jobs.c.number).with_for_update(skip_locked=True)
+            for job in connection.execute(held).all():
+                end_attempt(connection, job.id, job.attempt, "lost")
+                fruitless = 0 if _has_recorded(connection, job) else job.fruitless_attempts + 1
+                if job.cancel_requested:
+                    finish(connection, job.id, "cancelled", how=how)
+                elif fruitless >= MAX_FRUITLESS_ATTEMPTS:
+                    message = f"{MAX_FRUITLESS_ATTEMPTS} workers died or fell silent without finishing an epoch"
+                    finish(connection, job.id, "failed", error={"type": "worker_lost", "message": message})
+                elif put_back(connection, job, fruitless_attempts=fruitless) == "queued":
+                    waiting.append(job.id)
+        return waiting
+
+    def of_worker(self, worker_id: str) -> dict[str, float]:
+        """Give the training processes of a worker that hold jobs, by their number as owners.
+
+        With each the seconds since one of its jobs was asked to stop, the longest of them; 0 where none was.
+        """
+        asked = jobs.c.cancel_requested | jobs.c.pause_requested
+        since = case((asked, now_ms() - jobs.c.stop_requested_at), else_=0)
+        query = (
+            select(jobs.c.owner, func.max(since))
+            .where(jobs.c.state == "running", jobs.c.owner.startswith(f"{worker_id}/", autoescape=True))
+            .group_by(jobs.c.owner)
+        )
+        with self.database.reader.connect() as connection:
+            return {owner: int(ms) / 1000 for owner, ms in connection.execute(query)}
+
+    def unheard(self, seconds: float, *, limit: int = 1000) -> list[str]:
+        """Give the ids of queued jobs that were last rung for longer ago than this, the oldest first."""
+        old = (jobs.c.state == "queued") & (jobs.c.rung_at < now_ms() - int(seconds * 1000))
+        with self.database.reader.connect() as connection:
+            return list(connection.scalars(select(jobs.c.id).where(old).order_by(jobs.c.number).limit(limit)))
+
+    def rung(self, job_ids: Sequence[str]) -> None:
+        """Note that the bell was just rung for these jobs."""
+        these = jobs.c.id.in_(job_ids)
+        with self.database.writer.begin() as connection:
+            connection.execute(select(jobs.c.id).where(these).order_by(jobs.c.number).with_for_update())
+            connection.execute(update(jobs).where(these).values(rung_at=now_ms()))
+
+
+def _has_recorded(connection: Connection, job: Job) -> bool:
+    """Whether the job's present attempt has finished an epoch."""
+    mine = select(epochs.c.epoch).where(epochs.c.job_id == job.id, epochs.c.attempt == job.attempt).limit(1)
+    return connection.scalar(mine) is not None

@@ -1,0 +1,217 @@
+"""What state a job is in, and every way from one to another, each in the transaction of whoever calls.
+
+The legal moves of a job's state; nothing leaves a state on the right:
+
+    queued  -> running, paused, cancelled
+    running -> queued (its worker left it, or fell silent), paused, succeeded, failed, cancelled
+    paused  -> queued, cancelled
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, get_args
+
+from sqlalchemy import Connection, insert, select, update
+
+from models.spec import TrainingSpec
+from service.store.engine import Record, now_ms
+from service.store.tables import artifacts, attempts, epochs, events, jobs
+
+State = Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]
+STATES: tuple[State, ...] = get_args(State)
+FINAL_STATES: tuple[State, ...] = ("succeeded", "failed", "cancelled")
+StoppedEarly = Literal["patience", "halving", "max_seconds"]
+How = Literal["waiting", "stopped", "killed", "worker_lost"]
+"""How a job was cancelled: before or between its attempts, by its training process, or with it."""
+
+Job = Record
+"""A row of the table `jobs`."""
+
+
+class StateConflict(Exception):  # noqa: N818 - a conflict with a state is no error of the program
+    """The job's state does not allow what was asked for."""
+
+    def __init__(self, state: State) -> None:
+        super().__init__(state)
+        self.state = state
+
+
+def owner_of(job_id: str) -> str:
+    """Give the name under which a job's artifacts are filed."""
+    return f"jobs/{job_id}"
+
+
+def locked(connection: Connection, job_id: str) -> Job | None:
+    """Look a job up, and keep others from changing it."""
+    return connection.execute(select(jobs).where(jobs.c.id == job_id).with_for_update()).one_or_none()
+
+
+def log_event(connection: Connection, job_id: str, kind: str, data: Mapping[str, Any]) -> None:
+    """Append to what happened to a job, in the transaction in which it happens."""
+    connection.execute(insert(events).values(job_id=job_id, type=kind, data=dict(data), created_at=now_ms()))
+
+
+def log_events(connection: Connection, job_ids: Sequence[str], kind: str, data: Mapping[str, Any]) -> None:
+    """Append the same to what happened to each of many jobs."""
+    now = connection.scalar(select(now_ms()))
+    rows = [{"job_id": job_id, "type": kind, "data": dict(data), "created_at": now} for job_id in job_ids]
+    if rows:
+        connection.execute(insert(events), rows)
+
+
+def enqueue(
+    connection: Connection,
+    specs: Sequence[TrainingSpec],
+    *,
+    sweep_id: str | None = None,
+    trials: Sequence[int | None] = (),
+    origin: Mapping[str, Any] | None = None,
+    ids: Sequence[str] = (),
+) -> list[str]:
+    """Insert a queued job for each spec, those of a sweep with the number of their trial; gives their ids in order."""
+    now = connection.scalar(select(now_ms()))
+    new = list(ids) or [str(uuid.uuid4()) for _ in specs]
+    rows = [
+        {
+            "id": job_id,
+            "state": "queued",
+            "spec": spec.model_dump(mode="json"),
+            "name": spec.name,
+            "labels": spec.labels,
+            "dataset": spec.dataset,
+            "shape": spec.shape,
+            "spec_sha256": spec.digest,
+            "origin": None if origin is None else dict(origin),
+            "sweep_id": sweep_id,
+            "trial": trial,
+            "created_at": now,
+            "rung_at": now,
+            "attempt": 0,
+            "fruitless_attempts": 0,
+            "cancel_requested": False,
+            "last_epoch": 0,
+        }
+        for job_id, spec, trial in zip(new, specs, trials or [None] * len(specs), strict=True)
+    ]
+    if rows:
+        connection.execute(insert(jobs), rows)
+        log_events(connection, new, "state", {"state": "queued"})
+    return new
+
+
+def cancel_unbegun(connection: Connection, sweep_id: str) -> None:
+    """Cancel the jobs of a sweep that wait and of which nothing is on record. Whoever calls this holds their rows."""
+    cancelled = connection.scalars(
+        update(jobs)
+        .where(jobs.c.sweep_id == sweep_id, jobs.c.state.in_(("queued", "paused")), jobs.c.last_epoch == 0)
+        .values(
+            state="cancelled",
+            finished_at=now_ms(),
+            cancellation={"how": "waiting", "stopped_at_iteration": 0, "latency_ms": 0},
+        )
+        .returning(jobs.c.id)
+    )
+    log_events(connection, cancelled.all(), "state", {"state": "cancelled"})
+
+
+def finish(
+    connection: Connection,
+    job_id: str,
+    state: State,
+    *,
+    stopped_early: StoppedEarly | None = None,
+    error: Mapping[str, str] | None = None,
+    how: How = "stopped",
+) -> dict[str, Any] | None:
+    """Move a job to a final state; gives its result. Whoever calls this holds the job's row.
+
+    A job that is cancelled gets a receipt: how, after which batch, and how long after that was asked for.
+
+    A job that succeeded with fewer epochs than were asked for has lost its patience, unless the caller knows better.
+    """
+    result, weights_sha256 = _result(connection, job_id)
+    if result is not None:
+        asked = connection.scalar(select(jobs.c.spec["epochs"].as_integer()).where(jobs.c.id == job_id))
+        ended_early = state == "succeeded" and result["epochs"] < asked
+        result["stopped_early"] = (stopped_early or "patience") if ended_early else None
+    receipt = _receipt(connection, job_id, how, result) if state == "cancelled" else None
+    connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job_id, jobs.c.state.not_in(FINAL_STATES))
+        .values(
+            state=state,
+            finished_at=now_ms(),
+            owner=None,
+            lease_expires_at=None,
+            result=result,
+            weights_sha256=weights_sha256,
+            error=error,
+            cancellation=receipt,
+        )
+    )
+    told = {"result": result, "error": error, "cancellation": receipt}
+    told = {key: value for key, value in told.items() if value is not None}
+    log_event(connection, job_id, "state", {"state": state, **told})
+    return result
+
+
+def _result(connection: Connection, job_id: str) -> tuple[dict[str, Any] | None, str | None]:
+    """Sum up what is recorded of a job, and give the hash of its last weights; nothing, if no epoch has ended."""
+    done = connection.execute(select(epochs).where(epochs.c.job_id == job_id).order_by(epochs.c.epoch)).all()
+    query = select(artifacts).where(artifacts.c.owner == owner_of(job_id))
+    weights = {row.name: row for row in connection.execute(query) if row.name.endswith(".safetensors")}
+    if not done or not weights:
+        return None, None
+    # A damaged best checkpoint may have been forgotten; that of another machine's next epoch need not be better.
+    last = weights["last.safetensors"]
+    best = weights.get("best.safetensors", last)
+    return {
+        "loss": done[-1].loss,
+        "train_accuracy": done[-1].train_accuracy,
+        "val_accuracy": done[-1].val_accuracy,
+        "best_epoch": best.epoch,
+        "best_val_accuracy": next(row.val_accuracy for row in done if row.epoch == best.epoch),
+        "best_weights_sha256": best.sha256,
+        "epochs": len(done),
+        "iterations": done[-1].iterations,
+        "seconds": sum(row.seconds for row in done),
+    }, last.sha256
+
+
+def _receipt(connection: Connection, job_id: str, how: How, result: Mapping[str, Any] | None) -> dict[str, Any]:
+    asked = select(now_ms() - jobs.c.stop_requested_at).where(jobs.c.id == job_id)
+    return {
+        "how": how,
+        "stopped_at_iteration": result["iterations"] if result else 0,
+        "latency_ms": connection.scalar(asked) or 0 if how != "waiting" else 0,
+    }
+
+
+def move(connection: Connection, job_id: str, state: Literal["queued", "paused"], **values: Any) -> None:
+    """Let a job wait, for a worker or for whoever paused it. Whoever calls this holds the job's row."""
+    connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job_id, jobs.c.state.not_in(FINAL_STATES))
+        .values(state=state, owner=None, lease_expires_at=None, pause_requested=False, rung_at=now_ms(), **values)
+    )
+    attempt = connection.scalar(select(jobs.c.attempt).where(jobs.c.id == job_id))
+    log_event(connection, job_id, "state", {"state": state, "attempt": attempt})
+
+
+def put_back(connection: Connection, job: Job, **values: Any) -> State:
+    """Let a job that nobody trains wait, unless it was to be cancelled anyway; gives its state."""
+    if job.cancel_requested:
+        finish(connection, job.id, "cancelled")
+        return "cancelled"
+    state: Literal["queued", "paused"] = "paused" if job.pause_requested else "queued"
+    move(connection, job.id, state, **values)
+    return state
+
+
+def end_attempt(connection: Connection, job_id: str, attempt: int, outcome: str) -> None:
+    """Note how an attempt ended."""
+    connection.execute(
+        update(attempts)
+        .where(attempts.c.job_id == job_id, attempts.c.attempt == attempt)
+        .values(ended_at=now_ms(), outcome=outcome)
+    )

@@ -1,0 +1,137 @@
+"""Jobs as they come in: anew, once under a key, under an id of the client's, or from what another has learned."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from models.spec import TrainingSpec
+from service.store.engine import Database, insert_or, now_ms
+from service.store.states import Job, StateConflict, enqueue, locked, owner_of
+from service.store.tables import artifacts, epochs, jobs, submissions
+
+INITIAL_WEIGHTS = "initial.safetensors"
+_KEPT_OF_AN_EPOCH = (
+    "last.safetensors",
+    "last.json",
+    "last.state.safetensors",
+    "best.safetensors",
+    "best.json",
+    "evaluation.json",
+)
+_REMEMBERED_MS = 48 * 3600 * 1000
+
+
+class KeyReused(Exception):  # noqa: N818 - a conflict is no error of the program
+    """Something else was submitted before under this key."""
+
+
+@dataclass(frozen=True)
+class Once:
+    """What makes a submission repeatable: a key of the client's, what it is a key to, and how it is answered."""
+
+    key: str
+    body_sha256: str
+    answer: Callable[[Job], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Submissions:
+    """The ways into a database's queue."""
+
+    database: Database
+
+    def submit(self, specs: Sequence[TrainingSpec], *, origin: Mapping[str, Any] | None = None) -> list[str]:
+        """Insert a queued job for each spec, all or none; gives their ids in the same order."""
+        with self.database.writer.begin() as connection:
+            return enqueue(connection, specs, origin=origin)
+
+    def submit_once(self, spec: TrainingSpec, once: Once) -> tuple[dict[str, Any], str | None]:
+        """Insert a queued job, unless that was done before under the same key.
+
+        Gives the answer to the first of these submissions, and the id of the job if this is the first. Raises
+        KeyReused when the first one asked for something else.
+        """
+        with self.database.writer.begin() as connection:
+            connection.execute(delete(submissions).where(submissions.c.created_at < now_ms() - _REMEMBERED_MS))
+            claim = insert_or(connection, submissions).values(
+                key=once.key, body_sha256=once.body_sha256, answer={}, created_at=now_ms()
+            )
+            # Another submission under this key, not yet committed, is waited for here.
+            if connection.scalar(claim.on_conflict_do_nothing().returning(submissions.c.key)) is None:
+                first = connection.execute(select(submissions).where(submissions.c.key == once.key)).one()
+                if first.body_sha256 != once.body_sha256:
+                    raise KeyReused
+                return first.answer, None
+            (job_id,) = enqueue(connection, [spec])
+            answer = once.answer(connection.execute(select(jobs).where(jobs.c.id == job_id)).one())
+            connection.execute(update(submissions).where(submissions.c.key == once.key).values(answer=answer))
+            return answer, job_id
+
+    def put(self, job_id: str, spec: TrainingSpec) -> tuple[Job, bool]:
+        """Insert a queued job under an id that the client chose, unless it is there; gives it, and if it is new.
+
+        The caller sees from the job's spec whether it is what was asked for.
+        """
+        with suppress(IntegrityError), self.database.writer.begin() as connection:
+            job = connection.execute(select(jobs).where(jobs.c.id == job_id)).one_or_none()
+            if job is None:
+                enqueue(connection, [spec], ids=[job_id])
+            return connection.execute(select(jobs).where(jobs.c.id == job_id)).one(), job is None
+        # Somebody else chose it at the same moment.
+        with self.database.reader.connect() as connection:
+            return connection.execute(select(jobs).where(jobs.c.id == job_id)).one(), False
+
+    def go_on(self, job_id: str, spec: TrainingSpec, origin: Mapping[str, Any]) -> str | None:
+        """Insert a queued job that has the epochs, and the checkpoints, of one that does not run, and goes on there.
+
+        Gives its id, or None when there is no such job; raises StateConflict when that is not at rest.
+        """
+        with self.database.writer.begin() as connection:
+            job = locked(connection, job_id)
+            if job is None:
+                return None
+            if job.state in {"queued", "running"}:
+                raise StateConflict(job.state)
+            (its_id,) = enqueue(connection, [spec], origin=origin)
+            done = connection.execute(select(epochs).where(epochs.c.job_id == job_id)).mappings().all()
+            connection.execute(insert(epochs), [{**row, "job_id": its_id, "attempt": 0} for row in done])
+            _share(connection, job_id, its_id, {name: name for name in _KEPT_OF_AN_EPOCH})
+            changed = {"last_epoch": job.last_epoch, "bit_identical": job.bit_identical}
+            connection.execute(update(jobs).where(jobs.c.id == its_id).values(changed))
+            return its_id
+
+    def fine_tune(
+        self, job_id: str, spec: TrainingSpec, origin: Mapping[str, Any], checkpoint: Literal["last", "best"]
+    ) -> str | None:
+        """Insert a queued job that begins with the weights of another; gives its id, or None without such weights."""
+        with self.database.writer.begin() as connection:
+            if locked(connection, job_id) is None:
+                return None
+            (its_id,) = enqueue(connection, [spec], origin=origin)
+            if not _share(connection, job_id, its_id, {f"{checkpoint}.safetensors": INITIAL_WEIGHTS}, epoch=0):
+                connection.rollback()
+                return None
+            return its_id
+
+
+def _share(
+    connection: Connection, job_id: str, with_job: str, names: Mapping[str, str], *, epoch: int | None = None
+) -> int:
+    """Let a job point to files of another, each by a name of its own; gives how many there are."""
+    query = select(artifacts).where(artifacts.c.owner == owner_of(job_id), artifacts.c.name.in_(names))
+    rows = [
+        {
+            **row,
+            "owner": owner_of(with_job),
+            "name": names[row["name"]],
+            "epoch": row["epoch"] if epoch is None else epoch,
+        }
+        for row in connection.execute(query).mappings().all()
+    ]
+    if rows:
+        connection.execute(insert(artifacts), rows)
+    return len(rows)

@@ -1,0 +1,133 @@
+"""`tenfold doctor` and `tenfold gc`: what they find, and what they leave alone."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+from typer.testing import CliRunner
+
+from models.spec import TrainingSpec
+from service.artifacts import Artifacts
+from service.cli import app
+from service.doctor import examine
+from service.settings import Settings
+from service.store import Store
+from service.store.states import owner_of
+from service.store.tables import jobs
+from tests.service.conftest import submitted
+from tests.service.test_job_actions import claim, ended, in_state, learn
+
+
+def told(settings: Settings, *words: str) -> tuple[int, str]:
+    environment = {name: value for name, value in settings.environment().items() if name != "TENFOLD_HOME"}
+    result = CliRunner().invoke(app, [*words, "--home", str(settings.home)], env=environment)
+    return result.exit_code, result.stdout
+
+
+def orphan(artifacts: Artifacts, name: str = "lost-0001-abc.safetensors", *, hours: float = 2) -> Path:
+    path = artifacts.folder / "jobs" / "nobody" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"lost")
+    os.utime(path, (time.time() - hours * 3600,) * 2)
+    return path
+
+
+def test_a_sound_store_has_nothing_to_tell(store: Store, artifacts: Artifacts, settings: Settings) -> None:
+    ended(store, artifacts)
+    assert told(settings, "doctor") == (0, "4 files on record; 0 not as they should be\n")
+
+
+@pytest.mark.parametrize("damage", ["missing", "damaged"])
+def test_a_file_that_is_not_what_was_written_is_named_with_its_remedy(
+    store: Store, artifacts: Artifacts, settings: Settings, damage: str
+) -> None:
+    job_id = ended(store, artifacts)
+    pointer = store.files.get(owner_of(job_id), "best.safetensors")
+    assert pointer is not None
+    path = artifacts.path(pointer.key)
+    path.unlink() if damage == "missing" else path.write_bytes(b"wwx")
+    code, text = told(settings, "doctor", "--mend")
+    assert code == 1
+    assert f"{damage:8} {pointer.key} (3 bytes)" in text
+    assert f"POST /jobs/{job_id}/retry" in text
+    assert store.files.get(owner_of(job_id), "best.safetensors") == pointer, "nothing of value is forgotten"
+
+
+def test_pictures_and_orphans_are_mended(store: Store, artifacts: Artifacts, settings: Settings) -> None:
+    job_id = ended(store, artifacts)
+    owner = owner_of(job_id)
+    store.files.publish(owner, [artifacts.write(owner, "loss.png", b"a picture", epoch=3)])
+    picture = store.files.get(owner, "loss.png")
+    assert picture is not None
+    artifacts.path(picture.key).unlink()
+    lost, young = orphan(artifacts), orphan(artifacts, ".young-0001-abc", hours=0)
+    assert told(settings, "doctor")[0] == 1
+    code, text = told(settings, "doctor", "--mend")
+    assert (code, text.count("mended")) == (0, 2)
+    assert store.files.get(owner, "loss.png") is None
+    assert not lost.exists()
+    assert young.exists(), "somebody may be about to record it"
+    assert [finding.kind for finding in examine(store, artifacts, young_seconds=-1)] == ["orphan"]
+
+
+def age(store: Store, job_id: str, days: float) -> None:
+    with store.database.writer.begin() as connection:
+        earlier = jobs.c.finished_at - int(days * 24 * 3600 * 1000)
+        connection.execute(update(jobs).where(jobs.c.id == job_id).values(finished_at=earlier))
+
+
+def test_old_jobs_go_and_nothing_else(store: Store, artifacts: Artifacts, settings: Settings) -> None:
+    old = [ended(store, artifacts, seed=seed) for seed in range(3)]
+    pinned = ended(store, artifacts, labels={"keep": "for the audit"})
+    young, waiting = ended(store, artifacts), in_state("paused", store, artifacts)
+    newest = ended(store, artifacts)
+    for job_id in (*old, pinned, newest):
+        age(store, job_id, days=40)
+
+    words = ("gc", "--days", "30", "--last", "1")
+    _, text = told(settings, *words)
+    assert all(job_id in text for job_id in old)
+    assert "3 job(s) would be deleted" in text
+    assert len(store.jobs.find(limit=10)) == 7
+    assert "3 job(s) deleted" in told(settings, *words, "--apply")[1]
+    assert {job.id for job in store.jobs.find(limit=10)} == {pinned, young, waiting, newest}
+    assert {path.name for path in (artifacts.folder / "jobs").iterdir()} == {pinned, young, newest}
+
+
+def test_the_jobs_that_ended_last_stay_however_old(store: Store, artifacts: Artifacts, settings: Settings) -> None:
+    ids = [ended(store, artifacts, seed=seed) for seed in range(4)]
+    for days, job_id in enumerate(reversed(ids), start=40):
+        age(store, job_id, days=days)
+    told(settings, "gc", "--last", "2", "--apply")
+    assert [job.id for job in store.jobs.find(limit=10)] == ids[:1:-1]
+
+
+def test_a_file_that_another_job_begins_with_survives_its_own(
+    store: Store, artifacts: Artifacts, settings: Settings
+) -> None:
+    first = ended(store, artifacts)
+    job = store.jobs.get(first)
+    assert job is not None
+    fields: dict[str, Any] = {"dataset": "digits", "hidden_sizes": (8,), "epochs": 4}
+    second = store.submissions.go_on(first, TrainingSpec(**fields), {"kind": "continue", "job_id": first})
+    assert second is not None
+    ended(store, artifacts)
+    age(store, first, days=40)
+    told(settings, "gc", "--last", "0", "--apply")
+    assert store.jobs.get(first) is None
+    assert list(examine(store, artifacts, young_seconds=-1)) == []
+    # Once the second has epochs of its own, the files of the first belong to nobody, and are removed then.
+    held = claim(store, second)
+    learn(store, artifacts, held, 4)
+    learn(store, artifacts, held, 5)
+    assert not any((artifacts.folder / owner_of(first)).iterdir())
+
+
+def test_a_job_that_runs_is_nobodys_to_remove(store: Store, artifacts: Artifacts, settings: Settings) -> None:
+    job_id = submitted(store, dataset="digits", epochs=2)
+    claim(store, job_id)
+    told(settings, "gc", "--days", "0", "--last", "0", "--apply")
+    assert store.jobs.get(job_id) is not None
