@@ -97,15 +97,6 @@ class Job(BaseModel):
     state: State
     cancel_requested: bool = Field(description="Whether a running job was asked to stop.")
     pause_requested: bool = Field(description="Whether a running job was asked to be left for now.")
-    cancellation: Cancellation | None
-    origin: Origin | None = Field(description="The job that this one repeats, verifies or goes on from.")
-    verified: bool | None = Field(
-        description="Of a job that verifies another: whether it ended with equal weights; `null` until it has ended."
-    )
-    bit_identical: bool = Field(
-        description="False once the job went on under other circumstances (version of torch, threads, processor): then "
-        "its weights need not be those of a run that nobody disturbed."
-    )
     spec: TrainingSpec
     name: str | None
     labels: dict[str, str]
@@ -120,6 +111,15 @@ class Job(BaseModel):
     weights_sha256: str | None = Field(description="SHA-256 of the final weights, the file `last.safetensors`.")
     parameters: int = Field(description="Numbers that the network learns.", examples=[84_060])
     error: JobError | None
+    cancellation: Cancellation | None
+    origin: Origin | None = Field(description="The job that this one repeats, verifies or goes on from.")
+    verified: bool | None = Field(
+        description="Of a job that verifies another: whether it ended with equal weights; `null` until it has ended."
+    )
+    bit_identical: bool = Field(
+        description="False once the job went on under other circumstances (version of torch, threads, processor): then "
+        "its weights need not be those of a run that nobody disturbed."
+    )
     links: dict[str, str]
 
     @classmethod

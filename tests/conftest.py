@@ -78,3 +78,16 @@ def store(settings: Settings) -> Iterator[Store]:
 def artifacts(settings: Settings) -> Artifacts:
     """An empty folder for files."""
     return Artifacts(settings.artifacts)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file together, begin with those that wait most, and run those of a stack beside the others.
+
+    Otherwise the longest files would come last, and one process would wait for the other.
+    """
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        stack = callspec.params.get("stack", "") if callspec is not None else ""
+        item.add_marker(pytest.mark.xdist_group(f"{item.path.name}{stack}"))
+    items.sort(key=lambda item: item.path.parent.name not in {"acceptance", "walkthrough"})

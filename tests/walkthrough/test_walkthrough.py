@@ -22,7 +22,11 @@ from tests.waiting import wait_until
 def train(tenfold: httpx.Client, **spec: Any) -> dict[str, Any]:
     """Post a job and wait for its end."""
     job = tenfold.post("/jobs", json={"dataset": "digits", **spec}).raise_for_status().json()
-    return wait_until(lambda: ended(tenfold, job["id"]), timeout=60, what="the job to end")
+    return finish(tenfold, job["id"])
+
+
+def finish(tenfold: httpx.Client, job_id: str) -> dict[str, Any]:
+    return wait_until(lambda: ended(tenfold, job_id), timeout=60, what="the job to end")
 
 
 def ended(tenfold: httpx.Client, job_id: str) -> dict[str, Any] | None:
@@ -55,6 +59,8 @@ def test_a_job_is_followed_live_as_a_stream_of_events(tenfold: httpx.Client) -> 
     seen = []
     with connect_sse(tenfold, "GET", f"/jobs/{job['id']}/events") as source:
         for event in source.iter_sse():
+            if not event.data:
+                continue  # a ping, which keeps the connection open while nothing happens
             data = event.json().get("data", {})
             seen.append((event.event, data.get("state") or data.get("epoch")))
     assert seen == [
@@ -189,6 +195,53 @@ def test_equal_jobs_end_with_equal_weights(tenfold: httpx.Client) -> None:
     spec = {"architecture": "nmlp", "hidden_sizes": [30, 5], "dropout": 0.5, "epochs": 2, "seed": 3}
     first, second = train(tenfold, **spec), train(tenfold, **spec)
     assert first["weights_sha256"] == second["weights_sha256"]
+
+
+def test_a_job_is_paused_and_goes_on_as_if_nothing_had_been(tenfold: httpx.Client) -> None:
+    job = tenfold.post("/jobs", json={"dataset": "digits", "epochs": 1000, "batch_size": 2}).json()
+    assert tenfold.post(f"/jobs/{job['id']}/pause").status_code == 202
+    wait_until(
+        lambda: tenfold.get(f"/jobs/{job['id']}").json()["state"] == "paused", timeout=60, what="the job to be paused"
+    )
+    assert tenfold.post(f"/jobs/{job['id']}/resume").json()["state"] == "queued"
+    tenfold.post(f"/jobs/{job['id']}/cancel").raise_for_status()
+    job = finish(tenfold, job["id"])
+    assert job["state"] == "cancelled"
+    assert job["cancellation"]["how"] in {"waiting", "stopped"}
+
+
+def test_a_job_is_trained_for_more_epochs_and_tuned(tenfold: httpx.Client, trained: dict[str, Any]) -> None:
+    more = tenfold.post(f"/jobs/{trained['id']}/continue", json={"epochs": 1}).json()
+    assert more["origin"] == {
+        "kind": "continue",
+        "job_id": trained["id"],
+        "epoch": trained["result"]["epochs"],
+        "weights_sha256": None,
+    }
+    assert finish(tenfold, more["id"])["result"]["epochs"] == trained["result"]["epochs"] + 1
+    tuned = tenfold.post(
+        f"/jobs/{trained['id']}/continue", json={"epochs": 1, "changes": {"learning_rate": 0.0001}}
+    ).json()
+    tuned = finish(tenfold, tuned["id"])
+    assert tuned["result"]["epochs"] == 1
+    assert tuned["result"]["val_accuracy"] > trained["result"]["val_accuracy"] - 0.05
+
+
+def test_a_network_can_be_verified(tenfold: httpx.Client, trained: dict[str, Any]) -> None:
+    again = tenfold.post(f"/jobs/{trained['id']}/verify").json()
+    assert finish(tenfold, again["id"])["verified"] is True
+
+
+def test_a_request_may_be_repeated_until_it_is_answered(tenfold: httpx.Client) -> None:
+    headers = {"Idempotency-Key": "3f0c7d1e-an-order"}
+    answers = [tenfold.post("/jobs", json={"dataset": "digits", "epochs": 1}, headers=headers) for _ in range(3)]
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    # Or under an id of the client's own.
+    assert [tenfold.put("/jobs/order-17", json={"dataset": "digits", "epochs": 1}).status_code for _ in range(2)] == [
+        202,
+        200,
+    ]
+    assert finish(tenfold, "order-17")["state"] == "succeeded"
 
 
 def test_a_job_that_is_no_longer_wanted_is_cancelled_and_deleted(tenfold: httpx.Client) -> None:
