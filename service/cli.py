@@ -162,7 +162,8 @@ def version() -> None:
 def _settings(**given: Any) -> Settings:
     """Take the settings from the environment, and what was said on the command line before them."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for chatty in ("httpx", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:

@@ -93,11 +93,20 @@ def _prepare_training_process(**_: Any) -> None:
         tuning.group_size()
 
 
+@signals.worker_shutting_down.connect
+def _leave(**_: Any) -> None:
+    if (heart := getattr(app, "heart", None)) is not None:
+        heart.leave()
+    else:
+        # Nothing was received yet, and Celery would wait for a broker that is away before it ends.
+        os._exit(0)
+
+
 @signals.worker_ready.connect
 def _start_heart(sender: Any, **_: Any) -> None:
     role: Role = "train" if TRAIN in sender.app.amqp.queues.consume_from else "errands"
     heart = Heart(store, doorbell(), settings, role=role, worker_id=os.environ[_WORKER])
-    signals.worker_shutting_down.connect(lambda **_: heart.leave(), weak=False)
+    app.heart = heart  # type: ignore[attr-defined]
     signals.task_received.connect(lambda **_: heart.heard(), weak=False)
     heart.start()
 

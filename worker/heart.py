@@ -24,6 +24,9 @@ _logger = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.5
 """How often a worker looks whether its training processes live: the jobs of one that died wait no longer."""
 
+_FAREWELL_SECONDS = 5.0
+"""How long a worker that leaves, and holds no job any more, may take to end by itself."""
+
 
 @dataclass(eq=False)
 class Heart:
@@ -36,6 +39,7 @@ class Heart:
     worker_id: str
     _leaving: threading.Event = field(default_factory=threading.Event)
     _killed: set[str] = field(default_factory=set)
+    _held_at: float = field(default_factory=time.monotonic)
     _seen_at: float = 0.0
     _reconciled_at: float = 0.0
     _watchdog: Watchdog = field(default_factory=Watchdog)
@@ -81,6 +85,12 @@ class Heart:
         busy = look_after_children(
             store, self.doorbell, self.worker_id, self._killed, kill_after_seconds=self.settings.kill_after_seconds
         )
+        if busy or not self._leaving.is_set():
+            self._held_at = now
+        elif now - self._held_at > _FAREWELL_SECONDS:
+            # Celery does not end while it waits for a broker that is away.
+            _logger.warning("nothing is trained here any more; the worker ends without a word to the broker")
+            os._exit(0)
         if now - self._reconciled_at >= self.settings.reconcile_seconds:
             reconcile(store, self.doorbell, ring_again_seconds=self.settings.ring_again_seconds)
             self._reconciled_at = now
