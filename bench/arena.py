@@ -1,0 +1,266 @@
+"""A running Tenfold that faults are thrown at: its processes, its record, its files, and a client that goes on asking.
+
+Every part is tied to the bench (see service/tether.py), and ends with it.
+"""
+
+import json
+import os
+import random
+import subprocess
+import tempfile
+import threading
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import httpx
+from sqlalchemy import select
+
+from bench.invariants import REFERENCE
+from service import stack
+from service.artifacts import Artifacts
+from service.settings import Settings
+from service.store import Store
+from service.store.engine import DatabaseError
+from service.store.engine import Record as Row
+from service.store.jobs import FINAL_STATES, owner_of
+from service.store.tables import jobs
+from service.supervisor import Supervisor, free_port
+from tests.postgres import Server, killable_server
+from tests.waiting import wait_until
+
+Kind = Literal["sqlite", "postgresql"]
+
+SPECS: tuple[Mapping[str, Any], ...] = (
+    {"hidden_sizes": [30, 5], "batch_size": 4, "epochs": 12, "learning_rate": 0.003, "seed": 1},
+    {"hidden_sizes": [30, 5], "batch_size": 4, "epochs": 15, "learning_rate": 0.001, "seed": 2},
+    {"hidden_sizes": [40, 20], "batch_size": 4, "epochs": 12, "architecture": "nmlp", "dropout": 0.2, "seed": 3},
+    {"hidden_sizes": [60, 20], "batch_size": 4, "epochs": 15, "optimizer": "sgd", "momentum": 0.9, "seed": 4},
+    {"hidden_sizes": [100, 50], "batch_size": 4, "epochs": 20, "learning_rate_schedule": "cosine", "seed": 5},
+)
+"""What is trained: long enough to be disturbed, and two of equal shape, which are trained together."""
+
+
+@dataclass(frozen=True)
+class Post:
+    """One POST /jobs: when it was sent, how long it took, and the status that it got, 0 for none."""
+
+    sent_at: float
+    seconds: float
+    status: int
+
+
+@dataclass(frozen=True)
+class Kill:
+    """A process that was killed while it, or its children, trained: when, and the attempts that this ended."""
+
+    of: Literal["training process", "worker"]
+    at_ms: float
+    attempts: Mapping[str, int]
+
+
+@dataclass(eq=False)
+class Arena:
+    """A running service, and all that was done to it."""
+
+    settings: Settings
+    store: Store
+    http: httpx.Client
+    server: Server | None
+    chance: random.Random
+    accepted: list[str] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
+    """Jobs whose cancelling was accepted."""
+    posts: list[Post] = field(default_factory=list)
+    kills: list[Kill] = field(default_factory=list)
+    broker_away: list[tuple[float, float]] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def artifacts(self) -> Artifacts:
+        """The files."""
+        return Artifacts(self.settings.artifacts)
+
+    def submit(self, spec: Mapping[str, Any], labels: Mapping[str, str], *, patience: float = 60.0) -> str:
+        """Submit a job, under one key again and again until it is accepted; gives its id."""
+        body, key = {"dataset": "digits", "labels": dict(labels), **spec}, str(uuid.uuid4())
+        job = self.insist("/jobs", json=body, headers={"Idempotency-Key": key}, patience=patience)
+        assert job is not None
+        with self._lock:
+            self.accepted.append(job["id"])
+        return str(job["id"])
+
+    def insist(self, path: str, *, patience: float = 60.0, **request: Any) -> dict[str, Any] | None:
+        """POST until the service answers; gives the answer, or None for a conflict with the job's state."""
+        deadline = time.monotonic() + patience
+        while True:
+            begun, status, content = time.monotonic(), 0, b""
+            try:
+                answer = self.http.post(path, **request)
+                status, content = answer.status_code, answer.content
+            except httpx.TransportError:
+                pass
+            if path == "/jobs":
+                with self._lock:
+                    self.posts.append(Post(begun, time.monotonic() - begun, status))
+            if status == httpx.codes.CONFLICT:
+                return None
+            if 0 < status < 500:
+                assert status in {200, 202}, f"POST {path}: {status} {content.decode(errors='replace')}"
+                return dict(json.loads(content))
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"POST {path} was not accepted in {patience:g} s: {status}")
+            time.sleep(0.1)
+
+    def jobs(self, *states: str) -> Sequence[Row]:
+        """List the jobs in some states, the oldest first, however long the database is away."""
+
+        def look() -> list[Row] | None:
+            try:
+                with self.store.database.reader.connect() as connection:
+                    rows = connection.execute(select(jobs).where(jobs.c.state.in_(states)).order_by(jobs.c.number))
+                    return [None, *rows.all()]  # type: ignore[list-item]
+            except DatabaseError:
+                return None
+
+        return wait_until(look, timeout=90, what="the database to answer")[1:]
+
+    def training(self, *, least_epoch: int = 0) -> list[Row]:
+        """List jobs that are trained now, and have come so far; waits for one, and submits one if there is none."""
+
+        def look() -> list[Row]:
+            if not self.jobs("queued", "running"):
+                self.submit(self.chance.choice(SPECS), {"chaos": "more"})
+            found = [job for job in self.jobs("running") if job.last_epoch >= least_epoch]
+            # On record as running, too, are jobs of a process that is dead, until somebody takes them back.
+            return [job for job in found if _is_alive(training_process(job))]
+
+        return wait_until(look, timeout=90, what=f"a job to run and reach epoch {least_epoch}")
+
+    def job(self, job_id: str) -> Row:
+        """Look at a job, however long the database is away."""
+
+        def look() -> Row | None:
+            try:
+                return self.store.jobs.get(job_id)
+            except DatabaseError:
+                return None
+
+        return wait_until(look, timeout=90, what=f"job {job_id}")
+
+    def checkpoint(self, job_id: str) -> list[Path]:
+        """Give the files of a job's last checkpoint."""
+        files = self.store.files.of(owner_of(job_id))
+        return [self.artifacts.path(file.key) for file in files if file.name.startswith("last.")]
+
+    def part(self, words: str) -> int:
+        """Give the process id of the part whose command line holds these words, once it runs."""
+
+        def look() -> int | None:
+            listing = subprocess.run(
+                ["ps", "-A", "-ww", "-o", "pid=,ppid=,stat=,command="], check=True, capture_output=True, text=True
+            )
+            rows = [line.split(None, 3) for line in listing.stdout.splitlines()]
+            mine = [row for row in rows if len(row) == 4 and int(row[1]) == os.getpid() and row[2][0] != "Z"]
+            found = [int(pid) for pid, _, _, command in mine if words in command and "tether" not in command]
+            return found[0] if len(found) == 1 else None
+
+        return wait_until(look, timeout=60, what=f"the process of {words!r}")
+
+    def log(self, part: str) -> str:
+        """Give what a part has logged."""
+        return (self.settings.home / "logs" / f"{part}.log").read_text(errors="replace")
+
+
+def training_process(job: Row) -> int:
+    """Give the process id of the training process that has a job: a worker's children sign with theirs."""
+    return int(job.owner.rpartition("/")[2])
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@contextmanager
+def arena(database: Kind, seed: int, home: Path | None = None) -> Iterator[Arena]:
+    """Start everything on free loopback ports, with short leases, and stop it in the end.
+
+    A home that is given is kept. The PostgreSQL server is the bench's own.
+    """
+    with ExitStack() as opened:
+        folder = home or Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="tenfold-chaos-")))
+        server = opened.enter_context(killable_server()) if database == "postgresql" else None
+        broker_port = free_port()
+        settings = Settings(
+            home=folder,
+            data=Settings().data,
+            port=free_port(),
+            host="127.0.0.1",
+            database_url=server.url if server else f"sqlite:///{folder}/tenfold.sqlite3",
+            broker_url=f"redis://127.0.0.1:{broker_port}/0",
+            workers=2,
+            group_size=4,
+            lease_seconds=3,
+            heartbeat_seconds=0.5,
+            reconcile_seconds=0.5,
+        )
+        store = Store.open(settings)
+        opened.callback(store.database.close)
+        url = f"http://127.0.0.1:{settings.port}"
+        http = opened.enter_context(httpx.Client(base_url=url, timeout=40, trust_env=False))
+        yield Arena(settings, store, http, server, random.Random(seed))
+
+
+@contextmanager
+def running(arena: Arena) -> Iterator[None]:
+    """Keep all parts alive meanwhile; what was killed comes back within seconds, however often that happens."""
+    broker = stack.broker_part(arena.settings, int(arena.settings.broker_url.rpartition(":")[2].partition("/")[0]))
+    parts = [broker, *stack.worker_parts(arena.settings), stack.api_part(arena.settings)]
+    with Supervisor(parts, arena.settings.home / "logs", longest_pause=1.0):
+        yield
+
+
+def train_references(arena: Arena) -> None:
+    """Train every spec once, while nothing disturbs it."""
+    ids = [arena.submit(spec, REFERENCE) for spec in SPECS]
+    wait_until(lambda: not arena.jobs("queued", "running"), timeout=120, what="the references")
+    found = [arena.job(job_id) for job_id in ids]
+    if any((job.state, job.attempt) != ("succeeded", 1) for job in found):
+        raise SystemExit(f"the references were disturbed: {[(job.state, job.attempt, job.error) for job in found]}")
+
+
+def drain(arena: Arena, *, timeout: float) -> float:
+    """Wait until all jobs have ended, at most so long; gives the seconds that this took."""
+    begun = time.monotonic()
+    while time.monotonic() - begun < timeout:
+        for job in arena.jobs("paused"):
+            arena.insist(f"/jobs/{job.id}/resume")
+        if not arena.jobs("queued", "running", "paused"):
+            break
+        time.sleep(0.2)
+    return time.monotonic() - begun
+
+
+def misheard(arena: Arena) -> Iterator[str]:
+    """What the service has answered, and is not on record."""
+    with arena.store.database.reader.connect() as connection:
+        rows = {job.id: job for job in connection.execute(select(jobs)).all()}
+    for job_id in sorted(set(arena.accepted) - rows.keys()):
+        yield f"job {job_id} was accepted, and is not on record"
+    for job_id in sorted(rows.keys() - set(arena.accepted)):
+        yield f"job {job_id} is on record; nobody was told that it was accepted"
+    if len(arena.accepted) != len(set(arena.accepted)):
+        yield "two submissions were answered with one job"
+    for job_id in arena.cancelled:
+        if rows[job_id].state in FINAL_STATES and rows[job_id].state != "cancelled":
+            yield f"job {job_id}: its cancelling was accepted, and it {rows[job_id].state}"

@@ -1,0 +1,174 @@
+"""Claim: whatever is killed, frozen, emptied or lied to, every job ends once, and with the bits of an undisturbed run.
+
+Starts everything, trains each of a handful of specs undisturbed, and then submits jobs and throws faults at the
+service, in an order chosen by a seed: every fault comes once before one comes twice. When all jobs have ended, the
+record and the files are checked (bench/invariants.py). Ends with 1 if anything was violated, or a fault never happened.
+"""
+
+import argparse
+import random
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.arena import SPECS, Arena, Kind, arena, drain, misheard, running, train_references
+from bench.faults import faults_of
+from bench.figures import circumstances
+from bench.invariants import Evidence, Violation, told, unreferenced, violations
+from service.settings import Settings
+
+_DRAIN_SECONDS = 240.0
+_STALE = "was replaced or the job is gone"
+_DAMAGED = "can not go on from its"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run of the bench found, and its figures as lines."""
+
+    fired: Mapping[str, int]
+    violations: Sequence[Violation]
+    stale_writes: int
+    lines: Sequence[str]
+
+    @property
+    def silent(self) -> list[str]:
+        """The faults that were wanted and never happened, or of which nothing was seen."""
+        never = [name for name, count in self.fired.items() if not count]
+        return never + ([] if self.stale_writes else ["a stale write that was rejected"])
+
+
+def torment(
+    database: Kind, *, jobs: int, seconds: float, seed: int, rounds: int | None = None, home: Path | None = None
+) -> Outcome:
+    """Run the service for so many seconds, and at least until every fault has happened, and check what is left.
+
+    With `rounds`, every fault happens so often, and no longer.
+    """
+    with arena(database, seed, home) as ring:
+        with running(ring):
+            train_references(ring)
+            begun = time.monotonic()
+            fired, errors = _disturb(ring, database, jobs=jobs, seconds=seconds, seed=seed, rounds=rounds)
+            drained = drain(ring, timeout=_DRAIN_SECONDS)
+            took = time.monotonic() - begun
+        evidence = Evidence.read(ring.settings)
+        found = violations(evidence) + [Violation("misheard", what) for what in misheard(ring)]
+        stale, damaged = ring.log("train").count(_STALE), ring.log("train").count(_DAMAGED)
+        ended = f"{len(evidence.jobs)} jobs in {took:.0f} s, the last {drained:.1f} s of them without a fault"
+        lost, size = unreferenced(evidence)
+        lines = [
+            ended + ": " + _counted([job.state for job in evidence.jobs]),
+            *(f"  {name}: {count}" for name, count in fired.items()),
+            *(f"  {error}" for error in errors),
+            *_takeovers(ring, evidence),
+            *_latencies(ring, evidence),
+            f"stale writes rejected: {stale}; damaged checkpoints noticed: {damaged}",
+            f"files that nothing points to: {lost}, {size:,} bytes",
+            told(found),
+        ]
+        return Outcome(fired, found, stale, lines)
+
+
+def _disturb(
+    ring: Arena, database: Kind, *, jobs: int, seconds: float, seed: int, rounds: int | None
+) -> tuple[dict[str, int], list[str]]:
+    """Submit the jobs evenly, and throw faults meanwhile; gives how often each happened, and what went wrong."""
+    faults = faults_of(database)
+    fired, errors = dict.fromkeys(faults, 0), []
+    submitter = threading.Thread(target=_submit, args=(ring, jobs, seconds, seed), name="submitter", daemon=True)
+    submitter.start()
+    until, done = time.monotonic() + seconds, 0
+    order: list[str] = []
+    while (done < rounds * len(faults)) if rounds else (time.monotonic() < until or done < len(faults)):
+        if not order:
+            order = ring.chance.sample(list(faults), len(faults))
+        name = order.pop()
+        begun = time.monotonic()
+        try:
+            faults[name](ring)
+            fired[name] += 1
+            print(f"  {name}, {time.monotonic() - begun:.1f} s", flush=True)
+        except (AssertionError, OSError, TimeoutError) as error:
+            errors.append(f"{name} did not happen: {error}")
+            print(f"  {errors[-1]}", flush=True)
+        done += 1
+        time.sleep(ring.chance.uniform(0.0, 1.0))
+    submitter.join(timeout=120)
+    return fired, errors
+
+
+def _submit(ring: Arena, count: int, seconds: float, seed: int) -> None:
+    chance = random.Random(f"{seed}, jobs")
+    begun = time.monotonic()
+    for number in range(count):
+        time.sleep(max(0.0, begun + number * seconds / count - time.monotonic()))
+        ring.submit(chance.choice(SPECS), {"chaos": "job"}, patience=90)
+
+
+def _takeovers(ring: Arena, evidence: Evidence) -> list[str]:
+    lines = []
+    for kind in ("training process", "worker"):
+        seconds = []
+        for kill in (each for each in ring.kills if each.of == kind):
+            for job_id, attempt in kill.attempts.items():
+                # Only of jobs that nobody paused or cancelled meanwhile: the next event but one is "running".
+                told = [event for event in evidence.events[job_id] if event.type == "state"]
+                after = [event for event in told if event.data.get("attempt", 0) > attempt]
+                if after and not [e for e in told if e.data["state"] == "paused" and e.data["attempt"] == attempt]:
+                    seconds.append((after[0].created_at - kill.at_ms) / 1000)
+        lines.append(f"from the kill of a {kind} to the next attempt: {_percentiles(seconds, 's')}")
+    return lines
+
+
+def _latencies(ring: Arena, evidence: Evidence) -> list[str]:
+    accepted = [post for post in ring.posts if post.status in {200, 202}]
+    away = [
+        post.seconds * 1000
+        for post in accepted
+        if any(begin <= post.sent_at and post.sent_at + post.seconds <= end for begin, end in ring.broker_away)
+    ]
+    receipts = [job.cancellation for job in evidence.jobs if job.cancellation and job.cancellation["how"] != "waiting"]
+    return [
+        f"POST /jobs while the broker is away: {_percentiles(away, 'ms')}",
+        f"POST /jobs at any time: {_percentiles([post.seconds * 1000 for post in accepted], 'ms')}; "
+        f"{len(ring.posts) - len(accepted)} were not answered with 202 and sent again",
+        f"from the cancelling of a running job to its end: "
+        f"{_percentiles([receipt['latency_ms'] for receipt in receipts], 'ms')}",
+    ]
+
+
+def _percentiles(values: Sequence[float], unit: str) -> str:
+    if not values:
+        return "none"
+    ordered = sorted(values)
+    p50, p99 = (ordered[min(len(ordered) - 1, int(len(ordered) * share))] for share in (0.5, 0.99))
+    return f"p50 {p50:.3g} {unit}, p99 {p99:.3g} {unit}, max {ordered[-1]:.3g} {unit} (n = {len(ordered)})"
+
+
+def _counted(names: Sequence[str]) -> str:
+    return ", ".join(f"{names.count(name)} {name}" for name in dict.fromkeys(names))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
+    parser.add_argument("--jobs", type=int, default=60, help="jobs at least (60)")
+    parser.add_argument("--seconds", type=float, default=120.0, help="seconds of faults at least (120)")
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="seed of all chance (by chance)")
+    parser.add_argument("--home", type=Path, help="folder of the service, to be kept (a temporary one)")
+    asked = parser.parse_args()
+    print(circumstances(threads=Settings().threads), flush=True)
+    print(f"database {asked.database}, seed {asked.seed}", flush=True)
+    outcome = torment(asked.database, jobs=asked.jobs, seconds=asked.seconds, seed=asked.seed, home=asked.home)
+    print("\n" + "\n".join(outcome.lines))
+    if outcome.silent:
+        print(f"wanted, and never seen: {', '.join(outcome.silent)}")
+    sys.exit(1 if outcome.silent or outcome.violations else 0)
+
+
+if __name__ == "__main__":
+    main()

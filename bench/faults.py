@@ -1,0 +1,344 @@
+"""What is done to a running service. Each fault returns once it has happened, and raises if it could not be done."""
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import httpx
+import redis
+from sqlalchemy import make_url
+
+from bench.arena import SPECS, Arena, Kill, Kind, training_process
+from service.queue import TRAIN, Doorbell
+from service.store.engine import Record as Row
+from service.store.jobs import owner_of
+from tests.waiting import wait_until
+
+Fault = Callable[[Arena], None]
+
+_TRIES = 40
+
+
+def kill_training_process(arena: Arena) -> None:
+    """SIGKILL one of the processes in which networks are trained."""
+    for _ in range(_TRIES):
+        victim = arena.chance.choice(arena.training(least_epoch=1))
+        if _kill(arena, training_process(victim)):
+            return
+    raise TimeoutError("no training process could be killed")
+
+
+def kill_worker(arena: Arena) -> None:
+    """SIGKILL the worker for training; its training processes end with it."""
+    arena.training(least_epoch=1)
+    worker = arena.part("--hostname train@")
+    held = {job.id: job.attempt for job in arena.jobs("running")}
+    at_ms = time.time() * 1000
+    os.kill(worker, signal.SIGKILL)
+    arena.kills.append(Kill("worker", at_ms, held))
+    _wait_for_another(arena, "--hostname train@", worker)
+
+
+def stop_worker(arena: Arena) -> None:
+    """SIGTERM the worker for training, which gives its jobs back and ends."""
+    arena.training(least_epoch=1)
+    worker = arena.part("--hostname train@")
+    os.kill(worker, signal.SIGTERM)
+    _wait_for_another(arena, "--hostname train@", worker)
+
+
+def freeze_training_process(arena: Arena) -> None:
+    """SIGSTOP a training process that is about to record an epoch, until its job is another's, and SIGCONT.
+
+    Stopped anywhere else it would see by its own clock that its lease is over, and not even try to write.
+    """
+    for _ in range(_TRIES):
+        victim = arena.chance.choice(arena.training(least_epoch=1))
+        if not _is_writing(arena, victim):
+            continue
+        pid = training_process(victim)
+        with _frozen(pid, at_most=12.0):
+            # One that was stopped within its transaction holds the record, and nobody can take its job.
+            deadline = time.monotonic() + 8
+            while (job := arena.job(victim.id)).attempt == victim.attempt and time.monotonic() < deadline:
+                if job.last_epoch > victim.last_epoch + 1 or job.state not in {"running", "queued"}:
+                    break
+                if job.state == "queued":
+                    return
+                time.sleep(0.05)
+            if job.attempt > victim.attempt:
+                return
+    raise TimeoutError("no training process could be stopped just before it wrote")
+
+
+def kill_broker(arena: Arena) -> None:
+    """SIGKILL the broker, which comes back with nothing in it."""
+    broker = arena.part("valkey-server")
+    with _broker_away(arena):
+        os.kill(broker, signal.SIGKILL)
+        # Its supervisor waits half a second before it starts it again.
+        for path in (arena.settings.home / "broker").iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        _submit_some(arena)
+        _wait_for_another(arena, "valkey-server", broker)
+        with _broker(arena) as client:
+            wait_until(lambda: _answers(client), timeout=30, what="the broker")
+
+
+def freeze_broker(arena: Arena) -> None:
+    """SIGSTOP the broker for some seconds."""
+    with _broker_away(arena), _frozen(arena.part("valkey-server"), at_most=12.0):
+        until = time.monotonic() + arena.chance.uniform(2.5, 7.0)
+        _submit_some(arena)
+        time.sleep(max(0.0, until - time.monotonic()))
+
+
+def empty_broker(arena: Arena) -> None:
+    """FLUSHALL: every message is lost, and the broker goes on."""
+    _submit_some(arena)
+    with _broker(arena) as client:
+        client.flushall()
+
+
+def talk_nonsense(arena: Arena) -> None:
+    """Put garbage on the queue, and every message on it once more; ring for jobs that have long ended."""
+    envelope = {"properties": {"delivery_tag": "x", "delivery_info": {}}, "headers": {}, "body": "W10="}
+    task = {"lang": "py", "task": "tenfold.train", "id": "x", "argsrepr": "", "retries": 0, "root_id": "x"}
+    encoded = {"body_encoding": "base64", "delivery_mode": 2, "priority": 0, "delivery_info": {"routing_key": TRAIN}}
+    proper = {"content-encoding": "utf-8", "content-type": "application/json"}
+    garbage = [
+        json.dumps(envelope),
+        json.dumps({**envelope, **proper, "headers": task, "properties": {**encoded, "delivery_tag": "y"}}),
+        json.dumps(
+            {
+                **envelope,
+                **proper,
+                "headers": {**task, "task": "os.system"},
+                "properties": {**encoded, "delivery_tag": "z"},
+            }
+        ),
+        json.dumps(
+            {**envelope, "content-type": "application/x-python-serialize", "content-encoding": "binary"}
+            | {"headers": task, "properties": {**encoded, "delivery_tag": "p"}}
+        ),
+    ]
+    with _broker(arena) as client:
+        waiting = client.lrange(TRAIN, 0, -1)
+        assert isinstance(waiting, list)
+        arena.chance.shuffle(garbage)
+        client.lpush(TRAIN, *garbage, *waiting)
+    ended = [job.id for job in arena.jobs("succeeded", "cancelled")[-3:]]
+    doorbell = Doorbell(arena.settings.broker_url)
+    for _ in range(3):
+        doorbell.ring([*ended, *(job.id for job in arena.jobs("running", "queued")[:5]), "no-such-job"])
+
+
+def kill_api(arena: Arena) -> None:
+    """SIGKILL the API, amid submissions."""
+    api = arena.part("service.cli api")
+    with ThreadPoolExecutor(2) as pool:
+        submitted = [pool.submit(_submit_some, arena, 2) for _ in range(2)]
+        time.sleep(arena.chance.uniform(0.0, 0.05))
+        os.kill(api, signal.SIGKILL)
+        _wait_for_another(arena, "service.cli api", api)
+        for each in submitted:
+            each.result()
+
+
+def damage_checkpoint(arena: Arena) -> None:
+    """Flip a byte of the newest checkpoint of a running job, or cut the file, and kill its training process."""
+    for _ in range(_TRIES):
+        victim = arena.chance.choice(arena.training(least_epoch=2))
+        if not _kill(arena, training_process(victim)):
+            continue
+        before = arena.job(victim.id)
+        with suppress(FileNotFoundError):
+            path = arena.chance.choice(arena.checkpoint(victim.id))
+            whole = path.read_bytes()
+            _damage(arena, path, whole)
+            after = arena.job(victim.id)
+            if after.attempt == before.attempt and after.state in {"queued", "running"}:
+                return
+            # Another attempt had begun: it may have read the file before, and would never notice.
+            if path.exists():
+                path.write_bytes(whole)
+    raise TimeoutError("no checkpoint could be damaged")
+
+
+def cancel(arena: Arena) -> None:
+    """Cancel a job that runs and one that waits, each from three sides at once."""
+    victims = {arena.chance.choice(arena.training()).id}
+    if waiting := arena.jobs("queued"):
+        victims.add(arena.chance.choice(waiting).id)
+    with ThreadPoolExecutor(6) as pool:
+        for job_id in sorted(victims):
+            answers = [pool.submit(arena.insist, f"/jobs/{job_id}/cancel") for _ in range(3)]
+            if any(answer.result() is not None for answer in answers):
+                arena.cancelled.append(job_id)
+
+
+def pause(arena: Arena) -> None:
+    """Pause a job that runs, and resume it a little later; pause and resume it at once, too; it goes on in the end."""
+    job_id = arena.chance.choice(arena.training()).id
+    arena.insist(f"/jobs/{job_id}/pause")
+    time.sleep(arena.chance.choice([0.0, 0.05, 0.4, 1.0]))
+    arena.insist(f"/jobs/{job_id}/resume")
+    with ThreadPoolExecutor(4) as pool:
+        verbs = ["pause", "resume", "pause", "resume"]
+        for each in [pool.submit(arena.insist, f"/jobs/{job_id}/{verb}") for verb in verbs]:
+            each.result()
+    arena.insist(f"/jobs/{job_id}/resume")
+
+
+def hold_lock(arena: Arena) -> None:
+    """Hold SQLite's lock for writers, for longer than a lease."""
+    path = make_url(arena.settings.database_url).database
+    assert path is not None
+    connection = sqlite3.connect(path, timeout=30, isolation_level=None)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        time.sleep(5)
+        connection.execute("ROLLBACK")
+    finally:
+        connection.close()
+
+
+def kill_database(arena: Arena) -> None:
+    """SIGKILL PostgreSQL with all its sessions, and start it again."""
+    assert arena.server is not None
+    arena.server.kill()
+    time.sleep(arena.chance.choice([0.0, 1.0, 4.0]))
+    arena.server.start()
+
+
+_EVERYWHERE: Mapping[str, Fault] = {
+    "training process killed": kill_training_process,
+    "worker killed": kill_worker,
+    "worker told to stop": stop_worker,
+    "training process frozen past its lease": freeze_training_process,
+    "broker killed, comes back empty": kill_broker,
+    "broker frozen": freeze_broker,
+    "broker emptied": empty_broker,
+    "garbage and doubles on the queue": talk_nonsense,
+    "API killed": kill_api,
+    "checkpoint damaged": damage_checkpoint,
+    "job cancelled": cancel,
+    "job paused and resumed": pause,
+}
+
+
+def faults_of(database: Kind) -> dict[str, Fault]:
+    """Give what can be done to a service on such a database."""
+    if database == "sqlite":
+        return {**_EVERYWHERE, "database locked": hold_lock}
+    return {**_EVERYWHERE, "database killed": kill_database}
+
+
+def _kill(arena: Arena, pid: int) -> bool:
+    held = {job.id: job.attempt for job in arena.jobs("running") if training_process(job) == pid}
+    at_ms = time.time() * 1000
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    arena.kills.append(Kill("training process", at_ms, held))
+    return bool(held)
+
+
+def _is_writing(arena: Arena, victim: Row) -> bool:
+    """Stop a job's process, and say if it was stopped while it wrote its next epoch; else it goes on at once."""
+    folder, pid = arena.settings.artifacts / owner_of(victim.id), training_process(victim)
+    now = arena.job(victim.id)
+    if (now.state, now.attempt) != ("running", victim.attempt):
+        return False
+    marks = tuple(f"{dot}last-{now.last_epoch + 1:04}-" for dot in ("", "."))
+    deadline = time.monotonic() + 5
+    while not any(name.startswith(marks) for name in _names(folder)):
+        if time.monotonic() > deadline:
+            return False
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGSTOP)
+        # Three files of the checkpoint are there, and of the evaluation none: it can not have begun to record.
+        written = [name for name in _names(folder) if name.startswith(f"evaluation-{now.last_epoch + 1:04}-")]
+        if not written:
+            return True
+        os.kill(pid, signal.SIGCONT)
+    return False
+
+
+def _names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()] if folder.exists() else []
+
+
+@contextmanager
+def _frozen(pid: int, *, at_most: float) -> Iterator[None]:
+    """Keep a process stopped meanwhile, but not for ever: it may hold a lock that the bench waits for."""
+    thaw = threading.Timer(at_most, _send, (pid, signal.SIGCONT))
+    thaw.start()
+    _send(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        thaw.cancel()
+        _send(pid, signal.SIGCONT)
+
+
+def _send(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def _damage(arena: Arena, path: Path, whole: bytes) -> None:
+    place = arena.chance.randrange(len(whole))
+    if arena.chance.random() < 0.5:
+        path.write_bytes(whole[:place])
+    else:
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x10]) + whole[place + 1 :])
+
+
+def _submit_some(arena: Arena, count: int = 3) -> None:
+    for _ in range(count):
+        arena.submit(arena.chance.choice(SPECS), {"chaos": "amid"})
+
+
+@contextmanager
+def _broker_away(arena: Arena) -> Iterator[None]:
+    begun = time.monotonic()
+    try:
+        yield
+    finally:
+        arena.broker_away.append((begun, time.monotonic()))
+
+
+@contextmanager
+def _broker(arena: Arena) -> "Iterator[redis.Redis]":
+    with redis.Redis.from_url(arena.settings.broker_url, socket_timeout=10, socket_connect_timeout=2) as client:
+        yield client
+
+
+def _answers(client: "redis.Redis") -> bool:
+    try:
+        return bool(client.ping())
+    except redis.RedisError:
+        return False
+
+
+def _wait_for_another(arena: Arena, words: str, former: int) -> None:
+    wait_until(lambda: arena.part(words) != former, timeout=60, what=f"another process of {words!r}")
+    if words == "service.cli api":
+        wait_until(lambda: _is_live(arena), timeout=60, what="the API to answer")
+
+
+def _is_live(arena: Arena) -> bool:
+    try:
+        return arena.http.get("/livez", timeout=2).status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False
