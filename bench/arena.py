@@ -37,11 +37,11 @@ from tests.waiting import wait_until
 Kind = Literal["sqlite", "postgresql"]
 
 SPECS: tuple[Mapping[str, Any], ...] = (
-    {"hidden_sizes": [30, 5], "batch_size": 4, "epochs": 12, "learning_rate": 0.003, "seed": 1},
-    {"hidden_sizes": [30, 5], "batch_size": 4, "epochs": 15, "learning_rate": 0.001, "seed": 2},
-    {"hidden_sizes": [40, 20], "batch_size": 4, "epochs": 12, "architecture": "nmlp", "dropout": 0.2, "seed": 3},
-    {"hidden_sizes": [60, 20], "batch_size": 4, "epochs": 15, "optimizer": "sgd", "momentum": 0.9, "seed": 4},
-    {"hidden_sizes": [100, 50], "batch_size": 4, "epochs": 20, "learning_rate_schedule": "cosine", "seed": 5},
+    {"hidden_sizes": [30, 5], "batch_size": 4, "epochs": 8, "learning_rate": 0.003, "seed": 1},
+    {"hidden_sizes": [30, 5], "batch_size": 4, "epochs": 10, "learning_rate": 0.001, "seed": 2},
+    {"hidden_sizes": [40, 20], "batch_size": 4, "epochs": 8, "architecture": "nmlp", "dropout": 0.2, "seed": 3},
+    {"hidden_sizes": [60, 20], "batch_size": 4, "epochs": 10, "optimizer": "sgd", "momentum": 0.9, "seed": 4},
+    {"hidden_sizes": [100, 50], "batch_size": 4, "epochs": 12, "learning_rate_schedule": "cosine", "seed": 5},
 )
 """What is trained: long enough to be disturbed, and two of equal shape, which are trained together."""
 
@@ -73,6 +73,8 @@ class Arena:
     http: httpx.Client
     server: Server | None
     chance: random.Random
+    poison: bool = False
+    """Whether the queue may get a message over which a worker ends that has not taken it off the queue."""
     accepted: list[str] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     """Jobs whose cancelling was accepted."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.arena import SPECS, Arena, Kind, arena, drain, misheard, running, train_references
-from bench.faults import faults_of
+from bench.faults import FREEZE, Fault, faults_of
 from bench.figures import circumstances
 from bench.invariants import Evidence, Violation, told, unreferenced, violations
 from service.settings import Settings
@@ -38,21 +38,31 @@ class Outcome:
     def silent(self) -> list[str]:
         """The faults that were wanted and never happened, or of which nothing was seen."""
         never = [name for name, count in self.fired.items() if not count]
-        return never + ([] if self.stale_writes else ["a stale write that was rejected"])
+        unseen = self.fired.get(FREEZE, 0) and not self.stale_writes
+        return [*never, "a stale write that was rejected"] if unseen else never
 
 
 def torment(
-    database: Kind, *, jobs: int, seconds: float, seed: int, rounds: int | None = None, home: Path | None = None
+    database: Kind,
+    *,
+    jobs: int,
+    seconds: float,
+    seed: int,
+    only: str = "",
+    poison: bool = False,
+    home: Path | None = None,
 ) -> Outcome:
     """Run the service for so many seconds, and at least until every fault has happened, and check what is left.
 
-    With `rounds`, every fault happens so often, and no longer.
+    `only`: those faults whose names hold this word. `poison`: with the one message that no worker survives.
     """
     with arena(database, seed, home) as ring:
+        ring.poison = poison
         with running(ring):
             train_references(ring)
             begun = time.monotonic()
-            fired, errors = _disturb(ring, database, jobs=jobs, seconds=seconds, seed=seed, rounds=rounds)
+            faults = {name: fault for name, fault in faults_of(database).items() if only in name}
+            fired, errors = _disturb(ring, faults, jobs=jobs, seconds=seconds, seed=seed)
             drained = drain(ring, timeout=_DRAIN_SECONDS)
             took = time.monotonic() - begun
         evidence = Evidence.read(ring.settings)
@@ -74,16 +84,15 @@ def torment(
 
 
 def _disturb(
-    ring: Arena, database: Kind, *, jobs: int, seconds: float, seed: int, rounds: int | None
+    ring: Arena, faults: Mapping[str, Fault], *, jobs: int, seconds: float, seed: int
 ) -> tuple[dict[str, int], list[str]]:
     """Submit the jobs evenly, and throw faults meanwhile; gives how often each happened, and what went wrong."""
-    faults = faults_of(database)
     fired, errors = dict.fromkeys(faults, 0), []
     submitter = threading.Thread(target=_submit, args=(ring, jobs, seconds, seed), name="submitter", daemon=True)
     submitter.start()
     until, done = time.monotonic() + seconds, 0
     order: list[str] = []
-    while (done < rounds * len(faults)) if rounds else (time.monotonic() < until or done < len(faults)):
+    while time.monotonic() < until or done < len(faults):
         if not order:
             order = ring.chance.sample(list(faults), len(faults))
         name = order.pop()
@@ -160,10 +169,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=120.0, help="seconds of faults at least (120)")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="seed of all chance (by chance)")
     parser.add_argument("--home", type=Path, help="folder of the service, to be kept (a temporary one)")
+    parser.add_argument("--only", default="", help="a word that the names of the wanted faults hold (all)")
+    parser.add_argument("--poison", action="store_true", help="put on the queue what no worker survives, as well")
     asked = parser.parse_args()
     print(circumstances(threads=Settings().threads), flush=True)
     print(f"database {asked.database}, seed {asked.seed}", flush=True)
-    outcome = torment(asked.database, jobs=asked.jobs, seconds=asked.seconds, seed=asked.seed, home=asked.home)
+    outcome = torment(**vars(asked))
     print("\n" + "\n".join(outcome.lines))
     if outcome.silent:
         print(f"wanted, and never seen: {', '.join(outcome.silent)}")

@@ -1,5 +1,6 @@
 """What is done to a running service. Each fault returns once it has happened, and raises if it could not be done."""
 
+import base64
 import json
 import os
 import shutil
@@ -7,7 +8,8 @@ import signal
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,6 +25,8 @@ from service.store.jobs import owner_of
 from tests.waiting import wait_until
 
 Fault = Callable[[Arena], None]
+
+FREEZE = "training process frozen past its lease"
 
 _TRIES = 40
 
@@ -58,24 +62,15 @@ def stop_worker(arena: Arena) -> None:
 def freeze_training_process(arena: Arena) -> None:
     """SIGSTOP a training process that is about to record an epoch, until its job is another's, and SIGCONT.
 
-    Stopped anywhere else it would see by its own clock that its lease is over, and not even try to write.
+    Stopped anywhere else it would see by its own clock that its lease is over, and not even try to write. Here it
+    tries, and has to be told that it was replaced.
     """
     for _ in range(_TRIES):
         victim = arena.chance.choice(arena.training(least_epoch=1))
         if not _is_writing(arena, victim):
             continue
-        pid = training_process(victim)
-        with _frozen(pid, at_most=12.0):
-            # One that was stopped within its transaction holds the record, and nobody can take its job.
-            deadline = time.monotonic() + 8
-            while (job := arena.job(victim.id)).attempt == victim.attempt and time.monotonic() < deadline:
-                if job.last_epoch > victim.last_epoch + 1 or job.state not in {"running", "queued"}:
-                    break
-                if job.state == "queued":
-                    return
-                time.sleep(0.05)
-            if job.attempt > victim.attempt:
-                return
+        if _sleeps_through_its_lease(arena, victim):
+            return
     raise TimeoutError("no training process could be stopped just before it wrote")
 
 
@@ -110,35 +105,65 @@ def empty_broker(arena: Arena) -> None:
 
 def talk_nonsense(arena: Arena) -> None:
     """Put garbage on the queue, and every message on it once more; ring for jobs that have long ended."""
-    envelope = {"properties": {"delivery_tag": "x", "delivery_info": {}}, "headers": {}, "body": "W10="}
-    task = {"lang": "py", "task": "tenfold.train", "id": "x", "argsrepr": "", "retries": 0, "root_id": "x"}
-    encoded = {"body_encoding": "base64", "delivery_mode": 2, "priority": 0, "delivery_info": {"routing_key": TRAIN}}
-    proper = {"content-encoding": "utf-8", "content-type": "application/json"}
-    garbage = [
-        json.dumps(envelope),
-        json.dumps({**envelope, **proper, "headers": task, "properties": {**encoded, "delivery_tag": "y"}}),
-        json.dumps(
-            {
-                **envelope,
-                **proper,
-                "headers": {**task, "task": "os.system"},
-                "properties": {**encoded, "delivery_tag": "z"},
-            }
-        ),
-        json.dumps(
-            {**envelope, "content-type": "application/x-python-serialize", "content-encoding": "binary"}
-            | {"headers": task, "properties": {**encoded, "delivery_tag": "p"}}
-        ),
-    ]
+    garbage = [*_garbage(), *([_message("no arguments, and no list")] if arena.poison else [])]
+    arena.chance.shuffle(garbage)
     with _broker(arena) as client:
         waiting = client.lrange(TRAIN, 0, -1)
         assert isinstance(waiting, list)
-        arena.chance.shuffle(garbage)
-        client.lpush(TRAIN, *garbage, *waiting)
+        client.lpush(TRAIN, *waiting, *garbage[:4])
+        # On this side they are heard before all that waits.
+        client.rpush(TRAIN, *garbage[4:])
     ended = [job.id for job in arena.jobs("succeeded", "cancelled")[-3:]]
     doorbell = Doorbell(arena.settings.broker_url)
     for _ in range(3):
         doorbell.ring([*ended, *(job.id for job in arena.jobs("running", "queued")[:5]), "no-such-job"])
+    _hear_out(arena, garbage)
+
+
+def _message(arguments: object, *, task: str = "tenfold.train", **changes: object) -> bytes:
+    tag = f"garbage-{uuid.uuid4()}"
+    envelope = {
+        "body": base64.b64encode(json.dumps(arguments).encode()).decode(),
+        "content-encoding": "utf-8",
+        "content-type": "application/json",
+        "headers": {"lang": "py", "task": task, "id": tag, "root_id": tag, "retries": 0, "argsrepr": "()"},
+        "properties": {
+            "body_encoding": "base64",
+            "correlation_id": tag,
+            "delivery_info": {"exchange": "", "routing_key": TRAIN},
+            "delivery_mode": 2,
+            "delivery_tag": tag,
+            "priority": 0,
+        },
+    }
+    return json.dumps({**envelope, **changes}).encode()
+
+
+def _garbage() -> list[bytes]:
+    """Give messages that nobody should send, from bytes of no meaning to proper messages with improper arguments."""
+    none: dict[str, object] = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+    return [
+        b"\x00\xff not JSON",
+        b"[1, 2, 3]",
+        b"{}",
+        _message([[], {}, none], properties={"delivery_tag": "garbage", "delivery_info": {}}),
+        _message([[["no-such-job", "\x00", "x" * 1000]], {}, none]),
+        _message([[17], {}, none]),
+        _message([[], {"job_ids": ["a"], "more": 1}, none]),
+        _message([[["a"]], {}, none], task="os.system"),
+        _message([[["a"]], {}, none], headers={}),
+        _message([[["a"]], {}, none], **{"content-type": "application/x-python-serialize"}),
+    ]
+
+
+def _hear_out(arena: Arena, garbage: Sequence[bytes]) -> None:
+    def waits() -> bool:
+        with _broker(arena) as client:
+            left = client.lrange(TRAIN, 0, -1)
+            assert isinstance(left, list)
+            return bool(set(garbage) & set(left))
+
+    wait_until(lambda: not waits(), timeout=90, what="the garbage to be heard")
 
 
 def kill_api(arena: Arena) -> None:
@@ -166,6 +191,7 @@ def damage_checkpoint(arena: Arena) -> None:
             _damage(arena, path, whole)
             after = arena.job(victim.id)
             if after.attempt == before.attempt and after.state in {"queued", "running"}:
+                _wait_for_notice(arena, f"job {victim.id} can not go on from its last checkpoint")
                 return
             # Another attempt had begun: it may have read the file before, and would never notice.
             if path.exists():
@@ -223,7 +249,7 @@ _EVERYWHERE: Mapping[str, Fault] = {
     "training process killed": kill_training_process,
     "worker killed": kill_worker,
     "worker told to stop": stop_worker,
-    "training process frozen past its lease": freeze_training_process,
+    FREEZE: freeze_training_process,
     "broker killed, comes back empty": kill_broker,
     "broker frozen": freeze_broker,
     "broker emptied": empty_broker,
@@ -240,6 +266,18 @@ def faults_of(database: Kind) -> dict[str, Fault]:
     if database == "sqlite":
         return {**_EVERYWHERE, "database locked": hold_lock}
     return {**_EVERYWHERE, "database killed": kill_database}
+
+
+def _holds(job: Row, attempt: int) -> bool:
+    return bool(job.state == "running" and job.attempt == attempt)
+
+
+def _comes(look: Callable[[], bool], *, seconds: float) -> bool:
+    """Wait for something that need not come; gives whether it did."""
+    try:
+        return wait_until(look, timeout=seconds, what="something that may not come")
+    except AssertionError:
+        return False
 
 
 def _kill(arena: Arena, pid: int) -> bool:
@@ -274,6 +312,13 @@ def _is_writing(arena: Arena, victim: Row) -> bool:
     return False
 
 
+def _sleeps_through_its_lease(arena: Arena, victim: Row) -> bool:
+    with _frozen(training_process(victim), at_most=20.0):
+        taken = _comes(lambda: not _holds(arena.job(victim.id), victim.attempt), seconds=15)
+    rejection = f"job {victim.id}: attempt {victim.attempt} was replaced"
+    return taken and _comes(lambda: rejection in arena.log("train"), seconds=15)
+
+
 def _names(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir()] if folder.exists() else []
 
@@ -302,6 +347,10 @@ def _damage(arena: Arena, path: Path, whole: bytes) -> None:
         path.write_bytes(whole[:place])
     else:
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x10]) + whole[place + 1 :])
+
+
+def _wait_for_notice(arena: Arena, notice: str) -> None:
+    wait_until(lambda: notice in arena.log("train"), timeout=60, what=f'the log to say "{notice}"')
 
 
 def _submit_some(arena: Arena, count: int = 3) -> None:
