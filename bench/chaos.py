@@ -8,9 +8,9 @@ record and the files are checked (bench/invariants.py). Ends with 1 if anything 
 import argparse
 import random
 import sys
-import threading
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from bench.faults import FREEZE, Fault, faults_of
 from bench.figures import circumstances
 from bench.invariants import Evidence, Violation, told, unreferenced, violations
 from service.settings import Settings
+from service.store.engine import DatabaseError
 
 _DRAIN_SECONDS = 240.0
 _STALE = "was replaced or the job is gone"
@@ -49,12 +50,14 @@ def torment(
     seconds: float,
     seed: int,
     only: str = "",
+    at_once: int = 1,
     poison: bool = False,
     home: Path | None = None,
 ) -> Outcome:
     """Run the service for so many seconds, and at least until every fault has happened, and check what is left.
 
-    `only`: those faults whose names hold this word. `poison`: with the one message that no worker survives.
+    `only`: those faults whose names hold this word. `at_once`: so many at a time. `poison`: with the one
+    message that no worker survives.
     """
     with arena(database, seed, home) as ring:
         ring.poison = poison
@@ -62,7 +65,7 @@ def torment(
             train_references(ring)
             begun = time.monotonic()
             faults = {name: fault for name, fault in faults_of(database).items() if only in name}
-            fired, errors = _disturb(ring, faults, jobs=jobs, seconds=seconds, seed=seed)
+            fired, errors = _disturb(ring, faults, jobs=jobs, seconds=seconds, seed=seed, at_once=at_once)
             drained = drain(ring, timeout=_DRAIN_SECONDS)
             took = time.monotonic() - begun
         evidence = Evidence.read(ring.settings)
@@ -84,29 +87,37 @@ def torment(
 
 
 def _disturb(
-    ring: Arena, faults: Mapping[str, Fault], *, jobs: int, seconds: float, seed: int
+    ring: Arena, faults: Mapping[str, Fault], *, jobs: int, seconds: float, seed: int, at_once: int
 ) -> tuple[dict[str, int], list[str]]:
     """Submit the jobs evenly, and throw faults meanwhile; gives how often each happened, and what went wrong."""
-    fired, errors = dict.fromkeys(faults, 0), []
-    submitter = threading.Thread(target=_submit, args=(ring, jobs, seconds, seed), name="submitter", daemon=True)
-    submitter.start()
-    until, done = time.monotonic() + seconds, 0
-    order: list[str] = []
-    while time.monotonic() < until or done < len(faults):
-        if not order:
-            order = ring.chance.sample(list(faults), len(faults))
-        name = order.pop()
+    fired: dict[str, int] = dict.fromkeys(faults, 0)
+    errors: list[str] = []
+
+    def throw(name: str) -> None:
         begun = time.monotonic()
         try:
             faults[name](ring)
-            fired[name] += 1
-            print(f"  {name}, {time.monotonic() - begun:.1f} s", flush=True)
-        except (AssertionError, OSError, TimeoutError) as error:
+        except (AssertionError, OSError, TimeoutError, DatabaseError) as error:
             errors.append(f"{name} did not happen: {error}")
             print(f"  {errors[-1]}", flush=True)
-        done += 1
-        time.sleep(ring.chance.uniform(0.0, 1.0))
-    submitter.join(timeout=120)
+        else:
+            fired[name] += 1
+            print(f"  {name}, {time.monotonic() - begun:.1f} s", flush=True)
+
+    with ThreadPoolExecutor(at_once + 1) as pool:
+        submitting = pool.submit(_submit, ring, jobs, seconds, seed)
+        until, done = time.monotonic() + seconds, 0
+        order: list[str] = []
+        under_way: set[Future[None]] = set()
+        while time.monotonic() < until or done < len(faults):
+            order = order or ring.chance.sample(list(faults), len(faults))
+            under_way.add(pool.submit(throw, order.pop()))
+            done += 1
+            if len(under_way) >= at_once:
+                under_way = wait(under_way, return_when=FIRST_COMPLETED).not_done
+            time.sleep(ring.chance.uniform(0.0, 1.0))
+        wait(under_way)
+        submitting.result()
     return fired, errors
 
 
@@ -170,6 +181,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="seed of all chance (by chance)")
     parser.add_argument("--home", type=Path, help="folder of the service, to be kept (a temporary one)")
     parser.add_argument("--only", default="", help="a word that the names of the wanted faults hold (all)")
+    parser.add_argument("--at-once", type=int, default=1, help="faults at a time (1)")
     parser.add_argument("--poison", action="store_true", help="put on the queue what no worker survives, as well")
     asked = parser.parse_args()
     print(circumstances(threads=Settings().threads), flush=True)

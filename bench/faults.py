@@ -105,7 +105,9 @@ def empty_broker(arena: Arena) -> None:
 
 def talk_nonsense(arena: Arena) -> None:
     """Put garbage on the queue, and every message on it once more; ring for jobs that have long ended."""
-    garbage = [*_garbage(), *([_message("no arguments, and no list")] if arena.poison else [])]
+    # Each of the lethal ones ends a worker, and with it what it trains: one is enough.
+    lethal = arena.chance.choice([b"\x00\xff not JSON", b"[1, 2, 3]"])
+    garbage = [lethal, *_garbage(), *([_message("no arguments, and no list")] if arena.poison else [])]
     arena.chance.shuffle(garbage)
     with _broker(arena) as client:
         waiting = client.lrange(TRAIN, 0, -1)
@@ -140,11 +142,9 @@ def _message(arguments: object, *, task: str = "tenfold.train", **changes: objec
 
 
 def _garbage() -> list[bytes]:
-    """Give messages that nobody should send, from bytes of no meaning to proper messages with improper arguments."""
+    """Give messages that nobody should send, from one without any field to proper ones with improper arguments."""
     none: dict[str, object] = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
     return [
-        b"\x00\xff not JSON",
-        b"[1, 2, 3]",
         b"{}",
         _message([[], {}, none], properties={"delivery_tag": "garbage", "delivery_info": {}}),
         _message([[["no-such-job", "\x00", "x" * 1000]], {}, none]),
