@@ -73,8 +73,6 @@ class Arena:
     http: httpx.Client
     server: Server | None
     chance: random.Random
-    poison: bool = False
-    """Whether the queue may get a message over which a worker ends that has not taken it off the queue."""
     accepted: list[str] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     """Jobs whose cancelling was accepted."""

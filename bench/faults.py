@@ -40,6 +40,15 @@ def kill_training_process(arena: Arena) -> None:
     raise TimeoutError("no training process could be killed")
 
 
+def kill_while_it_writes(arena: Arena) -> None:
+    """SIGKILL a training process while it writes the files of an epoch."""
+    for _ in range(_TRIES):
+        victim = arena.chance.choice(arena.training(least_epoch=1))
+        if _is_writing(arena, victim) and _kill(arena, training_process(victim)):
+            return
+    raise TimeoutError("no training process could be killed while it wrote")
+
+
 def kill_worker(arena: Arena) -> None:
     """SIGKILL the worker for training; its training processes end with it."""
     arena.training(least_epoch=1)
@@ -107,7 +116,7 @@ def talk_nonsense(arena: Arena) -> None:
     """Put garbage on the queue, and every message on it once more; ring for jobs that have long ended."""
     # Each of the lethal ones ends a worker, and with it what it trains: one is enough.
     lethal = arena.chance.choice([b"\x00\xff not JSON", b"[1, 2, 3]"])
-    garbage = [lethal, *_garbage(), *([_message("no arguments, and no list")] if arena.poison else [])]
+    garbage = [lethal, *_garbage()]
     arena.chance.shuffle(garbage)
     with _broker(arena) as client:
         waiting = client.lrange(TRAIN, 0, -1)
@@ -154,6 +163,14 @@ def _garbage() -> list[bytes]:
         _message([[["a"]], {}, none], headers={}),
         _message([[["a"]], {}, none], **{"content-type": "application/x-python-serialize"}),
     ]
+
+
+def poison_queue(arena: Arena) -> None:
+    """Put a message on the queue over which a worker ends before it has taken it off."""
+    poison = _message("no arguments, and no list")
+    with _broker(arena) as client:
+        client.rpush(TRAIN, poison)
+    _hear_out(arena, [poison])
 
 
 def _hear_out(arena: Arena, garbage: Sequence[bytes]) -> None:
@@ -261,11 +278,19 @@ _EVERYWHERE: Mapping[str, Fault] = {
 }
 
 
-def faults_of(database: Kind) -> dict[str, Fault]:
-    """Give what can be done to a service on such a database."""
-    if database == "sqlite":
-        return {**_EVERYWHERE, "database locked": hold_lock}
-    return {**_EVERYWHERE, "database killed": kill_database}
+_UNMENDED: Mapping[str, Fault] = {
+    "training process killed while it writes": kill_while_it_writes,
+    "poison on the queue": poison_queue,
+}
+"""What the service is not yet sure to stand."""
+
+
+def faults_of(database: Kind, *, unmended: bool = False) -> dict[str, Fault]:
+    """Give what can be done to a service on such a database; `unmended`: and what it is not yet sure to stand."""
+    its_own: dict[str, Fault] = (
+        {"database locked": hold_lock} if database == "sqlite" else {"database killed": kill_database}
+    )
+    return {**_EVERYWHERE, **its_own, **(_UNMENDED if unmended else {})}
 
 
 def _holds(job: Row, attempt: int) -> bool:
