@@ -21,7 +21,7 @@ from sqlalchemy import make_url
 from bench.arena import SPECS, Arena, Kill, Kind, training_process
 from service.queue import TRAIN, Doorbell
 from service.store.engine import Record as Row
-from service.store.jobs import owner_of
+from service.store.states import owner_of
 from tests.waiting import wait_until
 
 Fault = Callable[[Arena], None]

@@ -17,7 +17,7 @@ from sqlalchemy import Table, create_engine, make_url, select
 
 from service.settings import Settings
 from service.store.engine import Record as Row
-from service.store.jobs import FINAL_STATES
+from service.store.states import FINAL_STATES
 from service.store.tables import artifacts, attempts, epochs, events, jobs, models
 
 REFERENCE = {"chaos": "reference"}
