@@ -37,47 +37,65 @@ def metrics(stack: Stack, job_id: str) -> dict[str, Any]:
     return history
 
 
-def assert_same(stack: Stack, job_id: str, undisturbed: dict[str, Any]) -> None:
-    job = stack.finish(job_id)
-    assert (job["state"], job["error"]) == ("succeeded", None)
-    assert job["attempt"] >= 2, "nothing was disturbed"
-    assert job["weights_sha256"] == undisturbed["weights_sha256"]
-    assert metrics(stack, job_id) == undisturbed["metrics"]
-    epochs = [data["epoch"] for kind, data in stack.client.follow(job_id) if kind == "epoch"]
-    assert epochs == list(range(1, LONG["epochs"] + 1))  # type: ignore[operator]
-
-
-@pytest.mark.timeout(240)
-def test_a_job_whose_process_is_killed_ends_with_the_same_bits(stack: Stack, undisturbed: dict[str, Any]) -> None:
-    job_id = stack.client.submit(**LONG)["id"]
-    stack.reach_epoch(job_id, 5)
+def kill_the_training_process(stack: Stack, job_id: str) -> None:
     (child,) = stack.training_processes()
     os.kill(child, signal.SIGKILL)
-    assert_same(stack, job_id, undisturbed)
 
 
-@pytest.mark.timeout(240)
-def test_a_job_whose_whole_worker_is_killed_ends_with_the_same_bits(stack: Stack, undisturbed: dict[str, Any]) -> None:
-    job_id = stack.client.submit(**LONG)["id"]
-    stack.reach_epoch(job_id, 5)
-    worker = stack.part("--hostname train@")
-    everything = family(worker)
-    os.kill(worker, signal.SIGKILL)
-    wait_until(lambda: not alive(everything), timeout=20, what="the children of a killed worker to end")
-    assert_same(stack, job_id, undisturbed)
-
-
-@pytest.mark.timeout(240)
-def test_a_worker_that_only_slept_through_its_lease_writes_nothing_more(
-    stack: Stack, undisturbed: dict[str, Any]
-) -> None:
-    job_id = stack.client.submit(**LONG)["id"]
-    stack.reach_epoch(job_id, 3)
+def let_the_training_process_sleep_through_its_lease(stack: Stack, job_id: str) -> None:
     (child,) = stack.training_processes()
     os.kill(child, signal.SIGSTOP)
     wait_until(lambda: stack.client.job(job_id)["state"] == "queued", timeout=30, what="the lease to expire")
     os.kill(child, signal.SIGCONT)
-    assert_same(stack, job_id, undisturbed)
+
+
+def kill_the_whole_worker(stack: Stack, job_id: str) -> None:
+    worker = stack.part("--hostname train@")
+    everything = family(worker)
+    os.kill(worker, signal.SIGKILL)
+    wait_until(lambda: not alive(everything), timeout=20, what="the children of a killed worker to end")
+
+
+def tell_the_worker_to_stop(stack: Stack, job_id: str) -> None:
+    worker = stack.part("--hostname train@")
+    os.kill(worker, signal.SIGTERM)
+    wait_until(lambda: not alive({worker}), timeout=30, what="the worker to leave")
+
+
+def pause_and_resume(stack: Stack, job_id: str) -> None:
+    stack.client.pause(job_id)
+    wait_until(lambda: stack.client.job(job_id)["state"] == "paused", timeout=30, what="the job to be paused")
+    other = stack.finish(stack.client.submit(dataset="digits", hidden_sizes=[8], epochs=1)["id"])
+    assert other["state"] == "succeeded", "the worker is free meanwhile"
+    assert stack.client.job(job_id)["state"] == "paused"
+    stack.client.resume(job_id)
+
+
+DISTURBANCES = (
+    kill_the_training_process,
+    let_the_training_process_sleep_through_its_lease,
+    kill_the_whole_worker,
+    tell_the_worker_to_stop,
+    pause_and_resume,
+)
+
+
+@pytest.mark.timeout(240)
+def test_a_job_that_all_of_this_happens_to_ends_with_the_bits_of_one_that_nobody_disturbed(
+    stack: Stack, undisturbed: dict[str, Any]
+) -> None:
+    job_id = stack.client.submit(**LONG)["id"]
+    for number, disturb in enumerate(DISTURBANCES, start=1):
+        stack.reach_epoch(job_id, 3 * number)
+        assert stack.client.job(job_id)["attempt"] == number
+        disturb(stack, job_id)
+    job = stack.finish(job_id)
+    assert (job["state"], job["error"], job["attempt"]) == ("succeeded", None, len(DISTURBANCES) + 1)
+    assert job["weights_sha256"] == undisturbed["weights_sha256"]
+    assert job["bit_identical"] is True
+    assert metrics(stack, job_id) == undisturbed["metrics"]
+    epochs = [data["epoch"] for kind, data in stack.client.follow(job_id) if kind == "epoch"]
+    assert epochs == list(range(1, LONG["epochs"] + 1))  # type: ignore[operator]
 
 
 @pytest.mark.timeout(240)
@@ -95,30 +113,3 @@ def test_a_running_job_is_cancelled_within_an_epoch_and_keeps_what_it_learned(st
         assert history["epochs"][0]["complete"] is False
         assert len(history["losses"]) < 1437
         assert stack.client.checkpoints(job_id)["data"][0]["name"] == "last"
-
-
-@pytest.mark.timeout(240)
-def test_a_worker_that_is_told_to_stop_gives_its_job_back_at_once(stack: Stack, undisturbed: dict[str, Any]) -> None:
-    job_id = stack.client.submit(**LONG)["id"]
-    stack.reach_epoch(job_id, 5)
-    worker = stack.part("--hostname train@")
-    os.kill(worker, signal.SIGTERM)
-    wait_until(lambda: not alive({worker}), timeout=30, what="the worker to leave")
-    assert_same(stack, job_id, undisturbed)
-    events = [data for kind, data in stack.client.follow(job_id) if kind == "state"]
-    assert [data["state"] for data in events] == ["queued", "running", "queued", "running", "succeeded"]
-
-
-@pytest.mark.timeout(240)
-def test_a_paused_job_frees_its_worker_and_ends_with_the_same_bits(stack: Stack, undisturbed: dict[str, Any]) -> None:
-    job_id = stack.client.submit(**LONG)["id"]
-    stack.reach_epoch(job_id, 3)
-    stack.client.pause(job_id)
-    wait_until(lambda: stack.client.job(job_id)["state"] == "paused", timeout=30, what="the job to be paused")
-    other = stack.finish(stack.client.submit(dataset="digits", hidden_sizes=[8], epochs=1)["id"])
-    assert other["state"] == "succeeded", "the worker is free meanwhile"
-    assert stack.client.job(job_id)["state"] == "paused"
-    stack.client.resume(job_id)
-    assert_same(stack, job_id, undisturbed)
-    verified = stack.finish(stack.client.verify(job_id)["id"])
-    assert (verified["state"], verified["verified"]) == ("succeeded", True)

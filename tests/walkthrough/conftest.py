@@ -10,7 +10,7 @@ from tests.stack import Stack, running_stack
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with running_stack(tmp_path_factory.mktemp("walkthrough"), {}) as stack:
+    with running_stack(tmp_path_factory.mktemp("walkthrough"), {"TENFOLD_GROUP_SIZE": "4"}) as stack:
         yield stack
 
 
