@@ -29,7 +29,7 @@ from service.store import Store
 from service.store.engine import DatabaseError
 from service.store.engine import Record as Row
 from service.store.states import FINAL_STATES, owner_of
-from service.store.tables import jobs
+from service.store.tables import jobs, submissions
 from service.supervisor import Supervisor, free_port
 from tests.postgres import Server, killable_server
 from tests.waiting import wait_until
@@ -255,10 +255,11 @@ def misheard(arena: Arena) -> Iterator[str]:
     """What the service has answered, and is not on record."""
     with arena.store.database.reader.connect() as connection:
         rows = {job.id: job for job in connection.execute(select(jobs)).all()}
+        keys = {row.answer.get("id"): row.key for row in connection.execute(select(submissions)).all()}
     for job_id in sorted(set(arena.accepted) - rows.keys()):
         yield f"job {job_id} was accepted, and is not on record"
     for job_id in sorted(rows.keys() - set(arena.accepted)):
-        yield f"job {job_id} is on record; nobody was told that it was accepted"
+        yield f"job {job_id} is on record, under the key {keys.get(job_id)}; nobody was told that it was accepted"
     if len(arena.accepted) != len(set(arena.accepted)):
         yield "two submissions were answered with one job"
     for job_id in arena.cancelled:

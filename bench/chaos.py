@@ -14,6 +14,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
+from redis import RedisError
+
 from bench.arena import SPECS, Arena, Kind, arena, drain, misheard, running, train_references
 from bench.faults import FREEZE, Fault, faults_of
 from bench.figures import circumstances
@@ -96,7 +98,7 @@ def _disturb(
         begun = time.monotonic()
         try:
             faults[name](ring)
-        except (AssertionError, OSError, TimeoutError, DatabaseError) as error:
+        except (AssertionError, OSError, TimeoutError, DatabaseError, RedisError) as error:
             errors.append(f"{name} did not happen: {error}")
             print(f"  {errors[-1]}", flush=True)
         else:
@@ -107,16 +109,17 @@ def _disturb(
         submitting = pool.submit(_submit, ring, jobs, seconds, seed)
         until, done = time.monotonic() + seconds, 0
         order: list[str] = []
-        under_way: set[Future[None]] = set()
+        thrown: list[Future[None]] = []
         while time.monotonic() < until or done < len(faults):
             order = order or ring.chance.sample(list(faults), len(faults))
-            under_way.add(pool.submit(throw, order.pop()))
+            thrown.append(pool.submit(throw, order.pop()))
             done += 1
-            if len(under_way) >= at_once:
-                under_way = wait(under_way, return_when=FIRST_COMPLETED).not_done
+            if len(under_way := [each for each in thrown if not each.done()]) >= at_once:
+                wait(under_way, return_when=FIRST_COMPLETED)
             time.sleep(ring.chance.uniform(0.0, 1.0))
-        wait(under_way)
-        submitting.result()
+        # Raises what nobody expected.
+        for each in [*thrown, submitting]:
+            each.result()
     return fired, errors
 
 
@@ -165,7 +168,9 @@ def _percentiles(values: Sequence[float], unit: str) -> str:
         return "none"
     ordered = sorted(values)
     p50, p99 = (ordered[min(len(ordered) - 1, int(len(ordered) * share))] for share in (0.5, 0.99))
-    return f"p50 {p50:.3g} {unit}, p99 {p99:.3g} {unit}, max {ordered[-1]:.3g} {unit} (n = {len(ordered)})"
+    digits = 1 if unit == "s" else 0
+    shown = [f"{value:,.{digits}f} {unit}" for value in (p50, p99, ordered[-1])]
+    return f"p50 {shown[0]}, p99 {shown[1]}, max {shown[2]} (n = {len(ordered)})"
 
 
 def _counted(names: Sequence[str]) -> str:

@@ -264,6 +264,7 @@ def kill_database(arena: Arena) -> None:
 
 _EVERYWHERE: Mapping[str, Fault] = {
     "training process killed": kill_training_process,
+    "training process killed while it writes": kill_while_it_writes,
     "worker killed": kill_worker,
     "worker told to stop": stop_worker,
     FREEZE: freeze_training_process,
@@ -279,7 +280,6 @@ _EVERYWHERE: Mapping[str, Fault] = {
 
 
 _UNMENDED: Mapping[str, Fault] = {
-    "training process killed while it writes": kill_while_it_writes,
     "poison on the queue": poison_queue,
 }
 """What the service is not yet sure to stand."""

@@ -66,6 +66,14 @@ class Artifacts:
         for key in keys:
             self.path(key).unlink(missing_ok=True)
 
+    def sweep(self, owner: str, stems: Collection[str], *, keep: Collection[str]) -> None:
+        """Remove an owner's files whose names begin with one of the stems, but for those with a key to be kept."""
+        folder = self.folder / owner
+        for path in folder.iterdir() if folder.is_dir() else ():
+            stem = path.name.removeprefix(".").partition("-")[0]
+            if stem in stems and str(path.relative_to(self.folder)) not in keep:
+                path.unlink(missing_ok=True)
+
     def remove_all(self, owner: str, *, keep: Collection[str] = ()) -> None:
         """Remove all files of an owner that was deleted, but for those with a key that others point to as well."""
         folder = self.folder / owner

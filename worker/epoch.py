@@ -18,6 +18,9 @@ from service.store.states import owner_of
 
 EXAMPLES = 100
 
+STEMS = ("last", "evaluation")
+"""How the names of all files begin that are written here."""
+
 
 def write(job_id: str, epoch: Epoch, spec: TrainingSpec, split: Split, artifacts: Artifacts) -> list[File]:
     """Write what is kept of an epoch; "best" is another name for the same files when no earlier one was better."""

@@ -6,6 +6,7 @@ It shows that it lives, and looks after its training processes and after the que
 import logging
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -125,11 +126,14 @@ def look_after_children(
 
 
 def _is_alive(number: int) -> bool:
+    """Whether a child runs: one that has died, but that Celery has not yet waited for, does not."""
     try:
-        os.kill(number, 0)
-    except ProcessLookupError:
+        if sys.platform == "darwin":
+            os.kill(number, 0)
+            return True
+        return os.waitid(os.P_PID, number, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+    except (ProcessLookupError, ChildProcessError):
         return False
-    return True
 
 
 def reconcile(store: Store, doorbell: Doorbell, *, ring_again_seconds: float) -> None:

@@ -18,7 +18,7 @@ from service.settings import Settings
 from service.store import Store
 from service.store.engine import DatabaseError, cause
 from service.store.runs import Claim, LeaseLostError
-from service.store.states import State, StoppedEarly
+from service.store.states import State, StoppedEarly, owner_of
 from worker import epoch
 from worker.lease import Lease
 from worker.resume import find_checkpoint
@@ -205,6 +205,10 @@ class _Run:
         try:
             rewound = self.store.runs.rewind(claim, epoch_number, bit_identical=found.bit_identical)
             self.artifacts.remove(rewound)
+            # What attempts before this one wrote and did not live to record. Should one of them only sleep, it will be
+            # told that it was replaced.
+            owner = owner_of(claim.job_id)
+            self.artifacts.sweep(owner, epoch.STEMS, keep=self.store.files.keys_below(owner))
         except LeaseLostError:
             self._forget(claim)
         return found.checkpoint

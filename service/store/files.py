@@ -56,6 +56,13 @@ def withdraw_names(connection: Connection, owner: str, names: Sequence[str]) -> 
     return _unreferenced(connection, set(gone.scalars()))
 
 
+def keys_below(connection: Connection, owner: str) -> set[str]:
+    """Give the keys of files that lie with an owner, whoever points to them."""
+    return set(
+        connection.scalars(select(artifacts.c.key).where(artifacts.c.key.startswith(f"{owner}/", autoescape=True)))
+    )
+
+
 def _unreferenced(connection: Connection, keys: set[str]) -> list[str]:
     return sorted(keys - set(connection.scalars(select(artifacts.c.key).where(artifacts.c.key.in_(keys)))))
 
@@ -82,6 +89,11 @@ class Files:
         """List all pointers."""
         with self.database.reader.connect() as connection:
             return connection.execute(select(artifacts).order_by(artifacts.c.owner, artifacts.c.name)).all()
+
+    def keys_below(self, owner: str) -> set[str]:
+        """Give the keys of files that lie with an owner, whoever points to them."""
+        with self.database.reader.connect() as connection:
+            return keys_below(connection, owner)
 
     def forget(self, pointer: Record) -> None:
         """Point no more to a file, unless another has taken its name meanwhile."""

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from models.spec import TrainingSpec
 from service.store.engine import Database, Record, now_ms
+from service.store.files import keys_below
 from service.store.states import FINAL_STATES, Job, State, StateConflict, finish, locked, log_event, move, owner_of
 from service.store.tables import artifacts, epochs, events, jobs, models
 
@@ -134,7 +135,7 @@ class Jobs:
                 raise StateConflict(job.state)
             connection.execute(delete(artifacts).where(artifacts.c.owner == owner_of(job_id)))
             connection.execute(delete(jobs).where(jobs.c.id == job_id))
-            return shared_files(connection, [job_id])
+            return keys_below(connection, owner_of(job_id))
 
     def epochs(self, job_id: str) -> Sequence[Record]:
         """List what each epoch brought, in order."""
@@ -171,13 +172,3 @@ def _ask_to_stop(connection: Connection, job_id: str, request: Literal["cancel_r
     asked = {request: True, "stop_requested_at": now_ms()}
     connection.execute(update(jobs).where(jobs.c.id == job_id).values(asked))
     log_event(connection, job_id, request, {})
-
-
-def shared_files(connection: Connection, job_ids: Sequence[str]) -> set[str]:
-    """Give the keys of files that lie with these jobs, and to which somebody points."""
-    found: set[str] = set()
-    for job_id in job_ids:
-        found |= set(
-            connection.scalars(select(artifacts.c.key).where(artifacts.c.key.startswith(owner_of(job_id) + "/")))
-        )
-    return found

@@ -8,8 +8,9 @@ from sqlalchemy import Connection, delete, func, insert, literal, select, update
 
 from models.spec import TrainingSpec
 from service.store.engine import Database, Record, now_ms
-from service.store.jobs import shared_files
+from service.store.files import keys_below
 from service.store.states import FINAL_STATES, StateConflict, cancel_unbegun, enqueue, finish, log_events
+from service.store.states import owner_of as owner_of_job
 from service.store.tables import artifacts, epochs, jobs, sweeps
 from service.store.tally import Tally, tally
 from service.sweep_spec import Halving, SweepSpec
@@ -225,7 +226,7 @@ class Sweeps:
             connection.execute(delete(jobs).where(jobs.c.sweep_id == sweep_id))
             connection.execute(delete(sweeps).where(sweeps.c.id == sweep_id))
             job_ids = [job.id for job in rows]
-            return job_ids, shared_files(connection, job_ids)
+            return job_ids, {key for job_id in job_ids for key in keys_below(connection, owner_of_job(job_id))}
 
 
 def _enqueue(

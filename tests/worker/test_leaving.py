@@ -200,3 +200,18 @@ def test_a_lease_that_expires_while_a_pause_is_asked_for_leaves_the_job_paused(s
     expire(store, job_id)
     assert store.rescue.release_expired() == []
     assert found(store, job_id).state == "paused"
+
+
+def test_what_a_lost_attempt_wrote_and_did_not_record_is_removed_by_the_next(
+    store: Store, artifacts: Artifacts, settings: Settings
+) -> None:
+    job_id = interrupted(store, artifacts, settings)
+    folder = artifacts.folder / owner_of(job_id)
+    left_over = [folder / name for name in (".last-0003-ab.safetensors", "last-0003-cd.json", "evaluation-0003-ef.json")]
+    picture = folder / "loss-0002-ab.png"
+    for path in (*left_over, picture):
+        path.write_bytes(b"left over")
+    run(job_id, store, artifacts, settings, owner="second")
+    assert found(store, job_id).state == "succeeded"
+    assert not [path for path in left_over if path.exists()]
+    assert picture.exists(), "somebody may be drawing it just now"
