@@ -207,7 +207,8 @@ def test_what_a_lost_attempt_wrote_and_did_not_record_is_removed_by_the_next(
 ) -> None:
     job_id = interrupted(store, artifacts, settings)
     folder = artifacts.folder / owner_of(job_id)
-    left_over = [folder / name for name in (".last-0003-ab.safetensors", "last-0003-cd.json", "evaluation-0003-ef.json")]
+    names = (".last-0003-ab.safetensors", "last-0003-cd.json", "evaluation-0003-ef.json")
+    left_over = [folder / name for name in names]
     picture = folder / "loss-0002-ab.png"
     for path in (*left_over, picture):
         path.write_bytes(b"left over")
