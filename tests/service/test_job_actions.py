@@ -1,19 +1,25 @@
 """What may be done to a job, and submissions that are repeated: the real app, on a real store."""
 
 import json
-from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
-from models.spec import TrainingSpec
 from service.artifacts import Artifacts
 from service.store import Store
 from service.store.files import File
 from service.store.runs import Claim, EpochRecord
 from service.store.states import owner_of
 from tests.service.conftest import submitted
+
+
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    """SQLite alone: what the store does on both databases is tested below the API."""
+    return f"sqlite:///{tmp_path / 'tenfold.sqlite3'}"
+
 
 SPEC = {"dataset": "digits", "hidden_sizes": [8], "epochs": 3}
 
@@ -214,82 +220,3 @@ def test_only_a_job_at_rest_with_a_checkpoint_is_gone_on_from(
 ) -> None:
     answer = api.post(f"/jobs/{in_state(state, store, artifacts)}/continue", json={"epochs": 1})
     assert answer.status_code == 409
-
-
-def test_equal_requests_with_one_key_make_one_job(api: TestClient, store: Store) -> None:
-    def post(_: int) -> tuple[int, bytes]:
-        answer = api.post("/jobs", json=SPEC, headers={"Idempotency-Key": "order-1"})
-        return answer.status_code, answer.content
-
-    with ThreadPoolExecutor(8) as pool:
-        answers = set(pool.map(post, range(24)))
-    ((status, _),) = answers
-    assert status == 202
-    (job,) = store.jobs.find(limit=10)
-    # And as it was the first time, also when the job has gone on meanwhile.
-    store.jobs.cancel(job.id)
-    assert {post(0)} == answers
-
-
-def test_a_key_is_not_taken_for_another_job(api: TestClient, store: Store) -> None:
-    headers = {"Idempotency-Key": "order-1"}
-    assert api.post("/jobs", json=SPEC, headers=headers).status_code == 202
-    answer = api.post("/jobs", json=SPEC | {"seed": 1}, headers=headers)
-    assert answer.status_code == 422
-    assert answer.json()["errors"][0]["pointer"] == "#header/Idempotency-Key"
-    assert api.post("/jobs", json=SPEC, headers={"Idempotency-Key": "order-2"}).status_code == 202
-    assert len(store.jobs.find(limit=10)) == 2
-
-
-@pytest.mark.parametrize("key", ["", "x" * 256, "with space"])
-def test_a_key_that_can_not_be_kept_is_refused(api: TestClient, key: str) -> None:
-    answer = api.post("/jobs", json=SPEC, headers={"Idempotency-Key": key})
-    assert answer.status_code == 422
-    assert "idempotency-key" in answer.json()["detail"].lower()
-
-
-def test_a_job_is_put_under_an_id_of_the_clients(api: TestClient, store: Store) -> None:
-    assert api.put("/jobs/order-1", json=SPEC).status_code == 202
-    again = api.put("/jobs/order-1", json=SPEC)
-    assert (again.status_code, again.json()["id"]) == (200, "order-1")
-    assert api.put("/jobs/order-1", json=SPEC | {"seed": 1}).status_code == 409
-    for bad in (".hidden", "x" * 37, "a%20b"):
-        assert api.put(f"/jobs/{bad}", json=SPEC).status_code == 422
-    assert len(store.jobs.find(limit=10)) == 1
-
-
-def test_many_who_put_one_id_at_once_make_one_job(api: TestClient, store: Store) -> None:
-    with ThreadPoolExecutor(8) as pool:
-        codes = list(pool.map(lambda _: api.put("/jobs/order-1", json=SPEC).status_code, range(16)))
-    assert sorted(codes) == [200] * 15 + [202]
-    assert len(store.jobs.find(limit=10)) == 1
-
-
-def test_a_finished_job_is_used_again_when_that_is_preferred(
-    api: TestClient, store: Store, artifacts: Artifacts
-) -> None:
-    job_id = ended(store, artifacts, name="first")
-    assert api.post("/jobs", json=SPEC).json()["id"] != job_id, "only when it is preferred"
-    answer = api.post("/jobs", json=SPEC, headers={"Prefer": "respond-async, reuse"})
-    assert (answer.status_code, answer.json()["id"]) == (200, job_id)
-    assert answer.headers["Preference-Applied"] == "reuse"
-    for other in ({"seed": 1}, {"epochs": 4}):
-        assert api.post("/jobs", json=SPEC | other, headers={"Prefer": "reuse"}).status_code == 202
-
-
-def test_nothing_is_used_again_that_was_trained_on_other_data(
-    api: TestClient, store: Store, artifacts: Artifacts
-) -> None:
-    ended(store, artifacts)
-    store.datasets.add("digits", "builtin")
-    row = store.datasets.get("digits")
-    assert row is not None
-    store.datasets._change(row, state="ready", description={"sha256": "e" * 64})
-    assert api.post("/jobs", json=SPEC, headers={"Prefer": "reuse"}).status_code == 202
-
-
-def test_equal_specs_have_equal_digests_whatever_they_are_called() -> None:
-    spec = TrainingSpec.model_validate(SPEC)
-    same = TrainingSpec.model_validate(SPEC | {"name": "a", "labels": {"b": "c"}, "max_seconds": 9.0})
-    assert spec.digest == same.digest
-    assert spec.digest != TrainingSpec.model_validate(SPEC | {"seed": 1}).digest
