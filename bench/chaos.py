@@ -53,19 +53,17 @@ def torment(
     seed: int,
     only: str = "",
     at_once: int = 1,
-    unmended: bool = False,
     home: Path | None = None,
 ) -> Outcome:
     """Run the service for so many seconds, and at least until every fault has happened, and check what is left.
 
-    `only`: those faults whose names hold this word. `at_once`: so many at a time. `unmended`: with what the
-    service is not yet sure to stand.
+    `only`: those faults whose names hold this word. `at_once`: so many at a time.
     """
     with arena(database, seed, home) as ring:
         with running(ring):
             train_references(ring)
             begun = time.monotonic()
-            faults = {name: fault for name, fault in faults_of(database, unmended=unmended).items() if only in name}
+            faults = {name: fault for name, fault in faults_of(database).items() if only in name}
             fired, errors = _disturb(ring, faults, jobs=jobs, seconds=seconds, seed=seed, at_once=at_once)
             drained = drain(ring, timeout=_DRAIN_SECONDS)
             took = time.monotonic() - begun
@@ -186,7 +184,6 @@ def main() -> None:
     parser.add_argument("--home", type=Path, help="folder of the service, to be kept (a temporary one)")
     parser.add_argument("--only", default="", help="a word that the names of the wanted faults hold (all)")
     parser.add_argument("--at-once", type=int, default=1, help="faults at a time (1)")
-    parser.add_argument("--unmended", action="store_true", help="with the faults that are not yet sure to be stood")
     asked = parser.parse_args()
     print(circumstances(threads=Settings().threads), flush=True)
     print(f"database {asked.database}, seed {asked.seed}", flush=True)

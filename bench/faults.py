@@ -166,7 +166,7 @@ def _garbage() -> list[bytes]:
 
 
 def poison_queue(arena: Arena) -> None:
-    """Put a message on the queue over which a worker ends before it has taken it off."""
+    """Put a message on the queue that has the form of one, and is none."""
     poison = _message("no arguments, and no list")
     with _broker(arena) as client:
         client.rpush(TRAIN, poison)
@@ -272,6 +272,7 @@ _EVERYWHERE: Mapping[str, Fault] = {
     "broker frozen": freeze_broker,
     "broker emptied": empty_broker,
     "garbage and doubles on the queue": talk_nonsense,
+    "poison on the queue": poison_queue,
     "API killed": kill_api,
     "checkpoint damaged": damage_checkpoint,
     "job cancelled": cancel,
@@ -279,18 +280,12 @@ _EVERYWHERE: Mapping[str, Fault] = {
 }
 
 
-_UNMENDED: Mapping[str, Fault] = {
-    "poison on the queue": poison_queue,
-}
-"""What the service is not yet sure to stand."""
-
-
-def faults_of(database: Kind, *, unmended: bool = False) -> dict[str, Fault]:
-    """Give what can be done to a service on such a database; `unmended`: and what it is not yet sure to stand."""
+def faults_of(database: Kind) -> dict[str, Fault]:
+    """Give what can be done to a service on such a database."""
     its_own: dict[str, Fault] = (
         {"database locked": hold_lock} if database == "sqlite" else {"database killed": kill_database}
     )
-    return {**_EVERYWHERE, **its_own, **(_UNMENDED if unmended else {})}
+    return {**_EVERYWHERE, **its_own}
 
 
 def _holds(job: Row, attempt: int) -> bool:

@@ -55,6 +55,10 @@ app.conf.update(
 )
 
 
+# Before tasks are made, which inherit it.
+app.Task.Request = "worker.request:CheckedRequest"
+
+
 @cache
 def store() -> Store:
     """Give this process's store, opened when it is first used."""
