@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 ROOMS = {"models": {"models"}, "service": {"models", "service"}, "worker": {"models", "service", "worker"}}
 HOMES = {
     "alembic": {"service/store"},
-    "celery": {"service/queue.py", "worker/app.py"},
+    "celery": {"service/queue.py", "worker/app.py", "worker/request.py"},
     "fastapi": {"service/app.py", "service/routes"},
     "kombu": {"service/queue.py"},
     "matplotlib": {
