@@ -70,7 +70,7 @@ class Heart:
                 self._beat(store)
             except DatabaseError as error:
                 _logger.warning("the database did not answer: %s", cause(error))
-            if has_left:
+            if self._leaving.is_set():
                 pause.wait(_LOOK_SECONDS)
             else:
                 self._leaving.wait(min(_LOOK_SECONDS, self.settings.reconcile_seconds))

@@ -163,7 +163,9 @@ def _result(connection: Connection, job_id: str) -> tuple[dict[str, Any] | None,
     if not done or not weights:
         return None, None
     # A damaged best checkpoint may have been forgotten; that of another machine's next epoch need not be better.
-    last = weights["last.safetensors"]
+    last = weights.get("last.safetensors") or weights.get("previous.safetensors")
+    if last is None:
+        return None, None
     best = weights.get("best.safetensors", last)
     return {
         "loss": done[-1].loss,
