@@ -8,6 +8,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -66,23 +67,20 @@ class Artifacts:
         for key in keys:
             self.path(key).unlink(missing_ok=True)
 
-    def sweep(self, owner: str, stems: Collection[str], *, keep: Collection[str]) -> None:
-        """Remove an owner's files whose names begin with one of the stems, but for those with a key to be kept."""
+    def keys(self, owner: str, stems: Collection[str]) -> list[str]:
+        """List the keys of an owner's files whose names begin with one of the stems, also of those half written."""
         folder = self.folder / owner
-        for path in folder.iterdir() if folder.is_dir() else ():
-            stem = path.name.removeprefix(".").partition("-")[0]
-            if stem in stems and str(path.relative_to(self.folder)) not in keep:
-                path.unlink(missing_ok=True)
+        paths = folder.iterdir() if folder.is_dir() else ()
+        return [str(path.relative_to(self.folder)) for path in paths if path.name.lstrip(".").split("-")[0] in stems]
 
-    def remove_all(self, owner: str, *, keep: Collection[str] = ()) -> None:
-        """Remove all files of an owner that was deleted, but for those with a key that others point to as well."""
-        folder = self.folder / owner
-        if not any(key.startswith(f"{owner}/") for key in keep):
-            shutil.rmtree(folder, ignore_errors=True)
-            return
-        for path in folder.iterdir():
-            if str(path.relative_to(self.folder)) not in keep:
-                path.unlink(missing_ok=True)
+    def remove_folder(self, owner: str) -> None:
+        """Remove the folder of an owner that was deleted, unless something still lies there."""
+        with suppress(OSError):
+            (self.folder / owner).rmdir()
+
+    def remove_all(self, owner: str) -> None:
+        """Remove all files of an owner that was deleted, and to whose files no other points."""
+        shutil.rmtree(self.folder / owner, ignore_errors=True)
 
 
 def _digest(path: Path) -> tuple[str, int]:

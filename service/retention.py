@@ -32,9 +32,11 @@ class Retention:
 def collect(job: Job, store: Store, artifacts: Artifacts) -> bool:
     """Delete a job with its files; gives False when it may not go any more."""
     try:
-        kept = store.jobs.delete(job.id)
+        unreferenced = store.jobs.delete(job.id)
     except (PartOfSweep, StateConflict):
         return False
-    if kept is not None:
-        artifacts.remove_all(owner_of(job.id), keep=kept)
-    return kept is not None
+    if unreferenced is None:
+        return False
+    artifacts.remove(unreferenced)
+    artifacts.remove_folder(owner_of(job.id))
+    return True

@@ -5,21 +5,33 @@ from importlib.metadata import version
 
 from models.spec import TrainingSpec
 from service.parts import Parts
-from service.store.engine import Record
 from service.store.states import Job, owner_of
 
 
 def reusable(spec: TrainingSpec, parts: Parts) -> Job | None:
     """Give the newest job whose outcome a run of `spec` would have, or None."""
-    digest = _digest(spec.dataset, parts)
+    uploaded = parts.store.datasets.get(spec.dataset)
+    digest = uploaded.description["sha256"] if uploaded is not None and uploaded.description else None
+    if digest is None and uploaded is not None and uploaded.source == "upload":
+        return None  # it may be another than it was under this name
     for job in parts.store.jobs.equal_to(spec):
-        file = parts.store.files.get(owner_of(job.id), "last.json")
-        if file is not None and _is_ours(file, digest, parts):
+        if _is_whole(job) and _is_ours(job, digest, parts):
             return job
     return None
 
 
-def _is_ours(file: Record, digest: str | None, parts: Parts) -> bool:
+def _is_whole(job: Job) -> bool:
+    """Whether a job began at the beginning, and ended by what its spec says."""
+    began = job.origin is None or job.origin["kind"] in {"retry", "verify"}
+    return began and job.result["stopped_early"] in {None, "patience"}
+
+
+def _is_ours(job: Job, digest: str | None, parts: Parts) -> bool:
+    """Whether this version trained it on data of this digest, or of any if it is None; and its weights are there."""
+    files = {file.name: file for file in parts.store.files.of(owner_of(job.id))}
+    file, best = files.get("last.json"), files.get("best.safetensors")
+    if file is None or best is None or not parts.artifacts.path(best.key).exists():
+        return False
     try:
         about = json.loads(parts.artifacts.read(file.key, file.sha256))
     except (ValueError, FileNotFoundError):
@@ -27,9 +39,3 @@ def _is_ours(file: Record, digest: str | None, parts: Parts) -> bool:
     return bool(
         about["versions"]["tenfold"] == version("tenfold") and about["data_sha256"] == (digest or about["data_sha256"])
     )
-
-
-def _digest(dataset: str, parts: Parts) -> str | None:
-    """Give the digest of a data set; None for a built-in one at which nobody has looked yet."""
-    row = parts.store.datasets.get(dataset)
-    return row.description["sha256"] if row is not None and row.description else None

@@ -70,6 +70,9 @@ class Heart:
                 self._beat(store)
             except DatabaseError as error:
                 _logger.warning("the database did not answer: %s", cause(error))
+            except Exception:
+                # Whatever it is, a worker that does not beat any more helps nobody: it tries again.
+                _logger.exception("the heart of this worker missed a beat")
             if self._leaving.is_set():
                 pause.wait(_LOOK_SECONDS)
             else:
@@ -93,13 +96,14 @@ class Heart:
             _logger.warning("nothing is trained here any more; the worker ends without a word to the broker")
             os._exit(0)
         if now - self._reconciled_at >= self.settings.reconcile_seconds:
-            reconcile(store, self.doorbell, ring_again_seconds=self.settings.ring_again_seconds)
-            self._reconciled_at = now
             idle = busy < self.settings.workers and not self._leaving.is_set()
+            # Asked before this worker itself rings, and has had no time to hear it.
             if self._watchdog.is_deaf(rings_waiting=self.doorbell.rings_waiting(), idle=idle):
                 _logger.critical("rings wait at the broker and this worker hears none; it ends, to be started anew")
                 # Not by a signal: the event loop that would handle it is what hangs. Its children end with it.
                 os._exit(70)
+            reconcile(store, self.doorbell, ring_again_seconds=self.settings.ring_again_seconds)
+            self._reconciled_at = now
 
 
 def look_after_children(
@@ -120,7 +124,7 @@ def look_after_children(
         elif asked_seconds_ago > kill_after_seconds and owner not in killed:
             _logger.warning("training process %d did not stop in %g s; it is killed", number, kill_after_seconds)
             killed.add(owner)
-            with suppress(ProcessLookupError):
+            with suppress(ProcessLookupError, PermissionError):
                 os.kill(number, signal.SIGKILL)
     return len(held)
 
@@ -132,7 +136,7 @@ def _is_alive(number: int) -> bool:
             os.kill(number, 0)
             return True
         return os.waitid(os.P_PID, number, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
-    except (ProcessLookupError, ChildProcessError):
+    except (ProcessLookupError, PermissionError, ChildProcessError):
         return False
 
 

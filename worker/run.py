@@ -69,11 +69,10 @@ class _Run:
     trainer: Callable[..., Iterator[Record]]
     left: list[str]
     """Jobs that were given back and wait for another worker."""
-    started_at: float = field(default_factory=time.monotonic)
     ending: dict[str, StoppedEarly] = field(default_factory=dict)
     """Jobs that end before their last epoch, and why."""
-    begun: set[str] = field(default_factory=set)
-    """Jobs of which a batch has been trained."""
+    begun: dict[str, float] = field(default_factory=dict)
+    """When the first batch of a job began, by this machine's own clock."""
     leaving: set[str] = field(default_factory=set)
     """Jobs that are given back after their last complete epoch."""
 
@@ -187,10 +186,10 @@ class _Run:
             case "pause" | "leave":
                 self.leaving.add(claim.job_id)
                 return True
-        # Not before its first batch, or there would be nothing to succeed with.
-        is_first, limit = claim.job_id not in self.begun, claim.spec.get("max_seconds")
-        self.begun.add(claim.job_id)
-        if limit is not None and not is_first and claim.seconds + time.monotonic() - self.started_at > limit:
+        # Counted from its first batch: what comes before is no training, and would leave nothing to succeed with.
+        trained = time.monotonic() - self.begun.setdefault(claim.job_id, time.monotonic())
+        limit = claim.spec.get("max_seconds")
+        if limit is not None and trained > 0 and claim.seconds + trained > limit:
             self.ending[claim.job_id] = "max_seconds"
             return True
         return False
@@ -208,7 +207,7 @@ class _Run:
             # What attempts before this one wrote and did not live to record. Should one of them only sleep, it will be
             # told that it was replaced.
             owner = owner_of(claim.job_id)
-            self.artifacts.sweep(owner, epoch.STEMS, keep=self.store.files.keys_below(owner))
+            self.artifacts.remove(self.store.files.unreferenced(self.artifacts.keys(owner, epoch.STEMS)))
         except LeaseLostError:
             self._forget(claim)
         return found.checkpoint

@@ -60,6 +60,7 @@ def resume(job_id: JobId, background: BackgroundTasks, parts: Given) -> Job:
 def retry(job_id: JobId, response: Response, background: BackgroundTasks, parts: Given) -> Job:
     """Queue a new job with the spec of one that has ended; its `origin` names that one."""
     job = _ended(job_id, parts)
+    _require_own_beginning(job)
     return _again(job, {"kind": "retry", "job_id": job_id}, response, background, parts)
 
 
@@ -72,10 +73,9 @@ def verify(job_id: JobId, response: Response, background: BackgroundTasks, parts
     job = _ended(job_id, parts)
     if job.state != "succeeded":
         raise Conflict(f"job {job_id} has {job.state}; only a job that succeeded can be verified")
-    if job.origin is not None and job.origin["kind"] in {"continue", "fine_tune"}:
-        raise Conflict(f"job {job_id} did not begin at its first epoch; verify job {job.origin['job_id']} instead")
-    if job.result["stopped_early"] == "max_seconds":
-        raise Conflict(f"job {job_id} was stopped by its max_seconds, which no other run meets at the same batch")
+    _require_own_beginning(job)
+    if (reason := job.result["stopped_early"]) in {"max_seconds", "halving"}:
+        raise Conflict(f"job {job_id} was stopped early ({reason}), which no other run meets at the same batch")
     origin = {"kind": "verify", "job_id": job_id, "weights_sha256": job.weights_sha256}
     return _again(job, origin, response, background, parts)
 
@@ -89,8 +89,9 @@ class Continuation(BaseModel):
     changes: dict[str, Any] = Field(
         default={},
         max_length=32,
-        description="Fields of the spec that shall have other values, say the data set. With changes a new job begins "
-        " with the weights and nothing else: fine-tuning. Without, it goes on as if it had never ended.",
+        description="Fields of the spec that shall have other values, say the data set: then a new job begins with the "
+        "weights and nothing else, which is fine-tuning. Without, and with other `name`, `labels`, `max_seconds` or "
+        "`early_stopping_patience`, it goes on as if it had never ended.",
         examples=[{}],
     )
     checkpoint: CheckpointName = Field(
@@ -99,6 +100,8 @@ class Continuation(BaseModel):
 
 
 _FIXED = {"architecture", "hidden_sizes", "epochs"}
+_HARMLESS = {"name", "labels", "max_seconds", "early_stopping_patience"}
+"""Fields that may change without making it another run."""
 
 
 @router.post(
@@ -118,17 +121,24 @@ def go_on(
 ) -> Job:
     """Queue a new job that goes on where one has ended, or was paused; its `origin` names that one.
 
-    Without changes it has that one's history and ends with the weights of a run of all epochs at once, unless its
-    learning rate follows a schedule. 409 if that one has no checkpoint or runs.
+    Without changes it has that one's history and ends with the weights of a run of all epochs at once; not so if its
+    learning rate follows a schedule, or that one was cancelled within an epoch, as its `bit_identical` then says.
+    409 if that one has no checkpoint or runs.
     """
     job = found(parts.store.jobs.get(job_id), job_id)
     if job.state in {"queued", "running"}:
         raise Conflict(f"job {job_id} is {job.state}; pause it, cancel it or wait for its end first")
     if job.last_epoch == 0:
         raise Conflict(f"job {job_id} has no checkpoint; retry it with POST /jobs/{job_id}/retry")
-    tunes = bool(continuation.changes) or continuation.checkpoint == "best"
+    tunes = bool(continuation.changes.keys() - _HARMLESS) or continuation.checkpoint == "best"
     spec = _changed(job, continuation, epochs=continuation.epochs if tunes else job.last_epoch + continuation.epochs)
     require_dataset(spec, parts)
+    patience = spec.early_stopping_patience
+    if not tunes and patience is not None and job.result and job.last_epoch - job.result["best_epoch"] >= patience:
+        raise Conflict(
+            f"the patience of job {job_id} is spent: it would stop at once; "
+            f'send {{"early_stopping_patience": null}} in changes to go on'
+        )
     origin: dict[str, Any] = {"kind": "fine_tune" if tunes else "continue", "job_id": job_id}
     try:
         if tunes:
@@ -152,9 +162,23 @@ def _changed(job: JobRow, continuation: Continuation, *, epochs: int) -> Trainin
         return TrainingSpec.model_validate(job.spec | continuation.changes | {"epochs": epochs})
     except ValidationError as error:
         faults = [
-            Fault("/" + "/".join(["changes", *map(str, fault["loc"])]), fault["msg"]) for fault in error.errors()[:10]
+            Fault(f"/changes/{'/'.join(_escaped(part) for part in fault['loc'])}", fault["msg"])
+            for fault in error.errors()[:10]
         ]
         raise Invalid(f"{faults[0].pointer}: {faults[0].detail}", faults=faults) from None
+
+
+def _escaped(part: object) -> str:
+    """Write a part of a pointer as https://www.rfc-editor.org/rfc/rfc6901 has it."""
+    return str(part).replace("~", "~0").replace("/", "~1")
+
+
+def _require_own_beginning(job: JobRow) -> None:
+    if job.origin is not None and job.origin["kind"] in {"continue", "fine_tune"}:
+        begun = job.origin["job_id"]
+        raise Conflict(
+            f"job {job.id} began with what job {begun} had learned; ask that of job {begun}, or continue it again"
+        )
 
 
 def _ended(job_id: str, parts: Parts) -> JobRow:
@@ -165,7 +189,8 @@ def _ended(job_id: str, parts: Parts) -> JobRow:
 
 
 def _again(job: JobRow, origin: dict[str, Any], response: Response, background: BackgroundTasks, parts: Parts) -> Job:
-    spec = TrainingSpec.model_validate(job.spec)
+    # How long it may take is not what is repeated, and another machine may be slower.
+    spec = TrainingSpec.model_validate(job.spec | ({"max_seconds": None} if origin["kind"] == "verify" else {}))
     require_dataset(spec, parts)
     (new_id,) = parts.store.submissions.submit([spec], origin=origin)
     return queued(new_id, response, background, parts)

@@ -104,6 +104,8 @@ def submit(
     ] = None,
 ) -> Job:
     """Queue a job that trains one network. The job is on record before this answers, whatever happens to workers."""
+    if idempotency_key is not None and parts.store.submissions.knows(idempotency_key):
+        return _submit_once(spec, idempotency_key, response, background, parts)
     require_dataset(spec, parts)
     if "reuse" in _preferences(prefer) and (twin := reusable(spec, parts)) is not None:
         response.status_code = 200
@@ -163,7 +165,8 @@ def put(
 
     409 if a job with another spec has this id.
     """
-    require_dataset(spec, parts)
+    if parts.store.jobs.get(job_id) is None:
+        require_dataset(spec, parts)
     job, is_new = parts.store.submissions.put(job_id, spec)
     if not is_new:
         if TrainingSpec.model_validate(job.spec) != spec:
@@ -214,11 +217,12 @@ def delete(job_id: JobId, parts: Given) -> None:
     409 while it runs: cancel it first. 409 for a job of a sweep: its figures are part of the sweep's.
     """
     try:
-        kept = parts.store.jobs.delete(job_id)
+        unreferenced = parts.store.jobs.delete(job_id)
     except PartOfSweep as part:
         raise Conflict(f"job {job_id} belongs to a sweep; delete that with DELETE /sweeps/{part.sweep_id}") from None
     except StateConflict:
         raise Conflict(f"job {job_id} is running; cancel it with POST /jobs/{job_id}/cancel first") from None
-    if kept is None:
+    if unreferenced is None:
         raise NotFound(f"there is no job {job_id}")
-    parts.artifacts.remove_all(owner_of(job_id), keep=kept)
+    parts.artifacts.remove(unreferenced)
+    parts.artifacts.remove_folder(owner_of(job_id))

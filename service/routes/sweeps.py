@@ -152,9 +152,10 @@ def delete(sweep_id: SweepId, parts: Given) -> None:
         raise Conflict(f"sweep {sweep_id} is running; cancel it with POST /sweeps/{sweep_id}/cancel first") from None
     if deleted is None:
         raise NotFound(f"there is no sweep {sweep_id}")
-    job_ids, kept = deleted
+    job_ids, unreferenced = deleted
+    parts.artifacts.remove(unreferenced)
     for owner in (owner_of(sweep_id), *map(owner_of_job, job_ids)):
-        parts.artifacts.remove_all(owner, keep=kept)
+        parts.artifacts.remove_folder(owner)
 
 
 def _prepared(spec: SweepSpec, parts: Parts) -> SweepSpec:

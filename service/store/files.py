@@ -1,10 +1,10 @@
 """Pointers from an owner (a job, a sweep, a data set) to its files. Readers follow pointers only."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, select, update
 
 from service.store.engine import Database, Record, insert_or, now_ms
 from service.store.tables import artifacts, datasets, jobs, sweeps
@@ -48,6 +48,24 @@ def withdraw(connection: Connection, owner: str, *, newer_than: int) -> list[str
     return _unreferenced(connection, set(gone.scalars()))
 
 
+def rename(connection: Connection, owner: str, names: Mapping[str, str]) -> None:
+    """Let an owner call files by other names, where it has none of that name."""
+    taken = set(connection.scalars(select(artifacts.c.name).where(artifacts.c.owner == owner)))
+    for old, new in names.items():
+        if old in taken and new not in taken:
+            this = (artifacts.c.owner == owner) & (artifacts.c.name == old)
+            connection.execute(update(artifacts).where(this).values(name=new))
+
+
+def withdraw_all(connection: Connection, owners: Sequence[str]) -> list[str]:
+    """Point no more to any file of these owners; gives the keys that nothing points to any more, wherever they lie."""
+    gone: set[str] = set()
+    for some in batched(owners):
+        query = delete(artifacts).where(artifacts.c.owner.in_(some)).returning(artifacts.c.key)
+        gone |= set(connection.scalars(query))
+    return _unreferenced(connection, gone)
+
+
 def withdraw_names(connection: Connection, owner: str, names: Sequence[str]) -> list[str]:
     """Point no more to files of these names; gives the keys that nothing points to any more."""
     gone = connection.execute(
@@ -56,15 +74,17 @@ def withdraw_names(connection: Connection, owner: str, names: Sequence[str]) -> 
     return _unreferenced(connection, set(gone.scalars()))
 
 
-def keys_below(connection: Connection, owner: str) -> set[str]:
-    """Give the keys of files that lie with an owner, whoever points to them."""
-    return set(
-        connection.scalars(select(artifacts.c.key).where(artifacts.c.key.startswith(f"{owner}/", autoescape=True)))
-    )
-
-
 def _unreferenced(connection: Connection, keys: set[str]) -> list[str]:
-    return sorted(keys - set(connection.scalars(select(artifacts.c.key).where(artifacts.c.key.in_(keys)))))
+    found: set[str] = set()
+    for some in batched(sorted(keys)):
+        found |= set(connection.scalars(select(artifacts.c.key).where(artifacts.c.key.in_(some))))
+    return sorted(keys - found)
+
+
+def batched(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Divide values into as many as one statement may have."""
+    for start in range(0, len(values), 1000):
+        yield values[start : start + 1000]
 
 
 @dataclass(frozen=True)
@@ -90,10 +110,10 @@ class Files:
         with self.database.reader.connect() as connection:
             return connection.execute(select(artifacts).order_by(artifacts.c.owner, artifacts.c.name)).all()
 
-    def keys_below(self, owner: str) -> set[str]:
-        """Give the keys of files that lie with an owner, whoever points to them."""
+    def unreferenced(self, keys: Sequence[str]) -> list[str]:
+        """Give those of the keys that nothing points to."""
         with self.database.reader.connect() as connection:
-            return keys_below(connection, owner)
+            return _unreferenced(connection, set(keys))
 
     def forget(self, pointer: Record) -> None:
         """Point no more to a file, unless another has taken its name meanwhile."""

@@ -8,9 +8,9 @@ from sqlalchemy import Connection, delete, select, update
 
 from models.spec import TrainingSpec
 from service.store.engine import Database, Record, now_ms
-from service.store.files import keys_below
+from service.store.files import withdraw_all
 from service.store.states import FINAL_STATES, Job, State, StateConflict, finish, locked, log_event, move, owner_of
-from service.store.tables import artifacts, epochs, events, jobs, models
+from service.store.tables import epochs, events, jobs, models
 
 
 class PartOfSweep(Exception):  # noqa: N818 - a conflict is no error of the program
@@ -119,8 +119,8 @@ class Jobs:
                 connection.execute(update(jobs).where(jobs.c.id == job_id).values(pause_requested=False))
             return connection.execute(select(jobs).where(jobs.c.id == job_id)).one()
 
-    def delete(self, job_id: str) -> set[str] | None:
-        """Delete a job and all that is recorded of it; gives the keys of its files that others point to as well.
+    def delete(self, job_id: str) -> list[str] | None:
+        """Delete a job and all that is recorded of it; gives the keys of files that nothing points to any more.
 
         Gives None when there is no such job. Raises PartOfSweep for a job of a sweep, which is deleted with its sweep,
         and StateConflict while it runs.
@@ -133,9 +133,8 @@ class Jobs:
                 raise PartOfSweep(job.sweep_id)
             if job.state == "running":
                 raise StateConflict(job.state)
-            connection.execute(delete(artifacts).where(artifacts.c.owner == owner_of(job_id)))
             connection.execute(delete(jobs).where(jobs.c.id == job_id))
-            return keys_below(connection, owner_of(job_id))
+            return withdraw_all(connection, [owner_of(job_id)])
 
     def epochs(self, job_id: str) -> Sequence[Record]:
         """List what each epoch brought, in order."""

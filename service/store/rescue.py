@@ -33,23 +33,27 @@ class Rescue:
     def _take_back(self, lost: ColumnElement[bool], *, how: How) -> list[str]:
         lost = (jobs.c.state == "running") & lost
         with self.database.reader.connect() as connection:
-            if connection.scalar(select(jobs.c.id).where(lost).limit(1)) is None:
-                return []
-        waiting = []
+            found = connection.scalars(select(jobs.c.id).where(lost).order_by(jobs.c.number)).all()
+        return [job_id for job_id in found if self._take_one_back(job_id, lost, how)]
+
+    def _take_one_back(self, job_id: str, lost: ColumnElement[bool], how: How) -> bool:
+        """Take a job back, each in a transaction of its own; gives whether it waits again."""
         with self.database.writer.begin() as connection:
-            # In the order in which all others lock jobs; those that somebody holds are alive, or come next time.
-            held = select(jobs).where(lost).order_by(jobs.c.number).with_for_update(skip_locked=True)
-            for job in connection.execute(held).all():
-                end_attempt(connection, job.id, job.attempt, "lost")
-                fruitless = 0 if _has_recorded(connection, job) else job.fruitless_attempts + 1
-                if job.cancel_requested:
-                    finish(connection, job.id, "cancelled", how=how)
-                elif fruitless >= MAX_FRUITLESS_ATTEMPTS:
-                    message = f"{MAX_FRUITLESS_ATTEMPTS} workers died or fell silent without finishing an epoch"
-                    finish(connection, job.id, "failed", error={"type": "worker_lost", "message": message})
-                elif put_back(connection, job, fruitless_attempts=fruitless) == "queued":
-                    waiting.append(job.id)
-        return waiting
+            # One that somebody holds is alive, or comes next time.
+            this = select(jobs).where(jobs.c.id == job_id, lost).with_for_update(skip_locked=True)
+            job = connection.execute(this).one_or_none()
+            if job is None:
+                return False
+            end_attempt(connection, job.id, job.attempt, "lost")
+            fruitless = 0 if _has_recorded(connection, job) else job.fruitless_attempts + 1
+            if job.cancel_requested:
+                finish(connection, job.id, "cancelled", how=how)
+            elif fruitless >= MAX_FRUITLESS_ATTEMPTS:
+                message = f"{MAX_FRUITLESS_ATTEMPTS} workers died or fell silent without finishing an epoch"
+                finish(connection, job.id, "failed", error={"type": "worker_lost", "message": message})
+            else:
+                return put_back(connection, job, fruitless_attempts=fruitless) == "queued"
+            return False
 
     def of_worker(self, worker_id: str) -> dict[str, float]:
         """Give the training processes of a worker that hold jobs, by their number as owners.
@@ -57,7 +61,7 @@ class Rescue:
         With each the seconds since one of its jobs was asked to stop, the longest of them; 0 where none was.
         """
         asked = jobs.c.cancel_requested | jobs.c.pause_requested
-        since = case((asked, now_ms() - jobs.c.stop_requested_at), else_=0)
+        since = case((asked, func.coalesce(now_ms() - jobs.c.stop_requested_at, 0)), else_=0)
         query = (
             select(jobs.c.owner, func.max(since))
             .where(jobs.c.state == "running", jobs.c.owner.startswith(f"{worker_id}/", autoescape=True))

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, in
 from sqlalchemy.sql import Update
 
 from service.store.engine import Database, now_ms
-from service.store.files import File, publish, withdraw, withdraw_names
+from service.store.files import File, publish, rename, withdraw, withdraw_names
 from service.store.states import Job, State, StoppedEarly, end_attempt, finish, log_event, owner_of, put_back
 from service.store.tables import artifacts, attempts, epochs, jobs, models, workers
 
@@ -38,7 +38,7 @@ class Claim:
     sweep_id: str | None
     owner: str
     seconds: float
-    """Seconds of training that are on record."""
+    """Seconds of this job's own training that are on record; what it goes on from took others."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,9 @@ class Runs:
                 )
                 log_event(connection, job.id, "state", {"state": "running", "attempt": job.attempt})
             ids = [job.id for job in taken]
-            spent = select(epochs.c.job_id, func.sum(epochs.c.seconds)).where(epochs.c.job_id.in_(ids))
+            spent = select(epochs.c.job_id, func.sum(epochs.c.seconds)).where(
+                epochs.c.job_id.in_(ids), epochs.c.attempt > 0
+            )
             seconds = {job_id: float(total) for job_id, total in connection.execute(spent.group_by(epochs.c.job_id))}
             return [
                 Claim(job.id, job.attempt, job.spec, job.last_epoch, job.sweep_id, owner, seconds.get(job.id, 0.0))
@@ -146,7 +148,8 @@ class Runs:
         """Forget the epochs after `epoch`, because the run goes on from there.
 
         `bit_identical` says whether it will go on with the bits of a run that nobody disturbed; once it does not, that
-        stays on record. Gives the keys of files that nothing points to any more. Raises LeaseLostError.
+        stays on record. A previous checkpoint that is gone on from is the last one then. Gives the keys of files that
+        nothing points to any more. Raises LeaseLostError.
         """
         with self.database.writer.begin() as connection:
             _hold(connection, claim)
@@ -154,7 +157,10 @@ class Runs:
             connection.execute(_this(claim).values(last_epoch=epoch))
             if not bit_identical:
                 connection.execute(_this(claim).values(bit_identical=False))
-            return withdraw(connection, owner_of(claim.job_id), newer_than=epoch)
+            owner = owner_of(claim.job_id)
+            gone = withdraw(connection, owner, newer_than=epoch)
+            rename(connection, owner, {f"previous.{ending}": f"last.{ending}" for ending in CHECKPOINT})
+            return gone
 
     def record_epoch(self, claim: Claim, record: EpochRecord, files: Sequence[File]) -> list[str]:
         """Record an epoch and point to the files written after it, and renew the lease, in one transaction.
@@ -227,7 +233,10 @@ class Runs:
 
 
 def _are(claims: Sequence[Claim]) -> ColumnElement[bool]:
-    held = tuple_(jobs.c.id, jobs.c.attempt).in_([(claim.job_id, claim.attempt) for claim in claims])
+    # The owner too: an id that a client chose may be another job's by now, with attempts of its own.
+    held = tuple_(jobs.c.id, jobs.c.attempt, jobs.c.owner).in_(
+        [(claim.job_id, claim.attempt, claim.owner) for claim in claims]
+    )
     return and_(jobs.c.state == "running", held)
 
 
@@ -259,9 +268,7 @@ def _this(claim: Claim) -> Update:
 def _hold(connection: Connection, claim: Claim) -> Job:
     """Lock the job's row for this transaction, provided that the claim still holds."""
     job = connection.execute(
-        select(jobs)
-        .where(jobs.c.id == claim.job_id, jobs.c.attempt == claim.attempt, jobs.c.state == "running")
-        .with_for_update()
+        select(jobs).where(jobs.c.id == claim.job_id, _are([claim])).with_for_update()
     ).one_or_none()
     if job is None:
         raise LeaseLostError

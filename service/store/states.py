@@ -132,7 +132,8 @@ def finish(
     result, weights_sha256 = _result(connection, job_id)
     if result is not None:
         asked = connection.scalar(select(jobs.c.spec["epochs"].as_integer()).where(jobs.c.id == job_id))
-        ended_early = state == "succeeded" and result["epochs"] < asked
+        is_whole = result.pop("complete") and result["epochs"] >= asked
+        ended_early = state == "succeeded" and not is_whole
         result["stopped_early"] = (stopped_early or "patience") if ended_early else None
     receipt = _receipt(connection, job_id, how, result) if state == "cancelled" else None
     connection.execute(
@@ -143,6 +144,7 @@ def finish(
             finished_at=now_ms(),
             owner=None,
             lease_expires_at=None,
+            pause_requested=False,
             result=result,
             weights_sha256=weights_sha256,
             error=error,
@@ -163,9 +165,7 @@ def _result(connection: Connection, job_id: str) -> tuple[dict[str, Any] | None,
     if not done or not weights:
         return None, None
     # A damaged best checkpoint may have been forgotten; that of another machine's next epoch need not be better.
-    last = weights.get("last.safetensors") or weights.get("previous.safetensors")
-    if last is None:
-        return None, None
+    last = weights["last.safetensors"]
     best = weights.get("best.safetensors", last)
     return {
         "loss": done[-1].loss,
@@ -175,6 +175,7 @@ def _result(connection: Connection, job_id: str) -> tuple[dict[str, Any] | None,
         "best_val_accuracy": next(row.val_accuracy for row in done if row.epoch == best.epoch),
         "best_weights_sha256": best.sha256,
         "epochs": len(done),
+        "complete": done[-1].complete,
         "iterations": done[-1].iterations,
         "seconds": sum(row.seconds for row in done),
     }, last.sha256

@@ -21,6 +21,7 @@ _KEPT_OF_AN_EPOCH = (
     "best.safetensors",
     "best.json",
     "evaluation.json",
+    INITIAL_WEIGHTS,
 )
 _REMEMBERED_MS = 48 * 3600 * 1000
 
@@ -48,6 +49,11 @@ class Submissions:
         """Insert a queued job for each spec, all or none; gives their ids in the same order."""
         with self.database.writer.begin() as connection:
             return enqueue(connection, specs, origin=origin)
+
+    def knows(self, key: str) -> bool:
+        """Whether something was submitted under a key."""
+        with self.database.reader.connect() as connection:
+            return connection.scalar(select(submissions.c.key).where(submissions.c.key == key)) is not None
 
     def submit_once(self, spec: TrainingSpec, once: Once) -> tuple[dict[str, Any], str | None]:
         """Insert a queued job, unless that was done before under the same key.
@@ -97,10 +103,13 @@ class Submissions:
             if job.state in {"queued", "running"}:
                 raise StateConflict(job.state)
             (its_id,) = enqueue(connection, [spec], origin=origin)
-            done = connection.execute(select(epochs).where(epochs.c.job_id == job_id)).mappings().all()
+            query = select(epochs).where(epochs.c.job_id == job_id).order_by(epochs.c.epoch)
+            done = connection.execute(query).mappings().all()
             connection.execute(insert(epochs), [{**row, "job_id": its_id, "attempt": 0} for row in done])
             _share(connection, job_id, its_id, {name: name for name in _KEPT_OF_AN_EPOCH})
-            changed = {"last_epoch": job.last_epoch, "bit_identical": job.bit_identical}
+            # After part of an epoch, or on another's schedule, it is not on the way of one run of all epochs.
+            whole = done[-1]["complete"] and spec.learning_rate_schedule == "constant"
+            changed = {"last_epoch": job.last_epoch, "bit_identical": job.bit_identical and whole}
             connection.execute(update(jobs).where(jobs.c.id == its_id).values(changed))
             return its_id
 

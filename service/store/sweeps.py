@@ -4,14 +4,14 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, func, insert, literal, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from models.spec import TrainingSpec
 from service.store.engine import Database, Record, now_ms
-from service.store.files import keys_below
+from service.store.files import withdraw_all
 from service.store.states import FINAL_STATES, StateConflict, cancel_unbegun, enqueue, finish, log_events
 from service.store.states import owner_of as owner_of_job
-from service.store.tables import artifacts, epochs, jobs, sweeps
+from service.store.tables import epochs, jobs, sweeps
 from service.store.tally import Tally, tally
 from service.sweep_spec import Halving, SweepSpec
 
@@ -206,11 +206,11 @@ class Sweeps:
             log_events(connection, running, "cancel_requested", {})
             return True
 
-    def delete(self, sweep_id: str) -> tuple[list[str], set[str]] | None:
+    def delete(self, sweep_id: str) -> tuple[list[str], list[str]] | None:
         """Delete a sweep, its jobs and all that is recorded of them.
 
-        Gives the ids of the jobs, and the keys of their files that others point to as well, or None when there is no
-        such sweep; raises StateConflict while it runs.
+        Gives the ids of the jobs, and the keys of files that nothing points to any more, or None when there is no such
+        sweep; raises StateConflict while it runs.
         """
         with self.database.writer.begin() as connection:
             sweep = _locked(connection, sweep_id)
@@ -220,13 +220,10 @@ class Sweeps:
             more = sweep.suggested < sweep.trials and not sweep.cancel_requested
             if more or any(job.state not in FINAL_STATES for job in rows):
                 raise StateConflict("running")
-            owners = select(literal("jobs/") + jobs.c.id).where(jobs.c.sweep_id == sweep_id)
-            connection.execute(delete(artifacts).where(artifacts.c.owner.in_(owners)))
-            connection.execute(delete(artifacts).where(artifacts.c.owner == owner_of(sweep_id)))
             connection.execute(delete(jobs).where(jobs.c.sweep_id == sweep_id))
             connection.execute(delete(sweeps).where(sweeps.c.id == sweep_id))
             job_ids = [job.id for job in rows]
-            return job_ids, {key for job_id in job_ids for key in keys_below(connection, owner_of_job(job_id))}
+            return job_ids, withdraw_all(connection, [owner_of(sweep_id), *map(owner_of_job, job_ids)])
 
 
 def _enqueue(

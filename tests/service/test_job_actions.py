@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import update
 
 from service.artifacts import Artifacts
 from service.store import Store
 from service.store.files import File
 from service.store.runs import Claim, EpochRecord
 from service.store.states import owner_of
+from service.store.tables import jobs
 from tests.service.conftest import submitted
 
 
@@ -220,3 +222,47 @@ def test_only_a_job_at_rest_with_a_checkpoint_is_gone_on_from(
 ) -> None:
     answer = api.post(f"/jobs/{in_state(state, store, artifacts)}/continue", json={"epochs": 1})
     assert answer.status_code == 409
+
+
+def test_what_began_with_another_is_neither_repeated_nor_verified(
+    api: TestClient, store: Store, artifacts: Artifacts
+) -> None:
+    job_id = ended(store, artifacts)
+    for body in ({"epochs": 1}, {"epochs": 1, "changes": {"seed": 5}}):
+        new = api.post(f"/jobs/{job_id}/continue", json=body).json()["id"]
+        held = claim(store, new)
+        for number in range(held.last_epoch + 1, held.last_epoch + 2):
+            learn(store, artifacts, held, number)
+        store.runs.finish(held)
+        for action in ("retry", "verify"):
+            answer = api.post(f"/jobs/{new}/{action}")
+            assert (answer.status_code, job_id in answer.json()["detail"]) == (409, True)
+
+
+def test_a_job_whose_patience_is_spent_says_so_before_it_goes_on(
+    api: TestClient, store: Store, artifacts: Artifacts
+) -> None:
+    job_id = submitted(store, **SPEC | {"early_stopping_patience": 1})
+    held = claim(store, job_id)
+    learn(store, artifacts, held, 1)
+    learn(store, artifacts, held, 2)
+    store.runs.finish(held, stopped_early="patience")
+    with store.database.writer.begin() as connection:
+        result = api.get(f"/jobs/{job_id}").json()["result"] | {"best_epoch": 1}
+        connection.execute(update(jobs).values(result=result))
+    answer = api.post(f"/jobs/{job_id}/continue", json={"epochs": 5})
+    assert answer.status_code == 409
+    assert "early_stopping_patience" in answer.json()["detail"]
+    changes = {"early_stopping_patience": None, "name": "patient", "max_seconds": 60.0}
+    job = api.post(f"/jobs/{job_id}/continue", json={"epochs": 5, "changes": changes}).json()
+    assert (job["origin"]["kind"], job["progress"]["epoch"], job["progress"]["epochs"]) == ("continue", 2, 7)
+
+
+def test_the_last_who_points_to_a_file_takes_it_along(api: TestClient, store: Store, artifacts: Artifacts) -> None:
+    job_id = ended(store, artifacts)
+    tuned = api.post(f"/jobs/{job_id}/continue", json={"epochs": 1, "checkpoint": "best"}).json()["id"]
+    assert api.delete(f"/jobs/{job_id}").status_code == 204
+    assert [path.name for path in artifacts.folder.rglob("*.safetensors")]
+    assert api.post(f"/jobs/{tuned}/cancel").status_code == 202
+    assert api.delete(f"/jobs/{tuned}").status_code == 204
+    assert [path for path in artifacts.folder.rglob("*") if path.is_file()] == []

@@ -4,10 +4,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import update
 
 from models.spec import TrainingSpec
 from service.artifacts import Artifacts
 from service.store import Store
+from service.store.states import owner_of
+from service.store.tables import jobs
 from tests.service.test_job_actions import SPEC, ended
 
 
@@ -88,3 +91,55 @@ def test_equal_specs_have_equal_digests_whatever_they_are_called() -> None:
     same = TrainingSpec.model_validate(SPEC | {"name": "a", "labels": {"b": "c"}, "max_seconds": 9.0})
     assert spec.digest == same.digest
     assert spec.digest != TrainingSpec.model_validate(SPEC | {"seed": 1}).digest
+
+
+@pytest.mark.parametrize("kind", ["continue", "fine_tune"])
+def test_nothing_is_used_again_that_did_not_begin_at_the_beginning(
+    api: TestClient, store: Store, artifacts: Artifacts, kind: str
+) -> None:
+    job_id = ended(store, artifacts)
+    with store.database.writer.begin() as connection:
+        connection.execute(update(jobs).values(origin={"kind": kind, "job_id": "another"}))
+    assert api.post("/jobs", json=SPEC, headers={"Prefer": "reuse"}).json()["id"] != job_id
+
+
+@pytest.mark.parametrize("reason", ["halving", "max_seconds"])
+def test_nothing_is_used_again_that_was_stopped(
+    api: TestClient, store: Store, artifacts: Artifacts, reason: str
+) -> None:
+    job_id = ended(store, artifacts)
+    job = store.jobs.get(job_id)
+    assert job is not None
+    with store.database.writer.begin() as connection:
+        connection.execute(update(jobs).values(result=job.result | {"stopped_early": reason}))
+    assert api.post("/jobs", json=SPEC, headers={"Prefer": "reuse"}).json()["id"] != job_id
+
+
+def test_nothing_is_used_again_whose_weights_are_gone_or_whose_upload_nobody_has_looked_at(
+    api: TestClient, store: Store, artifacts: Artifacts
+) -> None:
+    store.datasets.add("mine", "upload")
+    ended(store, artifacts, dataset="mine")
+    assert api.post("/jobs", json=SPEC | {"dataset": "mine"}, headers={"Prefer": "reuse"}).status_code == 202
+    pointer = store.files.get(owner_of(ended(store, artifacts)), "best.safetensors")
+    assert pointer is not None
+    artifacts.path(pointer.key).unlink()
+    assert api.post("/jobs", json=SPEC, headers={"Prefer": "reuse"}).status_code == 202
+
+
+def test_a_repetition_is_answered_whatever_has_become_of_the_data_or_is_preferred(
+    api: TestClient, store: Store, artifacts: Artifacts
+) -> None:
+    store.datasets.add("mine", "upload")
+    spec, headers = SPEC | {"dataset": "mine"}, {"Idempotency-Key": "order-1", "Prefer": "reuse"}
+    first = api.post("/jobs", json=spec, headers=headers)
+    assert api.put("/jobs/order-1", json=spec).status_code == 202
+    for job in store.jobs.find(limit=10):
+        store.jobs.cancel(job.id)
+    assert api.delete("/datasets/mine").status_code == 204
+    assert api.post("/jobs", json=spec, headers=headers).content == first.content
+    assert api.put("/jobs/order-1", json=spec).status_code == 200
+    assert api.put("/jobs/order-2", json=spec).status_code == 422
+    other = api.post("/jobs", json=SPEC, headers=headers | {"Idempotency-Key": "order-2"})
+    ended(store, artifacts)
+    assert api.post("/jobs", json=SPEC, headers=headers | {"Idempotency-Key": "order-2"}).content == other.content

@@ -340,7 +340,7 @@ def test_only_a_job_that_does_not_run_can_be_deleted_and_nothing_of_it_stays(sto
     with pytest.raises(StateConflict):
         store.jobs.delete(held.job_id)
     end(store, held, "failed")
-    assert store.jobs.delete(held.job_id) == set()
+    assert store.jobs.delete(held.job_id) == ["k1"]
     assert store.jobs.delete(held.job_id) is None
     with store.database.reader.connect() as connection:
         left = {

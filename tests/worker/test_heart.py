@@ -94,17 +94,32 @@ def test_a_worker_is_deaf_when_rings_wait_and_it_has_nothing_to_do(
 ) -> None:
     clock = Clock()
     watchdog = Watchdog(patience=60, clock=clock)
-    assert not watchdog.is_deaf(rings_waiting=rings, idle=idle)
-    clock.now = 50
-    assert not watchdog.is_deaf(rings_waiting=rings, idle=idle)
+    for clock.now in range(0, 60, 2):
+        assert not watchdog.is_deaf(rings_waiting=rings, idle=idle)
     if heard:
         watchdog.heard()
     clock.now = 61
     assert watchdog.is_deaf(rings_waiting=rings, idle=idle) is deaf
 
 
+def test_who_was_not_asked_for_long_knows_nothing_of_the_time_between() -> None:
+    clock = Clock()
+    watchdog = Watchdog(patience=60, clock=clock)
+    for clock.now in (0.0, 2.0, 300.0, 302.0):
+        assert not watchdog.is_deaf(rings_waiting=3, idle=True)
+
+
+def test_a_job_that_an_older_version_asked_to_stop_is_looked_after(store: Store) -> None:
+    job_id = submit(store)
+    store.runs.claim(job_id, f"{WORKER}/7")
+    with store.database.writer.begin() as connection:
+        connection.execute(update(jobs).values(cancel_requested=True, stop_requested_at=None))
+    assert store.rescue.of_worker(WORKER) == {f"{WORKER}/7": 0.0}
+
+
 def test_rings_that_wait_only_now_and_then_are_no_proof_of_deafness() -> None:
     clock = Clock()
     watchdog = Watchdog(patience=60, clock=clock)
-    for clock.now, rings in ((0, 1), (40, 0), (50, 1), (70, 1)):
+    for clock.now in range(0, 80, 2):
+        rings = 0 if clock.now == 40 else 1
         assert not watchdog.is_deaf(rings_waiting=rings, idle=True)

@@ -15,7 +15,7 @@ from service.settings import Settings
 from service.store import Store
 from service.store.runs import Wish
 from service.store.states import owner_of
-from tests.worker.test_run import SMALL, expire, found, interrupted, submit, trained
+from tests.worker.test_run import SMALL, expire, found, interrupted, kept, submit, trained
 from worker import run as running
 from worker.lease import Lease
 from worker.run import run
@@ -170,9 +170,8 @@ def test_a_job_that_is_gone_on_from_ends_as_one_of_all_epochs(
     spec = TrainingSpec(**SMALL | {"epochs": 6})  # type: ignore[arg-type]
     job_id = store.submissions.go_on(first.id, spec, {"kind": "continue", "job_id": first.id, "epoch": 4})
     assert job_id is not None
-    kept = store.jobs.delete(first.id)
-    assert kept, "the new job points to the checkpoint of the old one"
-    artifacts.remove_all(owner_of(first.id), keep=kept)
+    artifacts.remove(store.jobs.delete(first.id) or [])
+    assert kept(artifacts, first.id), "the new job points to the checkpoint of the old one"
     run(job_id, store, artifacts, settings, owner="worker")
     job = found(store, job_id)
     assert (job.state, job.weights_sha256, job.result["epochs"]) == ("succeeded", whole.weights_sha256, 6)
@@ -216,3 +215,102 @@ def test_what_a_lost_attempt_wrote_and_did_not_record_is_removed_by_the_next(
     assert found(store, job_id).state == "succeeded"
     assert not [path for path in left_over if path.exists()]
     assert picture.exists(), "somebody may be drawing it just now"
+
+
+def damage_last(store: Store, artifacts: Artifacts, job_id: str) -> None:
+    pointer = store.files.get(owner_of(job_id), "last.safetensors")
+    assert pointer is not None
+    artifacts.path(pointer.key).write_bytes(b"torn")
+
+
+@pytest.mark.parametrize("ending", ["paused and cancelled", "cancelled at once", "failed", "worker lost", "tuned"])
+def test_a_job_that_fell_back_to_the_checkpoint_before_can_end_in_every_way(
+    store: Store, artifacts: Artifacts, settings: Settings, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    job_id = interrupted(store, artifacts, settings)
+    damage_last(store, artifacts, job_id)
+    wish: dict[str, Wish] = {"paused and cancelled": "pause", "cancelled at once": "cancel", "tuned": "pause"}
+    monkeypatch.setattr(Lease, "wish", lambda *_: wish.get(ending))
+
+    class Died(BaseException):
+        pass
+
+    def trainer(*arguments: Any, **options: Any) -> Iterator[Record]:
+        if ending == "worker lost":
+            raise Died
+        if ending == "failed":
+            raise ValueError("no")
+        if ending == "cancelled at once":
+            store.jobs.cancel(job_id)
+        elif ending in wish:
+            store.jobs.pause(job_id)
+        yield from train(*arguments, **options)
+
+    if ending == "worker lost":
+        with pytest.raises(Died):
+            run(job_id, store, artifacts, settings, owner="second", trainer=trainer)
+        store.jobs.cancel(job_id)
+        expire(store, job_id)
+        assert store.rescue.release_expired() == []
+    else:
+        run(job_id, store, artifacts, settings, owner="second", trainer=trainer)
+    if ending == "paused and cancelled":
+        store.jobs.cancel(job_id)
+    if ending == "tuned":
+        spec = TrainingSpec(**SMALL)  # type: ignore[arg-type]
+        assert store.submissions.fine_tune(job_id, spec, {"kind": "fine_tune", "job_id": job_id}, "last")
+        return
+    job = found(store, job_id)
+    assert job.state == ("failed" if ending == "failed" else "cancelled")
+    assert job.result["epochs"] >= 1
+
+
+def test_a_job_that_is_stopped_within_its_last_epoch_says_that_it_was(
+    store: Store, artifacts: Artifacts, settings: Settings
+) -> None:
+    job_id = submit(store, max_seconds=1e-6, epochs=1)
+    run(job_id, store, artifacts, settings, owner="worker/1")
+    job = found(store, job_id)
+    assert (job.state, job.result["epochs"], job.result["stopped_early"]) == ("succeeded", 1, "max_seconds")
+    assert "complete" not in job.result
+
+
+def test_a_job_that_goes_on_after_its_time_was_over_has_time_of_its_own(
+    store: Store, artifacts: Artifacts, settings: Settings
+) -> None:
+    first = trained(store, artifacts, settings, epochs=2, max_seconds=600.0)
+    spec = TrainingSpec(**SMALL | {"epochs": 3, "max_seconds": 600.0})  # type: ignore[arg-type]
+    job_id = store.submissions.go_on(first.id, spec, {"kind": "continue", "job_id": first.id})
+    (claim,) = store.runs.claim(job_id, "worker/1")
+    assert (claim.last_epoch, claim.seconds) == (2, 0.0)
+
+
+@pytest.mark.parametrize(("schedule", "identical"), [("constant", True), ("cosine", False)])
+def test_what_goes_on_says_whether_it_is_on_the_way_of_one_run(
+    store: Store, artifacts: Artifacts, settings: Settings, schedule: str, identical: bool
+) -> None:
+    first = trained(store, artifacts, settings, epochs=2, learning_rate_schedule=schedule)
+    spec = TrainingSpec(**SMALL | {"epochs": 3, "learning_rate_schedule": schedule})  # type: ignore[arg-type]
+    job_id = store.submissions.go_on(first.id, spec, {"kind": "continue", "job_id": first.id})
+    assert job_id is not None
+    assert found(store, job_id).bit_identical is identical
+    partial = trained(store, artifacts, settings, epochs=2, max_seconds=1e-6)
+    job_id = store.submissions.go_on(partial.id, spec, {"kind": "continue", "job_id": partial.id})
+    assert job_id is not None
+    assert found(store, job_id).bit_identical is False
+
+
+def test_a_tuned_network_that_goes_on_keeps_the_weights_it_began_with(
+    store: Store, artifacts: Artifacts, settings: Settings
+) -> None:
+    first = trained(store, artifacts, settings)
+    tuning = TrainingSpec(**SMALL | {"epochs": 1, "learning_rate": 1e-6})  # type: ignore[arg-type]
+    tuned = store.submissions.fine_tune(first.id, tuning, {"kind": "fine_tune", "job_id": first.id}, "best")
+    assert tuned is not None
+    run(tuned, store, artifacts, settings, owner="worker/1")
+    more = tuning.model_copy(update={"epochs": 2})
+    job_id = store.submissions.go_on(tuned, more, {"kind": "continue", "job_id": tuned})
+    assert job_id is not None
+    damage_last(store, artifacts, job_id)
+    run(job_id, store, artifacts, settings, owner="worker/1")
+    assert found(store, job_id).result["val_accuracy"] == pytest.approx(first.result["best_val_accuracy"], abs=0.01)
