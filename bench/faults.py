@@ -1,25 +1,19 @@
 """What is done to a running service. Each fault returns once it has happened, and raises if it could not be done."""
 
-import base64
-import json
 import os
-import shutil
 import signal
 import sqlite3
-import threading
 import time
-import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
-import httpx
-import redis
 from sqlalchemy import make_url
 
-from bench.arena import SPECS, Arena, Kill, Kind, training_process
-from service.queue import TRAIN, Doorbell
+from bench.arena import Arena, Kill, Kind, training_process
+from bench.broker_faults import empty_broker, freeze_broker, kill_broker, poison_queue, talk_nonsense
+from bench.hands import frozen, submit_some, wait_for_another
 from service.store.engine import Record as Row
 from service.store.states import owner_of
 from tests.waiting import wait_until
@@ -57,7 +51,7 @@ def kill_worker(arena: Arena) -> None:
     at_ms = time.time() * 1000
     os.kill(worker, signal.SIGKILL)
     arena.kills.append(Kill("worker", at_ms, held))
-    _wait_for_another(arena, "--hostname train@", worker)
+    wait_for_another(arena, "--hostname train@", worker)
 
 
 def stop_worker(arena: Arena) -> None:
@@ -65,7 +59,7 @@ def stop_worker(arena: Arena) -> None:
     arena.training(least_epoch=1)
     worker = arena.part("--hostname train@")
     os.kill(worker, signal.SIGTERM)
-    _wait_for_another(arena, "--hostname train@", worker)
+    wait_for_another(arena, "--hostname train@", worker)
 
 
 def freeze_training_process(arena: Arena) -> None:
@@ -83,114 +77,14 @@ def freeze_training_process(arena: Arena) -> None:
     raise TimeoutError("no training process could be stopped just before it wrote")
 
 
-def kill_broker(arena: Arena) -> None:
-    """SIGKILL the broker, which comes back with nothing in it."""
-    broker = arena.part("valkey-server")
-    with _broker_away(arena):
-        os.kill(broker, signal.SIGKILL)
-        # Its supervisor waits half a second before it starts it again.
-        for path in (arena.settings.home / "broker").iterdir():
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-        _submit_some(arena)
-        _wait_for_another(arena, "valkey-server", broker)
-        with _broker(arena) as client:
-            wait_until(lambda: _answers(client), timeout=30, what="the broker")
-
-
-def freeze_broker(arena: Arena) -> None:
-    """SIGSTOP the broker for some seconds."""
-    with _broker_away(arena), _frozen(arena.part("valkey-server"), at_most=12.0):
-        until = time.monotonic() + arena.chance.uniform(2.5, 7.0)
-        _submit_some(arena)
-        time.sleep(max(0.0, until - time.monotonic()))
-
-
-def empty_broker(arena: Arena) -> None:
-    """FLUSHALL: every message is lost, and the broker goes on."""
-    _submit_some(arena)
-    with _broker(arena) as client:
-        client.flushall()
-
-
-def talk_nonsense(arena: Arena) -> None:
-    """Put garbage on the queue, and every message on it once more; ring for jobs that have long ended."""
-    # Each of the lethal ones ends a worker, and with it what it trains: one is enough.
-    lethal = arena.chance.choice([b"\x00\xff not JSON", b"[1, 2, 3]"])
-    garbage = [lethal, *_garbage()]
-    arena.chance.shuffle(garbage)
-    with _broker(arena) as client:
-        waiting = client.lrange(TRAIN, 0, -1)
-        assert isinstance(waiting, list)
-        client.lpush(TRAIN, *waiting, *garbage[:4])
-        # On this side they are heard before all that waits.
-        client.rpush(TRAIN, *garbage[4:])
-    ended = [job.id for job in arena.jobs("succeeded", "cancelled")[-3:]]
-    doorbell = Doorbell(arena.settings.broker_url)
-    for _ in range(3):
-        doorbell.ring([*ended, *(job.id for job in arena.jobs("running", "queued")[:5]), "no-such-job"])
-    _hear_out(arena, garbage)
-
-
-def _message(arguments: object, *, task: str = "tenfold.train", **changes: object) -> bytes:
-    tag = f"garbage-{uuid.uuid4()}"
-    envelope = {
-        "body": base64.b64encode(json.dumps(arguments).encode()).decode(),
-        "content-encoding": "utf-8",
-        "content-type": "application/json",
-        "headers": {"lang": "py", "task": task, "id": tag, "root_id": tag, "retries": 0, "argsrepr": "()"},
-        "properties": {
-            "body_encoding": "base64",
-            "correlation_id": tag,
-            "delivery_info": {"exchange": "", "routing_key": TRAIN},
-            "delivery_mode": 2,
-            "delivery_tag": tag,
-            "priority": 0,
-        },
-    }
-    return json.dumps({**envelope, **changes}).encode()
-
-
-def _garbage() -> list[bytes]:
-    """Give messages that nobody should send, from one without any field to proper ones with improper arguments."""
-    none: dict[str, object] = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
-    return [
-        b"{}",
-        _message([[], {}, none], properties={"delivery_tag": "garbage", "delivery_info": {}}),
-        _message([[["no-such-job", "\x00", "x" * 1000]], {}, none]),
-        _message([[17], {}, none]),
-        _message([[], {"job_ids": ["a"], "more": 1}, none]),
-        _message([[["a"]], {}, none], task="os.system"),
-        _message([[["a"]], {}, none], headers={}),
-        _message([[["a"]], {}, none], **{"content-type": "application/x-python-serialize"}),
-    ]
-
-
-def poison_queue(arena: Arena) -> None:
-    """Put a message on the queue that has the form of one, and is none."""
-    poison = _message("no arguments, and no list")
-    with _broker(arena) as client:
-        client.rpush(TRAIN, poison)
-    _hear_out(arena, [poison])
-
-
-def _hear_out(arena: Arena, garbage: Sequence[bytes]) -> None:
-    def waits() -> bool:
-        with _broker(arena) as client:
-            left = client.lrange(TRAIN, 0, -1)
-            assert isinstance(left, list)
-            return bool(set(garbage) & set(left))
-
-    wait_until(lambda: not waits(), timeout=90, what="the garbage to be heard")
-
-
 def kill_api(arena: Arena) -> None:
     """SIGKILL the API, amid submissions."""
     api = arena.part("service.cli api")
     with ThreadPoolExecutor(2) as pool:
-        submitted = [pool.submit(_submit_some, arena, 2) for _ in range(2)]
+        submitted = [pool.submit(submit_some, arena, 2) for _ in range(2)]
         time.sleep(arena.chance.uniform(0.0, 0.05))
         os.kill(api, signal.SIGKILL)
-        _wait_for_another(arena, "service.cli api", api)
+        wait_for_another(arena, "service.cli api", api)
         for each in submitted:
             each.result()
 
@@ -333,7 +227,7 @@ def _is_writing(arena: Arena, victim: Row) -> bool:
 
 
 def _sleeps_through_its_lease(arena: Arena, victim: Row) -> bool:
-    with _frozen(training_process(victim), at_most=20.0):
+    with frozen(training_process(victim), at_most=20.0):
         taken = _comes(lambda: not _holds(arena.job(victim.id), victim.attempt), seconds=15)
     rejection = f"job {victim.id}: attempt {victim.attempt} was replaced"
     return taken and _comes(lambda: rejection in arena.log("train"), seconds=15)
@@ -341,24 +235,6 @@ def _sleeps_through_its_lease(arena: Arena, victim: Row) -> bool:
 
 def _names(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir()] if folder.exists() else []
-
-
-@contextmanager
-def _frozen(pid: int, *, at_most: float) -> Iterator[None]:
-    """Keep a process stopped meanwhile, but not for ever: it may hold a lock that the bench waits for."""
-    thaw = threading.Timer(at_most, _send, (pid, signal.SIGCONT))
-    thaw.start()
-    _send(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        thaw.cancel()
-        _send(pid, signal.SIGCONT)
-
-
-def _send(pid: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, number)
 
 
 def _damage(arena: Arena, path: Path, whole: bytes) -> None:
@@ -371,43 +247,3 @@ def _damage(arena: Arena, path: Path, whole: bytes) -> None:
 
 def _wait_for_notice(arena: Arena, notice: str) -> None:
     wait_until(lambda: notice in arena.log("train"), timeout=60, what=f'the log to say "{notice}"')
-
-
-def _submit_some(arena: Arena, count: int = 3) -> None:
-    for _ in range(count):
-        arena.submit(arena.chance.choice(SPECS), {"chaos": "amid"})
-
-
-@contextmanager
-def _broker_away(arena: Arena) -> Iterator[None]:
-    begun = time.monotonic()
-    try:
-        yield
-    finally:
-        arena.broker_away.append((begun, time.monotonic()))
-
-
-@contextmanager
-def _broker(arena: Arena) -> "Iterator[redis.Redis]":
-    with redis.Redis.from_url(arena.settings.broker_url, socket_timeout=10, socket_connect_timeout=2) as client:
-        yield client
-
-
-def _answers(client: "redis.Redis") -> bool:
-    try:
-        return bool(client.ping())
-    except redis.RedisError:
-        return False
-
-
-def _wait_for_another(arena: Arena, words: str, former: int) -> None:
-    wait_until(lambda: arena.part(words) != former, timeout=60, what=f"another process of {words!r}")
-    if words == "service.cli api":
-        wait_until(lambda: _is_live(arena), timeout=60, what="the API to answer")
-
-
-def _is_live(arena: Arena) -> bool:
-    try:
-        return arena.http.get("/livez", timeout=2).status_code == httpx.codes.OK
-    except httpx.TransportError:
-        return False

@@ -38,7 +38,8 @@ def pause(job_id: JobId, parts: Given) -> Job:
     try:
         return Job.of(found(parts.store.jobs.pause(job_id), job_id))
     except StateConflict as conflict:
-        raise Conflict(f"job {job_id} has ended, or is about to ({conflict.state}); it can not be paused") from None
+        why = "it is cancelled, or about to be" if conflict.state == "cancelled" else f"it has {conflict.state}"
+        raise Conflict(f"job {job_id} can not be paused: {why}") from None
 
 
 @router.post("/jobs/{job_id}/resume", status_code=202, summary="Resume a job", responses=problems(404, 409, 503))

@@ -1,0 +1,51 @@
+"""What faults have in common: they freeze, wait for successors, and submit jobs amid it all."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import httpx
+
+from bench.arena import SPECS, Arena
+from tests.waiting import wait_until
+
+
+@contextmanager
+def frozen(pid: int, *, at_most: float) -> Iterator[None]:
+    """Keep a process stopped meanwhile, but not for ever: it may hold a lock that the bench waits for."""
+    thaw = threading.Timer(at_most, send, (pid, signal.SIGCONT))
+    thaw.start()
+    send(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        thaw.cancel()
+        send(pid, signal.SIGCONT)
+
+
+def send(pid: int, number: signal.Signals) -> None:
+    """Send a signal to a process, if it is still there."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def submit_some(arena: Arena, count: int = 3) -> None:
+    """Submit jobs, each until it is answered."""
+    for _ in range(count):
+        arena.submit(arena.chance.choice(SPECS), {"chaos": "amid"})
+
+
+def wait_for_another(arena: Arena, words: str, former: int) -> None:
+    """Wait until another process has the place of one that ended."""
+    wait_until(lambda: arena.part(words) != former, timeout=60, what=f"another process of {words!r}")
+    if words == "service.cli api":
+        wait_until(lambda: _is_live(arena), timeout=60, what="the API to answer")
+
+
+def _is_live(arena: Arena) -> bool:
+    try:
+        return arena.http.get("/livez", timeout=2).status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False
