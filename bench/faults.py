@@ -158,7 +158,7 @@ def kill_database(arena: Arena) -> None:
 
 _EVERYWHERE: Mapping[str, Fault] = {
     "training process killed": kill_training_process,
-    "training process killed while it writes": kill_while_it_writes,
+    "checkpoint cut off amid its writing": kill_while_it_writes,
     "worker killed": kill_worker,
     "worker told to stop": stop_worker,
     FREEZE: freeze_training_process,
