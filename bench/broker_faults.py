@@ -49,9 +49,7 @@ def empty_broker(arena: Arena) -> None:
 
 def talk_nonsense(arena: Arena) -> None:
     """Put garbage on the queue, and every message on it once more; ring for jobs that have long ended."""
-    # Each of the lethal ones ends a worker, and with it what it trains: one is enough.
-    lethal = arena.chance.choice([b"\x00\xff not JSON", b"[1, 2, 3]"])
-    garbage = [lethal, *_garbage()]
+    garbage = _garbage()
     arena.chance.shuffle(garbage)
     with _broker(arena) as client:
         waiting = client.lrange(TRAIN, 0, -1)
@@ -89,6 +87,8 @@ def _garbage() -> list[bytes]:
     """Give messages that nobody should send, from one without any field to proper ones with improper arguments."""
     none: dict[str, object] = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
     return [
+        f"\x00 not JSON {uuid.uuid4()}".encode() + b"\xff",
+        f'["a list", "{uuid.uuid4()}"]'.encode(),
         b"{}",
         _message([[], {}, none], properties={"delivery_tag": "garbage", "delivery_info": {}}),
         _message([[["no-such-job", "\x00", "x" * 1000]], {}, none]),

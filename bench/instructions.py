@@ -49,9 +49,8 @@ class _Over(Exception):  # noqa: N818
 
 
 def by_us(split: Split, before_step: BeforeStep) -> None:
-    def should_stop(_network: int) -> bool:
+    def should_stop(_network: int) -> None:
         before_step()
-        return False
 
     for _ in train([SPEC], split, should_stop=should_stop):
         pass

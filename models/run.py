@@ -156,6 +156,11 @@ class Run:
         if self.is_over:
             yield Ended(self.number)
 
+    def leave(self) -> Iterator[Record]:
+        """Stop amid an epoch, of which nothing is kept; yields that there is no more to come."""
+        self.is_over = True
+        yield Ended(self.number)
+
     def _record(self, split: Split, *, complete: bool) -> Epoch:
         losses = torch.stack(self._losses).cpu().numpy()
         _assert_finite(losses, self._epoch)

@@ -7,6 +7,7 @@ Legend of shapes: K networks, N training examples, D = 784 pixels, C = 10 classe
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -22,8 +23,12 @@ MAX_ITERATIONS = 1_000_000
 """Batches in one job: the loss of every one of them is recorded and served."""
 
 
-def _never(_network: int) -> bool:
-    return False
+Stop = Literal["end", "leave"]
+"""How a network is stopped: its epoch ends here, or nothing of this epoch is kept."""
+
+
+def _never(_network: int) -> Stop | None:
+    return None
 
 
 def train(
@@ -31,15 +36,15 @@ def train(
     split: Split,
     *,
     resume: Sequence[Checkpoint | None] = (),
-    should_stop: Callable[[int], bool] = _never,
+    should_stop: Callable[[int], Stop | None] = _never,
     device: str | torch.device = "cpu",
 ) -> Iterator[Record]:
     """Train a network for each spec on `split`, from the start or each from its checkpoint.
 
     Yields the records of all networks, those of each in order; the last one of each is Ended or Failed.
-    `should_stop(network)` is asked before every batch; once it says yes, that network's epoch ends there, is evaluated,
-    yielded as incomplete (unless no batch of it was done), and is its last. Raises ValueError unless the specs agree
-    in their `shape`.
+    `should_stop(network)` is asked before every batch. Once it says "end", that network's epoch ends there, is
+    evaluated, yielded as incomplete (unless no batch of it was done), and is its last; with "leave" it is not even
+    evaluated. Raises ValueError unless the specs agree in their `shape`.
     """
     if len({spec.shape for spec in specs}) != 1:
         raise ValueError("only networks of equal shape are trained together, on equal data and with equal batch size")
@@ -65,10 +70,11 @@ def train(
         for run in runs:
             run.begin_epoch(examples)
         for batch in range(batches + 1):
-            ending = [run for run in runs if batch == batches or should_stop(run.number)]
-            for run in ending:
-                yield from run.end_epoch(split, complete=batch == batches)
-            if any(run.is_over for run in ending):
+            for run in runs:
+                stop = "end" if batch == batches else should_stop(run.number)
+                if stop is not None:
+                    yield from run.leave() if stop == "leave" else run.end_epoch(split, complete=batch == batches)
+            if any(run.is_over for run in runs):
                 runs = [run for run in runs if not run.is_over]
                 stack = _stack(runs)
             if stack is None:

@@ -57,13 +57,13 @@ class Settings(BaseSettings):
         default_factory=lambda known: max(1, cores.available() // known["threads"]),
         ge=1,
         le=256,
-        description="Training processes; default as many as the cores allow.",
+        description="Networks or groups trained at a time; default as many as the cores allow.",
     )
     group_size: int | None = Field(
         default=None,
         ge=1,
         le=256,
-        description="Most jobs of equal shape that one training process trains together; default: each measures it.",
+        description="Most jobs of equal shape that are trained together; default: measured when a worker starts.",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="What networks are trained on; `auto`: a GPU where there is one."
@@ -75,7 +75,7 @@ class Settings(BaseSettings):
     heartbeat_seconds: float = Field(
         default=5.0, gt=0, description="How often a worker renews its lease and says that it lives."
     )
-    poll_seconds: float = Field(default=0.2, gt=0, description="How often a training process asks whether to stop.")
+    poll_seconds: float = Field(default=0.1, gt=0, description="How often a training process asks whether to stop.")
     kill_after_seconds: float = Field(
         default=30.0,
         gt=0,

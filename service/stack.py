@@ -28,8 +28,10 @@ def broker_part(settings: Settings, port: int) -> Part:
 
 
 def worker_parts(settings: Settings) -> list[Part]:
-    """Give the training worker, one process for each slot, and the worker for what must not wait for training."""
-    train = [*_CELERY, *_QUIET, "--hostname", "train@%h", "--queues", "train", "--concurrency", str(settings.workers)]
+    """Give the training worker, and the worker for what must not wait for training."""
+    # One more than may train at a time: it stands by for one that dies (see worker/slots.py).
+    processes = str(settings.workers + 1)
+    train = [*_CELERY, *_QUIET, "--hostname", "train@%h", "--queues", "train", "--concurrency", processes]
     errands = [*_CELERY, *_QUIET, "--hostname", "errands@%h", "--queues", "errands", "--pool", "solo"]
     return [
         # Told to stop, it gives its jobs back within a batch; one that outlasts these seconds is killed.

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,6 +79,14 @@ def store(settings: Settings) -> Iterator[Store]:
 def artifacts(settings: Settings) -> Artifacts:
     """An empty folder for files."""
     return Artifacts(settings.artifacts)
+
+
+@pytest.fixture(autouse=True)
+def denormals() -> Iterator[None]:
+    """Numbers near zero are as they always are: training flushes them, and that lasts as long as its process."""
+    yield
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.set_flush_denormal(False)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -5,14 +5,18 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
+from sqlalchemy import select
 
 from service.client import FINAL_STATES, Client
+from service.settings import Settings
+from service.store import Store
+from service.store.tables import jobs
 from service.supervisor import free_port
 from tests.waiting import wait_until
 
@@ -33,6 +37,7 @@ class Stack:
 
     url: str
     home: Path
+    settings: Settings
     process: "subprocess.Popen[bytes]"
     client: Client
 
@@ -59,10 +64,12 @@ class Stack:
         assert len(found) == 1, f"{words!r} fits {len(found)} processes"
         return found[0]
 
-    def training_processes(self) -> list[int]:
-        """Give the ids of the processes in which networks are trained."""
-        train = self.part("--hostname train@")
-        return [pid for pid, parent, command in _processes(train) if parent == train and "spawn_main" in command]
+    def training_process(self, job_id: str) -> int:
+        """Give the id of the process that has a running job: a worker's children sign with theirs."""
+        with closing(Store.open(self.settings).database) as database, database.reader.connect() as connection:
+            owner = connection.scalar(select(jobs.c.owner).where(jobs.c.id == job_id))
+        assert owner is not None, f"nobody trains job {job_id}"
+        return int(owner.rpartition("/")[2])
 
     def logs(self) -> str:
         """Give the ends of the logs."""
@@ -83,9 +90,12 @@ def running_stack(home: Path, environment: Mapping[str, str], *, workers: int = 
         start_new_session=True,
     )
     url = f"http://127.0.0.1:{port}"
+    settings = Settings(home=home)
+    if database_url := environment.get("TENFOLD_DATABASE_URL"):
+        settings = settings.model_copy(update={"database_url": database_url})
     try:
         with Client(url) as client:
-            stack = Stack(url, home, process, client)
+            stack = Stack(url, home, settings, process, client)
             wait_until(lambda: _is_ready(stack), timeout=START_SECONDS, what="tenfold up to be ready")
             yield stack
     finally:

@@ -14,7 +14,7 @@ HOMES = {
     "alembic": {"service/store"},
     "celery": {"service/queue.py", "worker/app.py", "worker/request.py"},
     "fastapi": {"service/app.py", "service/routes"},
-    "kombu": {"service/queue.py"},
+    "kombu": {"service/queue.py", "worker/transport.py"},
     "matplotlib": {
         "worker/accuracy_scale.py",
         "worker/figure.py",

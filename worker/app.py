@@ -4,11 +4,14 @@ Started with `-Q train` for training, one process a core, and with `--pool solo 
 for training: drawing, and describing data sets.
 """
 
+import atexit
 import os
 import secrets
 import socket
+import tempfile
 from contextlib import suppress
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from celery import Celery, signals
@@ -20,12 +23,14 @@ from service.store import Store
 from service.store.engine import DatabaseError
 from service.store.workers import Role
 from worker.heart import Heart, ask_for_trials
+from worker.slots import Slots
 
 settings = Settings()
 
 app = Celery("tenfold", broker=settings.broker_url)
 app.conf.update(
     BROKER_SETTINGS,
+    broker_transport="worker.transport:Transport",
     task_queues={TRAIN: {}, ERRANDS: {}},
     # Acknowledge when a task starts. Late, a run longer than the visibility timeout would be started a second time
     # beside the first; the lease in the database brings back what a dead worker leaves.
@@ -74,12 +79,22 @@ def doorbell() -> Doorbell:
 # By the environment a worker tells its children whose they are. The token tells it from the one before: in a container
 # both have the same host and number.
 _WORKER = "TENFOLD_WORKER"
+_SLOTS = "TENFOLD_SLOTS"
 
 
 @signals.worker_init.connect
 def _name_worker(**_: Any) -> None:
     app.is_main_process = True  # type: ignore[attr-defined]
     os.environ[_WORKER] = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+    descriptor, os.environ[_SLOTS] = tempfile.mkstemp(prefix="tenfold-slots-")
+    os.close(descriptor)
+    atexit.register(Path(os.environ[_SLOTS]).unlink, missing_ok=True)
+
+
+@cache
+def slots() -> Slots:
+    """Give the slots of this process's worker."""
+    return Slots(Path(os.environ[_SLOTS]), settings.workers)
 
 
 @signals.worker_process_init.connect
@@ -93,8 +108,15 @@ def _prepare_training_process(**_: Any) -> None:
     from models import tuning
 
     tuning.use_threads(settings.threads)
-    if settings.group_size is None:
-        tuning.group_size()
+    _tuned()
+
+
+@cache
+def _tuned() -> Settings:
+    """Give the settings with the group size of this worker."""
+    from models import tuning
+
+    return settings.model_copy(update={"group_size": settings.group_size or slots().agree(tuning.group_size)})
 
 
 @signals.worker_shutting_down.connect
@@ -122,7 +144,9 @@ def train(job_ids: list[str]) -> None:
 
     for job_id in job_ids:
         owner = f"{os.environ[_WORKER]}/{os.getpid()}"
-        if left := run(job_id, store(), Artifacts(settings.artifacts), settings, owner=owner):
+        with slots().one():
+            left = run(job_id, store(), Artifacts(settings.artifacts), _tuned(), owner=owner)
+        if left:
             doorbell().ring(left)
         with suppress(DatabaseError):  # then the heart asks
             ask_for_trials(store(), doorbell())

@@ -13,6 +13,7 @@ from models.checkpoints import Checkpoint, fingerprint
 from models.device import choose, require_fast
 from models.run import Ended, Epoch, Failed, Record
 from models.spec import TrainingSpec
+from models.training import Stop
 from service.artifacts import Artifacts
 from service.settings import Settings
 from service.store import Store
@@ -144,8 +145,6 @@ class _Run:
 
     def _write_down(self, record: Record, claim: Claim, spec: TrainingSpec, split: data.Split) -> None:
         match record:
-            case Epoch() if not record.complete and claim.job_id in self.leaving:
-                pass  # whoever takes the job next begins this epoch anew, and ends with the same bits
             case Epoch():
                 self._record(record, claim, spec, split)
             case Ended():
@@ -176,23 +175,26 @@ class _Run:
         if claim.sweep_id is not None and self.store.sweeps.falls_behind(claim.job_id, record.epoch):
             self.ending[claim.job_id] = "halving"
 
-    def _should_stop(self, claim: Claim) -> bool:
-        """Whether to stop now; notes why, which decides what becomes of the epoch and of the job."""
-        if self.lease.lost(claim) or claim.job_id in self.ending:
-            return True
+    def _should_stop(self, claim: Claim) -> Stop | None:
+        """Whether to stop now, and what becomes of the epoch; notes why, which decides what becomes of the job."""
+        if self.lease.lost(claim):
+            return "leave"
+        if claim.job_id in self.ending:
+            return "end"
         match self.lease.wish(claim):
             case "cancel":
-                return True
+                return "end"
             case "pause" | "leave":
+                # Whoever takes the job next begins this epoch anew, and ends with the same bits.
                 self.leaving.add(claim.job_id)
-                return True
+                return "leave"
         # Counted from its first batch: what comes before is no training, and would leave nothing to succeed with.
         trained = time.monotonic() - self.begun.setdefault(claim.job_id, time.monotonic())
         limit = claim.spec.get("max_seconds")
         if limit is not None and trained > 0 and claim.seconds + trained > limit:
             self.ending[claim.job_id] = "max_seconds"
-            return True
-        return False
+            return "end"
+        return None
 
     def _uploaded(self, dataset: str) -> Path | None:
         table = self.store.files.get(f"datasets/{dataset}", "table.npy")

@@ -50,12 +50,11 @@ def reach(stack: Stack, job_id: str, *, attempt: int, epoch: int) -> None:
 
 
 def kill_the_training_process(stack: Stack, job_id: str) -> None:
-    (child,) = stack.training_processes()
-    os.kill(child, signal.SIGKILL)
+    os.kill(stack.training_process(job_id), signal.SIGKILL)
 
 
 def let_the_training_process_sleep_through_its_lease(stack: Stack, job_id: str) -> None:
-    (child,) = stack.training_processes()
+    child = stack.training_process(job_id)
     os.kill(child, signal.SIGSTOP)
     wait_until(lambda: stack.client.job(job_id)["state"] == "queued", timeout=30, what="the lease to expire")
     os.kill(child, signal.SIGCONT)

@@ -14,7 +14,7 @@ from models.networks import MLP, NMLP
 from models.run import Ended, Epoch, Failed
 from models.spec import TrainingSpec
 from models.stack import Layout, Stack
-from models.training import train
+from models.training import Stop, train
 
 SHAPES = [(12,), (16, 8), (7, 3), (1,), (30, 5), (5, 1, 9)]
 ARCHITECTURES = ["mlp", "nmlp", "nmlp with dropout"]
@@ -163,7 +163,11 @@ def test_a_network_that_is_stopped_leaves_within_a_batch_and_the_others_go_on_un
     specs = specs_of(3)
     asked = itertools.count()
     found: list[list[Any]] = [[], [], []]
-    for record in train(specs, small_split, should_stop=lambda number: number == 1 and next(asked) >= 14):
+
+    def should_stop(network: int) -> Stop | None:
+        return "end" if network == 1 and next(asked) >= 14 else None
+
+    for record in train(specs, small_split, should_stop=should_stop):
         found[record.network].append(record)
     assert [(record.epoch, len(record.losses), record.complete) for record in found[1][:-1]] == [
         (1, 10, True),
@@ -202,7 +206,7 @@ def test_a_spec_that_asks_for_too_much_fails_alone(small_split: Split) -> None:
             "y_train": small_split.y_train[:1].expand(16_016),
         }
     )
-    records = train([modest, greedy], huge, should_stop=lambda _: True)
+    records = train([modest, greedy], huge, should_stop=lambda _: "end")
     assert [type(record) for record in records] == [Failed, Ended]
 
 

@@ -71,7 +71,7 @@ def train_one(
 ) -> Iterator[Epoch]:
     """Train a network alone; yields its epochs, and raises what it failed of."""
     last: Record | None = None
-    for told in train([spec], split, resume=[resume], should_stop=lambda _: should_stop()):
+    for told in train([spec], split, resume=[resume], should_stop=lambda _: "end" if should_stop() else None):
         last = told
         match told:
             case Epoch():
@@ -349,6 +349,18 @@ def test_an_incomplete_epoch_is_the_last_though_nobody_asks_to_stop_any_more(sma
 
 def test_a_run_that_is_asked_to_stop_before_its_first_batch_yields_nothing(small_split: Split) -> None:
     assert list(train_one(tiny(), small_split, should_stop=lambda: True)) == []
+
+
+def test_a_run_that_is_asked_to_leave_keeps_nothing_of_its_epoch_and_those_beside_it_go_on(small_split: Split) -> None:
+    specs = [tiny(), tiny(seed=5)]
+    asked = itertools.count()
+    records = list(
+        train(specs, small_split, should_stop=lambda number: "leave" if number == 0 and next(asked) >= 14 else None)
+    )
+    mine = [record for record in records if record.network == 0]
+    assert [(type(record), getattr(record, "epoch", None)) for record in mine] == [(Epoch, 1), (Ended, None)]
+    others = [record for record in records if record.network == 1]
+    assert [type(record) for record in others] == [Epoch, Epoch, Epoch, Epoch, Ended]
 
 
 def test_divergence_is_an_error_that_names_epoch_and_batch(small_split: Split) -> None:
