@@ -53,18 +53,20 @@ def torment(
     seed: int,
     only: str = "",
     at_once: int = 1,
+    pause: float = 0.5,
     home: Path | None = None,
 ) -> Outcome:
     """Run the service for so many seconds, and at least until every fault has happened, and check what is left.
 
-    `only`: those faults whose names hold this word. `at_once`: so many at a time.
+    `only`: those faults whose names hold this word. `at_once`: so many at a time. `pause`: mean seconds from the end of
+    one fault to the next.
     """
     with arena(database, seed, home) as ring:
         with running(ring):
             train_references(ring)
             begun = time.monotonic()
             faults = {name: fault for name, fault in faults_of(database).items() if only in name}
-            fired, errors = _disturb(ring, faults, jobs=jobs, seconds=seconds, seed=seed, at_once=at_once)
+            fired, errors = _disturb(ring, faults, jobs=jobs, seconds=seconds, seed=seed, at_once=at_once, pause=pause)
             drained = drain(ring, timeout=_DRAIN_SECONDS)
             took = time.monotonic() - begun
         evidence = Evidence.read(ring.settings)
@@ -86,7 +88,14 @@ def torment(
 
 
 def _disturb(
-    ring: Arena, faults: Mapping[str, Fault], *, jobs: int, seconds: float, seed: int, at_once: int
+    ring: Arena,
+    faults: Mapping[str, Fault],
+    *,
+    jobs: int,
+    seconds: float,
+    seed: int,
+    at_once: int,
+    pause: float,
 ) -> tuple[dict[str, int], list[str]]:
     """Submit the jobs evenly, and throw faults meanwhile; gives how often each happened, and what went wrong."""
     fired: dict[str, int] = dict.fromkeys(faults, 0)
@@ -114,7 +123,7 @@ def _disturb(
             done += 1
             if len(under_way := [each for each in thrown if not each.done()]) >= at_once:
                 wait(under_way, return_when=FIRST_COMPLETED)
-            time.sleep(ring.chance.uniform(0.0, 1.0))
+            time.sleep(ring.chance.uniform(0.0, 2 * pause))
         # Raises what nobody expected.
         for each in [*thrown, submitting]:
             each.result()
@@ -184,6 +193,7 @@ def main() -> None:
     parser.add_argument("--home", type=Path, help="folder of the service, to be kept (a temporary one)")
     parser.add_argument("--only", default="", help="a word that the names of the wanted faults hold (all)")
     parser.add_argument("--at-once", type=int, default=1, help="faults at a time (1)")
+    parser.add_argument("--pause", type=float, default=0.5, help="mean seconds between two faults (0.5)")
     asked = parser.parse_args()
     print(circumstances(threads=Settings().threads), flush=True)
     print(f"database {asked.database}, seed {asked.seed}", flush=True)

@@ -109,6 +109,8 @@ def _prepare_training_process(**_: Any) -> None:
 
     tuning.use_threads(settings.threads)
     _tuned()
+    with suppress(DatabaseError):  # then the first job opens it
+        store()
 
 
 @cache
