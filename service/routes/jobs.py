@@ -1,11 +1,14 @@
 """/jobs: submit, list, look at and delete."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, BackgroundTasks, Body, Depends, Header, Path, Query, Request, Response
+from pydantic import BaseModel
 
 from models.spec import Name, TrainingSpec
 from service.datasets import exists
@@ -17,11 +20,20 @@ from service.schemas import Identifier, Job, JobPage, problems
 from service.store.jobs import PartOfSweep
 from service.store.states import Job as JobRow
 from service.store.states import State, StateConflict, owner_of
-from service.store.submissions import KeyReused, Once
+from service.store.submissions import Key, KeyReused
 
 router = APIRouter(tags=["jobs"])
 
 JobId = Annotated[Identifier, Path(description="Id of a job.")]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        pattern=r"^[!-~]+$",
+        max_length=255,
+        description="Any string of the client's, a UUID for instance. A request that is repeated with it within 48 "
+        "hours submits nothing a second time, and is answered with what it submitted the first time.",
+    ),
+]
 MAX_SPEC_BYTES = 64 * 2**10
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*:[A-Za-z0-9._ -]*")
 
@@ -86,15 +98,7 @@ def submit(
     response: Response,
     background: BackgroundTasks,
     parts: Given,
-    idempotency_key: Annotated[
-        str | None,
-        Header(
-            pattern=r"^[!-~]+$",
-            max_length=255,
-            description="Any string of the client's, a UUID for instance. A request that is repeated with it within 48 "
-            "hours is answered as it was the first time, and makes no second job.",
-        ),
-    ] = None,
+    idempotency_key: IdempotencyKey = None,
     prefer: Annotated[
         str | None,
         Header(
@@ -104,34 +108,58 @@ def submit(
     ] = None,
 ) -> Job:
     """Queue a job that trains one network. The job is on record before this answers, whatever happens to workers."""
-    if idempotency_key is not None and parts.store.submissions.knows(idempotency_key):
-        return _submit_once(spec, idempotency_key, response, background, parts)
+    key = key_to(idempotency_key, spec)
+    if (answer := answered(key, parts)) is not None:
+        response.headers["Location"] = f"/jobs/{answer['id']}"
+        return Job.model_validate(answer)
     require_dataset(spec, parts)
     if "reuse" in _preferences(prefer) and (twin := reusable(spec, parts)) is not None:
         response.status_code = 200
         response.headers.update({"Location": f"/jobs/{twin.id}", "Preference-Applied": "reuse"})
         return Job.of(twin)
-    if idempotency_key is not None:
-        return _submit_once(spec, idempotency_key, response, background, parts)
+    if key is not None:
+        return _submit_once(spec, key, response, background, parts)
     (job_id,) = parts.store.submissions.submit([spec])
     return queued(job_id, response, background, parts)
 
 
-def _submit_once(spec: TrainingSpec, key: str, response: Response, background: BackgroundTasks, parts: Parts) -> Job:
+def key_to(name: str | None, spec: BaseModel) -> Key | None:
+    """Give the key of a submission that has one."""
+    return (
+        None
+        if name is None
+        else Key(name, sha256(f"{type(spec).__name__} {spec.model_dump_json()}".encode()).hexdigest())
+    )
+
+
+@contextmanager
+def unless_reused() -> Iterator[None]:
+    """Word it when something else was submitted under a key before."""
+    try:
+        yield
+    except KeyReused:
+        raise Invalid(
+            "something else was submitted under this Idempotency-Key; take a new key for a new submission",
+            faults=[Fault("#header/Idempotency-Key", "something else was submitted under this key")],
+        ) from None
+
+
+def answered(key: Key | None, parts: Parts) -> dict[str, Any] | None:
+    """Give the answer to what was submitted under a key before, whatever has become of its data set since."""
+    with unless_reused():
+        return None if key is None else parts.store.submissions.answered(key)
+
+
+def _submit_once(spec: TrainingSpec, key: Key, response: Response, background: BackgroundTasks, parts: Parts) -> Job:
     # As the draft of the HTTP working group has it, but that nobody is told to come again (409) while the first of two
     # equal requests is under way: the second waits for its commit.
     # https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
-    body = sha256(spec.model_dump_json().encode()).hexdigest()
-    once = Once(key, body, answer=lambda row: Job.of(row).model_dump(mode="json"))
-    try:
-        answer, job_id = parts.store.submissions.submit_once(spec, once)
-    except KeyReused:
-        raise Invalid(
-            "another job was submitted under this Idempotency-Key; take a new key for a new job",
-            faults=[Fault("#header/Idempotency-Key", "another job was submitted under this key")],
-        ) from None
-    if job_id is not None:
-        background.add_task(parts.doorbell.ring, [job_id])
+    with unless_reused():
+        answer, is_new = parts.store.submissions.submit_once(
+            spec, key, answer=lambda row: Job.of(row).model_dump(mode="json")
+        )
+    if is_new:
+        background.add_task(parts.doorbell.ring, [answer["id"]])
     response.headers["Location"] = f"/jobs/{answer['id']}"
     return Job.model_validate(answer)
 

@@ -14,7 +14,7 @@ from service.parts import Parts
 from service.ranking import rank
 from service.routes import Given
 from service.routes.downloads import download, wait_for
-from service.routes.jobs import json_only, label_pairs
+from service.routes.jobs import IdempotencyKey, answered, json_only, key_to, label_pairs, unless_reused
 from service.schemas import Identifier, problems
 from service.store.engine import Record
 from service.store.states import StateConflict
@@ -39,16 +39,28 @@ MAX_RINGS = 1000
     summary="Train many networks",
     responses=problems(400, 413, 415, 422, 503),
 )
-def submit(spec: Annotated[SweepSpec, Body()], response: Response, background: BackgroundTasks, parts: Given) -> Sweep:
+def submit(
+    spec: Annotated[SweepSpec, Body()],
+    response: Response,
+    background: BackgroundTasks,
+    parts: Given,
+    idempotency_key: IdempotencyKey = None,
+) -> Sweep:
     """Queue the jobs of a sweep, all or none.
 
     A trial is one choice of values: each combination of a `grid`, `random` draws, draws that learn from each other
     (`tpe`), a list of `trials`, or the ten trials of a study (`preset`). All are checked before any job is queued.
     """
-    if spec.tpe is not None:
-        spec = _prepared(spec, parts)
-    trials = expand(spec, names(parts.store))
-    sweep_id, job_ids = parts.store.sweeps.submit(spec, trials)
+    # What the client sent, before chance has a part in it.
+    key = key_to(idempotency_key, spec)
+    if (answer := answered(key, parts)) is not None:
+        sweep_id, job_ids = answer["id"], list[str]()
+    else:
+        if spec.tpe is not None:
+            spec = _prepared(spec, parts)
+        trials = expand(spec, names(parts.store))
+        with unless_reused():
+            sweep_id, job_ids = parts.store.sweeps.submit(spec, trials, key)
     background.add_task(parts.doorbell.ring, job_ids[:MAX_RINGS])
     response.headers["Location"] = f"/sweeps/{sweep_id}"
     return _detail(parts, _found(parts, sweep_id), limit=100)

@@ -31,12 +31,38 @@ class KeyReused(Exception):  # noqa: N818 - a conflict is no error of the progra
 
 
 @dataclass(frozen=True)
-class Once:
-    """What makes a submission repeatable: a key of the client's, what it is a key to, and how it is answered."""
+class Key:
+    """What makes a submission repeatable: a name that the client gave it, and a digest of what it asks for."""
 
-    key: str
+    name: str
     body_sha256: str
-    answer: Callable[[Job], dict[str, Any]]
+
+
+def once(connection: Connection, key: Key, insert: Callable[[], dict[str, Any]]) -> tuple[dict[str, Any], bool]:
+    """Insert something, unless that was done before under the same key.
+
+    Gives the answer to the first of these submissions, and whether this is the first. Raises KeyReused when the first
+    one asked for something else.
+    """
+    connection.execute(delete(submissions).where(submissions.c.created_at < now_ms() - _REMEMBERED_MS))
+    claim = insert_or(connection, submissions).values(
+        key=key.name, body_sha256=key.body_sha256, answer={}, created_at=now_ms()
+    )
+    # Another submission under this key, not yet committed, is waited for here.
+    if connection.scalar(claim.on_conflict_do_nothing().returning(submissions.c.key)) is None:
+        first = _answered(connection, key)
+        assert first is not None, "what keeps this one out is there"
+        return first, False
+    answer = insert()
+    connection.execute(update(submissions).where(submissions.c.key == key.name).values(answer=answer))
+    return answer, True
+
+
+def _answered(connection: Connection, key: Key) -> dict[str, Any] | None:
+    row = connection.execute(select(submissions).where(submissions.c.key == key.name)).one_or_none()
+    if row is not None and row.body_sha256 != key.body_sha256:
+        raise KeyReused
+    return None if row is None else dict(row.answer)
 
 
 @dataclass(frozen=True)
@@ -50,32 +76,22 @@ class Submissions:
         with self.database.writer.begin() as connection:
             return enqueue(connection, specs, origin=origin)
 
-    def knows(self, key: str) -> bool:
-        """Whether something was submitted under a key."""
+    def answered(self, key: Key) -> dict[str, Any] | None:
+        """Give the answer to what was submitted under a key, if anything was; raises KeyReused as `once` does."""
         with self.database.reader.connect() as connection:
-            return connection.scalar(select(submissions.c.key).where(submissions.c.key == key)) is not None
+            return _answered(connection, key)
 
-    def submit_once(self, spec: TrainingSpec, once: Once) -> tuple[dict[str, Any], str | None]:
-        """Insert a queued job, unless that was done before under the same key.
-
-        Gives the answer to the first of these submissions, and the id of the job if this is the first. Raises
-        KeyReused when the first one asked for something else.
-        """
+    def submit_once(
+        self, spec: TrainingSpec, key: Key, answer: Callable[[Job], dict[str, Any]]
+    ) -> tuple[dict[str, Any], bool]:
+        """Insert a queued job, unless that was done before under the same key; see `once`."""
         with self.database.writer.begin() as connection:
-            connection.execute(delete(submissions).where(submissions.c.created_at < now_ms() - _REMEMBERED_MS))
-            claim = insert_or(connection, submissions).values(
-                key=once.key, body_sha256=once.body_sha256, answer={}, created_at=now_ms()
-            )
-            # Another submission under this key, not yet committed, is waited for here.
-            if connection.scalar(claim.on_conflict_do_nothing().returning(submissions.c.key)) is None:
-                first = connection.execute(select(submissions).where(submissions.c.key == once.key)).one()
-                if first.body_sha256 != once.body_sha256:
-                    raise KeyReused
-                return first.answer, None
-            (job_id,) = enqueue(connection, [spec])
-            answer = once.answer(connection.execute(select(jobs).where(jobs.c.id == job_id)).one())
-            connection.execute(update(submissions).where(submissions.c.key == once.key).values(answer=answer))
-            return answer, job_id
+
+            def insert() -> dict[str, Any]:
+                (job_id,) = enqueue(connection, [spec])
+                return answer(connection.execute(select(jobs).where(jobs.c.id == job_id)).one())
+
+            return once(connection, key, insert)
 
     def put(self, job_id: str, spec: TrainingSpec) -> tuple[Job, bool]:
         """Insert a queued job under an id that the client chose, unless it is there; gives it, and if it is new.

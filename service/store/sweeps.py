@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
@@ -11,6 +12,7 @@ from service.store.engine import Database, Record, now_ms
 from service.store.files import withdraw_all
 from service.store.states import FINAL_STATES, StateConflict, cancel_unbegun, enqueue, finish, log_events
 from service.store.states import owner_of as owner_of_job
+from service.store.submissions import Key, once
 from service.store.tables import epochs, jobs, sweeps
 from service.store.tally import Tally, tally
 from service.sweep_spec import Halving, SweepSpec
@@ -29,28 +31,42 @@ class Sweeps:
 
     database: Database
 
-    def submit(self, spec: SweepSpec, trials: Sequence[Sequence[TrainingSpec]]) -> tuple[str, list[str]]:
+    def submit(
+        self, spec: SweepSpec, trials: Sequence[Sequence[TrainingSpec]], key: Key | None = None
+    ) -> tuple[str, list[str]]:
         """Insert a sweep, and a queued job for each spec of each trial, all or none; gives its id, and the jobs'.
 
-        If the sweep asks for more trials than these, `extend` adds them later.
+        If the sweep asks for more trials than these, `extend` adds them later. Under a key that was used before nothing
+        is inserted: gives the id of the first sweep, and no jobs. Raises KeyReused if that was another.
         """
-        sweep_id = str(uuid.uuid4())
+        sweep_id, job_ids = str(uuid.uuid4()), list[str]()
         with self.database.writer.begin() as connection:
-            connection.execute(
-                insert(sweeps).values(
-                    id=sweep_id,
-                    spec=spec.model_dump(mode="json"),
-                    name=spec.name,
-                    labels=spec.labels,
-                    trials=spec.trial_count,
-                    suggested=len(trials),
-                    parallel=spec.tpe and spec.tpe.parallel,
-                    halving=spec.halving and spec.halving.model_dump(),
-                    cancel_requested=False,
-                    created_at=now_ms(),
-                )
+
+            def insert_sweep() -> dict[str, Any]:
+                job_ids.extend(self._insert(connection, sweep_id, spec, trials))
+                return {"id": sweep_id}
+
+            answer = insert_sweep() if key is None else once(connection, key, insert_sweep)[0]
+            return answer["id"], job_ids
+
+    def _insert(
+        self, connection: Connection, sweep_id: str, spec: SweepSpec, trials: Sequence[Sequence[TrainingSpec]]
+    ) -> list[str]:
+        connection.execute(
+            insert(sweeps).values(
+                id=sweep_id,
+                spec=spec.model_dump(mode="json"),
+                name=spec.name,
+                labels=spec.labels,
+                trials=spec.trial_count,
+                suggested=len(trials),
+                parallel=spec.tpe and spec.tpe.parallel,
+                halving=spec.halving and spec.halving.model_dump(),
+                cancel_requested=False,
+                created_at=now_ms(),
             )
-            return sweep_id, _enqueue(connection, sweep_id, trials, after=0)
+        )
+        return _enqueue(connection, sweep_id, trials, after=0)
 
     def extend(self, sweep_id: str, trials: Sequence[Sequence[TrainingSpec]], *, after: int) -> list[str]:
         """Add trials to a sweep that has `after` of them; gives the ids of their jobs.

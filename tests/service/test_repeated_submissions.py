@@ -1,6 +1,7 @@
 """Submissions that are repeated, one after the other and all at once; on both databases."""
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -12,6 +13,8 @@ from service.store import Store
 from service.store.states import owner_of
 from service.store.tables import jobs
 from tests.service.test_job_actions import SPEC, ended
+
+SWEEP = {"base": {"dataset": "digits"}, "grid": {"learning_rate": [0.1, 0.01], "hidden_sizes": [[8], [9]]}}
 
 
 def test_equal_requests_with_one_key_make_one_job(api: TestClient, store: Store) -> None:
@@ -143,3 +146,26 @@ def test_a_repetition_is_answered_whatever_has_become_of_the_data_or_is_preferre
     other = api.post("/jobs", json=SPEC, headers=headers | {"Idempotency-Key": "order-2"})
     ended(store, artifacts)
     assert api.post("/jobs", json=SPEC, headers=headers | {"Idempotency-Key": "order-2"}).content == other.content
+
+
+def test_a_sweep_that_is_sent_again_under_its_key_is_the_same_sweep(api: TestClient, store: Store) -> None:
+    def post(_: int) -> Any:
+        return api.post("/sweeps", json=SWEEP, headers={"Idempotency-Key": "a-sweep"})
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(post, range(8)))
+    assert {answer.status_code for answer in answers} == {202}
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    assert len(store.jobs.find(limit=100)) == 4
+    assert len(store.sweeps.find(limit=100)) == 1
+
+
+def test_the_key_of_a_sweep_is_not_taken_for_another_sweep_nor_for_a_job(api: TestClient, store: Store) -> None:
+    headers = {"Idempotency-Key": "a-key"}
+    assert api.post("/sweeps", json=SWEEP, headers=headers).status_code == 202
+    others = [("/sweeps", SWEEP | {"name": "another"}), ("/jobs", {"dataset": "digits"})]
+    for path, body in others:
+        answer = api.post(path, json=body, headers=headers)
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["pointer"] == "#header/Idempotency-Key"
+    assert len(store.jobs.find(limit=100)) == 4
