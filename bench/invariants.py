@@ -184,12 +184,13 @@ def attempts_take_turns(evidence: Evidence) -> Iterator[str]:
         by = [row.attempt for row in evidence.epochs.get(job.id, [])]
         if by != sorted(by):
             yield f"job {job.id}: the attempts that recorded its epochs are {by}"
-        yield from _turns(job.id, evidence.events.get(job.id, []))
+        # Attempt 0 is another job's: what this one goes on from.
+        yield from _turns(job.id, evidence.events.get(job.id, []), given=by.count(0))
 
 
-def _turns(job_id: str, told: Sequence[Row]) -> Iterator[str]:
+def _turns(job_id: str, told: Sequence[Row], *, given: int) -> Iterator[str]:
     """Follow the events: epochs come while the job runs, one after the other, and again only after a new attempt."""
-    state, attempt, last, begun = "queued", 0, 0, False
+    state, attempt, last, begun = "queued", 0, given, False
     for event in told:
         if event.type == "state":
             state = event.data["state"]
