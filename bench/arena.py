@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import httpx
-from sqlalchemy import select
+from sqlalchemy import make_url, select
 
 from bench.invariants import REFERENCE
+from bench.proxy import Proxy
 from service import stack
 from service.artifacts import Artifacts
 from service.settings import Settings
@@ -35,6 +36,11 @@ from tests.postgres import Server, killable_server
 from tests.waiting import wait_until
 
 Kind = Literal["sqlite", "postgresql"]
+
+TINY: tuple[Mapping[str, Any], ...] = tuple(
+    {"hidden_sizes": [2], "batch_size": 256, "epochs": 2, "learning_rate": 0.01, "seed": seed} for seed in range(4)
+)
+"""Jobs of milliseconds, for runs of very many."""
 
 SPECS: tuple[Mapping[str, Any], ...] = (
     {"hidden_sizes": [30, 5], "batch_size": 4, "epochs": 8, "learning_rate": 0.003, "seed": 1},
@@ -79,6 +85,11 @@ class Arena:
     posts: list[Post] = field(default_factory=list)
     kills: list[Kill] = field(default_factory=list)
     broker_away: list[tuple[float, float]] = field(default_factory=list)
+    proxies: Mapping[str, Proxy] = field(default_factory=dict)
+    """What stands between the parts, by what it leads to. The bench itself goes past them."""
+    specs: Sequence[Mapping[str, Any]] = SPECS
+    away_seconds: float = 5.0
+    """For how long the broker is away when it refuses connections."""
     counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -136,7 +147,7 @@ class Arena:
 
         def look() -> list[Row]:
             if not self.jobs("queued", "running"):
-                self.submit(self.chance.choice(SPECS), {"chaos": "more"})
+                self.submit(self.chance.choice(self.specs), {"chaos": "more"})
             found = [job for job in self.jobs("running") if job.last_epoch >= least_epoch]
             # On record as running, too, are jobs of a process that is dead, until somebody takes them back.
             return [job for job in found if _is_alive(training_process(job))]
@@ -192,10 +203,12 @@ def _is_alive(pid: int) -> bool:
 
 
 @contextmanager
-def arena(database: Kind, seed: int, home: Path | None = None) -> Iterator[Arena]:
+def arena(
+    database: Kind, seed: int, home: Path | None = None, *, workers: int = 2, tiny: bool = False
+) -> Iterator[Arena]:
     """Start everything on free loopback ports, with short leases, and stop it in the end.
 
-    A home that is given is kept. The PostgreSQL server is the bench's own.
+    A home that is given is kept. The PostgreSQL server is the bench's own. `tiny`: the jobs are as small as can be.
     """
     with ExitStack() as opened:
         folder = home or Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="tenfold-chaos-")))
@@ -208,8 +221,8 @@ def arena(database: Kind, seed: int, home: Path | None = None) -> Iterator[Arena
             host="127.0.0.1",
             database_url=server.url if server else f"sqlite:///{folder}/tenfold.sqlite3",
             broker_url=f"redis://127.0.0.1:{broker_port}/0",
-            workers=2,
-            group_size=4,
+            workers=workers,
+            group_size=16 if tiny else 4,
             lease_seconds=3,
             heartbeat_seconds=0.5,
             reconcile_seconds=0.5,
@@ -218,21 +231,43 @@ def arena(database: Kind, seed: int, home: Path | None = None) -> Iterator[Arena
         opened.callback(store.database.close)
         url = f"http://127.0.0.1:{settings.port}"
         http = opened.enter_context(httpx.Client(base_url=url, timeout=40, trust_env=False))
-        yield Arena(settings, store, http, server, random.Random(seed))
+        proxies = {"broker": Proxy(free_port(), broker_port)}
+        if server is not None:
+            database_port = make_url(server.url).port
+            assert database_port is not None
+            proxies |= {name: Proxy(free_port(), database_port) for name in ("workers' database", "the API's database")}
+        for proxy in proxies.values():
+            proxy.start()
+            opened.callback(proxy.stop)
+        yield Arena(settings, store, http, server, random.Random(seed), proxies=proxies, specs=TINY if tiny else SPECS)
 
 
 @contextmanager
 def running(arena: Arena) -> Iterator[None]:
     """Keep all parts alive meanwhile; what was killed comes back within seconds, however often that happens."""
     broker = stack.broker_part(arena.settings, int(arena.settings.broker_url.rpartition(":")[2].partition("/")[0]))
-    parts = [broker, *stack.worker_parts(arena.settings), stack.api_part(arena.settings)]
+    parts = [
+        broker,
+        *stack.worker_parts(_through(arena, "workers' database")),
+        stack.api_part(_through(arena, "the API's database")),
+    ]
     with Supervisor(parts, arena.settings.home / "logs", longest_pause=1.0):
         yield
 
 
+def _through(arena: Arena, way: str) -> Settings:
+    """Give the settings of a part that reaches broker and database through proxies."""
+    settings, proxies = arena.settings, arena.proxies
+    changed = {"broker_url": f"redis://127.0.0.1:{proxies['broker'].port}/0"}
+    if way in proxies:
+        url = make_url(settings.database_url).set(port=proxies[way].port)
+        changed["database_url"] = url.render_as_string(hide_password=False)
+    return settings.model_copy(update=changed)
+
+
 def train_references(arena: Arena) -> None:
     """Train every spec once, while nothing disturbs it."""
-    ids = [arena.submit(spec, REFERENCE) for spec in SPECS]
+    ids = [arena.submit(spec, REFERENCE) for spec in arena.specs]
     wait_until(lambda: not arena.jobs("queued", "running"), timeout=120, what="the references")
     found = [arena.job(job_id) for job_id in ids]
     if any((job.state, job.attempt) != ("succeeded", 1) for job in found):

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import redis
 
 from bench.arena import Arena
-from bench.hands import frozen, submit_some, wait_for_another
+from bench.hands import broker_away, frozen, submit_some, wait_for_another
 from service.queue import TRAIN, Doorbell
 from tests.waiting import wait_until
 
@@ -21,7 +21,7 @@ from tests.waiting import wait_until
 def kill_broker(arena: Arena) -> None:
     """SIGKILL the broker, which comes back with nothing in it."""
     broker = arena.part("valkey-server")
-    with _broker_away(arena):
+    with broker_away(arena):
         os.kill(broker, signal.SIGKILL)
         # Its supervisor waits half a second before it starts it again.
         for path in (arena.settings.home / "broker").iterdir():
@@ -34,7 +34,7 @@ def kill_broker(arena: Arena) -> None:
 
 def freeze_broker(arena: Arena) -> None:
     """SIGSTOP the broker for some seconds."""
-    with _broker_away(arena), frozen(arena.part("valkey-server"), at_most=12.0):
+    with broker_away(arena), frozen(arena.part("valkey-server"), at_most=12.0):
         until = time.monotonic() + arena.chance.uniform(2.5, 7.0)
         submit_some(arena)
         time.sleep(max(0.0, until - time.monotonic()))
@@ -116,15 +116,6 @@ def _hear_out(arena: Arena, garbage: Sequence[bytes]) -> None:
             return bool(set(garbage) & set(left))
 
     wait_until(lambda: not waits(), timeout=90, what="the garbage to be heard")
-
-
-@contextmanager
-def _broker_away(arena: Arena) -> Iterator[None]:
-    begun = time.monotonic()
-    try:
-        yield
-    finally:
-        arena.broker_away.append((begun, time.monotonic()))
 
 
 @contextmanager

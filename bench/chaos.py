@@ -16,7 +16,7 @@ from pathlib import Path
 
 from redis import RedisError
 
-from bench.arena import SPECS, Arena, Kind, arena, drain, misheard, running, train_references
+from bench.arena import Arena, Kind, arena, drain, misheard, running, train_references
 from bench.faults import FREEZE, Fault, faults_of
 from bench.figures import circumstances
 from bench.invariants import Evidence, Violation, told, unreferenced, violations
@@ -24,6 +24,8 @@ from service.settings import Settings
 from service.store.engine import DatabaseError
 
 _DRAIN_SECONDS = 240.0
+_CLIENTS = 4
+"""How many submit jobs at the same time."""
 _STALE = "was replaced or the job is gone"
 _DAMAGED = "can not go on from its"
 
@@ -55,19 +57,24 @@ def torment(
     at_once: int = 1,
     pause: float = 0.5,
     home: Path | None = None,
+    workers: int = 2,
+    tiny: bool = False,
+    away: float = 5.0,
 ) -> Outcome:
     """Run the service for so many seconds, and at least until every fault has happened, and check what is left.
 
     `only`: those faults whose names hold this word. `at_once`: so many at a time. `pause`: mean seconds from the end of
-    one fault to the next.
+    one fault to the next. `workers`: training processes. `tiny`: jobs of milliseconds. `away`: seconds for
+    which the broker refuses connections.
     """
-    with arena(database, seed, home) as ring:
+    with arena(database, seed, home, workers=workers, tiny=tiny) as ring:
+        ring.away_seconds = away
         with running(ring):
             train_references(ring)
             begun = time.monotonic()
             faults = {name: fault for name, fault in faults_of(database).items() if only in name}
             fired, errors = _disturb(ring, faults, jobs=jobs, seconds=seconds, seed=seed, at_once=at_once, pause=pause)
-            drained = drain(ring, timeout=_DRAIN_SECONDS)
+            drained = drain(ring, timeout=_DRAIN_SECONDS + jobs / 10)
             took = time.monotonic() - begun
         evidence = Evidence.read(ring.settings)
         found = violations(evidence) + [Violation("misheard", what) for what in misheard(ring)]
@@ -112,8 +119,8 @@ def _disturb(
             fired[name] += 1
             print(f"  {name}, {time.monotonic() - begun:.1f} s", flush=True)
 
-    with ThreadPoolExecutor(at_once + 1) as pool:
-        submitting = pool.submit(_submit, ring, jobs, seconds, seed)
+    with ThreadPoolExecutor(at_once + _CLIENTS) as pool:
+        submitting = [pool.submit(_submit, ring, jobs // _CLIENTS, seconds, seed + n) for n in range(_CLIENTS)]
         until, done = time.monotonic() + seconds, 0
         order: list[str] = []
         thrown: list[Future[None]] = []
@@ -125,7 +132,7 @@ def _disturb(
                 wait(under_way, return_when=FIRST_COMPLETED)
             time.sleep(ring.chance.uniform(0.0, 2 * pause))
         # Raises what nobody expected.
-        for each in [*thrown, submitting]:
+        for each in [*thrown, *submitting]:
             each.result()
     return fired, errors
 
@@ -135,7 +142,7 @@ def _submit(ring: Arena, count: int, seconds: float, seed: int) -> None:
     begun = time.monotonic()
     for number in range(count):
         time.sleep(max(0.0, begun + number * seconds / count - time.monotonic()))
-        ring.submit(chance.choice(SPECS), {"chaos": "job"}, patience=90)
+        ring.submit(chance.choice(ring.specs), {"chaos": "job"}, patience=90)
 
 
 def _takeovers(ring: Arena, evidence: Evidence) -> list[str]:
@@ -194,6 +201,9 @@ def main() -> None:
     parser.add_argument("--only", default="", help="a word that the names of the wanted faults hold (all)")
     parser.add_argument("--at-once", type=int, default=1, help="faults at a time (1)")
     parser.add_argument("--pause", type=float, default=0.5, help="mean seconds between two faults (0.5)")
+    parser.add_argument("--workers", type=int, default=2, help="training processes (2)")
+    parser.add_argument("--tiny", action="store_true", help="jobs of milliseconds")
+    parser.add_argument("--away", type=float, default=5.0, help="seconds for which the broker refuses connections (5)")
     asked = parser.parse_args()
     print(circumstances(threads=Settings().threads), flush=True)
     print(f"database {asked.database}, seed {asked.seed}", flush=True)

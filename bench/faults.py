@@ -14,6 +14,14 @@ from sqlalchemy import make_url
 from bench.arena import Arena, Kill, Kind, training_process
 from bench.broker_faults import empty_broker, freeze_broker, kill_broker, poison_queue, talk_nonsense
 from bench.hands import frozen, submit_some, wait_for_another
+from bench.network_faults import (
+    cut_connections,
+    hold_broker,
+    part_api_from_database,
+    part_workers_from_database,
+    refuse_broker,
+    slow_connections,
+)
 from service.store.engine import Record as Row
 from service.store.states import owner_of
 from tests.waiting import wait_until
@@ -165,6 +173,10 @@ _EVERYWHERE: Mapping[str, Fault] = {
     "broker killed, comes back empty": kill_broker,
     "broker frozen": freeze_broker,
     "broker emptied": empty_broker,
+    "broker held, connections open": hold_broker,
+    "broker refuses connections": refuse_broker,
+    "connections cut": cut_connections,
+    "connections slow and lossy": slow_connections,
     "garbage and doubles on the queue": talk_nonsense,
     "poison on the queue": poison_queue,
     "API killed": kill_api,
@@ -177,7 +189,13 @@ _EVERYWHERE: Mapping[str, Fault] = {
 def faults_of(database: Kind) -> dict[str, Fault]:
     """Give what can be done to a service on such a database."""
     its_own: dict[str, Fault] = (
-        {"database locked": hold_lock} if database == "sqlite" else {"database killed": kill_database}
+        {"database locked": hold_lock}
+        if database == "sqlite"
+        else {
+            "database killed": kill_database,
+            "workers parted from the database": part_workers_from_database,
+            "API parted from the database": part_api_from_database,
+        }
     )
     return {**_EVERYWHERE, **its_own}
 

@@ -3,12 +3,13 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import httpx
 
-from bench.arena import SPECS, Arena
+from bench.arena import Arena
 from tests.waiting import wait_until
 
 
@@ -25,6 +26,16 @@ def frozen(pid: int, *, at_most: float) -> Iterator[None]:
         send(pid, signal.SIGCONT)
 
 
+@contextmanager
+def broker_away(arena: Arena) -> Iterator[None]:
+    """Note that the broker is away meanwhile."""
+    begun = time.monotonic()
+    try:
+        yield
+    finally:
+        arena.broker_away.append((begun, time.monotonic()))
+
+
 def send(pid: int, number: signal.Signals) -> None:
     """Send a signal to a process, if it is still there."""
     with suppress(ProcessLookupError):
@@ -34,7 +45,7 @@ def send(pid: int, number: signal.Signals) -> None:
 def submit_some(arena: Arena, count: int = 3) -> None:
     """Submit jobs, each until it is answered."""
     for _ in range(count):
-        arena.submit(arena.chance.choice(SPECS), {"chaos": "amid"})
+        arena.submit(arena.chance.choice(arena.specs), {"chaos": "amid"})
 
 
 def wait_for_another(arena: Arena, words: str, former: int) -> None:
