@@ -43,7 +43,12 @@ def run(
     """
     # Before anything is claimed: a worker that lacks the device it was told to use must not fail the jobs of others.
     device = choose(settings.device)
-    claims = store.runs.claim(job_id, owner, most=settings.group_size or tuning.group_size())
+    try:
+        claims = store.runs.claim(job_id, owner, most=settings.group_size or tuning.group_size())
+    except DatabaseError as error:
+        # If it was claimed all the same, its lease expires; else it is rung for again.
+        _logger.warning("job %s could not be claimed: %s", job_id, cause(error))
+        return []
     for claim in claims:
         _logger.info("job %s: attempt %d begins after epoch %d", claim.job_id, claim.attempt, claim.last_epoch)
     if not claims:

@@ -56,7 +56,14 @@ class Database:
             engine = create_engine(
                 parsed.set(drivername="postgresql+psycopg"),
                 pool_pre_ping=True,
-                connect_args={"connect_timeout": 5},
+                # A host that is gone without a word is noticed within 10 s, and not when the system's patience ends.
+                connect_args={
+                    "connect_timeout": 5,
+                    "tcp_user_timeout": 10_000,
+                    "keepalives_idle": 5,
+                    "keepalives_interval": 2,
+                    "keepalives_count": 3,
+                },
                 **_POOL,
             )
         else:

@@ -1,5 +1,6 @@
 """A run of a job, in this process: real store, real files, a small real network."""
 
+import dataclasses
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from sqlalchemy import update
+from sqlalchemy.exc import OperationalError
 
 from models.run import Epoch, Record
 from models.spec import TrainingSpec
@@ -17,7 +19,7 @@ from service.settings import Settings
 from service.store import Store
 from service.store.engine import Record as Row
 from service.store.engine import now_ms
-from service.store.runs import Claim, Wish
+from service.store.runs import Claim, Runs, Wish
 from service.store.states import owner_of
 from service.store.tables import jobs
 from service.sweep_spec import SweepSpec
@@ -413,3 +415,17 @@ def test_trials_that_others_leave_behind_are_stopped_and_say_so(
     told = [(job.result["epochs"], job.result["stopped_early"]) for job in ended]
     assert told[0] == (4, None)
     assert told[-1] == (1, "halving")
+
+
+def test_a_ring_that_comes_while_the_database_is_away_fails_no_job(
+    store: Store, artifacts: Artifacts, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Away(Runs):
+        def claim(self, job_id: str | None, owner: str, *, most: int = 1) -> list[Claim]:
+            raise OperationalError("SELECT", {}, ConnectionError("nobody answers"))
+
+    job_id = submit(store)
+    without = dataclasses.replace(store, runs=Away(store.database, lease_seconds=15))
+    assert run(job_id, without, artifacts, settings, owner="worker") == []
+    assert f"job {job_id} could not be claimed: nobody answers" in caplog.text
+    assert found(store, job_id).state == "queued"
