@@ -62,7 +62,8 @@ def entropy(probabilities_BC: NDArray[np.floating]) -> NDArray[np.float64]:
     """How undecided each prediction is, float64 [B] in nats: 0 for a sure one, ln 10 = 2.303 for no idea at all."""
     p_BC = probabilities_BC.astype(np.float64)
     logs_BC = np.log(p_BC, out=np.zeros_like(p_BC), where=p_BC > 0)
-    return np.maximum(-(p_BC * logs_BC).sum(axis=1), 0.0)
+    entropy_B: NDArray[np.float64] = np.maximum(-(p_BC * logs_BC).sum(axis=1), 0.0)
+    return entropy_B
 
 
 def fit_temperature(logits_NC: NDArray[np.floating], labels_N: NDArray[np.integer]) -> float:

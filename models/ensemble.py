@@ -74,7 +74,8 @@ class Ensemble:
         logs_MBC = log_softmax(logits_MBC.reshape(-1, CLASSES)).reshape(logits_MBC.shape)
         most_BC = logs_MBC.max(axis=0)
         mean_BC = np.exp(logs_MBC - most_BC).mean(axis=0)
-        return (most_BC + np.log(mean_BC)).astype(np.float32)
+        logits_BC: NDArray[np.float32] = (most_BC + np.log(mean_BC)).astype(np.float32)
+        return logits_BC
 
     def probabilities(self, pixels: Pixels) -> NDArray[np.float32]:
         """Mean probability of each class, float32 [B, C]."""

@@ -53,7 +53,8 @@ class Novelty:
         """
         far_B = _share(self.distances, _distance(pixels, self.mean, self.directions, self.precision))
         undecided_B = _share(self.entropies, entropies_B)
-        return np.minimum(2 * np.minimum(far_B, undecided_B), 1.0)
+        share_B: NDArray[np.float64] = np.minimum(2 * np.minimum(far_B, undecided_B), 1.0)
+        return share_B
 
 
 def fit(pixels: NDArray[np.uint8], entropies_N: NDArray[np.floating]) -> Novelty:
@@ -113,12 +114,15 @@ def _distance(
 ) -> NDArray[np.float32]:
     x_BD = pixels.reshape(-1, PIXELS) - mean_D
     explained_BR = x_BD @ directions_RD.T
-    squared_B = np.float32(precision) * np.square(x_BD).sum(axis=1) - np.square(explained_BR).sum(axis=1)
-    return squared_B.astype(np.float32)
+    squared_B: NDArray[np.float32] = np.float32(precision) * np.square(x_BD).sum(axis=1) - np.square(explained_BR).sum(
+        axis=1
+    )
+    return squared_B
 
 
 def _quantiles(values_N: NDArray[np.floating]) -> NDArray[np.float32]:
-    return np.quantile(values_N, np.linspace(0, 1, QUANTILES)).astype(np.float32)
+    quantiles_Q: NDArray[np.float32] = np.quantile(values_N, np.linspace(0, 1, QUANTILES)).astype(np.float32)
+    return quantiles_Q
 
 
 def _share(quantiles_Q: NDArray[np.float32], values_B: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -32,7 +32,7 @@ def gradient(network: Network | Ensemble, pixels: Pixels, classes_B: NDArray[np.
     # d log(mean_m p_m) = sum_m p_m / (sum_m p_m) d log(p_m), and d log(p_m) = chosen - p_m by the logits of network m.
     logs_MB = np.log(np.maximum((probabilities_MBC * chosen_BC).sum(axis=2), np.finfo(np.float32).tiny))
     shares_MB = softmax(logs_MB.T).T
-    return np.sum(
+    total_BHW: NDArray[np.float32] = np.sum(
         [
             _backward(member, pixels, share_B[:, None] * (chosen_BC - probabilities_BC))
             for member, share_B, probabilities_BC in zip(network.networks, shares_MB, probabilities_MBC, strict=True)
@@ -40,6 +40,7 @@ def gradient(network: Network | Ensemble, pixels: Pixels, classes_B: NDArray[np.
         axis=0,
         dtype=np.float32,
     )
+    return total_BHW
 
 
 def _backward(network: Network, pixels: Pixels, gradient_BC: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -29,7 +29,7 @@ HOMES = {
     "pydantic_settings": {"service/settings.py"},
     "redis": {"service/broker.py", "service/queue.py"},
     "rich": {"service/demo.py"},
-    "safetensors": {"models/checkpoints.py", "models/inference.py", "models/novelty.py"},
+    "safetensors": {"models/checkpoints.py", "models/golden.py", "models/inference.py", "models/novelty.py"},
     "sklearn": {"models/data.py"},
     "sqlalchemy": {"service/store"},
     "starlette": {

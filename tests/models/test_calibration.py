@@ -29,7 +29,8 @@ def random_logits(count: int, seed: int, scale: float = 1.0) -> NDArray[np.float
 def drawn_by(logits: NDArray[np.float32], seed: int) -> NDArray[np.int64]:
     """Draw labels with the very probabilities that logits give: what a calibrated network would meet."""
     cumulated = softmax(logits).cumsum(axis=1)
-    return (np.random.default_rng(seed).random((len(logits), 1)) > cumulated[:, :-1]).sum(axis=1)
+    labels: NDArray[np.int64] = (np.random.default_rng(seed).random((len(logits), 1)) > cumulated[:, :-1]).sum(axis=1)
+    return labels
 
 
 def smoothed_likelihood(logits: NDArray[np.float32], labels: NDArray[np.int64], temperature: float) -> float:

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from models import inference
 from models.calibration import softmax
@@ -14,8 +15,11 @@ def network(architecture: str, sizes: tuple[int, ...], seed: int, scale: float =
     return inference.read(network_and_file(architecture, sizes, seed, scale)[1])
 
 
-def one_by_one(networks: list[Network], pixels: np.ndarray) -> np.ndarray:
-    return np.mean([member.probabilities(pixels).astype(np.float64) for member in networks], axis=0)
+def one_by_one(networks: list[Network], pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+    mean: NDArray[np.float64] = np.mean(
+        [member.probabilities(pixels).astype(np.float64) for member in networks], axis=0
+    )
+    return mean
 
 
 MIXED = [("mlp", (9, 4)), ("nmlp", (9, 4)), ("mlp", (9, 4)), ("mlp", (20,)), ("nmlp", (9, 4)), ("nmlp", (8, 8, 8))]
