@@ -45,8 +45,8 @@ def replay(network: Network | Ensemble, golden: Golden) -> None:
     off = float(np.abs(logits - golden.logits).max(initial=0.0))
     if not off <= TOLERANCE * scale:  # NaN is not
         raise ValueError(
-            f"the network no longer answers as it did when its training ended: on {len(golden.pixels)} golden images its "
-            f"logits are off by up to {off:.3g}, where {TOLERANCE * scale:.3g} are allowed; its weights are not those "
+            f"the network no longer answers as it did when its training ended: on {len(golden.pixels)} golden images "
+            f"its logits are off by up to {off:.3g}, where {TOLERANCE * scale:.3g} are allowed; its weights are not those "
             f"that were stored, or this machine computes otherwise"
         )
 
@@ -61,9 +61,9 @@ def unpack(data: bytes) -> Golden:
     try:
         tensors, about = load(data), metadata(data)
         golden = Golden(tensors["pixels"], tensors["logits"])
-        count = len(golden.pixels)
-        if about != _ABOUT or golden.pixels.shape != (count, 28, 28) or golden.logits.shape != (count, CLASSES):
-            raise ValueError("it holds something else")
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"these are no golden images: {error}") from error
+    count = len(golden.pixels)
+    if about != _ABOUT or golden.pixels.shape != (count, 28, 28) or golden.logits.shape != (count, CLASSES):
+        raise ValueError("these are no golden images: the file holds something else")
     return golden
