@@ -46,8 +46,8 @@ def replay(network: Network | Ensemble, golden: Golden) -> None:
     if not off <= TOLERANCE * scale:  # NaN is not
         raise ValueError(
             f"the network no longer answers as it did when its training ended: on {len(golden.pixels)} golden images "
-            f"its logits are off by up to {off:.3g}, where {TOLERANCE * scale:.3g} are allowed; its weights are not those "
-            f"that were stored, or this machine computes otherwise"
+            f"its logits are off by up to {off:.3g}, where {TOLERANCE * scale:.3g} are allowed; its weights are not "
+            f"those that were stored, or this machine computes otherwise"
         )
 
 
