@@ -63,8 +63,8 @@ class Assessment:
             "confusion": [list(row) for row in self.confusion],
             "classes": [asdict(scores) for scores in self.classes],
             "temperature": self.temperature,
-            "before": asdict(self.before),
-            "after": asdict(self.after),
+            "before": _plain(self.before),
+            "after": _plain(self.after),
         }
 
 
@@ -103,6 +103,10 @@ def class_scores(confusion: NDArray[np.int64]) -> tuple[ClassScores, ...]:
         )
         for label in range(len(confusion))
     )
+
+
+def _plain(calibration: Calibration) -> dict[str, Any]:
+    return {**asdict(calibration), "bins": [asdict(its) for its in calibration.bins]}
 
 
 def _ratio(part: np.int64, whole: np.int64) -> float | None:

@@ -5,10 +5,11 @@ Both take images uint8 [N, 28, 28], ink light (255) on dark, in any number N; no
 """
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.checkpoints import unpack_weights
@@ -101,14 +102,14 @@ def served(weights: bytes) -> Served:
 def _model(network: Network) -> "ModelProto":
     from onnx import TensorProto, helper, numpy_helper
 
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "shape": np.array([-1, PIXELS], np.int64),
         "mean": np.array(network.mean, np.float32),
         "deviation": np.array(network.deviation, np.float32),
     }
     nodes = []
 
-    def add(kind: str, name: str, *inputs: str, **attributes: float) -> str:
+    def add(kind: str, name: str, *inputs: str, **attributes: Any) -> str:
         nodes.append(helper.make_node(kind, list(inputs), [name], name=name, **attributes))
         return name
 

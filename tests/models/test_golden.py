@@ -79,7 +79,8 @@ def test_what_was_packed_is_unpacked() -> None:
     unpacked = golden.unpack(FILE)
     assert np.array_equal(unpacked.pixels, SET.pixels)
     assert np.array_equal(unpacked.logits, SET.logits)
-    assert (unpacked.pixels.dtype, unpacked.logits.dtype) == (np.uint8, np.float32)
+    assert unpacked.pixels.dtype == np.uint8
+    assert unpacked.logits.dtype == np.float32
 
 
 NO_SETS = {
