@@ -29,8 +29,8 @@ LIMITS = (
 )
 NOVELTY = (
     "Novelty is the share of images like the validation images that look at least as unusual as an image, at most: by "
-    "the distance of its pixels from theirs, or by the entropy of its prediction, whichever is more unusual. About "
-    "one such image in a hundred is below 0.01, and most images of another kind are."
+    "the distance of its pixels from theirs or from their middle, or by the entropy of its prediction, whichever is "
+    "more unusual. Of images like them, about one in a hundred is below 0.01."
 )
 
 _PLACES = (0.5, 0.95, 0.99)

@@ -107,8 +107,8 @@ def test_the_page_shows_what_the_card_says() -> None:
     place = page.cells.index("brier score")
     assert page.cells[place + 1 : place + 3] == [f"{before:.4f}", f"{after:.4f}"]
     for label, row in enumerate(ASSESSED.confusion):
-        place = [number for number, cell in enumerate(page.cells) if cell == str(label)]
-        assert any(page.cells[number + 1 : number + 11] == [str(count) for count in row] for number in place)
+        places = [number for number, cell in enumerate(page.cells) if cell == str(label)]
+        assert any(page.cells[number + 1 : number + 11] == [str(count) for count in row] for number in places)
 
 
 def test_a_class_without_examples_has_a_dash_for_its_recall() -> None:
