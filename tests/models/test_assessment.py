@@ -65,6 +65,8 @@ def test_an_assessed_network_tells_digits_from_noise_and_answers_as_it_did(
     def shares(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
         return assessed.novelty.share(pixels, entropy(softmax(network.logits(pixels), assessed.temperature)))
 
+    certain = softmax(network.logits(digits), assessed.temperature)
+    assert assessed.novelty.entropies[-1] == pytest.approx(entropy(certain).max(), rel=1e-4)
     assert (shares(noise) < 0.02).all()
     assert np.median(shares(digits)) > 0.3
 

@@ -1,7 +1,9 @@
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import safetensors.numpy
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -88,6 +90,9 @@ NO_SETS = {
     "garbage": b"garbage" * 9,
     "a weights file": network_and_file("mlp", (5,), seed=0)[1],
     "what is usual": novelty.pack(novelty.fit(random_pixels(3), np.zeros(3))),
+    "the same of another kind": safetensors.numpy.save(
+        {"pixels": SET.pixels, "logits": SET.logits}, metadata={"tenfold": json.dumps({"holds": "other images"})}
+    ),
     "a logit too few": golden.pack(Golden(SET.pixels, SET.logits[:, :9].copy())),
     "an image too many": golden.pack(Golden(random_pixels(17), SET.logits)),
 }

@@ -60,6 +60,10 @@ def test_what_is_no_digit_looks_unusual_even_where_the_network_is_sure(
     assert (usual.share(unusual(digits.pixels), sure(100)) < 0.05).mean() > 0.95
 
 
+def test_an_image_that_is_nearer_to_the_middle_than_any_other_looks_unusual(usual: Novelty) -> None:
+    assert usual.share(usual.mean.reshape(1, 28, 28), sure(1)) == 0
+
+
 def test_an_image_over_which_the_network_is_undecided_looks_unusual_however_near_it_is(
     usual: Novelty, digits: Examples
 ) -> None:
