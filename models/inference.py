@@ -17,7 +17,7 @@ from models.spec import PIXELS
 METADATA_KEY = "tenfold"
 """safetensors orders its metadata at random: one key holds all of ours, so that equal weights are equal bytes."""
 
-_LAYER_NORM_EPSILON = np.float32(1e-5)  # torch.nn.LayerNorm's default
+LAYER_NORM_EPSILON = np.float32(1e-5)  # torch.nn.LayerNorm's default
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ class Network:
             x_BH = x_BH @ layer.weight + layer.bias
             if layer.gain is not None and layer.shift is not None:
                 x_BH -= x_BH.mean(axis=1, keepdims=True)
-                x_BH /= np.sqrt(np.square(x_BH).mean(axis=1, keepdims=True) + _LAYER_NORM_EPSILON)
+                x_BH /= np.sqrt(np.square(x_BH).mean(axis=1, keepdims=True) + LAYER_NORM_EPSILON)
                 x_BH *= layer.gain
                 x_BH += layer.shift
             np.maximum(x_BH, 0.0, out=x_BH)

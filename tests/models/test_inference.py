@@ -204,6 +204,7 @@ def test_any_bytes_are_refused(content: bytes) -> None:
 def test_what_the_api_imports_does_not_load_torch() -> None:
     program = (
         "import sys; import models.inference, models.spec, models.csv_images, models.images, models.history; "
+        "import models.assessment, models.card, models.ensemble, models.saliency; "
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
