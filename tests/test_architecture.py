@@ -23,6 +23,7 @@ HOMES = {
         "worker/sweep_plots.py",
     },
     "optuna": {"worker/suggest.py"},
+    "orjson": {"service/predict.py", "service/predict_answers.py", "service/predict_bodies.py"},
     "pandas": {"models/history.py"},
     "PIL": {"models/images.py"},
     "psycopg": set(),
@@ -55,7 +56,7 @@ HOMES = {
     },
     "torchvision": {"models/data.py"},
     "typer": {"service/cli.py"},
-    "uvicorn": {"service/cli.py"},
+    "uvicorn": {"service/serving.py"},
 }
 FILES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 
