@@ -60,7 +60,7 @@ class Batcher:
     def __init__(self, compute: Callable[[Rows], Rows], pace: Pace, most_waiting: int = MOST_WAITING) -> None:
         self._compute = compute
         self._pace = pace
-        self._most_waiting = most_waiting
+        self.most_waiting = most_waiting
         self._slowness = 1.0  # how much longer batches take than the pace says, lately
         self._queue: deque[tuple[Rows, asyncio.Future[Rows]]] = deque()
         self._waiting = 0  # rows in the queue
@@ -81,7 +81,7 @@ class Batcher:
         """
         count = len(rows)
         loop = asyncio.get_running_loop()
-        if self._waiting + count > self._most_waiting and not admitted:
+        if self._waiting + count > self.most_waiting and not admitted:
             raise TooMuch(f"{self._waiting:,} images are waiting already", retry_after=self._wait())
         if timeout is not None and timeout < self.seconds(self._waiting + self._running + count):
             raise _late(timeout, self._wait())

@@ -21,12 +21,12 @@ def files(body: bytes, parameters: str, most: int) -> list[bytes]:
     if not boundary:
         raise Malformed("the Content-Type of a form needs a boundary; let your HTTP library set it")
     _preamble, *parts = (b"\r\n" + body).split(b"\r\n--" + boundary.encode("latin-1"), most + 2)
+    if not parts or (len(parts) <= most + 1 and not parts[-1].startswith(b"--")):
+        raise Malformed("the form does not end with its boundary; send all of it")
     if not 2 <= len(parts) <= most + 1:
-        raise Invalid(f"send 1 to {most:,} files, each as a part of the form") if parts else Malformed(_CUT)
-    if not parts.pop().startswith(b"--"):
-        raise Malformed(_CUT)
+        raise Invalid(f"send 1 to {most:,} files, each as a part of the form")
     contents = []
-    for part in parts:
+    for part in parts[:-1]:
         # Between the boundary and its line's end there may be blanks; a part without headers begins with an empty line.
         _head, found, content = part.partition(b"\r\n\r\n")
         if not found:
@@ -39,6 +39,3 @@ def _boundary(parameters: str) -> str:
     header = Message()
     header["Content-Type"] = f"multipart/form-data;{parameters}"
     return str(header.get_param("boundary", ""))
-
-
-_CUT = "the form does not end with its boundary; send all of it"

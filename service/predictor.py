@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -42,8 +43,9 @@ class _Known:
 class Predictor:
     """Finds the network that a request asks for; the last 16 that were used stay loaded."""
 
-    def __init__(self, store: Store, artifacts: Artifacts) -> None:
+    def __init__(self, store: Store, artifacts: Artifacts, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
+        self._clock = clock
         self._known: dict[str | None, _Known] = {}
         self._lookups: dict[str | None, asyncio.Task[Served]] = {}
         self._loading = threading.Lock()
@@ -64,7 +66,7 @@ class Predictor:
         """
         known = self._known.get(reference)
         if known is not None:
-            age = time.monotonic() - known.looked_up
+            age = self._clock() - known.looked_up
             if age <= FRESH_SECONDS / 2:
                 return known.served
             lookup = self._look_up(reference)
@@ -88,7 +90,7 @@ class Predictor:
             self._known.pop(reference, None)  # the next to ask waits for an answer, and is told why there is none
 
     async def _ask(self, reference: str | None) -> Served:
-        now = time.monotonic()
+        now = self._clock()
         served = await asyncio.to_thread(self._served, reference)
         self._known.pop(reference, None)
         self._known[reference] = _Known(served, now)
