@@ -58,7 +58,7 @@ as `/openapi.json` and shows it, without the internet, as `/docs`; `tenfold open
 - Bodies are JSON unless said otherwise, and need a `Content-Type` that says so. Times are UTC, in ISO 8601.
 - Every error is a [ProblemView](#problemview), `application/problem+json`. `errors` points to each wrong field: by an
   RFC 6901 pointer into the body, or by `#query/limit` and the like for other places.
-- A 503 carries `Retry-After`, in seconds, wherever waiting helps.
+- A 429 carries `Retry-After`, in seconds; a 503 does wherever waiting helps.
 - Any route may also answer 400 (called under a host name that is not in `TENFOLD_ALLOWED_HOSTS`), 403 (a change that a
   page of another site asked a browser for), 405 and 500.
 - Weights and pictures have an `ETag`, the SHA-256 of the file; `If-None-Match` saves the download. Ranges are served.

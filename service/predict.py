@@ -142,10 +142,25 @@ def _query(query_string: bytes) -> PredictQuery:
 async def _predictions(
     served: Served, pixels: Rows, top_k: int | None, receive: Receive, deadline: float | None
 ) -> AsyncIterator[list[bytes]]:
-    """Yield predictions batch by batch; in between nothing of theirs waits, so that others have their turn."""
-    for start in range(0, len(pixels), LARGEST):
+    """Yield predictions batch by batch; one is worded while the next is computed."""
+
+    def compute(start: int) -> asyncio.Future[Rows]:
         batch = pixels[start : start + LARGEST]
-        yield answers.each(await _computed(served, batch, receive, deadline, admitted=start > 0), top_k)
+        return asyncio.ensure_future(_computed(served, batch, receive, deadline, admitted=start > 0))
+
+    if not len(pixels):
+        return
+    computing = compute(0)
+    try:
+        for start in range(LARGEST, len(pixels), LARGEST):
+            rows = await computing
+            computing = compute(start)
+            await asyncio.sleep(0)  # lets it be put
+            await asyncio.sleep(0)  # lets it begin
+            yield answers.each(rows, top_k)
+        yield answers.each(await computing, top_k)
+    finally:
+        computing.cancel()
 
 
 async def _with_unreadable(

@@ -2,15 +2,12 @@
 
 import gc
 import os
-from typing import TYPE_CHECKING
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from service import logs, tether
 from service.settings import Settings
-
-if TYPE_CHECKING:
-    from fastapi import FastAPI
 
 
 def run(settings: Settings) -> None:
@@ -34,7 +31,7 @@ def run(settings: Settings) -> None:
     )
 
 
-def create() -> "FastAPI":
+def create() -> ASGIApp:
     """Build the API in the process that serves it, with the settings that the environment says."""
     # Only here: numpy must not be loaded before it is said how many threads it shall have.
     from service.app import create_app

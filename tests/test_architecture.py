@@ -39,6 +39,7 @@ HOMES = {
         "service/head.py",
         "service/plain_errors.py",
         "service/security.py",
+        "service/serving.py",
     },
     "torch": {
         "models/augmentation.py",
