@@ -12,8 +12,8 @@ from typing import Any
 
 import service
 from models import csv_images, images, spec, training
-from service import app, errors, supervisor, sweeps
-from service.routes import jobs, predict
+from service import app, batcher, errors, predict, predict_bodies, schemas, supervisor, sweeps
+from service.routes import jobs
 from service.settings import Settings
 from service.store import rescue
 from worker import draw_sweep, epoch, sweep_plots
@@ -29,7 +29,11 @@ LIMITS = (
     ("Bytes in the body of `POST /jobs`", jobs.MAX_SPEC_BYTES),
     ("Bytes in the body of `POST /predict`", predict.MAX_BODY_BYTES),
     ("Bytes in the body of `POST /datasets`", "`TENFOLD_MAX_UPLOAD_BYTES`"),
-    ("Images in one `POST /predict`", predict.MAX_IMAGES),
+    ("Bytes in the body of `POST /predict` that is a PNG or raw bytes", predict.MAX_BINARY_BYTES),
+    ("Bytes of long bodies of `POST /predict` that one process holds at a time", predict.MAX_HELD_BYTES),
+    ("Bytes of JSON of `POST /predict` that is not a list of images alone", predict_bodies.MAX_SCHEMA_BYTES),
+    ("Images in one `POST /predict`", schemas.MAX_IMAGES),
+    ("Images that may wait for one network, in one process", batcher.MOST_WAITING),
     ("Bytes of a PNG", images.MAX_BYTES),
     ("Pixels of a PNG, each way", images.MAX_SIDE),
     ("Examples in an uploaded CSV, at least", csv_images.MIN_ROWS),
@@ -54,7 +58,7 @@ as `/openapi.json` and shows it, without the internet, as `/docs`; `tenfold open
 - Bodies are JSON unless said otherwise, and need a `Content-Type` that says so. Times are UTC, in ISO 8601.
 - Every error is a [ProblemView](#problemview), `application/problem+json`. `errors` points to each wrong field: by an
   RFC 6901 pointer into the body, or by `#query/limit` and the like for other places.
-- A 503 carries `Retry-After`, in seconds, wherever waiting helps.
+- A 429 carries `Retry-After`, in seconds; a 503 does wherever waiting helps.
 - Any route may also answer 400 (called under a host name that is not in `TENFOLD_ALLOWED_HOSTS`), 403 (a change that a
   page of another site asked a browser for), 405 and 500.
 - Weights and pictures have an `ETag`, the SHA-256 of the file; `If-None-Match` saves the download. Ranges are served.
@@ -125,7 +129,7 @@ def describe(name: str, route: Schema, shapes: dict[str, Schema]) -> Iterator[st
         yield table(("parameter", "in", "kind", "default", "meaning"), rows)
     if body := route.get("requestBody"):
         for content in body["content"].values():
-            if "properties" in content["schema"]:
+            if "title" in content["schema"]:
                 title = content["schema"]["title"]
                 shapes |= {title: content["schema"], **content["schema"].get("$defs", {})}
                 content["schema"] = {"$ref": title}

@@ -22,17 +22,13 @@ Pixels = NDArray[np.uint8] | NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class _Stack:
-    """Networks of equal shape and normalisation; every array of a layer has K in front."""
+    """Networks of equal shape; every array of a layer has K in front."""
 
     layers: tuple[Layer, ...]
-    mean: float
-    deviation: float
 
     def logits(self, pixels: Pixels) -> NDArray[np.float32]:
         """Logits float32 [K, B, C]."""
-        x_KBI = pixels.reshape(1, -1, PIXELS).astype(np.float32)
-        x_KBI -= np.float32(self.mean)
-        x_KBI /= np.float32(self.deviation)
+        x_KBI = pixels.reshape(1, -1, PIXELS).astype(np.float32, copy=False)
         for layer in self.layers[:-1]:
             x_KBI = x_KBI @ layer.weight
             x_KBI += layer.bias
@@ -91,9 +87,9 @@ class Ensemble:
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def _kind(network: Network) -> tuple[float, float, bool, tuple[int, ...]]:
+def _kind(network: Network) -> tuple[bool, tuple[int, ...]]:
     sizes = tuple(layer.weight.shape[1] for layer in network.layers)
-    return network.mean, network.deviation, network.layers[0].gain is not None, sizes
+    return network.layers[0].gain is not None, sizes
 
 
 def _stacked(networks: Sequence[Network]) -> _Stack:
@@ -109,7 +105,7 @@ def _stacked(networks: Sequence[Network]) -> _Stack:
                 shift=np.stack(shifts)[:, None] if shifts else None,
             )
         )
-    return _Stack(tuple(layers), networks[0].mean, networks[0].deviation)
+    return _Stack(tuple(layers))
 
 
 def _row(layer: Layer, row: int) -> Layer:

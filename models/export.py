@@ -89,14 +89,14 @@ def to_pt2(weights: bytes) -> bytes:
 
 def served(weights: bytes) -> Served:
     """Build the module that a weights file describes; raises ValueError for anything else."""
-    network = read(weights)
+    network, about = read(weights), metadata(weights)
     sizes = [layer.weight.shape[1] for layer in network.layers[:-1]]
-    module = NMLP(*sizes, dropout=0.0) if metadata(weights)["architecture"] == "nmlp" else MLP(*sizes)
+    module = NMLP(*sizes, dropout=0.0) if about["architecture"] == "nmlp" else MLP(*sizes)
     try:
         module.load_state_dict(unpack_weights(weights))
     except RuntimeError as error:
         raise ValueError(f"these are not the weights of a network that is known here: {error}") from error
-    return Served(module, mean=network.mean, deviation=network.deviation)
+    return Served(module, mean=float(about["mean"]), deviation=float(about["deviation"]))
 
 
 def _model(network: Network) -> "ModelProto":
@@ -104,8 +104,6 @@ def _model(network: Network) -> "ModelProto":
 
     arrays: dict[str, NDArray[Any]] = {
         "shape": np.array([-1, PIXELS], np.int64),
-        "mean": np.array(network.mean, np.float32),
-        "deviation": np.array(network.deviation, np.float32),
     }
     nodes = []
 
@@ -115,7 +113,6 @@ def _model(network: Network) -> "ModelProto":
 
     x = add("Cast", "numbers", "pixels", to=TensorProto.FLOAT)
     x = add("Reshape", "rows", x, "shape")
-    x = add("Div", "normalised", add("Sub", "centred", x, "mean"), "deviation")
     for number, layer in enumerate(network.layers, start=1):
         is_last = number == len(network.layers)
         linear, norm = f"linear{number}", f"norm{number}"

@@ -1,7 +1,6 @@
 """What is made of a job's recorded losses and accuracies before anyone looks at them."""
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 WINDOW = 10
@@ -13,6 +12,8 @@ def moving_average(values: NDArray[np.floating], min_periods: int = WINDOW) -> N
     values: [n]. The answer is [n] too and is NaN wherever fewer than `min_periods` values, or one that is
     not finite, lie in the window.
     """
+    import pandas as pd  # only here: it is half of what the API would load, and few ask for a history
+
     return pd.Series(values).rolling(WINDOW, min_periods=min_periods).mean().to_numpy(dtype=np.float64)
 
 

@@ -4,7 +4,7 @@ Legend of shapes: B images, D = 784 pixels, H units, C = 10 classes.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,20 +32,17 @@ class Layer:
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A trained network that can only predict."""
+    """A trained network that can only predict; its first layer takes pixels as they are, see `_take_pixels`."""
 
     layers: tuple[Layer, ...]
-    mean: float
-    deviation: float
     epoch: int
 
     def logits(self, pixels: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
-        """Logits float32 [B, C] of images [B, 28, 28] whose pixels are 0-255, ink light on dark."""
-        x_BH: NDArray[np.float32] = pixels.reshape(-1, PIXELS).astype(np.float32)
-        x_BH -= np.float32(self.mean)
-        x_BH /= np.float32(self.deviation)
+        """Logits float32 [B, C] of images [B, 28, 28] or [B, D] whose pixels are 0-255, ink light on dark."""
+        x_BH: NDArray[np.float32] = pixels.reshape(-1, PIXELS).astype(np.float32, copy=False)
         for layer in self.layers[:-1]:
-            x_BH = x_BH @ layer.weight + layer.bias
+            x_BH = x_BH @ layer.weight
+            x_BH += layer.bias
             if layer.gain is not None and layer.shift is not None:
                 x_BH -= x_BH.mean(axis=1, keepdims=True)
                 x_BH /= np.sqrt(np.square(x_BH).mean(axis=1, keepdims=True) + LAYER_NORM_EPSILON)
@@ -53,15 +50,18 @@ class Network:
                 x_BH += layer.shift
             np.maximum(x_BH, 0.0, out=x_BH)
         output = self.layers[-1]
-        logits_BC: NDArray[np.float32] = x_BH @ output.weight + output.bias
+        logits_BC: NDArray[np.float32] = x_BH @ output.weight
+        logits_BC += output.bias
         return logits_BC
 
     def probabilities(self, pixels: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
         """Probability of each class, float32 [B, C]."""
-        logits_BC = self.logits(pixels)
-        exponents_BC = np.exp(logits_BC - logits_BC.max(axis=1, keepdims=True))
-        probabilities_BC: NDArray[np.float32] = exponents_BC / exponents_BC.sum(axis=1, keepdims=True)
-        return probabilities_BC
+        # The reductions are called by themselves: for one image, what numpy's methods do around them takes longer.
+        x_BC = self.logits(pixels)
+        x_BC -= np.maximum.reduce(x_BC, axis=1, keepdims=True)
+        np.exp(x_BC, out=x_BC)
+        x_BC /= np.add.reduce(x_BC, axis=1, keepdims=True)
+        return x_BC
 
 
 def read(data: bytes) -> Network:
@@ -78,9 +78,17 @@ def read(data: bytes) -> Network:
             )
             for number in range(1, depth + 1)
         )
-        return Network(layers, float(about["mean"]), float(about["deviation"]), int(about["epoch"]))
+        first = _take_pixels(layers[0], float(about["mean"]), float(about["deviation"]))
+        return Network((first, *layers[1:]), int(about["epoch"]))
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"this is no weights file of a trained network: {error}") from error
+
+
+def _take_pixels(first: Layer, mean: float, deviation: float) -> Layer:
+    """Fold the normalisation into the first layer: ((x - m) / d) W + b is x (W / d) + (b - (m / d) W summed over D)."""
+    weight_DH = first.weight.astype(np.float64) / deviation
+    bias_H = first.bias - mean * weight_DH.sum(axis=0)
+    return replace(first, weight=weight_DH.astype(np.float32), bias=bias_H.astype(np.float32))
 
 
 def metadata(data: bytes) -> dict[str, Any]:

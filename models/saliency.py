@@ -45,9 +45,7 @@ def gradient(network: Network | Ensemble, pixels: Pixels, classes_B: NDArray[np.
 
 def _backward(network: Network, pixels: Pixels, gradient_BC: NDArray[np.float32]) -> NDArray[np.float32]:
     """Gradient with respect to the pixels of what has this gradient with respect to the network's logits."""
-    x_BH: NDArray[np.float32] = pixels.reshape(-1, PIXELS).astype(np.float32)
-    x_BH -= np.float32(network.mean)
-    x_BH /= np.float32(network.deviation)
+    x_BH: NDArray[np.float32] = pixels.reshape(-1, PIXELS).astype(np.float32, copy=False)
     steps: list[_Hidden] = []
     for layer in network.layers[:-1]:
         steps.append(_Hidden(layer, x_BH))
@@ -55,7 +53,7 @@ def _backward(network: Network, pixels: Pixels, gradient_BC: NDArray[np.float32]
     gradient_BH = gradient_BC @ network.layers[-1].weight.T
     for step in reversed(steps):
         gradient_BH = step.backward(gradient_BH)
-    return (gradient_BH / np.float32(network.deviation)).reshape(-1, 28, 28)
+    return gradient_BH.reshape(-1, 28, 28)
 
 
 class _Hidden:

@@ -1,6 +1,6 @@
 """The API: builds the parts, mounts the routes, words the errors."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -13,16 +13,20 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.types import Receive, Scope, Send
 
-from service.errors import MEDIA_TYPE, Fault, Problem, document, pointer, sentence
+from service.errors import MEDIA_TYPE, Problem, document
+from service.errors import invalid as wrong_fields
 from service.head import HeadMiddleware
 from service.parts import Parts
 from service.plain_errors import PlainErrorsMiddleware
+from service.predict import PATH, Predict
 from service.routes import datasets, health, job_actions, job_records, jobs, predict, sweeps
 from service.schemas import PredictRequest, ProblemView, problems
 from service.security import SecurityMiddleware
 from service.settings import Settings
 from service.store.engine import DatabaseError
+from service.wording import worded
 
 MAX_BODY_BYTES = 2**20
 
@@ -35,10 +39,12 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.parts = Parts.build(settings)
+        app.state.predict = Predict(app.state.parts.predictor)
         yield
         app.state.parts.store.database.close()
 
-    app = FastAPI(
+    app = _Api(
+        hosts=settings.allowed_hosts,
         title="Tenfold",
         version=version("tenfold"),
         summary="Train small image classifiers over HTTP, follow them live, and serve what they learned.",
@@ -57,6 +63,28 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(PlainErrorsMiddleware)
     app.add_middleware(HeadMiddleware)
     return app
+
+
+class _Api(FastAPI):
+    """The API, with a short way to its busiest route: past the middlewares, for requests that none of them would touch.
+
+    A request that a browser sends says where it comes from, and one under another name than ours is to be refused:
+    those take the long way, which leads to the same answer.
+    """
+
+    def __init__(self, *, hosts: Iterable[str], **about: Any) -> None:
+        super().__init__(**about)
+        self._hosts = {host.lower().encode() for host in hosts}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "POST":
+            headers = dict(scope["headers"])
+            host = headers.get(b"host", b"")
+            ours = host in self._hosts or host.rpartition(b":")[0] in self._hosts
+            if ours and b"origin" not in headers and b"sec-fetch-site" not in headers:
+                await self.state.predict(scope, receive, send)
+                return
+        await super().__call__(scope, receive, send)
 
 
 def _offer_documentation(app: FastAPI) -> None:
@@ -98,32 +126,21 @@ def _word_errors(app: FastAPI) -> None:
     """Turn every error into a problem document."""
 
     @app.exception_handler(Problem)
-    async def problem(request: Request, error: Problem) -> Response:
-        headers = {"Retry-After": str(error.retry_after)} if error.retry_after is not None else {}
-        return _problem(request, error.status, error.detail, error.faults, headers)
+    @app.exception_handler(DatabaseError)
+    # Starlette logs what nobody foresaw with its trace; whoever sent the request is told that it is not their fault.
+    @app.exception_handler(Exception)
+    async def problem(request: Request, error: Exception) -> Response:
+        told = worded(error)
+        headers = {"Retry-After": str(told.retry_after)} if told.retry_after is not None else {}
+        return _problem(request, told.status, told.detail, told.faults, headers)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        errors = error.errors()
-        if any(fault["type"] == "json_invalid" for fault in errors):
-            return _problem(request, 400, "the body is no valid JSON")
-        faults = [Fault(pointer(fault["loc"]), sentence(fault)) for fault in errors]
-        summary = "; ".join(f"{_name(fault['loc'])}: {sentence(fault)}" for fault in errors[:3])
-        return _problem(request, 422, summary, faults)
+        return await problem(request, wrong_fields(error.errors()))
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
         return _problem(request, error.status_code, error.detail, headers=dict(error.headers or {}))
-
-    @app.exception_handler(DatabaseError)
-    async def database(request: Request, _error: DatabaseError) -> Response:
-        detail = "the database does not answer or is busy; nothing was changed"
-        return _problem(request, 503, detail, headers={"Retry-After": "5"})
-
-    @app.exception_handler(Exception)
-    async def unexpected(request: Request, _error: Exception) -> Response:
-        # Starlette logs the error with its trace; whoever sent the request is told that it is not their fault.
-        return _problem(request, 500, "something went wrong here; the log of the API says what")
 
 
 def _problem(
@@ -131,7 +148,3 @@ def _problem(
 ) -> Response:
     body = document(status, detail, request.url.path, faults)
     return JSONResponse(body, status_code=status, headers=headers, media_type=MEDIA_TYPE)
-
-
-def _name(location: tuple[str | int, ...]) -> str:
-    return ".".join(str(part) for part in location[1:]) or str(location[0])

@@ -1,7 +1,6 @@
 """The command line: `tenfold up` starts everything, `tenfold api` and `tenfold worker` one part alone."""
 
 import json
-import logging
 import socket
 import subprocess
 import sys
@@ -12,10 +11,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import uvicorn
 from pydantic import ValidationError
 
-from service import stack
+from service import logs, serving, stack
 from service.artifacts import Artifacts
 from service.client import TenfoldError
 from service.settings import Settings
@@ -59,22 +57,7 @@ def up(host: Host = None, port: Port = None, home: Home = None, workers: Workers
 @app.command()
 def api(host: Host = None, port: Port = None, home: Home = None) -> None:
     """Run the API alone."""
-    # Only here: the other commands need neither FastAPI nor the routes.
-    from service.app import create_app
-
-    settings = _settings(host=host, port=port, home=home)
-    uvicorn.run(
-        create_app(settings),
-        host=settings.host,
-        port=settings.port,
-        server_header=False,
-        limit_concurrency=1000,
-        timeout_keep_alive=5,
-        # An event stream lasts as long as its job; on shutdown its client is sent away, and comes back.
-        timeout_graceful_shutdown=3,
-        log_level="info",
-        access_log=False,
-    )
+    serving.run(_settings(host=host, port=port, home=home))
 
 
 @app.command()
@@ -161,9 +144,7 @@ def version() -> None:
 
 def _settings(**given: Any) -> Settings:
     """Take the settings from the environment, and what was said on the command line before them."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for chatty in ("httpx", "alembic"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    logs.set_up()
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:

@@ -4,8 +4,10 @@ Problem
 +-- Malformed             400  the body could not be parsed
 +-- NotFound              404  nothing of that name
 +-- Conflict              409  the state of something does not allow it
++-- TooLarge              413  the body is larger than the route allows
 +-- UnsupportedMedia      415  the body is of a kind that is not understood here
 +-- Invalid               422  the body was parsed, and asks for something impossible
++-- TooMuch               429  more is waiting than can be answered soon
 +-- Damaged               500  a file that we keep is not what we wrote
 +-- NotYet                503  come again in a moment
 """
@@ -54,6 +56,12 @@ class Conflict(Problem):
     status = 409
 
 
+class TooLarge(Problem):
+    """The body is larger than the route allows."""
+
+    status = 413
+
+
 class UnsupportedMedia(Problem):
     """The body is of a kind that is not understood here."""
 
@@ -64,6 +72,12 @@ class Invalid(Problem):
     """The body was understood, and asks for something impossible."""
 
     status = 422
+
+
+class TooMuch(Problem):
+    """More is waiting than can be answered soon."""
+
+    status = 429
 
 
 class Damaged(Problem):
@@ -80,6 +94,7 @@ class NotYet(Problem):
 
 MEDIA_TYPE = "application/problem+json"
 MAX_FAULTS = 10
+TOO_LARGE = "the body is larger than this route allows; send less at once"
 
 
 def document(status: int, detail: str, instance: str, faults: Sequence[Fault] = ()) -> dict[str, Any]:
@@ -101,6 +116,19 @@ def pointer(location: Sequence[str | int]) -> str:
     place, *path = location
     escaped = "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in path)
     return f"/{escaped}" if place == "body" and path else "" if place == "body" else f"#{place}/{escaped}"
+
+
+def invalid(errors: Sequence[Mapping[str, Any]]) -> Problem:
+    """Word what Pydantic found wrong with a request."""
+    if any(error["type"] == "json_invalid" for error in errors):
+        return Malformed("the body is no valid JSON")
+    faults = [Fault(pointer(error["loc"]), sentence(error)) for error in errors]
+    summary = "; ".join(f"{_name(error['loc'])}: {sentence(error)}" for error in errors[:3])
+    return Invalid(summary, faults=faults)
+
+
+def _name(location: Sequence[str | int]) -> str:
+    return ".".join(str(part) for part in location[1:]) or str(location[0])
 
 
 def sentence(fault: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import MEDIA_TYPE, document
+from service.errors import MEDIA_TYPE, TOO_LARGE, document
 
 
 class PlainErrorsMiddleware:
@@ -43,7 +43,7 @@ def _is_plain_error(start: Message) -> bool:
 
 def _word(start: Message, text: str, path: str) -> JSONResponse:
     status = start["status"]
-    detail = {"Content Too Large": _TOO_LARGE, "Invalid host header": _FOREIGN_HOST}.get(text, text)
+    detail = {"Content Too Large": TOO_LARGE, "Invalid host header": _FOREIGN_HOST}.get(text, text)
     body = document(status, detail or HTTPStatus(status).phrase, path)
     response = JSONResponse(body, status_code=status, media_type=MEDIA_TYPE)
     for name, value in MutableHeaders(raw=start["headers"]).items():
@@ -51,5 +51,4 @@ def _word(start: Message, text: str, path: str) -> JSONResponse:
     return response
 
 
-_TOO_LARGE = "the body is larger than this route allows; send less at once"
 _FOREIGN_HOST = "this host name is not one of ours; TENFOLD_ALLOWED_HOSTS lists those under which we answer"

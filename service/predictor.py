@@ -1,41 +1,105 @@
 """Trained networks, loaded once and kept."""
 
+import asyncio
+import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from models.inference import Network, read
+import numpy as np
+
+from models.inference import read
+from models.spec import PIXELS
 from service.artifacts import Artifacts
+from service.batcher import Batcher, Pace
 from service.errors import Conflict, Damaged, NotFound, NotYet
+from service.schemas import ModelView
 from service.store import Store
 from service.store.states import owner_of
 
+FRESH_SECONDS = 1.0
+"""How long an answer of the record is good for; at half of it, it is asked for anew, and nobody waits for that."""
+
+_KEPT = 16
 _TRIES = 5  # the best checkpoint of a running job may be replaced between looking it up and reading it
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Served:
-    """A network and where it comes from."""
+    """A network that answers, and what is said of it."""
 
-    network: Network
-    job_id: str
-    weights_sha256: str
+    batcher: Batcher
+    model: ModelView
+    model_json: bytes
+
+
+@dataclass(frozen=True)
+class _Known:
+    served: Served
+    looked_up: float
 
 
 class Predictor:
     """Finds the network that a request asks for; the last 16 that were used stay loaded."""
 
-    def __init__(self, store: Store, artifacts: Artifacts) -> None:
+    def __init__(self, store: Store, artifacts: Artifacts, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
+        self._clock = clock
+        self._known: dict[str | None, _Known] = {}
+        self._lookups: dict[str | None, asyncio.Task[Served]] = {}
+        self._loading = threading.Lock()
 
-        @lru_cache(maxsize=16)
-        def load(key: str, sha256: str) -> Network:
-            return read(artifacts.read(key, sha256))
+        @lru_cache(maxsize=_KEPT)
+        def load(job_id: str, key: str, sha256: str) -> Served:
+            network = read(artifacts.read(key, sha256))
+            pace = Pace.of(network.probabilities, np.zeros((64, PIXELS), np.uint8))
+            view = ModelView(job_id=job_id, epoch=network.epoch, weights_sha256=sha256)
+            return Served(Batcher(network.probabilities, pace), view, view.model_dump_json().encode())
 
         self._load = load
 
-    def find(self, job_id: str | None) -> Served:
-        """Give the best checkpoint of a job, or of the job that succeeded last."""
-        chosen = job_id or self._store.jobs.newest_model()
+    async def find(self, reference: str | None) -> Served:
+        """Give the best checkpoint of the job of this id, or without one, of the job that succeeded last.
+
+        The record is asked at most twice a second, however many ask here; what it said is at most a second old.
+        """
+        known = self._known.get(reference)
+        if known is not None:
+            age = self._clock() - known.looked_up
+            if age <= FRESH_SECONDS / 2:
+                return known.served
+            lookup = self._look_up(reference)
+            if age <= FRESH_SECONDS:
+                return known.served
+        else:
+            lookup = self._look_up(reference)
+        # Whoever leaves must not take the lookup of the others along.
+        return await asyncio.shield(lookup)
+
+    def _look_up(self, reference: str | None) -> "asyncio.Task[Served]":
+        lookup = self._lookups.get(reference)
+        if lookup is None:
+            lookup = self._lookups[reference] = asyncio.create_task(self._ask(reference))
+            lookup.add_done_callback(lambda done: self._forget(reference, done))
+        return lookup
+
+    def _forget(self, reference: str | None, done: "asyncio.Task[Served]") -> None:
+        del self._lookups[reference]
+        if not done.cancelled() and done.exception() is not None:
+            self._known.pop(reference, None)  # the next to ask waits for an answer, and is told why there is none
+
+    async def _ask(self, reference: str | None) -> Served:
+        now = self._clock()
+        served = await asyncio.to_thread(self._served, reference)
+        self._known.pop(reference, None)
+        self._known[reference] = _Known(served, now)
+        if len(self._known) > _KEPT:
+            del self._known[next(iter(self._known))]
+        return served
+
+    def _served(self, reference: str | None) -> Served:
+        chosen = reference or self._store.jobs.newest_model()
         if chosen is None:
             raise NotFound("there is no model yet: train one with POST /jobs and wait until it has succeeded")
         for _ in range(_TRIES):
@@ -43,7 +107,8 @@ class Predictor:
             if file is None:
                 break
             try:
-                return Served(self._load(file.key, file.sha256), chosen, file.sha256)
+                with self._loading:
+                    return self._load(chosen, file.key, file.sha256)
             except FileNotFoundError:
                 continue
             except ValueError as error:

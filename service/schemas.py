@@ -257,14 +257,27 @@ class Examples(BaseModel):
     labels: list[int] = Field(description="What the images show.")
 
 
+MAX_IMAGES = 10_000
+"""How many images one request may hold."""
+
 Pixel = Annotated[float, Field(strict=True, ge=0, le=255)]
 # Fail fast: a body full of bad pixels shall cost one error, not one for each of them. (Named types, because a union
 # with a plain Annotated needs to hash FailFast, which Python 3.11 can not.)
 PixelRow = Annotated[list[Pixel], Field(min_length=28, max_length=28), FailFast()]
 Image = TypeAliasType("Image", Annotated[list[PixelRow], Field(min_length=28, max_length=28), FailFast()])
-Images = TypeAliasType("Images", Annotated[list[Image], Field(min_length=1, max_length=1000), FailFast()])
+Images = TypeAliasType("Images", Annotated[list[Image], Field(min_length=1, max_length=MAX_IMAGES), FailFast()])
 Identifier = Annotated[str, StringConstraints(pattern=r"^[!-~]+$", max_length=64)]
 """What may be the id of a job. Others, with NUL among their characters, are no strings to PostgreSQL."""
+
+
+class PredictQuery(BaseModel):
+    """What is asked of a prediction beside the images."""
+
+    model: Identifier | None = Field(default=None, description="Id of a job, for bodies that do not name one.")
+    timeout: float | None = Field(
+        default=None, gt=0, le=600, description="Seconds after which a 503 is worth more than the answer."
+    )
+    top_k: int | None = Field(default=None, ge=1, le=10, description="How many digits `top` lists, the surest first.")
 
 
 class PredictRequest(BaseModel):
@@ -273,7 +286,10 @@ class PredictRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     image: Image | None = Field(default=None, description="28 rows of 28 numbers from 0 (paper) to 255 (ink).")
-    images: Images | None = Field(default=None, description="Up to 1000 images.")
+    images: Images | None = Field(default=None, description=f"Up to {MAX_IMAGES:,} images.")
+    images_base64: str | None = Field(
+        default=None, description=f"Up to {MAX_IMAGES:,} images of 784 bytes each, in base64 (RFC 4648, section 4)."
+    )
     model: Identifier | None = Field(default=None, description="Id of a job; default: the job that succeeded last.")
 
 
@@ -285,11 +301,25 @@ class ModelView(BaseModel):
     weights_sha256: str
 
 
+class Ranked(BaseModel):
+    """A digit and how sure the network is of it."""
+
+    digit: int = Field(examples=[7])
+    probability: float = Field(examples=[0.98])
+
+
 class Prediction(BaseModel):
     """What the network reads."""
 
     digit: int = Field(examples=[7])
     probabilities: list[float] = Field(description="Of the digits 0 to 9.", min_length=10, max_length=10)
+    top: list[Ranked] = Field(default=[], description="The surest digits, in order; only sent if `top_k` was given.")
+
+
+class Unreadable(BaseModel):
+    """Stands in the place of a file that is no picture of a digit."""
+
+    error: str = Field(examples=["the picture is blank; draw in an ink that stands out from its background"])
 
 
 class PredictionWithModel(Prediction):
@@ -301,7 +331,7 @@ class PredictionWithModel(Prediction):
 class Predictions(BaseModel):
     """What the network reads in several images, in their order."""
 
-    predictions: list[Prediction]
+    predictions: list[Prediction | Unreadable] = Field(description="Only files of a form may be unreadable.")
     model: ModelView
 
 
@@ -370,5 +400,6 @@ _MEANING = {
     413: "The body is too large.",
     415: "The body is of a kind that is not understood here.",
     422: "The request asks for something impossible; `errors` point to the fields.",
+    429: "Too much is waiting already; come again after `Retry-After` seconds.",
     503: "Come again after `Retry-After` seconds.",
 }

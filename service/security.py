@@ -8,6 +8,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import MEDIA_TYPE, document
 
+CAREFUL = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+)
+"""What tells browsers to be careful, unless a route says otherwise."""
+
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 
@@ -35,9 +42,8 @@ class SecurityMiddleware:
         async def send_carefully(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.setdefault("X-Content-Type-Options", "nosniff")
-                headers.setdefault("Referrer-Policy", "no-referrer")
-                headers.setdefault("Cache-Control", "no-store")
+                for name, value in CAREFUL:
+                    headers.setdefault(name.decode(), value.decode())
             await send(message)
 
         await self.app(scope, receive, send_carefully)

@@ -41,6 +41,9 @@ class Settings(BaseSettings):
 
     host: str = Field(default="127.0.0.1", description="Address on which the API listens.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port on which the API listens; 0 picks a free one.")
+    api_processes: int = Field(
+        default=1, ge=1, le=64, description="Processes of the API, which share its port; one serves a core at most."
+    )
     allowed_hosts: Hosts = Field(
         default=("localhost", "127.0.0.1", "[::1]"),
         description="Host names under which the API may be called, separated by commas; others are refused.",

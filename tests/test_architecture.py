@@ -25,6 +25,7 @@ HOMES = {
     "onnx": {"models/export.py"},
     "onnxruntime": {"models/export.py"},
     "optuna": {"worker/suggest.py"},
+    "orjson": {"service/predict.py", "service/predict_answers.py", "service/predict_bodies.py"},
     "pandas": {"models/history.py"},
     "PIL": {"models/images.py"},
     "psycopg": set(),
@@ -40,6 +41,7 @@ HOMES = {
         "service/head.py",
         "service/plain_errors.py",
         "service/security.py",
+        "service/serving.py",
     },
     "torch": {
         "models/augmentation.py",
@@ -58,7 +60,7 @@ HOMES = {
     },
     "torchvision": {"models/data.py"},
     "typer": {"service/cli.py"},
-    "uvicorn": {"service/cli.py"},
+    "uvicorn": {"service/serving.py"},
 }
 FILES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 

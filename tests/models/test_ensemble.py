@@ -57,8 +57,7 @@ def test_networks_of_different_shapes_predict_the_mean_of_what_they_predict_alon
 
 
 def test_networks_may_normalise_images_differently() -> None:
-    one = network("mlp", (9,), seed=0)
-    other = Network(one.layers, mean=10.0, deviation=200.0, epoch=1)
+    one, other = (inference.read(network_and_file("mlp", (9,), seed=0, mean=mean)[1]) for mean in (33.0, 90.0))
     pixels = random_pixels(5)
     assert not np.allclose(one.probabilities(pixels), other.probabilities(pixels), atol=1e-3)
     np.testing.assert_allclose(

@@ -27,7 +27,7 @@ def checkpoint_of(network: nn.Module, epoch: int = 3) -> Checkpoint:
 
 
 def network_and_file(
-    architecture: str, sizes: tuple[int, ...], seed: int, scale: float = 1.0
+    architecture: str, sizes: tuple[int, ...], seed: int, scale: float = 1.0, mean: float = MEAN
 ) -> tuple[nn.Module, bytes]:
     """Build a network with every parameter away from its initial value; gives it and its weights file."""
     spec = TrainingSpec.model_validate({"architecture": architecture, "hidden_sizes": sizes})
@@ -37,7 +37,7 @@ def network_and_file(
         if name.startswith("norm"):
             parameter.data += 0.2 * torch.randn(parameter.shape, generator=generator)
         parameter.data *= scale
-    return network, pack_weights(checkpoint_of(network), spec, mean=MEAN, deviation=DEVIATION)
+    return network, pack_weights(checkpoint_of(network), spec, mean=mean, deviation=DEVIATION)
 
 
 def logits_by_torch(network: nn.Module, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -116,10 +116,9 @@ def test_a_trained_network_predicts_as_it_did_when_it_was_validated(digits_split
     np.testing.assert_allclose(probabilities[measured.mistakes].max(axis=1), measured.probabilities, rtol=0, atol=1e-5)
 
 
-def test_a_network_knows_its_normalisation_and_its_epoch() -> None:
+def test_a_network_knows_its_epoch() -> None:
     _, file = network_and_file("mlp", (5,), seed=0)
-    network = inference.read(file)
-    assert (network.mean, network.deviation, network.epoch) == (MEAN, DEVIATION, 3)
+    assert inference.read(file).epoch == 3
 
 
 @pytest.mark.parametrize("kind", NETWORKS)

@@ -1,0 +1,222 @@
+"""From the body of a prediction to rows of pixels; what can not be read is refused with a pointer to the fault."""
+
+import base64
+import binascii
+import re
+import struct
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from models.images import from_png
+from models.spec import PIXELS
+from service.errors import Fault, Invalid, UnsupportedMedia, invalid
+from service.predict_form import files
+from service.schemas import MAX_IMAGES, Image, PredictRequest
+
+SHORT = 64 * 1024
+"""Bytes of a body that is read in the event loop; longer ones, and pictures, are read in a thread."""
+
+MAX_SCHEMA_BYTES = 8 * 2**20
+"""Bytes of JSON that may be read as a whole: lists of numbers take many times the memory that their text takes."""
+
+Pixels = NDArray[Any]  # uint8, or float32 where there are fractions
+
+
+class Asked(NamedTuple):
+    """Images [n, 784], whether the answer is a list, the model that the body names, and files that are no images."""
+
+    pixels: Pixels
+    several: bool
+    model: str | None = None
+    unreadable: Mapping[int, str] = {}
+
+
+@lru_cache(maxsize=64)
+def reader(content_type: str) -> Callable[[bytes], Asked]:
+    """Give what reads bodies of a media type; raises UnsupportedMedia."""
+    kind, _, parameters = content_type.partition(";")
+    kind = kind.strip().lower()
+    if kind == "multipart/form-data":
+        return lambda body: _from_form(body, parameters)
+    try:
+        return _READERS[kind]
+    except KeyError:
+        raise UnsupportedMedia(f"send {', '.join(_READERS)} or multipart/form-data") from None
+
+
+def is_short(content_type: str, body: bytes) -> bool:
+    """Whether a body is read so quickly that no thread is worth its while."""
+    return len(body) <= SHORT and not content_type.startswith(("image/png", "multipart/"))
+
+
+def _from_json(body: bytes) -> Asked:
+    """Read JSON: the usual form is taken apart by hand; whatever else it may be, the schema decides."""
+    try:
+        if len(body) <= SHORT or _is_flat(body):
+            return _usual(orjson.loads(body), body)
+        return _one_by_one(body)
+    except _REFUSALS:
+        return _by_schema(body)
+
+
+def _usual(asked: Any, body: bytes) -> Asked:
+    model = asked.pop("model", None)
+    if model is not None and not _IDENTIFIER.fullmatch(model):
+        raise ValueError
+    ((field, value),) = asked.items()
+    if field == "image":
+        return Asked(_image(value, body), several=False, model=model)
+    if field == "images":
+        if not 1 <= len(value) <= MAX_IMAGES:
+            raise ValueError
+        return Asked(np.concatenate([_image(image, body) for image in value]), several=True, model=model)
+    return Asked(_from_base64(value), several=True, model=model)
+
+
+def _image(rows: Any, body: bytes) -> Pixels:
+    """Give one image [1, 784] of 28 lists of 28 numbers, 0 to 255; raises one error or another for anything else."""
+    flat: list[Any] = []
+    for row in rows:
+        if len(row) != 28:
+            raise ValueError
+        flat += row
+    if len(rows) != 28 or _may_hold_booleans(body):
+        raise ValueError
+    try:
+        return np.frombuffer(bytes(flat), np.uint8).reshape(1, PIXELS)
+    except TypeError:
+        pixels = np.frombuffer(_DOUBLES.pack(*flat)).reshape(1, PIXELS)
+    if not 0 <= pixels.min() <= pixels.max() <= 255:
+        raise ValueError
+    return pixels.astype(np.float32)
+
+
+def _may_hold_booleans(body: bytes) -> bool:
+    """Whether the schema has to look, because True and False are numbers to Python; letters are sought much faster."""
+    return (b"t" in body and b"true" in body) or (b"f" in body and b"false" in body)
+
+
+_ONE: TypeAdapter[Any] = TypeAdapter(Image, config=ConfigDict(allow_inf_nan=False))
+_IDENTIFIER = re.compile(r"[!-~]{1,64}")
+_DOUBLES = struct.Struct(f"{PIXELS}d")
+_IMAGES = re.compile(rb'"images"\s*:\s*\[\s*')
+_IMAGE_END = re.compile(rb"\]\s*\]")
+_SEPARATOR = re.compile(rb"\s*([],])\s*")
+
+
+def _is_flat(body: bytes) -> bool:
+    """Whether a long document has few values, a long string perhaps: there are no more than commas and brackets."""
+    return sum(map(body.count, (b",", b"[", b"{"))) < SHORT
+
+
+def _one_by_one(body: bytes) -> Asked:
+    """Read many images, each as a document of its own, so that lists of numbers never fill the memory.
+
+    What surrounds them is a document too, with an empty list in their place.
+    """
+    start = _IMAGES.search(body)
+    if start is None:
+        raise ValueError
+    at, images = start.end(), list[Pixels]()
+    while True:
+        end = _IMAGE_END.search(body, at, at + SHORT)
+        if end is None or len(images) == MAX_IMAGES:
+            raise ValueError
+        piece = body[at : end.end()]
+        try:
+            images.append(_image(orjson.loads(piece), piece))
+        except _REFUSALS:
+            _explain(piece, len(images))
+            raise
+        separator = _SEPARATOR.match(body, end.end())
+        if separator is None:
+            raise ValueError
+        at = separator.end()
+        if separator[1] == b"]":
+            break
+    around = orjson.loads(body[: start.end()] + body[separator.start(1) :])
+    model = around.pop("model", None)
+    if around != {"images": []} or (model is not None and not _IDENTIFIER.fullmatch(model)):
+        raise ValueError
+    return Asked(np.concatenate(images), several=True, model=model)
+
+
+def _explain(piece: bytes, number: int) -> None:
+    try:
+        _ONE.validate_json(piece)
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_input=False)
+        raise invalid([{**fault, "loc": ("body", "images", number, *fault["loc"])} for fault in faults]) from None
+
+
+def _by_schema(body: bytes) -> Asked:
+    """Read any JSON that the schema allows, or say exactly what is wrong with it; many times slower."""
+    if len(body) > MAX_SCHEMA_BYTES:
+        detail = f"a body of more than {MAX_SCHEMA_BYTES:,} bytes may hold 1 to {MAX_IMAGES:,} images, and a model"
+        raise Invalid(detail, faults=[Fault("/images", detail)])
+    try:
+        asked = PredictRequest.model_validate_json(body)
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_input=False)
+        raise invalid([{**fault, "loc": ("body", *fault["loc"])} for fault in faults]) from None
+    if sum(field is not None for field in (asked.image, asked.images, asked.images_base64)) != 1:
+        detail = "give either image (one) or images (several), or images_base64"
+        raise Invalid(detail, faults=[Fault("/image", detail)])
+    if asked.images_base64 is not None:
+        return Asked(_from_base64(asked.images_base64), several=True, model=asked.model)
+    pixels = np.array(asked.images if asked.images is not None else asked.image, dtype=np.float32).reshape(-1, PIXELS)
+    return Asked(pixels, several=asked.images is not None, model=asked.model)
+
+
+def _from_base64(text: str) -> Pixels:
+    try:
+        return _rows(base64.b64decode(text, validate=True))
+    except (binascii.Error, Invalid) as error:
+        detail = f"this is no base64 of images: {error}"
+        raise Invalid(f"images_base64: {detail}", faults=[Fault("/images_base64", detail)]) from None
+
+
+def _rows(data: bytes) -> Pixels:
+    count, rest = divmod(len(data), PIXELS)
+    if rest or not 1 <= count <= MAX_IMAGES:
+        raise Invalid(f"there are {len(data):,} bytes; send {PIXELS} for each of 1 to {MAX_IMAGES:,} images")
+    return np.frombuffer(data, np.uint8).reshape(count, PIXELS)
+
+
+def _from_bytes(body: bytes) -> Asked:
+    pixels = _rows(body)
+    return Asked(pixels, several=len(pixels) > 1)
+
+
+def _from_png(body: bytes) -> Asked:
+    try:
+        return Asked(from_png(body).reshape(1, PIXELS), several=False)
+    except ValueError as error:
+        raise Invalid(str(error)) from None
+
+
+def _from_form(body: bytes, parameters: str) -> Asked:
+    """Read a form of PNG files; one that can not be read does not concern the others."""
+    images: list[Pixels] = []
+    unreadable: dict[int, str] = {}
+    for place, file in enumerate(files(body, parameters, MAX_IMAGES)):
+        try:
+            images.append(from_png(file).reshape(1, PIXELS))
+        except ValueError as error:
+            unreadable[place] = str(error)
+    pixels = np.concatenate(images) if images else np.empty((0, PIXELS), np.uint8)
+    return Asked(pixels, several=True, unreadable=unreadable)
+
+
+_READERS: dict[str, Callable[[bytes], Asked]] = {
+    "application/json": _from_json,
+    "image/png": _from_png,
+    "application/octet-stream": _from_bytes,
+}
+_REFUSALS = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, struct.error, RecursionError)

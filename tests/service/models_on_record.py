@@ -1,0 +1,39 @@
+"""Networks to predict with, put on record without training them."""
+
+import json
+
+from models.checkpoints import Checkpoint, pack_weights
+from models.networks import build
+from models.spec import TrainingSpec
+from service.artifacts import Artifacts
+from service.store import Store
+from service.store.runs import EpochRecord
+from service.store.states import owner_of
+from tests.service.conftest import submitted
+
+MEAN, DEVIATION = 33.3, 78.6
+
+
+def weights(*, seed: int, hidden_sizes: tuple[int, ...] = (20,)) -> bytes:
+    """Give the weights file of a network that has learnt nothing."""
+    spec = TrainingSpec(hidden_sizes=hidden_sizes)
+    state = build(spec, seed=seed).state_dict()
+    return pack_weights(Checkpoint(1, 1, 1, 0.5, state, {}), spec, mean=MEAN, deviation=DEVIATION)
+
+
+def succeeded(store: Store, artifacts: Artifacts, *, seed: int = 0, hidden_sizes: tuple[int, ...] = (20,)) -> str:
+    """Put a job on record that has succeeded with a network of this shape; gives its id."""
+    job_id = submitted(store, hidden_sizes=hidden_sizes, epochs=1)
+    (held,) = store.runs.claim(job_id, "host:1:abc/7")
+    about = json.dumps({"versions": {"tenfold": "0.1.0"}, "data_sha256": "d" * 64}).encode()
+    file = weights(seed=seed, hidden_sizes=hidden_sizes)
+    contents = {
+        "last.safetensors": file,
+        "best.safetensors": file,
+        "last.json": about,
+        "last.state.safetensors": b"s",
+    }
+    files = [artifacts.write(owner_of(job_id), name, data, epoch=1) for name, data in contents.items()]
+    store.runs.record_epoch(held, EpochRecord(1, 12, b"\0" * 48, 0.5, 0.9, 0.8, 1.0, complete=True), files)
+    store.runs.finish(held)
+    return job_id

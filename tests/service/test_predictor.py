@@ -1,0 +1,183 @@
+"""Which network answers: looked up seldom, loaded once, followed soon."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from service.artifacts import Artifacts
+from service.errors import NotFound
+from service.predictor import FRESH_SECONDS, Predictor, Served
+from service.store import Store
+from service.store.files import File
+from service.store.states import owner_of
+from tests.service.models_on_record import succeeded, weights
+
+
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    """SQLite alone: the questions that are asked of the record are tested on both databases by the store's tests."""
+    return f"sqlite:///{tmp_path / 'tenfold.sqlite3'}"
+
+
+@pytest.fixture
+def questions(store: Store) -> list[str]:
+    """What the record is asked."""
+    asked: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        if statement != "BEGIN":
+            asked.append(statement)
+
+    event.listen(store.database.reader, "before_cursor_execute", note)
+    return asked
+
+
+class Clock:
+    """Shows what it is set to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def run(test: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(test, timeout=30))
+
+
+async def found(look: Callable[[], Awaitable[bool]]) -> None:
+    """Ask again and again, as clients do, until the answer is the one that is awaited."""
+    while not await look():
+        await asyncio.sleep(0.01)
+
+
+def test_many_who_ask_at_once_are_answered_by_one_lookup(
+    store: Store, artifacts: Artifacts, questions: list[str]
+) -> None:
+    succeeded(store, artifacts)
+    questions.clear()
+
+    async def test() -> None:
+        clock = Clock()
+        predictor = Predictor(store, artifacts, clock)
+        served = await asyncio.gather(*(predictor.find(None) for _ in range(50)))
+        assert len(set(map(id, served))) == 1
+        assert len(questions) == 2
+        clock.now += FRESH_SECONDS / 2
+        assert await predictor.find(None) is served[0]
+        assert len(questions) == 2
+
+    run(test())
+
+
+def test_the_newest_model_is_followed_though_nobody_waits_for_the_record(store: Store, artifacts: Artifacts) -> None:
+    first = succeeded(store, artifacts, seed=1)
+
+    async def test() -> None:
+        clock = Clock()
+        predictor = Predictor(store, artifacts, clock)
+        assert (await predictor.find(None)).model.job_id == first
+        second = await asyncio.to_thread(succeeded, store, artifacts, seed=2)
+        clock.now += FRESH_SECONDS * 0.9
+        assert (await predictor.find(None)).model.job_id == first  # nobody waits, but the record is asked
+
+        async def is_followed() -> bool:
+            return (await predictor.find(None)).model.job_id == second
+
+        await found(is_followed)
+
+    run(test())
+
+
+def test_who_asks_after_a_silence_gets_the_newest_at_once(store: Store, artifacts: Artifacts) -> None:
+    succeeded(store, artifacts, seed=1)
+
+    async def test() -> None:
+        clock = Clock()
+        predictor = Predictor(store, artifacts, clock)
+        await predictor.find(None)
+        second = await asyncio.to_thread(succeeded, store, artifacts, seed=2)
+        clock.now += FRESH_SECONDS + 0.01
+        assert (await predictor.find(None)).model.job_id == second
+
+    run(test())
+
+
+def test_one_network_under_two_references_is_loaded_once(store: Store, artifacts: Artifacts) -> None:
+    job_id = succeeded(store, artifacts)
+
+    async def test() -> None:
+        predictor = Predictor(store, artifacts)
+        by_id, newest = await asyncio.gather(predictor.find(job_id), predictor.find(None))
+        assert by_id is newest
+
+    run(test())
+
+
+def test_a_better_checkpoint_of_the_same_job_is_followed(store: Store, artifacts: Artifacts) -> None:
+    job_id = succeeded(store, artifacts, seed=1)
+
+    async def test() -> None:
+        predictor = Predictor(store, artifacts)
+        before = await predictor.find(job_id)
+        file: File = artifacts.write(owner_of(job_id), "best.safetensors", weights(seed=2), epoch=1)
+        store.files.publish(owner_of(job_id), [file])
+
+        async def is_followed() -> bool:
+            return (await predictor.find(job_id)).model.weights_sha256 == file.sha256
+
+        await found(is_followed)
+        assert before.model.weights_sha256 != file.sha256
+
+    run(test())
+
+
+def test_a_job_that_is_deleted_answers_no_more(store: Store, artifacts: Artifacts) -> None:
+    job_id = succeeded(store, artifacts)
+
+    async def test() -> None:
+        predictor = Predictor(store, artifacts)
+        await predictor.find(job_id)
+        store.jobs.delete(job_id)
+
+        async def is_gone() -> bool:
+            try:
+                await predictor.find(job_id)
+            except NotFound:
+                return True
+            return False
+
+        await found(is_gone)
+
+    run(test())
+
+
+def test_who_leaves_does_not_take_the_lookup_of_the_others_along(store: Store, artifacts: Artifacts) -> None:
+    succeeded(store, artifacts)
+
+    async def test() -> None:
+        predictor = Predictor(store, artifacts)
+        leaving, staying = asyncio.create_task(predictor.find(None)), asyncio.create_task(predictor.find(None))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        assert isinstance(await staying, Served)
+
+    run(test())
+
+
+def test_no_more_networks_are_kept_than_the_memory_is_meant_for(store: Store, artifacts: Artifacts) -> None:
+    ids = [succeeded(store, artifacts, seed=seed) for seed in range(20)]
+
+    async def test() -> None:
+        predictor = Predictor(store, artifacts)
+        kept = [await predictor.find(job_id) for job_id in ids]
+        for job_id, served in zip(ids[-10:], kept[-10:], strict=True):
+            assert await predictor.find(job_id) is served
+        assert await predictor.find(ids[0]) is not kept[0]
+
+    run(test())
