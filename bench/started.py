@@ -123,7 +123,9 @@ def check(url: str, form: Form, reference: Reference) -> None:
                 raise Failed(f"its answer is not understood: {answered.text[:200]}") from None
             off = float(np.abs(np.asarray(probabilities) - expected).max())
             if digit != expected.argmax() or off > TOLERANCE:
-                raise Failed(f"it reads {digit} and not {expected.argmax()}, or is off by {off:.2g}")
+                raise Failed(
+                    f"it reads {digit} where it is {expected.argmax()}; its probabilities are off by {off:.2g}"
+                )
 
 
 def family(pid: int) -> dict[int, int]:
