@@ -1,0 +1,120 @@
+"""What bench/predict.py serves by Tenfold: a network trained through the service, and then the API alone.
+
+Legend of shapes: B images, D = 784 pixels, H units.
+"""
+
+import http.client
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+
+import httpx
+import numpy as np
+
+from bench.forms import IMAGE, OIP_BINARY, OIP_JSON, RAW, Image
+from bench.started import Failed, Server
+from models.inference import Network, read
+from service import stack
+from service.client import Client
+from service.demo import REPORT_TRIAL_1
+from service.settings import Settings
+from service.supervisor import Supervisor, free_port
+
+JSON, BYTES, TWO = "Tenfold", "Tenfold, raw bytes", "Tenfold, two processes"
+OIP = ("Tenfold, OIP v2 JSON", "Tenfold, OIP v2 binary")
+COMMAND = (sys.executable, "-m", "service.cli", "api")
+PROCESSES_SETTING = "api_processes"
+PROCESSES = f"TENFOLD_{PROCESSES_SETTING.upper()}"
+BATCH, BATCH_TIMES = 10_000, 5
+"""Images of the large batch, and how often it is sent, after once to warm up."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A job that has succeeded, its weights file, and images that it never saw."""
+
+    settings: Settings
+    job_id: str
+    dataset: str
+    weights: bytes
+    images: Sequence[Image]
+
+    @property
+    def network(self) -> Network:
+        """The network as the API reads it."""
+        return read(self.weights)
+
+    def servers(self) -> list[Server]:
+        """Give the API, asked in all forms, and if there may be two processes of it, those."""
+        path = f"/v2/models/{self.job_id}/infer"
+        forms = {JSON: IMAGE, BYTES: RAW, OIP[0]: OIP_JSON.at(path), OIP[1]: OIP_BINARY.at(path)}
+        environment = {**self.settings.environment(), "TENFOLD_PORT": "{port}"}
+        alone = Server(JSON, version("tenfold"), forms, COMMAND, environment)
+        if PROCESSES_SETTING not in Settings.model_fields:
+            return [alone]
+        return [alone, replace(alone, name=TWO, forms={TWO: IMAGE}, environment={**environment, PROCESSES: "2"})]
+
+
+def train(home: Path, images: int) -> Trained:
+    """Train the study's first network for an epoch, everything started for real, and stop everything."""
+    broker_port = free_port()
+    settings = Settings(
+        home=home,
+        data=Settings().data,
+        host="127.0.0.1",
+        port=free_port(),
+        database_url=f"sqlite:///{home}/tenfold.sqlite3",
+        broker_url=f"redis://127.0.0.1:{broker_port}/0",
+        workers=1,
+    )
+    parts = [stack.broker_part(settings, broker_port), *stack.worker_parts(settings), stack.api_part(settings)]
+    with Supervisor(parts, home / "logs"), Client(f"http://127.0.0.1:{settings.port}") as client:
+        mnist = client.dataset("mnist")
+        while mnist["state"] == "pending":
+            mnist = client.dataset("mnist")
+        dataset = "mnist" if mnist["state"] == "ready" else "digits"
+        job = client.submit(**{**REPORT_TRIAL_1, "dataset": dataset, "epochs": 1})
+        for _ in client.follow(job["id"]):
+            pass
+        job = client.job(job["id"])
+        if job["state"] != "succeeded":
+            raise SystemExit(f"the job {job['state']}: {job['error']}")
+        weights = client.download(f"/jobs/{job['id']}/checkpoints/best.safetensors")
+        examples = client.examples(job["id"], limit=images)["images"]
+    return Trained(settings, job["id"], dataset, weights, [np.array(image, dtype=np.uint8) for image in examples])
+
+
+def has_oip(url: str) -> bool:
+    """Whether the API speaks the Open Inference Protocol."""
+    return httpx.get(f"{url}/v2/health/live", timeout=10, trust_env=False).status_code != httpx.codes.NOT_FOUND
+
+
+def time_batch(url: str, trained: Trained) -> float:
+    """Give the time of a batch of raw bytes as a multiple of that of its products, by medians, in turns.
+
+    Raises Failed when the service refuses it.
+    """
+    batch = np.resize(np.stack(trained.images), (BATCH, 28, 28))
+    weights, x_BD = [layer.weight for layer in trained.network.layers], batch.reshape(BATCH, -1).astype(np.float32)
+    body, answered, multiplied = batch.tobytes(), [], []
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
+    for _ in range(1 + BATCH_TIMES):
+        begun = time.perf_counter()
+        connection.request("POST", RAW.path, body, RAW.headers)
+        answer = connection.getresponse()
+        content = answer.read()
+        answered.append(time.perf_counter() - begun)
+        if answer.status != httpx.codes.OK:
+            raise Failed(f"it answers {answer.status}: {json.loads(content)['detail']}")
+        begun = time.perf_counter()
+        x_BH = x_BD
+        for weight in weights:
+            x_BH = x_BH @ weight
+        multiplied.append(time.perf_counter() - begun)
+    connection.close()
+    return median(answered[1:]) / median(multiplied[1:])
