@@ -141,13 +141,13 @@ def _start_heart(sender: Any, **_: Any) -> None:
 
 @app.task(name="tenfold.train")
 def train(job_ids: list[str]) -> None:
-    """Train the jobs, or whatever has waited longest."""
+    """Train what has waited longest, once for each job that was rung for: one that a dead process left comes first."""
     from worker.run import run
 
-    for job_id in job_ids:
+    for _ in job_ids:
         owner = f"{os.environ[_WORKER]}/{os.getpid()}"
         with slots().one():
-            left = run(job_id, store(), Artifacts(settings.artifacts), _tuned(), owner=owner)
+            left = run(None, store(), Artifacts(settings.artifacts), _tuned(), owner=owner)
         if left:
             doorbell().ring(left)
         with suppress(DatabaseError):  # then the heart asks

@@ -28,7 +28,7 @@ _logger = logging.getLogger(__name__)
 
 
 def run(
-    job_id: str,
+    job_id: str | None,
     store: Store,
     artifacts: Artifacts,
     settings: Settings,
@@ -46,8 +46,8 @@ def run(
     try:
         claims = store.runs.claim(job_id, owner, most=settings.group_size or tuning.group_size())
     except DatabaseError as error:
-        # If it was claimed all the same, its lease expires; else it is rung for again.
-        _logger.warning("job %s could not be claimed: %s", job_id, cause(error))
+        # What was claimed all the same comes back when its lease expires; else it is rung for again.
+        _logger.warning("no job could be claimed: %s", cause(error))
         return []
     for claim in claims:
         _logger.info("job %s: attempt %d begins after epoch %d", claim.job_id, claim.attempt, claim.last_epoch)
