@@ -14,7 +14,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -90,6 +90,8 @@ class Arena:
     specs: Sequence[Mapping[str, Any]] = SPECS
     away_seconds: float = 5.0
     """For how long the broker is away when it refuses connections."""
+    skew: str = ""
+    """How far the clock of the workers is off, as `faketime` takes it: +1h."""
     counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -246,9 +248,12 @@ def arena(
 def running(arena: Arena) -> Iterator[None]:
     """Keep all parts alive meanwhile; what was killed comes back within seconds, however often that happens."""
     broker = stack.broker_part(arena.settings, int(arena.settings.broker_url.rpartition(":")[2].partition("/")[0]))
+    workers = stack.worker_parts(_through(arena, "workers' database"))
+    if arena.skew:
+        workers = [replace(part, command=["faketime", "-f", arena.skew, *part.command]) for part in workers]
     parts = [
         broker,
-        *stack.worker_parts(_through(arena, "workers' database")),
+        *workers,
         stack.api_part(_through(arena, "the API's database")),
     ]
     with Supervisor(parts, arena.settings.home / "logs", longest_pause=1.0):

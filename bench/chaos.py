@@ -60,15 +60,16 @@ def torment(
     workers: int = 2,
     tiny: bool = False,
     away: float = 5.0,
+    skew: str = "",
 ) -> Outcome:
     """Run the service for so many seconds, and at least until every fault has happened, and check what is left.
 
     `only`: those faults whose names hold this word. `at_once`: so many at a time. `pause`: mean seconds from the end of
     one fault to the next. `workers`: training processes. `tiny`: jobs of milliseconds. `away`: seconds for
-    which the broker refuses connections.
+    which the broker refuses connections. `skew`: how far the workers' clock is off.
     """
     with arena(database, seed, home, workers=workers, tiny=tiny) as ring:
-        ring.away_seconds = away
+        ring.away_seconds, ring.skew = away, skew
         with running(ring):
             train_references(ring)
             begun = time.monotonic()
@@ -204,6 +205,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="training processes (2)")
     parser.add_argument("--tiny", action="store_true", help="jobs of milliseconds")
     parser.add_argument("--away", type=float, default=5.0, help="seconds for which the broker refuses connections (5)")
+    parser.add_argument("--skew", default="", help="how far the workers' clock is off: +1h; needs the program faketime")
     asked = parser.parse_args()
     print(circumstances(threads=Settings().threads), flush=True)
     print(f"database {asked.database}, seed {asked.seed}", flush=True)

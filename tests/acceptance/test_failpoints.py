@@ -1,0 +1,16 @@
+"""Killed before some of the operations of each kind; before every single one, on both databases, by the bench itself."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize(("scenario", "every"), [("trained together", 31), ("POST /jobs", 6), ("goes on", 29)])
+def test_wherever_a_process_is_killed_nothing_is_lost(scenario: str, every: int) -> None:
+    # In a process of its own, which has loaded torch and not used it: only such a one may be forked.
+    command = [sys.executable, "-m", "bench.failpoints", "--only", scenario, "--every", str(every)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert " 0 failures" in run.stdout
