@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from celery import Celery, signals
+from celery.worker import state
 
 from service.artifacts import Artifacts
 from service.queue import BROKER_SETTINGS, ERRANDS, TRAIN, Doorbell
@@ -133,7 +134,14 @@ def _leave(**_: Any) -> None:
 @signals.worker_ready.connect
 def _start_heart(sender: Any, **_: Any) -> None:
     role: Role = "train" if TRAIN in sender.app.amqp.queues.consume_from else "errands"
-    heart = Heart(store, doorbell(), settings, role=role, worker_id=os.environ[_WORKER])
+    heart = Heart(
+        store,
+        doorbell(),
+        settings,
+        role=role,
+        worker_id=os.environ[_WORKER],
+        messages_held=lambda: len(state.reserved_requests),
+    )
     app.heart = heart  # type: ignore[attr-defined]
     signals.task_received.connect(lambda **_: heart.heard(), weak=False)
     heart.start()

@@ -38,6 +38,8 @@ class Heart:
     settings: Settings
     role: Role
     worker_id: str
+    messages_held: Callable[[], int]
+    """How many messages were received and not yet dealt with: by processes that train, start or wait for a slot."""
     _leaving: threading.Event = field(default_factory=threading.Event)
     _killed: set[str] = field(default_factory=set)
     _held_at: float = field(default_factory=time.monotonic)
@@ -96,7 +98,7 @@ class Heart:
             _logger.warning("nothing is trained here any more; the worker ends without a word to the broker")
             os._exit(0)
         if now - self._reconciled_at >= self.settings.reconcile_seconds:
-            idle = busy < self.settings.workers and not self._leaving.is_set()
+            idle = not self._leaving.is_set() and has_room(busy, self.messages_held(), slots=self.settings.workers)
             # Asked before this worker itself rings, and has had no time to hear it.
             if self._watchdog.is_deaf(rings_waiting=self.doorbell.rings_waiting(), idle=idle):
                 _logger.critical("rings wait at the broker and this worker hears none; it ends, to be started anew")
@@ -104,6 +106,14 @@ class Heart:
                 os._exit(70)
             reconcile(store, self.doorbell, ring_again_seconds=self.settings.ring_again_seconds)
             self._reconciled_at = now
+
+
+def has_room(training: int, messages: int, *, slots: int) -> bool:
+    """Whether a worker could deal with another message, by how many of its processes train and how many it has received.
+
+    Processes that only start hold messages, and no job yet: on a busy machine that takes minutes.
+    """
+    return max(training, messages) < slots
 
 
 def look_after_children(

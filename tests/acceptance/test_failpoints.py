@@ -1,4 +1,4 @@
-"""Killed before some of the operations of each kind; before every single one, on both databases, by the bench itself."""
+"""Killed before some of the operations; before every single one, on both databases, by the bench itself."""
 
 import subprocess
 import sys

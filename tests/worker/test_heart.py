@@ -13,7 +13,7 @@ from service.store.engine import now_ms
 from service.store.tables import jobs
 from tests.waiting import wait_until
 from tests.worker.test_run import Bell, found, submit
-from worker.heart import look_after_children
+from worker.heart import has_room, look_after_children
 from worker.watchdog import Watchdog
 
 WORKER = "host:1:abc"
@@ -123,3 +123,11 @@ def test_rings_that_wait_only_now_and_then_are_no_proof_of_deafness() -> None:
     for clock.now in range(0, 80, 2):
         rings = 0 if clock.now == 40 else 1
         assert not watchdog.is_deaf(rings_waiting=rings, idle=True)
+
+
+def test_a_worker_whose_processes_still_start_is_not_taken_for_deaf() -> None:
+    clock = Clock()
+    watchdog = Watchdog(patience=60, clock=clock)
+    for clock.now in range(0, 200, 2):
+        assert not watchdog.is_deaf(rings_waiting=3, idle=has_room(training=0, messages=2, slots=2))
+    assert has_room(training=1, messages=1, slots=2)
