@@ -152,10 +152,10 @@ def train(job_ids: list[str]) -> None:
     """Train what has waited longest, once for each job that was rung for: one that a dead process left comes first."""
     from worker.run import run
 
+    tuned, owner = _tuned(), f"{os.environ[_WORKER]}/{os.getpid()}"
     for _ in job_ids:
-        owner = f"{os.environ[_WORKER]}/{os.getpid()}"
         with slots().one():
-            left = run(None, store(), Artifacts(settings.artifacts), _tuned(), owner=owner)
+            left = run(None, store(), Artifacts(settings.artifacts), tuned, owner=owner)
         if left:
             doorbell().ring(left)
         with suppress(DatabaseError):  # then the heart asks

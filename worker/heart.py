@@ -109,7 +109,7 @@ class Heart:
 
 
 def has_room(training: int, messages: int, *, slots: int) -> bool:
-    """Whether a worker could deal with another message, by how many of its processes train and how many it has received.
+    """Whether a worker could deal with another message, by its processes that train and the messages it holds.
 
     Processes that only start hold messages, and no job yet: on a busy machine that takes minutes.
     """

@@ -17,7 +17,10 @@ _LOOK_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class Slots:
-    """Slots of a worker: one byte each of a file, locked by who trains. The system unlocks those of a dead process."""
+    """Slots of a worker: one byte each of a file, locked by who trains. The system unlocks those of a dead process.
+
+    Closing any descriptor of a file gives up all that a process has locked there: who holds a slot must not `agree`.
+    """
 
     file: Path
     count: int
@@ -25,7 +28,7 @@ class Slots:
     @contextmanager
     def one(self) -> Iterator[None]:
         """Hold a slot meanwhile; waits until one is free."""
-        descriptor = os.open(self.file, os.O_RDWR)
+        descriptor = _opened(self.file)
         try:
             while not any(_lock(descriptor, byte) for byte in range(1, self.count + 1)):
                 time.sleep(_LOOK_SECONDS)
@@ -35,7 +38,7 @@ class Slots:
 
     def agree(self, measure: Callable[[], int]) -> int:
         """Give what the first process that asked has measured; whoever asks meanwhile waits for it."""
-        descriptor = os.open(self.file, os.O_RDWR)
+        descriptor = _opened(self.file)
         try:
             fcntl.lockf(descriptor, fcntl.LOCK_EX, 1, 0)
             if not (known := os.read(descriptor, 20)):
@@ -44,6 +47,11 @@ class Slots:
             return int(known)
         finally:
             os.close(descriptor)
+
+
+def _opened(file: Path) -> int:
+    # Made anew if somebody has tidied up the temporary folder: until who holds a slot is done, one more may train.
+    return os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
 
 
 def _lock(descriptor: int, byte: int) -> bool:

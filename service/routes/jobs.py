@@ -125,11 +125,7 @@ def submit(
 
 def key_to(name: str | None, spec: BaseModel) -> Key | None:
     """Give the key of a submission that has one."""
-    return (
-        None
-        if name is None
-        else Key(name, sha256(f"{type(spec).__name__} {spec.model_dump_json()}".encode()).hexdigest())
-    )
+    return None if name is None else Key(name, sha256(spec.model_dump_json().encode()).hexdigest())
 
 
 @contextmanager

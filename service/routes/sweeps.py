@@ -37,7 +37,7 @@ MAX_RINGS = 1000
     status_code=202,
     dependencies=[Depends(json_only)],
     summary="Train many networks",
-    responses=problems(400, 413, 415, 422, 503),
+    responses=problems(400, 409, 413, 415, 422, 503),
 )
 def submit(
     spec: Annotated[SweepSpec, Body()],
@@ -55,6 +55,8 @@ def submit(
     key = key_to(idempotency_key, spec)
     if (answer := answered(key, parts)) is not None:
         sweep_id, job_ids = answer["id"], list[str]()
+        if parts.store.sweeps.get(sweep_id) is None:
+            raise Conflict(f"sweep {sweep_id}, submitted under this Idempotency-Key, was deleted; take a new key")
     else:
         if spec.tpe is not None:
             spec = _prepared(spec, parts)

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from models.spec import TrainingSpec
@@ -58,8 +58,9 @@ def once(connection: Connection, key: Key, insert: Callable[[], dict[str, Any]])
     return answer, True
 
 
-def _answered(connection: Connection, key: Key) -> dict[str, Any] | None:
-    row = connection.execute(select(submissions).where(submissions.c.key == key.name)).one_or_none()
+def _answered(connection: Connection, key: Key, *, since: ColumnElement[int] | int = 0) -> dict[str, Any] | None:
+    query = select(submissions).where(submissions.c.key == key.name, submissions.c.created_at >= since)
+    row = connection.execute(query).one_or_none()
     if row is not None and row.body_sha256 != key.body_sha256:
         raise KeyReused
     return None if row is None else dict(row.answer)
@@ -79,7 +80,7 @@ class Submissions:
     def answered(self, key: Key) -> dict[str, Any] | None:
         """Give the answer to what was submitted under a key, if anything was; raises KeyReused as `once` does."""
         with self.database.reader.connect() as connection:
-            return _answered(connection, key)
+            return _answered(connection, key, since=now_ms() - _REMEMBERED_MS)
 
     def submit_once(
         self, spec: TrainingSpec, key: Key, answer: Callable[[Job], dict[str, Any]]

@@ -11,7 +11,7 @@ from models.spec import TrainingSpec
 from service.artifacts import Artifacts
 from service.store import Store
 from service.store.states import owner_of
-from service.store.tables import jobs
+from service.store.tables import jobs, submissions
 from tests.service.test_job_actions import SPEC, ended
 
 SWEEP = {"base": {"dataset": "digits"}, "grid": {"learning_rate": [0.1, 0.01], "hidden_sizes": [[8], [9]]}}
@@ -169,3 +169,24 @@ def test_the_key_of_a_sweep_is_not_taken_for_another_sweep_nor_for_a_job(api: Te
         assert answer.status_code == 422
         assert answer.json()["errors"][0]["pointer"] == "#header/Idempotency-Key"
     assert len(store.jobs.find(limit=100)) == 4
+
+
+def test_a_key_is_forgotten_after_two_days(api: TestClient, store: Store) -> None:
+    headers = {"Idempotency-Key": "order-1"}
+    first = api.post("/jobs", json=SPEC, headers=headers).json()
+    with store.database.writer.begin() as connection:
+        connection.execute(update(submissions).values(created_at=submissions.c.created_at - 48 * 3600 * 1000))
+    again = api.post("/jobs", json=SPEC | {"seed": 1}, headers=headers)
+    assert again.status_code == 202
+    assert again.json()["id"] != first["id"]
+
+
+def test_the_key_of_a_sweep_that_was_deleted_makes_no_second_one(api: TestClient, store: Store) -> None:
+    headers = {"Idempotency-Key": "a-sweep"}
+    sweep_id = api.post("/sweeps", json=SWEEP, headers=headers).json()["id"]
+    api.post(f"/sweeps/{sweep_id}/cancel")
+    assert api.delete(f"/sweeps/{sweep_id}").status_code == 204
+    again = api.post("/sweeps", json=SWEEP, headers=headers)
+    assert again.status_code == 409
+    assert "take a new key" in again.json()["detail"]
+    assert store.sweeps.find(limit=10) == []

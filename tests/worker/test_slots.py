@@ -95,3 +95,12 @@ def test_what_a_process_that_died_did_not_measure_the_next_one_does(file: Path) 
         Slots(file, 1).agree(fail)
     assert Slots(file, 1).agree(lambda: 8) == 8
     assert Slots(file, 1).agree(fail) == 8
+
+
+def test_a_temporary_folder_that_is_tidied_up_stops_nobody(file: Path) -> None:
+    slots = Slots(file, 1)
+    file.unlink()
+    with slots.one():
+        pass
+    file.unlink()
+    assert slots.agree(lambda: 4) == 4
