@@ -10,7 +10,8 @@ from sqlalchemy import event
 
 from service.artifacts import Artifacts
 from service.errors import NotFound
-from service.predictor import FRESH_SECONDS, Predictor, Served
+from service.networks import Served
+from service.predictor import FRESH_SECONDS, Predictor
 from service.store import Store
 from service.store.files import File
 from service.store.states import owner_of
@@ -174,7 +175,8 @@ def test_no_more_networks_are_kept_than_the_memory_is_meant_for(store: Store, ar
     ids = [succeeded(store, artifacts, seed=seed) for seed in range(20)]
 
     async def test() -> None:
-        predictor = Predictor(store, artifacts)
+        size = 4 * (784 * 20 + 20 + 20 * 10 + 10)
+        predictor = Predictor(store, artifacts, memory_bytes=10 * size)
         kept = [await predictor.find(job_id) for job_id in ids]
         for job_id, served in zip(ids[-10:], kept[-10:], strict=True):
             assert await predictor.find(job_id) is served
