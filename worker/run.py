@@ -230,9 +230,8 @@ class _Run:
             # What attempts before this one wrote and did not live to record. Should one of them only sleep, it will be
             # told that it was replaced.
             owner = owner_of(claim.job_id)
-            self.artifacts.remove(
-                self.store.files.unreferenced(self.artifacts.keys(owner, (*epoch.STEMS, *version.STEMS)))
-            )
+            written = self.artifacts.keys(owner, (*epoch.STEMS, *version.STEMS))
+            self.artifacts.remove(self.store.files.unreferenced(written))
         except LeaseLostError:
             self._forget(claim)
         return found.checkpoint
