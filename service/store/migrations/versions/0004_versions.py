@@ -11,7 +11,7 @@ depends_on = None
 _SUCCEEDED = sa.text(
     "SELECT models.job_id, models.epoch, models.weights_sha256, models.created_at, jobs.spec, jobs.result "
     "FROM models JOIN jobs ON jobs.id = models.job_id ORDER BY models.number"
-).columns(sa.column("spec", sa.JSON()), sa.column("result", sa.JSON()))
+).columns(spec=sa.JSON(), result=sa.JSON())
 _FILES = {"best.safetensors": "weights.safetensors", "best.json": "about.json"}
 
 
