@@ -18,7 +18,7 @@ from sqlalchemy import Table, create_engine, make_url, select
 from service.settings import Settings
 from service.store.engine import Record as Row
 from service.store.states import FINAL_STATES
-from service.store.tables import artifacts, attempts, epochs, events, jobs, models
+from service.store.tables import artifacts, attempts, epochs, events, jobs, versions
 
 REFERENCE = {"chaos": "reference"}
 """Label of the jobs that nobody disturbed."""
@@ -42,7 +42,7 @@ class Evidence:
     events: dict[str, list[Row]]
     epochs: dict[str, list[Row]]
     attempts: dict[str, list[Row]]
-    models: dict[str, list[Row]]
+    versions: dict[str, list[Row]]
     artifacts: Sequence[Row]
     folder: Path
 
@@ -64,7 +64,7 @@ class Evidence:
                     events=_by_job(rows(events, "number")),
                     epochs=_by_job(rows(epochs, "job_id", "epoch")),
                     attempts=_by_job(rows(attempts, "job_id", "attempt")),
-                    models=_by_job(rows(models, "number")),
+                    versions=_by_job(rows(versions, "model", "version")),
                     artifacts=rows(artifacts, "owner", "name"),
                     folder=settings.artifacts,
                 )
@@ -208,15 +208,15 @@ def _turns(job_id: str, told: Sequence[Row], *, given: int) -> Iterator[str]:
 
 
 def cancelled_or_succeeded(evidence: Evidence) -> Iterator[str]:
-    """A job that was asked to stop has not succeeded; one that succeeded is a model, once, and no other is."""
+    """A job that was asked to stop has not succeeded; one that succeeded is a version, once, and no other is."""
     for job in evidence.jobs:
         if job.state == "succeeded" and (job.cancel_requested or job.cancellation is not None):
             yield f"job {job.id} succeeded though it was asked to stop: {job.cancellation}"
         if job.state == "cancelled" and (job.cancellation is None or job.error is not None):
             yield f"job {job.id} was cancelled; its receipt is {job.cancellation}, its error {job.error}"
-        count = len(evidence.models.get(job.id, []))
+        count = len(evidence.versions.get(job.id, []))
         if count != (job.state == "succeeded"):
-            yield f"job {job.id} is {job.state}, and {count} times a model"
+            yield f"job {job.id} is {job.state}, and {count} times a version"
 
 
 RULES: tuple[Rule, ...] = (

@@ -16,7 +16,7 @@ from models.calibration import Calibration, entropy, fit_temperature, measure, s
 from models.ensemble import Ensemble
 from models.golden import Golden
 from models.inference import Network
-from models.novelty import Novelty
+from models.novelty import Looks, Novelty
 from models.spec import CLASSES
 
 _AT_ONCE = 1000  # its images and hidden units stay in a processor's cache
@@ -68,8 +68,10 @@ class Assessment:
         }
 
 
-def assess(network: Network | Ensemble, pixels: NDArray[np.uint8], labels_N: NDArray[np.int64]) -> Assessment:
-    """Measure a network on validation images [N, 28, 28].
+def assess(
+    network: Network | Ensemble, pixels: NDArray[np.uint8], labels_N: NDArray[np.int64], *, looks: Looks | None = None
+) -> Assessment:
+    """Measure a network on validation images [N, 28, 28]; `looks` are theirs, if they were learned before.
 
     Raises ValueError without a label for each of at least one image, or where the network's outputs are not numbers.
     """
@@ -86,7 +88,7 @@ def assess(network: Network | Ensemble, pixels: NDArray[np.uint8], labels_N: NDA
         temperature=temperature,
         before=measure(logits_NC, labels_N),
         after=measure(logits_NC, labels_N, temperature=temperature),
-        novelty=novelty.fit(pixels, entropy(softmax(logits_NC, temperature))),
+        novelty=novelty.fit(pixels, entropy(softmax(logits_NC, temperature)), looks=looks),
         golden=golden.choose(network, pixels),
     )
 

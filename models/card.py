@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from models.assessment import Assessment
-from models.spec import TrainingSpec
+from models.spec import FILING, TrainingSpec
 
 USE = (
     "To learn with, to compare networks, and to read images like those that it was trained on, where a wrong answer "
@@ -74,7 +74,7 @@ def write(
         },
         "use": {"intended": USE, "limits": list(LIMITS)},
         "data": asdict(data),
-        "training": spec.model_dump(mode="json", exclude={"name", "labels", "architecture", "hidden_sizes", "dataset"}),
+        "training": spec.model_dump(mode="json", exclude={*FILING, "architecture", "hidden_sizes", "dataset"}),
         "accuracies": dict(accuracies),
         "assessment": assessment.as_dict(),
         "novelty": {

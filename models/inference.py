@@ -37,6 +37,12 @@ class Network:
     layers: tuple[Layer, ...]
     epoch: int
 
+    @property
+    def size_bytes(self) -> int:
+        """How much memory its numbers take."""
+        arrays = (array for layer in self.layers for array in vars(layer).values() if array is not None)
+        return sum(array.nbytes for array in arrays)
+
     def logits(self, pixels: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
         """Logits float32 [B, C] of images [B, 28, 28] or [B, D] whose pixels are 0-255, ink light on dark."""
         x_BH: NDArray[np.float32] = pixels.reshape(-1, PIXELS).astype(np.float32, copy=False)

@@ -66,14 +66,32 @@ class Novelty:
         return share_B
 
 
-def fit(pixels: NDArray[np.uint8], entropies_N: NDArray[np.floating]) -> Novelty:
+@dataclass(frozen=True, eq=False)
+class Looks:
+    """What validation images usually look like, whatever a network makes of them; see `Novelty`."""
+
+    mean: NDArray[np.float32]
+    directions: NDArray[np.float32]
+    precision: float
+    distances: NDArray[np.float32]
+
+
+def fit(pixels: NDArray[np.uint8], entropies_N: NDArray[np.floating], *, looks: Looks | None = None) -> Novelty:
     """Learn from validation images [N, 28, 28], and the entropies of their predictions, what is usual.
 
-    Every second image teaches directions, the others the distances: an image is always near a Gaussian that it has
-    helped to find. Raises ValueError without an image.
+    `looks` are those of these images, if they were learned before. Raises ValueError without an image.
     """
     if not len(pixels) or len(pixels) != len(entropies_N):
         raise ValueError(f"{len(pixels)} images and {len(entropies_N)} entropies say nothing about what is usual")
+    return Novelty(**vars(looks or learn_looks(pixels)), entropies=_quantiles(entropies_N))
+
+
+def learn_looks(pixels: NDArray[np.uint8]) -> Looks:
+    """Learn what validation images [N, 28, 28], at least one, usually look like.
+
+    Every second image teaches directions, the others the distances: an image is always near a Gaussian that it has
+    helped to find.
+    """
     x_ND = pixels[::2][:_MOST_IMAGES].reshape(-1, PIXELS).astype(np.float32)
     mean = x_ND.mean(axis=0)
     x_ND -= mean
@@ -84,7 +102,7 @@ def fit(pixels: NDArray[np.uint8], entropies_N: NDArray[np.floating]) -> Novelty
     scaled_RD = np.ascontiguousarray((directions_DR * np.sqrt(explained_R)).T)
     others = pixels[1::2] if len(pixels) > 1 else pixels
     distances = _quantiles(_distance(others, mean, scaled_RD, 1 / noise))
-    return Novelty(mean, scaled_RD, 1 / noise, distances, _quantiles(entropies_N))
+    return Looks(mean, scaled_RD, 1 / noise, distances)
 
 
 def _principal(covariance_DD: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

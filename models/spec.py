@@ -14,6 +14,9 @@ MAX_PARAMETERS = 10_000_000
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=128)]
 """A name a client may give to a job, a label or a data set."""
 
+DEFAULT_MODEL = "default"
+"""The model that a job's network belongs to, and that is asked, where nobody names one."""
+
 LabelValue = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._ -]*$", max_length=128)]
 
 Width = Annotated[int, Field(strict=True, ge=1, le=4096)]
@@ -25,6 +28,10 @@ def parameter_count(architecture: str, hidden_sizes: tuple[int, ...]) -> int:
     linear = sum(fan_in * fan_out + fan_out for fan_in, fan_out in itertools.pairwise(sizes))
     normalisation = 2 * sum(hidden_sizes) if architecture == "nmlp" else 0
     return linear + normalisation
+
+
+FILING = frozenset({"name", "labels", "model", "promote", "promote_margin"})
+"""Fields that say what a job and its network are called and kept for, and change nothing that is trained."""
 
 
 class TrainingSpec(BaseModel):
@@ -62,6 +69,26 @@ class TrainingSpec(BaseModel):
         max_length=16,
         description="Up to 16 key-value pairs to find the job by (`GET /jobs?label=team:vision`).",
         examples=[{"team": "vision"}],
+    )
+    model: Name = Field(
+        default=DEFAULT_MODEL,
+        description="Name of the model that the network is to be a version of, once the job has succeeded.",
+        examples=["default"],
+    )
+    promote: Literal["always", "if_better", "never"] = Field(
+        default="always",
+        description="Whether that version becomes the model's champion, which answers for it. `if_better`: only if "
+        "there is none, or one that was measured on the same validation part and is worse. In a sweep `if_better` is "
+        "the default.",
+        examples=["always"],
+    )
+    promote_margin: float = Field(
+        default=0.0,
+        strict=True,
+        ge=0.0,
+        le=1.0,
+        description="By more than how much validation accuracy `if_better` must be better.",
+        examples=[0.0],
     )
 
     architecture: Literal["mlp", "nmlp"] = Field(
@@ -241,8 +268,8 @@ class TrainingSpec(BaseModel):
 
     @property
     def digest(self) -> str:
-        """SHA-256, in hexadecimal, of all that decides the weights: equal for specs that differ in name or labels."""
-        deciding = self.model_dump(mode="json", exclude={"name", "labels", "max_seconds"})
+        """SHA-256, in hexadecimal, of all that decides the weights: equal for specs that are only filed differently."""
+        deciding = self.model_dump(mode="json", exclude={*FILING, "max_seconds"})
         return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
 
     @property

@@ -21,7 +21,7 @@ from service.head import HeadMiddleware
 from service.parts import Parts
 from service.plain_errors import PlainErrorsMiddleware
 from service.predict import PATH, Predict
-from service.routes import datasets, health, job_actions, job_records, jobs, predict, sweeps
+from service.routes import datasets, health, job_actions, job_records, jobs, models, predict, sweeps
 from service.schemas import PredictRequest, ProblemView, problems
 from service.security import SecurityMiddleware
 from service.settings import Settings
@@ -52,7 +52,7 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    for module in (jobs, job_actions, job_records, sweeps, predict, health):
+    for module in (jobs, job_actions, job_records, sweeps, models, predict, health):
         # Not for the whole app: there the limit would stand outside of our middleware, and be told in plain text.
         app.include_router(module.router, max_body_size=MAX_BODY_BYTES)
     app.include_router(datasets.router, max_body_size=settings.max_upload_bytes)

@@ -121,6 +121,18 @@ class Client:
         """Read the digits in images of 28 rows of 28 numbers, 0-255."""
         return self._json("POST", "/predict", json={"images": images, "model": model})
 
+    def models(self) -> list[dict[str, Any]]:
+        """List the models, with their aliases."""
+        return list(self._json("GET", "/models")["data"])
+
+    def promote(self, model: str, version: int, *, alias: str = "champion") -> dict[str, Any]:
+        """Let an alias of a model point to a version; gives the alias."""
+        return self._json("PUT", f"/models/{model}/aliases/{alias}", json={"version": version})
+
+    def roll_back(self, model: str, *, alias: str = "champion") -> dict[str, Any]:
+        """Let an alias of a model point to what it pointed to before; gives the alias."""
+        return self._json("POST", f"/models/{model}/aliases/{alias}/rollback")
+
     def download(self, path: str) -> bytes:
         """Download a plot or a checkpoint by its link."""
         return self._request("GET", path).content

@@ -74,6 +74,12 @@ def _remedy(pointer: Record) -> str:
         return "--mend forgets it; it is drawn again when somebody asks for it"
     if owner == "datasets":
         return f"restore it from a backup, or delete the data set with DELETE /datasets/{name} and upload it again"
+    if owner == "models":
+        model, _, version = name.partition("/")
+        return (
+            f"restore it from a backup, or let no alias point to the version and delete it: "
+            f"DELETE /models/{model}/versions/{version}"
+        )
     if owner == "jobs":
         return (
             f"a job that has not ended goes on from the checkpoint before; of one that has, restore the file from a "

@@ -4,6 +4,7 @@ Problem
 +-- Malformed             400  the body could not be parsed
 +-- NotFound              404  nothing of that name
 +-- Conflict              409  the state of something does not allow it
++-- PreconditionFailed    412  it has been changed since the client looked
 +-- TooLarge              413  the body is larger than the route allows
 +-- UnsupportedMedia      415  the body is of a kind that is not understood here
 +-- Invalid               422  the body was parsed, and asks for something impossible
@@ -54,6 +55,12 @@ class Conflict(Problem):
     """The state of something does not allow what was asked for."""
 
     status = 409
+
+
+class PreconditionFailed(Problem):
+    """What If-Match or If-None-Match asked for does not hold."""
+
+    status = 412
 
 
 class TooLarge(Problem):

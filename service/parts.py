@@ -28,5 +28,5 @@ class Parts:
             store=store,
             artifacts=artifacts,
             doorbell=Doorbell(settings.broker_url),
-            predictor=Predictor(store, artifacts),
+            predictor=Predictor(store, artifacts, memory_bytes=settings.model_memory_bytes),
         )

@@ -15,8 +15,9 @@ from pydantic import ValidationError
 from service import predict_answers as answers
 from service.batcher import LARGEST, Rows
 from service.errors import MEDIA_TYPE, TOO_LARGE, NotYet, TooLarge, document, invalid
+from service.networks import Served
 from service.predict_bodies import is_short, reader
-from service.predictor import Predictor, Served
+from service.predictor import Predictor
 from service.schemas import PredictQuery
 from service.security import CAREFUL
 from service.wording import worded

@@ -17,7 +17,7 @@ from models.images import from_png
 from models.spec import PIXELS
 from service.errors import Fault, Invalid, UnsupportedMedia, invalid
 from service.predict_form import files
-from service.schemas import MAX_IMAGES, Image, PredictRequest
+from service.schemas import MAX_IMAGES, REFERENCE_LENGTH, Image, PredictRequest
 
 SHORT = 64 * 1024
 """Bytes of a body that is read in the event loop; longer ones, and pictures, are read in a thread."""
@@ -67,7 +67,7 @@ def _from_json(body: bytes) -> Asked:
 
 def _usual(asked: Any, body: bytes) -> Asked:
     model = asked.pop("model", None)
-    if model is not None and not _IDENTIFIER.fullmatch(model):
+    if model is not None and not _REFERENCE.fullmatch(model):
         raise ValueError
     ((field, value),) = asked.items()
     if field == "image":
@@ -103,7 +103,7 @@ def _may_hold_booleans(body: bytes) -> bool:
 
 
 _ONE: TypeAdapter[Any] = TypeAdapter(Image, config=ConfigDict(allow_inf_nan=False))
-_IDENTIFIER = re.compile(r"[!-~]{1,64}")
+_REFERENCE = re.compile(rf"[!-~]{{1,{REFERENCE_LENGTH}}}")
 _DOUBLES = struct.Struct(f"{PIXELS}d")
 _IMAGES = re.compile(rb'"images"\s*:\s*\[\s*')
 _IMAGE_END = re.compile(rb"\]\s*\]")
@@ -142,7 +142,7 @@ def _one_by_one(body: bytes) -> Asked:
             break
     around = orjson.loads(body[: start.end()] + body[separator.start(1) :])
     model = around.pop("model", None)
-    if around != {"images": []} or (model is not None and not _IDENTIFIER.fullmatch(model)):
+    if around != {"images": []} or (model is not None and not _REFERENCE.fullmatch(model)):
         raise ValueError
     return Asked(np.concatenate(images), several=True, model=model)
 

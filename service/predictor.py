@@ -1,120 +1,199 @@
-"""Trained networks, loaded once and kept."""
+"""Which network answers a request: looked up seldom, loaded once, followed soon."""
 
 import asyncio
+import logging
+import random
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
+from models import golden
 from models.inference import read
 from models.spec import PIXELS
 from service.artifacts import Artifacts
 from service.batcher import Batcher, Pace
 from service.errors import Conflict, Damaged, NotFound, NotYet
+from service.networks import Networks, Served
 from service.schemas import ModelView
 from service.store import Store
-from service.store.states import owner_of
+from service.store.references import Meaning, NoCheckpoint, NothingThere, Target
 
 FRESH_SECONDS = 1.0
 """How long an answer of the record is good for; at half of it, it is asked for anew, and nobody waits for that."""
 
-_KEPT = 16
+MEMORY_BYTES = 256 * 2**20
+
+_REFERENCES = 256  # whose meaning is remembered
 _TRIES = 5  # the best checkpoint of a running job may be replaced between looking it up and reading it
 
+_logger = logging.getLogger(__name__)
 
-@dataclass(frozen=True, eq=False)
-class Served:
-    """A network that answers, and what is said of it."""
 
-    batcher: Batcher
-    model: ModelView
-    model_json: bytes
+@dataclass(frozen=True)
+class _Answering:
+    """Who answers to a reference; `bounds` are the shares of the requests, added up."""
+
+    served: tuple[Served, ...]
+    bounds: tuple[float, ...]
+
+    def pick(self) -> Served:
+        return self.served[_drawn(self.bounds)]
 
 
 @dataclass(frozen=True)
 class _Known:
-    served: Served
+    """What was looked up; the networks themselves may have been dropped since, for others."""
+
+    served: tuple["weakref.ref[Served]", ...]
+    bounds: tuple[float, ...]
     looked_up: float
+
+    def pick(self) -> Served | None:
+        return self.served[_drawn(self.bounds)]()
+
+
+def _drawn(bounds: tuple[float, ...]) -> int:
+    if len(bounds) == 1:
+        return 0
+    number = random.random() * bounds[-1]  # noqa: S311 - nobody gains by guessing it
+    return next(place for place, bound in enumerate(bounds) if number < bound)
 
 
 class Predictor:
-    """Finds the network that a request asks for; the last 16 that were used stay loaded."""
+    """Finds the network that a request asks for; those used last stay loaded, as many as the memory is meant for."""
 
-    def __init__(self, store: Store, artifacts: Artifacts, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        store: Store,
+        artifacts: Artifacts,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        memory_bytes: int = MEMORY_BYTES,
+    ) -> None:
         self._store = store
+        self._artifacts = artifacts
         self._clock = clock
         self._known: dict[str | None, _Known] = {}
-        self._lookups: dict[str | None, asyncio.Task[Served]] = {}
+        self._lookups: dict[str | None, asyncio.Task[_Answering]] = {}
         self._loading = threading.Lock()
-
-        @lru_cache(maxsize=_KEPT)
-        def load(job_id: str, key: str, sha256: str) -> Served:
-            network = read(artifacts.read(key, sha256))
-            pace = Pace.of(network.probabilities, np.zeros((64, PIXELS), np.uint8))
-            view = ModelView(job_id=job_id, epoch=network.epoch, weights_sha256=sha256)
-            return Served(Batcher(network.probabilities, pace), view, view.model_dump_json().encode())
-
-        self._load = load
+        # All that follows is touched by whoever holds the lock.
+        self._networks = Networks(memory_bytes)
+        self._standing: dict[str, Meaning] = {}
+        self._refused: dict[str, str] = {}
 
     async def find(self, reference: str | None) -> Served:
-        """Give the best checkpoint of the job of this id, or without one, of the job that succeeded last.
+        """Give the network that a reference means: `name`, `name@alias`, `name/3` or the id of a job; see `look_up`.
 
         The record is asked at most twice a second, however many ask here; what it said is at most a second old.
         """
         known = self._known.get(reference)
-        if known is not None:
+        if known is not None and (served := known.pick()) is not None:
             age = self._clock() - known.looked_up
             if age <= FRESH_SECONDS / 2:
-                return known.served
+                return served
             lookup = self._look_up(reference)
             if age <= FRESH_SECONDS:
-                return known.served
+                return served
         else:
             lookup = self._look_up(reference)
         # Whoever leaves must not take the lookup of the others along.
-        return await asyncio.shield(lookup)
+        return (await asyncio.shield(lookup)).pick()
 
-    def _look_up(self, reference: str | None) -> "asyncio.Task[Served]":
+    def refusal(self, alias: str) -> str | None:
+        """Say why this process does not serve what an alias (`name@alias`) points to, but what it pointed to before."""
+        return self._refused.get(alias)
+
+    def _look_up(self, reference: str | None) -> "asyncio.Task[_Answering]":
         lookup = self._lookups.get(reference)
         if lookup is None:
             lookup = self._lookups[reference] = asyncio.create_task(self._ask(reference))
             lookup.add_done_callback(lambda done: self._forget(reference, done))
         return lookup
 
-    def _forget(self, reference: str | None, done: "asyncio.Task[Served]") -> None:
+    def _forget(self, reference: str | None, done: "asyncio.Task[_Answering]") -> None:
         del self._lookups[reference]
         if not done.cancelled() and done.exception() is not None:
             self._known.pop(reference, None)  # the next to ask waits for an answer, and is told why there is none
 
-    async def _ask(self, reference: str | None) -> Served:
+    async def _ask(self, reference: str | None) -> _Answering:
         now = self._clock()
-        served = await asyncio.to_thread(self._served, reference)
+        answering = await asyncio.to_thread(self._answering, reference)
         self._known.pop(reference, None)
-        self._known[reference] = _Known(served, now)
-        if len(self._known) > _KEPT:
+        self._known[reference] = _Known(tuple(map(weakref.ref, answering.served)), answering.bounds, now)
+        if len(self._known) > _REFERENCES:
             del self._known[next(iter(self._known))]
+        return answering
+
+    def _answering(self, reference: str | None) -> _Answering:
+        for _ in range(_TRIES):
+            try:
+                meaning = self._store.references.look_up(reference)
+            except NothingThere as nothing:
+                raise NotFound(str(nothing)) from None
+            except NoCheckpoint:
+                detail = f"job {reference} has not finished an epoch yet, so there is nothing to predict with"
+                raise Conflict(detail) from None
+            with self._loading:
+                try:
+                    answering = self._loaded(meaning)
+                except FileNotFoundError as error:
+                    if meaning.shares[0][0].version is not None:
+                        return self._as_before(meaning, error)
+                except ValueError as error:
+                    return self._as_before(meaning, error)
+                else:
+                    if meaning.alias is not None:
+                        self._standing[meaning.alias] = meaning
+                        self._refused.pop(meaning.alias, None)
+                    return answering
+        raise NotYet(f"the checkpoint of job {reference} is being replaced; try again", retry_after=1)
+
+    def _as_before(self, meaning: Meaning, error: Exception) -> _Answering:
+        """Let those answer to whom an alias pointed before, since those to whom it points now can not."""
+        why = f"the weights of {' and '.join(_called(target) for target, _ in meaning.shares)} can not be used: {error}"
+        before = None if meaning.alias is None else self._standing.get(meaning.alias)
+        if before is None or before == meaning:
+            raise Damaged(why) from error
+        assert meaning.alias is not None, "only what an alias means may change"
+        if self._refused.get(meaning.alias) != why:
+            self._refused[meaning.alias] = why
+            _logger.error("%s goes on with what it was: %s", meaning.alias, why)
+        try:
+            return self._loaded(before)
+        except (FileNotFoundError, ValueError):
+            raise Damaged(why) from error
+
+    def _loaded(self, meaning: Meaning) -> _Answering:
+        """Give those who answer; raises ValueError or FileNotFoundError where one of them can not be loaded."""
+        served = tuple(self._networks.get(target) or self._load(target) for target, _ in meaning.shares)
+        total, bounds = 0.0, []
+        for _, share in meaning.shares:
+            total += share
+            bounds.append(total)
+        return _Answering(served, tuple(bounds))
+
+    def _load(self, target: Target) -> Served:
+        network = read(self._artifacts.read(target.key, target.sha256))
+        if target.golden is not None:
+            golden.replay(network, golden.unpack(self._artifacts.read(*target.golden)))
+        pace = Pace.of(network.probabilities, np.zeros((64, PIXELS), np.uint8))
+        view = ModelView(
+            name=target.model,
+            version=target.version,
+            job_id=target.job_id,
+            epoch=network.epoch,
+            weights_sha256=target.sha256,
+        )
+        served = Served(Batcher(network.probabilities, pace), view, view.model_dump_json().encode())
+        self._networks.keep(target, served, network.size_bytes)
         return served
 
-    def _served(self, reference: str | None) -> Served:
-        chosen = reference or self._store.jobs.newest_model()
-        if chosen is None:
-            raise NotFound("there is no model yet: train one with POST /jobs and wait until it has succeeded")
-        for _ in range(_TRIES):
-            file = self._store.files.get(owner_of(chosen), "best.safetensors")
-            if file is None:
-                break
-            try:
-                with self._loading:
-                    return self._load(chosen, file.key, file.sha256)
-            except FileNotFoundError:
-                continue
-            except ValueError as error:
-                raise Damaged(f"the best checkpoint of job {chosen} can not be used: {error}") from error
-        if self._store.jobs.get(chosen) is None:
-            raise NotFound(f"there is no job {chosen}")
-        if file is None:
-            raise Conflict(f"job {chosen} has not finished an epoch yet, so there is nothing to predict with")
-        raise NotYet(f"the checkpoint of job {chosen} is being replaced; try again", retry_after=1)
+
+def _called(target: Target) -> str:
+    if target.model is None:
+        return f"the best checkpoint of job {target.job_id}"
+    return f"version {target.version} of model {target.model}"

@@ -15,8 +15,9 @@ PIN = "keep"
 class Retention:
     """Jobs that ended more than `days` ago may go, but for the `last` that ended and those that are pinned.
 
-    Pinned are jobs with the label "keep", jobs of sweeps, which go with their sweep, and the job that succeeded last,
-    whose network answers when no other is named. Jobs that have not ended are nobody's to remove.
+    Pinned are jobs with the label "keep", jobs of sweeps, which go with their sweep, and those that made the
+    versions to which aliases point. Versions have files of their own, and stay. Jobs that have not ended are nobody's
+    to remove.
     """
 
     days: float
@@ -24,9 +25,9 @@ class Retention:
 
     def candidates(self, store: Store) -> list[Job]:
         """List the jobs that may go, the oldest first."""
-        newest = store.jobs.newest_model()
+        named = store.models.named_jobs()
         ended = store.jobs.ended(before_days=self.days, skip=self.last)
-        return [job for job in ended if job.id != newest and PIN not in job.labels]
+        return [job for job in ended if job.id not in named and PIN not in job.labels]
 
 
 def collect(job: Job, store: Store, artifacts: Artifacts) -> bool:

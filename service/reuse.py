@@ -9,13 +9,17 @@ from service.store.states import Job, owner_of
 
 
 def reusable(spec: TrainingSpec, parts: Parts) -> Job | None:
-    """Give the newest job whose outcome a run of `spec` would have, or None."""
+    """Give the newest job whose outcome a run of `spec` would have, as a version of the same model, or None."""
     uploaded = parts.store.datasets.get(spec.dataset)
     digest = uploaded.description["sha256"] if uploaded is not None and uploaded.description else None
     if digest is None and uploaded is not None and uploaded.source == "upload":
         return None  # it may be another than it was under this name
     for job in parts.store.jobs.equal_to(spec):
-        if _is_whole(job) and _is_ours(job, digest, parts):
+        if (
+            TrainingSpec.model_validate(job.spec).model == spec.model
+            and _is_whole(job)
+            and _is_ours(job, digest, parts)
+        ):
             return job
     return None
 

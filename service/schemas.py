@@ -266,14 +266,18 @@ Pixel = Annotated[float, Field(strict=True, ge=0, le=255)]
 PixelRow = Annotated[list[Pixel], Field(min_length=28, max_length=28), FailFast()]
 Image = TypeAliasType("Image", Annotated[list[PixelRow], Field(min_length=28, max_length=28), FailFast()])
 Images = TypeAliasType("Images", Annotated[list[Image], Field(min_length=1, max_length=MAX_IMAGES), FailFast()])
+REFERENCE_LENGTH = 256
 Identifier = Annotated[str, StringConstraints(pattern=r"^[!-~]+$", max_length=64)]
 """What may be the id of a job. Others, with NUL among their characters, are no strings to PostgreSQL."""
+
+Reference = Annotated[str, StringConstraints(pattern=r"^[!-~]+$", max_length=REFERENCE_LENGTH)]
+"""What may name a network; see `service.store.references`."""
 
 
 class PredictQuery(BaseModel):
     """What is asked of a prediction beside the images."""
 
-    model: Identifier | None = Field(default=None, description="Id of a job, for bodies that do not name one.")
+    model: Reference | None = Field(default=None, description="As in the body, for bodies that do not name one.")
     timeout: float | None = Field(
         default=None, gt=0, le=600, description="Seconds after which a 503 is worth more than the answer."
     )
@@ -290,12 +294,19 @@ class PredictRequest(BaseModel):
     images_base64: str | None = Field(
         default=None, description=f"Up to {MAX_IMAGES:,} images of 784 bytes each, in base64 (RFC 4648, section 4)."
     )
-    model: Identifier | None = Field(default=None, description="Id of a job; default: the job that succeeded last.")
+    model: Reference | None = Field(
+        default=None,
+        description="`name` of a model, whose alias `champion` answers, or without one its newest version; "
+        "`name@alias`; `name/3` for a version; or the id of a job. Default: the model `default`, or else the only one.",
+        examples=["default@champion"],
+    )
 
 
 class ModelView(BaseModel):
-    """The network that answered: the best checkpoint of a job."""
+    """The network that answered: a version of a model, or the best checkpoint of a job that is none."""
 
+    name: str | None = Field(default=None, description="Of the model.", examples=["default"])
+    version: int | None = Field(default=None, examples=[3])
     job_id: str
     epoch: int = Field(examples=[8])
     weights_sha256: str
@@ -397,6 +408,7 @@ _MEANING = {
     403: "The request came from another web site.",
     404: "Nothing of that name.",
     409: "The state of something does not allow it.",
+    412: "It has been changed since the client looked, or is there already.",
     413: "The body is too large.",
     415: "The body is of a kind that is not understood here.",
     422: "The request asks for something impossible; `errors` point to the fields.",

@@ -48,6 +48,11 @@ class Settings(BaseSettings):
         default=("localhost", "127.0.0.1", "[::1]"),
         description="Host names under which the API may be called, separated by commas; others are refused.",
     )
+    model_memory_bytes: int = Field(
+        default=256 * 2**20,
+        ge=1,
+        description="Memory that one API process keeps loaded networks in, in bytes; those used last stay.",
+    )
     max_upload_bytes: int = Field(default=256 * 2**20, ge=1, description="Largest CSV that may be uploaded, in bytes.")
     max_wait_seconds: float = Field(
         default=20.0, ge=0, description="How long a request waits for a picture or a description to be made."

@@ -20,7 +20,8 @@ from service.store import Store
 from service.store.engine import DatabaseError, cause
 from service.store.runs import Claim, LeaseLostError
 from service.store.states import State, StoppedEarly, owner_of
-from worker import epoch
+from service.store.versions import NO_FINDINGS
+from worker import epoch, version
 from worker.lease import Lease
 from worker.resume import find_checkpoint
 
@@ -153,20 +154,35 @@ class _Run:
             case Epoch():
                 self._record(record, claim, spec, split)
             case Ended():
-                self._end(claim)
+                self._end(claim, spec, split)
                 self.lease.give_up(claim)
             case Failed():
                 self._fail(claim, record.error)
 
-    def _end(self, claim: Claim) -> None:
+    def _end(self, claim: Claim, spec: TrainingSpec, split: data.Split) -> None:
         if claim.job_id in self.leaving:
             state: State = self.store.runs.leave(claim)
             if state == "queued":
                 self.left.append(claim.job_id)
         else:
-            state, unreferenced = self.store.runs.finish(claim, stopped_early=self.ending.get(claim.job_id))
-            self.artifacts.remove(unreferenced)
+            state = self._finish(claim, spec, split)
         _logger.info("job %s: %s", claim.job_id, state)
+
+    def _finish(self, claim: Claim, spec: TrainingSpec, split: data.Split) -> State:
+        findings = (
+            NO_FINDINGS
+            if self.lease.wish(claim) == "cancel"
+            else version.find_out(claim.job_id, spec, split, self.store, self.artifacts)
+        )
+        try:
+            state, unreferenced = self.store.runs.finish(
+                claim, stopped_early=self.ending.get(claim.job_id), findings=findings
+            )
+        except LeaseLostError:
+            self.artifacts.remove([file.key for file in findings.files])
+            raise
+        self.artifacts.remove(unreferenced)
+        return state
 
     def _record(self, record: Epoch, claim: Claim, spec: TrainingSpec, split: data.Split) -> None:
         files = epoch.write(claim.job_id, record, spec, split, self.artifacts)
@@ -214,7 +230,8 @@ class _Run:
             # What attempts before this one wrote and did not live to record. Should one of them only sleep, it will be
             # told that it was replaced.
             owner = owner_of(claim.job_id)
-            self.artifacts.remove(self.store.files.unreferenced(self.artifacts.keys(owner, epoch.STEMS)))
+            written = self.artifacts.keys(owner, (*epoch.STEMS, *version.STEMS))
+            self.artifacts.remove(self.store.files.unreferenced(written))
         except LeaseLostError:
             self._forget(claim)
         return found.checkpoint

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, BackgroundTasks, Body, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from models.spec import TrainingSpec
+from models.spec import FILING, TrainingSpec
 from service.errors import Conflict, Fault, Invalid, NotFound
 from service.parts import Parts
 from service.routes import Given
@@ -91,8 +91,8 @@ class Continuation(BaseModel):
         default={},
         max_length=32,
         description="Fields of the spec that shall have other values, say the data set: then a new job begins with the "
-        "weights and nothing else, which is fine-tuning. Without, and with other `name`, `labels`, `max_seconds` or "
-        "`early_stopping_patience`, it goes on as if it had never ended.",
+        "weights and nothing else, which is fine-tuning. Without, and with other `name`, `labels`, `model`, `promote`, "
+        "`promote_margin`, `max_seconds` or `early_stopping_patience`, it goes on as if it had never ended.",
         examples=[{}],
     )
     checkpoint: CheckpointName = Field(
@@ -101,7 +101,7 @@ class Continuation(BaseModel):
 
 
 _FIXED = {"architecture", "hidden_sizes", "epochs"}
-_HARMLESS = {"name", "labels", "max_seconds", "early_stopping_patience"}
+_HARMLESS = {*FILING, "max_seconds", "early_stopping_patience"}
 """Fields that may change without making it another run."""
 
 
@@ -190,8 +190,10 @@ def _ended(job_id: str, parts: Parts) -> JobRow:
 
 
 def _again(job: JobRow, origin: dict[str, Any], response: Response, background: BackgroundTasks, parts: Parts) -> Job:
-    # How long it may take is not what is repeated, and another machine may be slower.
-    spec = TrainingSpec.model_validate(job.spec | ({"max_seconds": None} if origin["kind"] == "verify" else {}))
+    # How long it may take is not what is repeated, and another machine may be slower; and who checks a champion does
+    # not replace it.
+    fields = {"max_seconds": None, "promote": "never"} if origin["kind"] == "verify" else {}
+    spec = TrainingSpec.model_validate(job.spec | fields)
     require_dataset(spec, parts)
     (new_id,) = parts.store.submissions.submit([spec], origin=origin)
     return queued(new_id, response, background, parts)

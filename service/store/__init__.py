@@ -7,6 +7,8 @@ from service.store.datasets import Datasets
 from service.store.engine import Database
 from service.store.files import Files
 from service.store.jobs import Jobs
+from service.store.models import Models
+from service.store.references import References
 from service.store.rescue import Rescue
 from service.store.runs import Runs
 from service.store.submissions import Submissions
@@ -26,6 +28,8 @@ class Store:
     sweeps: Sweeps
     files: Files
     datasets: Datasets
+    models: Models
+    references: References
     workers: Workers
 
     @classmethod
@@ -41,5 +45,7 @@ class Store:
             sweeps=Sweeps(database),
             files=Files(database),
             datasets=Datasets(database),
+            models=Models(database),
+            references=References(database),
             workers=Workers(database),
         )

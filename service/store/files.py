@@ -1,10 +1,10 @@
-"""Pointers from an owner (a job, a sweep, a data set) to its files. Readers follow pointers only."""
+"""Pointers from an owner (a job, a sweep, a data set, a version) to its files. Readers follow pointers only."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from service.store.engine import Database, Record, insert_or, now_ms
 from service.store.tables import artifacts, datasets, jobs, sweeps
@@ -38,6 +38,25 @@ def publish(connection: Connection, owner: str, files: Sequence[File]) -> list[s
             )
         )
     return _unreferenced(connection, before | {file.key for file in files})
+
+
+def share(
+    connection: Connection, owner: str, with_owner: str, names: Mapping[str, str], *, epoch: int | None = None
+) -> int:
+    """Let an owner point to files of another, each by a name of its own; gives how many there are."""
+    query = select(artifacts).where(artifacts.c.owner == owner, artifacts.c.name.in_(names))
+    rows = [
+        {
+            **row,
+            "owner": with_owner,
+            "name": names[row["name"]],
+            "epoch": row["epoch"] if epoch is None else epoch,
+        }
+        for row in connection.execute(query).mappings().all()
+    ]
+    if rows:
+        connection.execute(insert(artifacts), rows)
+    return len(rows)
 
 
 def withdraw(connection: Connection, owner: str, *, newer_than: int) -> list[str]:

@@ -10,7 +10,7 @@ from models.spec import TrainingSpec
 from service.store.engine import Database, Record, now_ms
 from service.store.files import withdraw_all
 from service.store.states import FINAL_STATES, Job, State, StateConflict, finish, locked, log_event, move, owner_of
-from service.store.tables import epochs, events, jobs, models
+from service.store.tables import epochs, events, jobs
 
 
 class PartOfSweep(Exception):  # noqa: N818 - a conflict is no error of the program
@@ -160,11 +160,6 @@ class Jobs:
         query = select(jobs).where(alone, long_ago, jobs.c.number.not_in(last)).order_by(jobs.c.finished_at)
         with self.database.reader.connect() as connection:
             return connection.execute(query).all()
-
-    def newest_model(self) -> str | None:
-        """Give the id of the job that succeeded last."""
-        with self.database.reader.connect() as connection:
-            return connection.scalar(select(models.c.job_id).order_by(models.c.number.desc()).limit(1))
 
 
 def _ask_to_stop(connection: Connection, job_id: str, request: Literal["cancel_requested", "pause_requested"]) -> None:

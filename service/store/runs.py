@@ -14,7 +14,8 @@ from sqlalchemy.sql import Update
 from service.store.engine import Database, now_ms
 from service.store.files import File, publish, rename, withdraw, withdraw_names
 from service.store.states import Job, State, StoppedEarly, end_attempt, finish, log_event, owner_of, put_back
-from service.store.tables import artifacts, attempts, epochs, jobs, models, workers
+from service.store.tables import artifacts, attempts, epochs, jobs, workers
+from service.store.versions import NO_FINDINGS, Findings, make
 
 Wish = Literal["cancel", "pause", "leave"]
 """What a training process is asked to do with a job: to end it, or to give it back, for later or for another worker."""
@@ -187,11 +188,13 @@ class Runs:
             log_event(connection, claim.job_id, "epoch", told)
             return superseded
 
-    def finish(self, claim: Claim, *, stopped_early: StoppedEarly | None = None) -> tuple[State, list[str]]:
+    def finish(
+        self, claim: Claim, *, stopped_early: StoppedEarly | None = None, findings: Findings = NO_FINDINGS
+    ) -> tuple[State, list[str]]:
         """End a job whose training has ended; gives "succeeded", or "cancelled" if that was asked for in time.
 
-        A job that succeeded becomes a model that can be predicted with. Gives as well the keys of files that nothing
-        points to any more. Raises LeaseLostError.
+        What a job that succeeded has learned becomes a version of its model, with what was found out about it. Gives as
+        well the keys of files that nothing points to any more. Raises LeaseLostError.
         """
         with self.database.writer.begin() as connection:
             job = _hold(connection, claim)
@@ -200,16 +203,10 @@ class Runs:
             end_attempt(connection, claim.job_id, claim.attempt, state)
             if state == "succeeded":
                 assert result is not None, "a job that succeeded has at least one epoch on record"
-                connection.execute(
-                    insert(models).values(
-                        job_id=claim.job_id,
-                        epoch=result["best_epoch"],
-                        weights_sha256=result["best_weights_sha256"],
-                        created_at=now_ms(),
-                    )
-                )
+                make(connection, job, result, findings)
             names = [f"previous.{ending}" for ending in CHECKPOINT]
-            return state, withdraw_names(connection, owner_of(claim.job_id), names)
+            gone = withdraw_names(connection, owner_of(claim.job_id), names)
+            return state, gone if state == "succeeded" else gone + [file.key for file in findings.files]
 
     def leave(self, claim: Claim) -> State:
         """Give a job back that was left at its last epoch, by a worker that stops, or because it shall be paused.

@@ -10,8 +10,9 @@ from sqlalchemy.exc import IntegrityError
 
 from models.spec import TrainingSpec
 from service.store.engine import Database, insert_or, now_ms
+from service.store.files import share
 from service.store.states import Job, StateConflict, enqueue, locked, owner_of
-from service.store.tables import artifacts, epochs, jobs, submissions
+from service.store.tables import epochs, jobs, submissions
 
 INITIAL_WEIGHTS = "initial.safetensors"
 _KEPT_OF_AN_EPOCH = (
@@ -123,7 +124,7 @@ class Submissions:
             query = select(epochs).where(epochs.c.job_id == job_id).order_by(epochs.c.epoch)
             done = connection.execute(query).mappings().all()
             connection.execute(insert(epochs), [{**row, "job_id": its_id, "attempt": 0} for row in done])
-            _share(connection, job_id, its_id, {name: name for name in _KEPT_OF_AN_EPOCH})
+            share(connection, owner_of(job_id), owner_of(its_id), {name: name for name in _KEPT_OF_AN_EPOCH})
             # After part of an epoch, or on another's schedule, it is not on the way of one run of all epochs.
             whole = done[-1]["complete"] and spec.learning_rate_schedule == "constant"
             changed = {"last_epoch": job.last_epoch, "bit_identical": job.bit_identical and whole}
@@ -138,26 +139,8 @@ class Submissions:
             if locked(connection, job_id) is None:
                 return None
             (its_id,) = enqueue(connection, [spec], origin=origin)
-            if not _share(connection, job_id, its_id, {f"{checkpoint}.safetensors": INITIAL_WEIGHTS}, epoch=0):
+            begun_with = {f"{checkpoint}.safetensors": INITIAL_WEIGHTS}
+            if not share(connection, owner_of(job_id), owner_of(its_id), begun_with, epoch=0):
                 connection.rollback()
                 return None
             return its_id
-
-
-def _share(
-    connection: Connection, job_id: str, with_job: str, names: Mapping[str, str], *, epoch: int | None = None
-) -> int:
-    """Let a job point to files of another, each by a name of its own; gives how many there are."""
-    query = select(artifacts).where(artifacts.c.owner == owner_of(job_id), artifacts.c.name.in_(names))
-    rows = [
-        {
-            **row,
-            "owner": owner_of(with_job),
-            "name": names[row["name"]],
-            "epoch": row["epoch"] if epoch is None else epoch,
-        }
-        for row in connection.execute(query).mappings().all()
-    ]
-    if rows:
-        connection.execute(insert(artifacts), rows)
-    return len(rows)

@@ -119,7 +119,9 @@ epochs = Table(
 artifacts = Table(
     "artifacts",
     metadata,
-    Column("owner", String(255), primary_key=True),  # jobs/<id>, sweeps/<id> or datasets/<name>
+    Column(
+        "owner", String(255), primary_key=True
+    ),  # jobs/<id>, sweeps/<id>, datasets/<name> or models/<name>/<version>
     Column("name", String(255), primary_key=True),
     Column("key", String(255), nullable=False),
     Column("sha256", String(64), nullable=False),
@@ -132,12 +134,47 @@ artifacts = Table(
 models = Table(
     "models",
     metadata,
-    Column("number", Number, primary_key=True, autoincrement=True),
-    Column("job_id", String(36), ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, unique=True),
+    Column("name", String(128), primary_key=True),
+    Column("newest", Integer, nullable=False),  # number of the newest version, also if that was deleted
+    Column("created_at", BigInteger, nullable=False),
+)
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("model", String(128), ForeignKey("models.name"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("job_id", String(36), nullable=False),  # no foreign key: it may have been deleted
+    Column("spec", JSON, nullable=False),  # of that job
     Column("epoch", Integer, nullable=False),
     Column("weights_sha256", String(64), nullable=False),
+    Column("data_sha256", String(64)),  # of the data set; unknown of versions from before there were any
+    Column("val_accuracy", Float, nullable=False),
+    Column("facts", JSON, nullable=False),
     Column("created_at", BigInteger, nullable=False),
-    sqlite_autoincrement=True,
+    Index(None, "job_id"),
+)
+
+aliases = Table(
+    "aliases",
+    metadata,
+    Column("model", String(128), ForeignKey("models.name"), primary_key=True),
+    Column("alias", String(64), primary_key=True),
+    Column("targets", JSON, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+)
+
+moves = Table(
+    "moves",
+    metadata,
+    Column("model", String(128), ForeignKey("models.name"), primary_key=True),
+    Column("alias", String(64), primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    Column("before", JSON),  # targets
+    Column("after", JSON),  # targets; none where the alias was deleted
+    Column("why", String(16), nullable=False),
+    Column("moved_at", BigInteger, nullable=False),
 )
 
 datasets = Table(

@@ -153,6 +153,9 @@ def test_an_empty_request_asks_for_a_small_mlp_on_mnist() -> None:
     assert TrainingSpec().model_dump() == {
         "name": None,
         "labels": {},
+        "model": "default",
+        "promote": "always",
+        "promote_margin": 0.0,
         "architecture": "mlp",
         "hidden_sizes": (100, 50),
         "dropout": 0.0,

@@ -1,14 +1,20 @@
 """Networks to predict with, put on record without training them."""
 
 import json
+from typing import Any
 
+import numpy as np
+
+from models import golden
 from models.checkpoints import Checkpoint, pack_weights
+from models.inference import read
 from models.networks import build
 from models.spec import TrainingSpec
 from service.artifacts import Artifacts
 from service.store import Store
 from service.store.runs import EpochRecord
 from service.store.states import owner_of
+from service.store.versions import Findings
 from tests.service.conftest import submitted
 
 MEAN, DEVIATION = 33.3, 78.6
@@ -21,9 +27,18 @@ def weights(*, seed: int, hidden_sizes: tuple[int, ...] = (20,)) -> bytes:
     return pack_weights(Checkpoint(1, 1, 1, 0.5, state, {}), spec, mean=MEAN, deviation=DEVIATION)
 
 
-def succeeded(store: Store, artifacts: Artifacts, *, seed: int = 0, hidden_sizes: tuple[int, ...] = (20,)) -> str:
+def succeeded(
+    store: Store,
+    artifacts: Artifacts,
+    *,
+    seed: int = 0,
+    hidden_sizes: tuple[int, ...] = (20,),
+    val_accuracy: float = 0.8,
+    data_sha256: str = "d" * 64,
+    **spec: Any,
+) -> str:
     """Put a job on record that has succeeded with a network of this shape; gives its id."""
-    job_id = submitted(store, hidden_sizes=hidden_sizes, epochs=1)
+    job_id = submitted(store, hidden_sizes=hidden_sizes, epochs=1, **spec)
     (held,) = store.runs.claim(job_id, "host:1:abc/7")
     about = json.dumps({"versions": {"tenfold": "0.1.0"}, "data_sha256": "d" * 64}).encode()
     file = weights(seed=seed, hidden_sizes=hidden_sizes)
@@ -34,6 +49,9 @@ def succeeded(store: Store, artifacts: Artifacts, *, seed: int = 0, hidden_sizes
         "last.state.safetensors": b"s",
     }
     files = [artifacts.write(owner_of(job_id), name, data, epoch=1) for name, data in contents.items()]
-    store.runs.record_epoch(held, EpochRecord(1, 12, b"\0" * 48, 0.5, 0.9, 0.8, 1.0, complete=True), files)
-    store.runs.finish(held)
+    store.runs.record_epoch(held, EpochRecord(1, 12, b"\0" * 48, 0.5, 0.9, val_accuracy, 1.0, complete=True), files)
+    network = read(file)
+    images = np.random.default_rng(0).integers(0, 256, (4, 28, 28), np.uint8)
+    golden_file = artifacts.write(owner_of(job_id), "golden.safetensors", golden.pack(golden.choose(network, images)))
+    store.runs.finish(held, findings=Findings(data_sha256, {"temperature": 1.0}, [golden_file]))
     return job_id

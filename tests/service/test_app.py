@@ -198,7 +198,7 @@ IMAGES: list[tuple[Any, str]] = [
     ({"image": "seven"}, "/image"),
     ({"images": []}, "/images"),
     ({"image": BLANK, "modell": "x"}, "/modell"),
-    ({"image": BLANK, "model": "x" * 65}, "/model"),
+    ({"image": BLANK, "model": "x" * 257}, "/model"),
     ([], ""),
 ]
 

@@ -37,7 +37,7 @@ def orphan(artifacts: Artifacts, name: str = "lost-0001-abc.safetensors", *, hou
 
 def test_a_sound_store_has_nothing_to_tell(store: Store, artifacts: Artifacts, settings: Settings) -> None:
     ended(store, artifacts)
-    assert told(settings, "doctor") == (0, "4 files on record; 0 not as they should be\n")
+    assert told(settings, "doctor") == (0, "5 files on record; 0 not as they should be\n")
 
 
 @pytest.mark.parametrize("damage", ["missing", "damaged"])
@@ -94,7 +94,9 @@ def test_old_jobs_go_and_nothing_else(store: Store, artifacts: Artifacts, settin
     assert len(store.jobs.find(limit=10)) == 7
     assert "3 job(s) deleted" in told(settings, *words, "--apply")[1]
     assert {job.id for job in store.jobs.find(limit=10)} == {pinned, young, waiting, newest}
-    assert {path.name for path in (artifacts.folder / "jobs").iterdir()} == {pinned, young, newest}
+    left = {path.name for job_id in old for path in (artifacts.folder / owner_of(job_id)).iterdir()}
+    assert len(left) == 3, "their versions keep their weights, and nothing else"
+    assert list(examine(store, artifacts, young_seconds=-1)) == []
 
 
 def test_the_jobs_that_ended_last_stay_however_old(store: Store, artifacts: Artifacts, settings: Settings) -> None:
@@ -123,7 +125,7 @@ def test_a_file_that_another_job_begins_with_survives_its_own(
     held = claim(store, second)
     learn(store, artifacts, held, 4)
     learn(store, artifacts, held, 5)
-    assert not any((artifacts.folder / owner_of(first)).iterdir())
+    assert len(list((artifacts.folder / owner_of(first)).iterdir())) == 1, "the weights of its version"
 
 
 def test_a_job_that_runs_is_nobodys_to_remove(store: Store, artifacts: Artifacts, settings: Settings) -> None:

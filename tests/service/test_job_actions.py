@@ -101,7 +101,8 @@ def test_every_action_on_a_job_in_every_state(
     assert job["pause_requested"] is (action == "pause" and state == "running")
     if action in {"retry", "verify"}:
         assert job["id"] != job_id
-        assert job["spec"] == api.get(f"/jobs/{job_id}").json()["spec"]
+        promoted = {"promote": "never"} if action == "verify" else {}
+        assert job["spec"] == api.get(f"/jobs/{job_id}").json()["spec"] | promoted
         assert (job["origin"]["kind"], job["origin"]["job_id"]) == (action, job_id)
         assert answer.headers["Location"] == f"/jobs/{job['id']}"
     # Once more is no error, unless it would make another job.
@@ -265,4 +266,7 @@ def test_the_last_who_points_to_a_file_takes_it_along(api: TestClient, store: St
     assert [path.name for path in artifacts.folder.rglob("*.safetensors")]
     assert api.post(f"/jobs/{tuned}/cancel").status_code == 202
     assert api.delete(f"/jobs/{tuned}").status_code == 204
+    assert len([path for path in artifacts.folder.rglob("*") if path.is_file()]) == 1, "the weights of the version"
+    assert api.delete("/models/default/aliases/champion").status_code == 204
+    assert api.delete("/models/default/versions/1").status_code == 204
     assert [path for path in artifacts.folder.rglob("*") if path.is_file()] == []

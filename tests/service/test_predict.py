@@ -21,9 +21,10 @@ from models import inference
 from service.artifacts import Artifacts
 from service.batcher import LARGEST, Batcher, Pace
 from service.errors import Invalid
+from service.networks import Served
 from service.predict import Predict
 from service.predict_bodies import MAX_SCHEMA_BYTES, Asked, _by_schema, reader
-from service.predictor import Predictor, Served
+from service.predictor import Predictor
 from service.schemas import MAX_IMAGES
 from service.store import Store
 from tests.service.models_on_record import succeeded, weights

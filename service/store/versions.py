@@ -1,0 +1,157 @@
+"""How a network becomes a version of a model, and aliases move: each in the transaction of whoever calls.
+
+Whoever changes what belongs to a model holds its row, and takes it after that of a job: nobody waits for each other.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from models.spec import TrainingSpec
+from service.store.engine import Record, insert_or, now_ms
+from service.store.files import File, publish, share
+from service.store.states import Job
+from service.store.states import owner_of as owner_of_job
+from service.store.tables import aliases, models, moves, versions
+
+CHAMPION = "champion"
+"""The alias that answers for its model."""
+
+Targets = dict[str, Any]
+"""What an alias points to: `versions`, the share of the requests of each by its number."""
+
+_SHARED = {"best.safetensors": "weights.safetensors", "best.json": "about.json"}
+
+
+def owner_of(model: str, version: int) -> str:
+    """Give the name under which a version's artifacts are filed."""
+    return f"models/{model}/{version}"
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a worker found out about a network before its job succeeded; `files` were written for its version."""
+
+    data_sha256: str | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    files: Sequence[File] = ()
+
+
+NO_FINDINGS = Findings()
+
+
+def make(connection: Connection, job: Job, result: Mapping[str, Any], findings: Findings) -> int:
+    """Make the best checkpoint of a job that succeeds the next version of its model, and promote it by its spec.
+
+    The version points to the files by itself: they stay when the job is deleted. Gives its number.
+    """
+    spec = TrainingSpec.model_validate(job.spec)
+    number = _next(connection, spec.model)
+    owner = owner_of(spec.model, number)
+    share(connection, owner_of_job(job.id), owner, _SHARED)
+    publish(connection, owner, findings.files)
+    values = {
+        "job_id": job.id,
+        "spec": spec.model_dump(mode="json"),
+        "epoch": result["best_epoch"],
+        "weights_sha256": result["best_weights_sha256"],
+        "data_sha256": findings.data_sha256,
+        "val_accuracy": result["best_val_accuracy"],
+    }
+    obstacle = _obstacle(connection, spec, values)
+    facts = {**findings.facts, "promoted": obstacle is None, "not_promoted_because": obstacle}
+    connection.execute(
+        insert(versions).values(model=spec.model, version=number, **values, facts=facts, created_at=now_ms())
+    )
+    if obstacle is None:
+        move(connection, spec.model, CHAMPION, alone(number), why=spec.promote)
+    return number
+
+
+def _next(connection: Connection, model: str) -> int:
+    """Take the next number of a model, which is made if it is not there; holds its row."""
+    first = insert_or(connection, models).values(name=model, newest=1, created_at=now_ms())
+    number = connection.scalar(
+        first.on_conflict_do_update(index_elements=["name"], set_={"newest": models.c.newest + 1}).returning(
+            models.c.newest
+        )
+    )
+    assert number is not None, "a row was inserted or updated"
+    return int(number)
+
+
+def _obstacle(connection: Connection, spec: TrainingSpec, values: Mapping[str, Any]) -> str | None:
+    """Say what keeps a new version from being champion, if anything does."""
+    if spec.promote != "if_better":
+        return None if spec.promote == "always" else "its spec says promote: never"
+    alias = alias_of(connection, spec.model, CHAMPION)
+    if alias is None:
+        return None
+    shares = alias.targets["versions"]
+    champion = version_of(connection, spec.model, int(max(shares, key=shares.__getitem__)))
+    assert champion is not None, "what an alias points to is not deleted"
+    mine, its = _measured_on(spec, values["data_sha256"]), champion.spec
+    if champion.data_sha256 is None or _measured_on(TrainingSpec.model_validate(its), champion.data_sha256) != mine:
+        return f"the champion, version {champion.version}, was measured on another validation part"
+    if values["val_accuracy"] - champion.val_accuracy <= spec.promote_margin:
+        return (
+            f"its validation accuracy, {values['val_accuracy']:.4f}, does not exceed that of the champion, version "
+            f"{champion.version}, {champion.val_accuracy:.4f}, by more than {spec.promote_margin:g}"
+        )
+    return None
+
+
+def _measured_on(spec: TrainingSpec, data_sha256: str | None) -> tuple[str | None, float, int]:
+    return data_sha256, spec.validation_fraction, spec.split_seed
+
+
+def alone(version: int) -> Targets:
+    """Give the targets of an alias that points to one version."""
+    return {"versions": {str(version): 1.0}}
+
+
+def numbers_in(targets: Targets) -> set[int]:
+    """Give the numbers of all versions among targets."""
+    return {int(number) for number in targets["versions"]}
+
+
+def alias_of(connection: Connection, model: str, alias: str) -> Record | None:
+    """Look an alias up."""
+    query = select(aliases).where(aliases.c.model == model, aliases.c.alias == alias)
+    return connection.execute(query).one_or_none()
+
+
+def version_of(connection: Connection, model: str, version: int) -> Record | None:
+    """Look a version up."""
+    query = select(versions).where(versions.c.model == model, versions.c.version == version)
+    return connection.execute(query).one_or_none()
+
+
+def move(connection: Connection, model: str, alias: str, targets: Targets | None, *, why: str) -> None:
+    """Let an alias point elsewhere, or be gone (None), and note it. Whoever calls this holds the model's row."""
+    before = alias_of(connection, model, alias)
+    this = (moves.c.model == model) & (moves.c.alias == alias)
+    # Counted on after an alias was deleted: a revision never means two things.
+    revision = (connection.scalar(select(func.max(moves.c.revision)).where(this)) or 0) + 1
+    connection.execute(
+        insert(moves).values(
+            model=model,
+            alias=alias,
+            revision=revision,
+            before=None if before is None else before.targets,
+            after=targets,
+            why=why,
+            moved_at=now_ms(),
+        )
+    )
+    key = (aliases.c.model == model) & (aliases.c.alias == alias)
+    if targets is None:
+        connection.execute(delete(aliases).where(key))
+        return
+    values = {"targets": targets, "revision": revision, "changed_at": now_ms()}
+    if before is None:
+        connection.execute(insert(aliases).values(model=model, alias=alias, **values))
+    else:
+        connection.execute(update(aliases).where(key).values(values))

@@ -1,0 +1,64 @@
+"""What is found out about a network before it becomes a version."""
+
+import json
+
+import pytest
+
+from models import golden, novelty
+from models.inference import read
+from service.artifacts import Artifacts
+from service.doctor import examine
+from service.settings import Settings
+from service.store import Store
+from service.store.states import owner_of as owner_of_job
+from service.store.versions import owner_of
+from tests.worker.test_run import kept, submit, trained
+from worker import version
+from worker.run import run
+
+
+def test_a_network_is_assessed_before_it_becomes_a_version(
+    store: Store, artifacts: Artifacts, settings: Settings
+) -> None:
+    job = trained(store, artifacts, settings, model="digits")
+    row = store.models.version("digits", 1)
+    assert row is not None
+    assert (row.job_id, row.epoch) == (job.id, job.result["best_epoch"])
+    assert row.weights_sha256 == job.result["best_weights_sha256"]
+    assert row.val_accuracy == job.result["best_val_accuracy"]
+    files = {file.name: artifacts.read(file.key, file.sha256) for file in store.files.of(owner_of("digits", 1))}
+    assert set(files) == {
+        "weights.safetensors",
+        "about.json",
+        "golden.safetensors",
+        "novelty.safetensors",
+        "card.json",
+    }
+    golden.replay(read(files["weights.safetensors"]), golden.unpack(files["golden.safetensors"]))
+    assert novelty.unpack(files["novelty.safetensors"]).distances.shape == (novelty.QUANTILES,)
+    card = json.loads(files["card.json"])
+    assert card["model"]["weights_sha256"] == row.weights_sha256
+    assert card["data"]["sha256"] == row.data_sha256
+    assert card["accuracies"]["validation"] == pytest.approx(row.val_accuracy)
+    assert row.facts["temperature"] == card["assessment"]["temperature"]
+    assert list(examine(store, artifacts, young_seconds=-1)) == []
+
+
+def test_a_network_that_can_not_be_assessed_is_a_version_without_a_card(
+    store: Store, artifacts: Artifacts, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = submit(store)
+
+    def refuse(*_arguments: object, **_options: object) -> None:
+        raise ValueError("the network's outputs are not numbers")
+
+    monkeypatch.setattr(version, "assess", refuse)
+    run(job_id, store, artifacts, settings, owner="worker")
+    row = store.models.version("default", 1)
+    assert row is not None
+    assert "outputs are not numbers" in row.facts["no_card_because"]
+    assert row.data_sha256 is not None
+    assert {file.name for file in store.files.of(owner_of("default", 1))} == {"weights.safetensors", "about.json"}
+    assert {str(path.relative_to(artifacts.folder)) for path in kept(artifacts, job_id)} == {
+        file.key for file in store.files.of(owner_of_job(job_id))
+    }

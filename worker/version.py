@@ -1,0 +1,70 @@
+"""What is found out about a network before it becomes a version: its assessment, its card, its golden images."""
+
+import json
+import logging
+from weakref import WeakKeyDictionary
+
+from models import card, golden, novelty
+from models.assessment import assess
+from models.data import Examples, Split
+from models.inference import read
+from models.novelty import Looks
+from models.spec import TrainingSpec
+from service.artifacts import Artifacts
+from service.store import Store
+from service.store.files import File
+from service.store.states import owner_of
+from service.store.versions import Findings
+
+STEMS = ("golden", "novelty", "card")
+"""How the names of all files begin that are written here."""
+
+_logger = logging.getLogger(__name__)
+
+_looks: WeakKeyDictionary[Examples, Looks] = WeakKeyDictionary()
+
+
+def find_out(job_id: str, spec: TrainingSpec, split: Split, store: Store, artifacts: Artifacts) -> Findings:
+    """Assess the best weights of a job, as they are on the disk, and write down what was found.
+
+    A network that can not be assessed is a version all the same; it has no card then, and its facts say why.
+    """
+    written: list[File] = []
+    try:
+        return _find_out(job_id, spec, split, store, artifacts, written)
+    except (ValueError, OSError, LookupError) as error:
+        _logger.warning("job %s: its network could not be assessed, and has no card", job_id, exc_info=True)
+        artifacts.remove([file.key for file in written])
+        return Findings(split.digest, {"no_card_because": f"it could not be assessed: {error}"})
+
+
+def _find_out(
+    job_id: str, spec: TrainingSpec, split: Split, store: Store, artifacts: Artifacts, written: list[File]
+) -> Findings:
+    owner = owner_of(job_id)
+    pointers = {file.name: file for file in store.files.of(owner)}
+    best, about = pointers["best.safetensors"], pointers["best.json"]
+    network = read(artifacts.read(best.key, best.sha256))
+    made = json.loads(artifacts.read(about.key, about.sha256))
+    examples = split.validation
+    if examples not in _looks:
+        _looks[examples] = novelty.learn_looks(examples.pixels)
+    assessment = assess(network, examples.pixels, examples.labels, looks=_looks[examples])
+    data = card.DataDescription(spec.dataset, len(split.y_train), len(examples.labels), split.digest)
+    told = card.write(
+        spec,
+        data,
+        assessment,
+        accuracies={"training": made["metrics"]["train_accuracy"], "validation": assessment.accuracy},
+        epoch=best.epoch,
+        weights_sha256=best.sha256,
+        made_with=made["fingerprint"] | made["versions"],
+    )
+    contents = {
+        "golden.safetensors": golden.pack(assessment.golden),
+        "novelty.safetensors": novelty.pack(assessment.novelty),
+        "card.json": json.dumps(told, separators=(",", ":")).encode(),
+    }
+    for name, content in contents.items():
+        written.append(artifacts.write(owner, name, content, epoch=best.epoch))
+    return Findings(split.digest, {"temperature": assessment.temperature}, written)
