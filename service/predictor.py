@@ -27,7 +27,7 @@ _TRIES = 5  # the best checkpoint of a running job may be replaced between looki
 
 @dataclass(frozen=True, eq=False)
 class Served:
-    """A network that answers, and what is said of it."""
+    """A network that answers, whose batcher gives logits [n, 10], and what is said of it."""
 
     batcher: Batcher
     model: ModelView
@@ -53,9 +53,9 @@ class Predictor:
         @lru_cache(maxsize=_KEPT)
         def load(job_id: str, key: str, sha256: str) -> Served:
             network = read(artifacts.read(key, sha256))
-            pace = Pace.of(network.probabilities, np.zeros((64, PIXELS), np.uint8))
+            pace = Pace.of(network.logits, np.zeros((64, PIXELS), np.uint8))
             view = ModelView(job_id=job_id, epoch=network.epoch, weights_sha256=sha256)
-            return Served(Batcher(network.probabilities, pace), view, view.model_dump_json().encode())
+            return Served(Batcher(network.logits, pace), view, view.model_dump_json().encode())
 
         self._load = load
 
@@ -76,6 +76,11 @@ class Predictor:
             lookup = self._look_up(reference)
         # Whoever leaves must not take the lookup of the others along.
         return await asyncio.shield(lookup)
+
+    def forget(self, reference: str | None) -> None:
+        """Drop a loaded network from memory; whoever asks for it next loads it again."""
+        self._known.pop(reference, None)
+        self._load.cache_clear()  # all of them, as one alone can not be dropped: those in use are read again in passing
 
     def _look_up(self, reference: str | None) -> "asyncio.Task[Served]":
         lookup = self._lookups.get(reference)
