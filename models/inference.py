@@ -62,12 +62,16 @@ class Network:
 
     def probabilities(self, pixels: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
         """Probability of each class, float32 [B, C]."""
-        # The reductions are called by themselves: for one image, what numpy's methods do around them takes longer.
-        x_BC = self.logits(pixels)
-        x_BC -= np.maximum.reduce(x_BC, axis=1, keepdims=True)
-        np.exp(x_BC, out=x_BC)
-        x_BC /= np.add.reduce(x_BC, axis=1, keepdims=True)
-        return x_BC
+        return softmax(self.logits(pixels))
+
+
+def softmax(logits_BC: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Probability of each class, float32 [B, C], of logits [B, C]."""
+    # The reductions are called by themselves: for one image, what numpy's methods do around them takes longer.
+    x_BC: NDArray[np.float32] = logits_BC - np.maximum.reduce(logits_BC, axis=1, keepdims=True)
+    np.exp(x_BC, out=x_BC)
+    x_BC /= np.add.reduce(x_BC, axis=1, keepdims=True)
+    return x_BC
 
 
 def read(data: bytes) -> Network:

@@ -15,13 +15,14 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import Receive, Scope, Send
 
-from service.errors import MEDIA_TYPE, Problem, document
+from service.errors import Problem, told
 from service.errors import invalid as wrong_fields
 from service.head import HeadMiddleware
+from service.infer import Infer, is_infer
 from service.parts import Parts
 from service.plain_errors import PlainErrorsMiddleware
 from service.predict import PATH, Predict
-from service.routes import datasets, health, job_actions, job_records, jobs, models, predict, sweeps
+from service.routes import datasets, health, job_actions, job_records, jobs, models, predict, scoring, sweeps, v2
 from service.schemas import PredictRequest, ProblemView, problems
 from service.security import SecurityMiddleware
 from service.settings import Settings
@@ -40,6 +41,7 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.parts = Parts.build(settings)
         app.state.predict = Predict(app.state.parts.predictor)
+        app.state.infer = Infer(app.state.parts.predictor, app.state.predict)
         yield
         app.state.parts.store.database.close()
 
@@ -52,7 +54,7 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    for module in (jobs, job_actions, job_records, sweeps, models, predict, health):
+    for module in (jobs, job_actions, job_records, sweeps, models, predict, scoring, v2, health):
         # Not for the whole app: there the limit would stand outside of our middleware, and be told in plain text.
         app.include_router(module.router, max_body_size=MAX_BODY_BYTES)
     app.include_router(datasets.router, max_body_size=settings.max_upload_bytes)
@@ -66,7 +68,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 class _Api(FastAPI):
-    """The API, with a short way to its busiest route: past the middlewares, for requests that none of them would touch.
+    """The API, with a short way to its busiest routes: past the middlewares, where none would act.
 
     A request that a browser sends says where it comes from, and one under another name than ours is to be refused:
     those take the long way, which leads to the same answer.
@@ -77,12 +79,13 @@ class _Api(FastAPI):
         self._hosts = {host.lower().encode() for host in hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "POST":
+        if scope["type"] == "http" and scope["method"] == "POST" and (scope["path"] == PATH or is_infer(scope["path"])):
             headers = dict(scope["headers"])
             host = headers.get(b"host", b"")
             ours = host in self._hosts or host.rpartition(b":")[0] in self._hosts
             if ours and b"origin" not in headers and b"sec-fetch-site" not in headers:
-                await self.state.predict(scope, receive, send)
+                answer = self.state.predict if scope["path"] == PATH else self.state.infer
+                await answer(scope, receive, send)
                 return
         await super().__call__(scope, receive, send)
 
@@ -130,9 +133,9 @@ def _word_errors(app: FastAPI) -> None:
     # Starlette logs what nobody foresaw with its trace; whoever sent the request is told that it is not their fault.
     @app.exception_handler(Exception)
     async def problem(request: Request, error: Exception) -> Response:
-        told = worded(error)
-        headers = {"Retry-After": str(told.retry_after)} if told.retry_after is not None else {}
-        return _problem(request, told.status, told.detail, told.faults, headers)
+        why = worded(error)
+        headers = {"Retry-After": str(why.retry_after)} if why.retry_after is not None else {}
+        return _problem(request, why.status, why.detail, why.faults, headers)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
@@ -146,5 +149,5 @@ def _word_errors(app: FastAPI) -> None:
 def _problem(
     request: Request, status: int, detail: str, faults: Any = (), headers: dict[str, str] | None = None
 ) -> Response:
-    body = document(status, detail, request.url.path, faults)
-    return JSONResponse(body, status_code=status, headers=headers, media_type=MEDIA_TYPE)
+    status, body, kind = told(status, detail, request.url.path, faults)
+    return JSONResponse(body, status_code=status, headers=headers, media_type=kind)

@@ -118,6 +118,21 @@ def document(status: int, detail: str, instance: str, faults: Sequence[Fault] = 
     return problem
 
 
+PROTOCOLS = ("/v2", "/v1", "/invocations", "/ping")
+"""First words of the routes that answer as other model servers do, and of their errors."""
+
+
+def told(status: int, detail: str, path: str, faults: Sequence[Fault] = ()) -> tuple[int, dict[str, Any], str]:
+    """Give status, document and media type of an error, as the clients of its route understand it.
+
+    Clients of other model servers read `error`, of exactly `application/json`, and know neither 422 nor 409.
+    """
+    if not path.startswith(PROTOCOLS) or path[: (path + "/").index("/", 1)] not in PROTOCOLS:
+        return status, document(status, detail, path, faults), MEDIA_TYPE
+    status = {409: 503, 422: 400}.get(status, status)
+    return status, {"error": detail, **document(status, detail, path, faults)}, "application/json"
+
+
 def pointer(location: Sequence[str | int]) -> str:
     """Write where Pydantic found a fault: RFC 6901 for fields of the body, "#place/name" for other places."""
     place, *path = location

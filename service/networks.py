@@ -10,7 +10,7 @@ from service.store.references import Target
 
 @dataclass(frozen=True, eq=False)
 class Served:
-    """A network that answers, and what is said of it."""
+    """A network that answers, whose batcher gives logits [n, 10], and what is said of it."""
 
     batcher: Batcher
     model: ModelView
@@ -41,4 +41,10 @@ class Networks:
         self._bytes += size
         while self._bytes > self._most_bytes and len(self._kept) > 1:
             _, (_, freed) = self._kept.popitem(last=False)
+            self._bytes -= freed
+
+    def drop(self, served: Served | None) -> None:
+        """Keep a network no more."""
+        for target in [target for target, (kept, _) in self._kept.items() if kept is served]:
+            _, freed = self._kept.pop(target)
             self._bytes -= freed

@@ -6,7 +6,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import MEDIA_TYPE, TOO_LARGE, document
+from service.errors import TOO_LARGE, told
 
 
 class PlainErrorsMiddleware:
@@ -44,8 +44,8 @@ def _is_plain_error(start: Message) -> bool:
 def _word(start: Message, text: str, path: str) -> JSONResponse:
     status = start["status"]
     detail = {"Content Too Large": TOO_LARGE, "Invalid host header": _FOREIGN_HOST}.get(text, text)
-    body = document(status, detail or HTTPStatus(status).phrase, path)
-    response = JSONResponse(body, status_code=status, media_type=MEDIA_TYPE)
+    status, body, kind = told(status, detail or HTTPStatus(status).phrase, path)
+    response = JSONResponse(body, status_code=status, media_type=kind)
     for name, value in MutableHeaders(raw=start["headers"]).items():
         response.headers.setdefault(name, value)
     return response

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 import orjson
 from pydantic import ValidationError
 
+from models.inference import softmax
 from service import predict_answers as answers
 from service.batcher import LARGEST, Rows
 from service.errors import MEDIA_TYPE, TOO_LARGE, NotYet, TooLarge, document, invalid
@@ -60,11 +61,7 @@ class Predict:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         held = 0
         try:
-            message = await receive()
-            body = message.get("body", b"")
-            if message.get("more_body") or len(body) > MAX_BINARY_BYTES or message["type"] == "http.disconnect":
-                body = await self._rest(message, headers, receive)
-                held = len(body)
+            body, held = await self.take(headers, receive)
             await self._answer(scope["query_string"], headers, body, receive, send)
         except ClientLeft:
             return
@@ -73,7 +70,20 @@ class Predict:
             after = () if problem.retry_after is None else [(b"retry-after", b"%d" % problem.retry_after)]
             await _send(send, problem.status, _PROBLEM, _document(error), after)
         finally:
-            self._held -= held
+            self.give_back(held)
+
+    async def take(self, headers: Mapping[bytes, bytes], receive: Receive) -> tuple[bytes, int]:
+        """Give a whole body, and how many bytes of it count as held until they are given back."""
+        message = await receive()
+        body: bytes = message.get("body", b"")
+        if message.get("more_body") or len(body) > MAX_BINARY_BYTES or message["type"] == "http.disconnect":
+            body = await self._rest(message, headers, receive)
+            return body, len(body)
+        return body, 0
+
+    def give_back(self, held: int) -> None:
+        """Make room for other long bodies."""
+        self._held -= held
 
     async def _answer(
         self, query_string: bytes, headers: Mapping[bytes, bytes], body: bytes, receive: Receive, send: Send
@@ -86,7 +96,7 @@ class Predict:
         served = await self._predictor.find(asked.model or query.model)
         in_lines = b"ndjson" in headers.get(b"accept", b"")
         if not asked.several and not in_lines:
-            (row,) = await _computed(served, asked.pixels, receive, deadline)
+            (row,) = softmax(await computed(served, asked.pixels, receive, deadline))
             await _send(send, 200, _JSON, answers.one(row, served.model_json, query.top_k))
             return
         batches = _predictions(served, asked.pixels, query.top_k, receive, deadline)
@@ -147,7 +157,7 @@ async def _predictions(
 
     def compute(start: int) -> asyncio.Future[Rows]:
         batch = pixels[start : start + LARGEST]
-        return asyncio.ensure_future(_computed(served, batch, receive, deadline, admitted=start > 0))
+        return asyncio.ensure_future(computed(served, batch, receive, deadline, admitted=start > 0))
 
     if not len(pixels):
         return
@@ -158,8 +168,8 @@ async def _predictions(
             computing = compute(start)
             await asyncio.sleep(0)  # lets it be put
             await asyncio.sleep(0)  # lets it begin
-            yield answers.each(rows, top_k)
-        yield answers.each(await computing, top_k)
+            yield answers.each(softmax(rows), top_k)
+        yield answers.each(softmax(await computing), top_k)
     finally:
         computing.cancel()
 
@@ -187,10 +197,10 @@ async def _with_unreadable(
     yield due()
 
 
-async def _computed(
+async def computed(
     served: Served, pixels: Rows, receive: Receive, deadline: float | None, *, admitted: bool = False
 ) -> Rows:
-    """Have rows computed, and drop them if the client leaves before that has begun."""
+    """Have logits computed of at most LARGEST rows, and drop them if the client leaves before that has begun."""
     quick = served.batcher.is_quick(len(pixels))
     timeout = None if deadline is None else deadline - monotonic()
     future = served.batcher.put(pixels, timeout=timeout, admitted=admitted)

@@ -107,6 +107,13 @@ class Predictor:
         """Say why this process does not serve what an alias (`name@alias`) points to, but what it pointed to before."""
         return self._refused.get(alias)
 
+    def forget(self, reference: str | None) -> None:
+        """Drop a loaded network from memory; whoever asks for it next loads it again."""
+        known = self._known.pop(reference, None)
+        with self._loading:
+            for served in known.served if known is not None else ():
+                self._networks.drop(served())
+
     def _look_up(self, reference: str | None) -> "asyncio.Task[_Answering]":
         lookup = self._lookups.get(reference)
         if lookup is None:
@@ -180,7 +187,7 @@ class Predictor:
         network = read(self._artifacts.read(target.key, target.sha256))
         if target.golden is not None:
             golden.replay(network, golden.unpack(self._artifacts.read(*target.golden)))
-        pace = Pace.of(network.probabilities, np.zeros((64, PIXELS), np.uint8))
+        pace = Pace.of(network.logits, np.zeros((64, PIXELS), np.uint8))
         view = ModelView(
             name=target.model,
             version=target.version,
@@ -188,7 +195,7 @@ class Predictor:
             epoch=network.epoch,
             weights_sha256=target.sha256,
         )
-        served = Served(Batcher(network.probabilities, pace), view, view.model_dump_json().encode())
+        served = Served(Batcher(network.logits, pace), view, view.model_dump_json().encode())
         self._networks.keep(target, served, network.size_bytes)
         return served
 

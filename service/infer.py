@@ -1,0 +1,143 @@
+"""Answers predictions as other model servers do, as plain ASGI: the Open Inference Protocol, KServe V1, MLflow."""
+
+import asyncio
+import logging
+import re
+from collections.abc import Iterable
+from time import monotonic, perf_counter_ns
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from models.inference import softmax
+from service import infer_answers, infer_bodies, score_bodies
+from service.batcher import LARGEST
+from service.errors import told
+from service.infer_statistics import Statistics
+from service.networks import Served
+from service.predict import MAX_BODY_BYTES, ClientLeft, Predict, Receive, Send, computed
+from service.predict_bodies import SHORT, Pixels
+from service.predictor import Predictor
+from service.security import CAREFUL
+from service.wording import worded
+
+logger = logging.getLogger(__name__)
+
+INVOCATIONS = "/invocations"
+_INFER = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?/infer")
+_V1 = re.compile(r"/v1/models/([^/:]+)(?:/versions/([^/:]+))?:predict")
+
+
+def reference(model: str, version: str | None = None) -> str | None:
+    """Give what the predictor calls a model of this name; `default` is the newest."""
+    name = None if model == "default" and version is None else model
+    return name if version is None else f"{name}/{version}"
+
+
+def is_infer(path: str) -> bool:
+    """Whether a POST to this path is answered here."""
+    return path == INVOCATIONS or bool(_INFER.fullmatch(path) or _V1.fullmatch(path))
+
+
+class Infer:
+    """Answers requests of other model servers' clients; all go through the batchers that /predict uses."""
+
+    def __init__(self, predictor: Predictor, predict: Predict) -> None:
+        self._predictor = predictor
+        self._bodies = predict  # one limit for all long bodies
+        self.statistics = Statistics()
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        path: str = scope["path"]
+        held, version, model = 0, None, "default"
+        more: Iterable[tuple[bytes, bytes]] = ()
+        if matched := _INFER.fullmatch(path) or _V1.fullmatch(path):
+            model, version = matched.groups()
+        started = perf_counter_ns()
+        try:
+            body, held = await self._bodies.take(headers, receive)
+            served = await self._predictor.find(reference(model, version))
+            try:
+                if path == INVOCATIONS or path.startswith("/v1"):
+                    kind = headers.get(b"content-type", b"").decode("latin-1")
+                    answer = await self._score(served, path, body, kind, receive)
+                else:
+                    answer, more = await self._infer(served, model, version, headers, body, receive)
+            except Exception:
+                self.statistics.failed(model, version, perf_counter_ns() - started)
+                raise
+            await _send(send, 200, answer, more)
+        except ClientLeft:
+            return
+        except Exception as error:
+            problem = worded(error)
+            if problem.status == 500:
+                logger.exception("a prediction failed")
+            status, document, _ = told(problem.status, problem.detail, path, problem.faults)
+            after = () if problem.retry_after is None else [(b"retry-after", b"%d" % problem.retry_after)]
+            await _send(send, status, orjson.dumps(document), [_JSON, *after])
+        finally:
+            self._bodies.give_back(held)
+
+    async def _infer(
+        self,
+        served: Served,
+        model: str,
+        version: str | None,
+        headers: dict[bytes, bytes],
+        body: bytes,
+        receive: Receive,
+    ) -> tuple[bytes, Iterable[tuple[bytes, bytes]]]:
+        began = perf_counter_ns()
+        length, encoding = headers.get(b"inference-header-content-length"), headers.get(b"content-encoding", b"")
+
+        def read() -> infer_bodies.Asked:
+            return infer_bodies.read(infer_bodies.inflated(body, encoding, MAX_BODY_BYTES), length)
+
+        asked = read() if len(body) <= SHORT and not encoding else await asyncio.to_thread(read)
+        was_read = perf_counter_ns()
+        logits = await _logits(served, asked.pixels, receive, asked.timeout)
+        were_computed = perf_counter_ns()
+        answer, json_length = infer_answers.worded(logits, asked, model, version)
+        ended = perf_counter_ns()
+        times = (was_read - began, were_computed - was_read, ended - were_computed)
+        self.statistics.succeeded(model, version, len(logits), times)
+        if json_length is None:
+            return answer, [_JSON]
+        return answer, [_BYTES, (b"inference-header-content-length", b"%d" % json_length)]
+
+    async def _score(self, served: Served, path: str, body: bytes, kind: str, receive: Receive) -> bytes:
+        def read() -> Pixels:
+            return score_bodies.invocations(body, kind) if path == INVOCATIONS else score_bodies.instances(body)
+
+        pixels = read() if len(body) <= SHORT else await asyncio.to_thread(read)
+        logits = await _logits(served, pixels, receive, None)
+        rows = zip(logits.argmax(axis=1).tolist(), logits, softmax(logits), strict=True)
+        predictions = [{"digit": digit, "logits": row, "probabilities": sure} for digit, row, sure in rows]
+        return orjson.dumps({"predictions": predictions}, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+_JSON = (b"content-type", b"application/json")
+_BYTES = (b"content-type", b"application/octet-stream")
+
+
+async def _logits(served: Served, pixels: Pixels, receive: Receive, timeout: float | None) -> NDArray[np.float32]:
+    """Have all rows computed, one batch after the other."""
+    deadline = None if timeout is None else monotonic() + timeout
+    if len(pixels) <= LARGEST:
+        return await computed(served, pixels, receive, deadline)
+    batches = [
+        await computed(served, pixels[start : start + LARGEST], receive, deadline, admitted=start > 0)
+        for start in range(0, len(pixels), LARGEST)
+    ]
+    return np.concatenate(batches)
+
+
+async def _send(send: Send, status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]]) -> None:
+    about = [*(headers or [_JSON]), (b"content-length", b"%d" % len(body)), *CAREFUL]
+    await send({"type": "http.response.start", "status": status, "headers": about})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,53 @@
+"""From logits to an Open Inference Protocol answer: JSON, and after it the tensors that were asked for as bytes."""
+
+import struct
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from models.inference import softmax
+from service.infer_bodies import Asked, Output
+
+
+def worded(logits: NDArray[np.float32], asked: Asked, model: str, version: str | None) -> tuple[bytes, int | None]:
+    """Give the body that answers logits [n, 10], and how long its JSON is if bytes follow."""
+    outputs, tails = [], []
+    probabilities = softmax(logits) if any(output.name == "probabilities" for output in asked.outputs) else logits
+    for output in asked.outputs:
+        values = _values(output, logits, probabilities)
+        about: dict[str, Any] = {"name": output.name, "datatype": _DATATYPES[values.dtype.kind], "shape": values.shape}
+        if output.binary:
+            tail = _bytes(values)
+            about["parameters"] = {"binary_data_size": len(tail)}
+            tails.append(tail)
+        else:
+            about["data"] = values.ravel().tolist() if values.dtype.kind == "O" else values.ravel()
+        outputs.append(about)
+    answer = {"model_name": model, "model_version": version, "id": asked.id, "outputs": outputs}
+    if version is None:
+        del answer["model_version"]
+    head = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+    return (head + b"".join(tails), len(head)) if tails else (head, None)
+
+
+_DATATYPES = {"f": "FP32", "i": "INT64", "O": "BYTES"}
+
+
+def _values(output: Output, logits: NDArray[np.float32], probabilities: NDArray[np.float32]) -> NDArray[Any]:
+    if output.name == "digit":
+        digits: NDArray[np.int64] = logits.argmax(axis=1).astype("<i8")
+        return digits
+    values = logits if output.name == "logits" else probabilities
+    if not output.classes:
+        return np.ascontiguousarray(values)
+    order = np.argsort(-values, axis=1, kind="stable")[:, : output.classes]
+    named = [[f"{row[digit]:f}:{digit}:{digit}" for digit in best] for row, best in zip(values, order, strict=True)]
+    return np.array(named, dtype=object)
+
+
+def _bytes(values: NDArray[Any]) -> bytes:
+    if values.dtype.kind != "O":
+        return values.tobytes()
+    return b"".join(struct.pack("<I", len(text)) + text.encode() for text in values.ravel())

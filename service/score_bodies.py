@@ -1,0 +1,85 @@
+"""Images as MLflow, SageMaker, TensorFlow Serving and KServe V1 send them: rows in JSON, or CSV."""
+
+from typing import Any
+
+import numpy as np
+import orjson
+
+from models.spec import PIXELS
+from service.errors import Invalid, Malformed, TooLarge, UnsupportedMedia
+from service.predict_bodies import MAX_SCHEMA_BYTES
+from service.schemas import MAX_IMAGES
+from service.tensors import Pixels, from_numbers
+
+
+def invocations(body: bytes, kind: str) -> Pixels:
+    """Read pixels [n, 784] of POST /invocations; raises a Problem."""
+    if len(body) > MAX_SCHEMA_BYTES:
+        raise TooLarge(f"the body is larger than {MAX_SCHEMA_BYTES:,} bytes; send fewer images at once")
+    kind = kind.partition(";")[0].strip().lower()
+    if kind == "text/csv":
+        return _csv(body)
+    if kind not in ("application/json", ""):
+        raise UnsupportedMedia("send application/json or text/csv")
+    document = _object(body)
+    given = [field for field in ("inputs", "instances", "dataframe_split", "dataframe_records") if field in document]
+    if given == ["dataframe_split"]:
+        frame = document["dataframe_split"]
+        return _images(frame.get("data") if isinstance(frame, dict) else None, "dataframe_split.data")
+    if given not in (["inputs"], ["instances"]):
+        raise Invalid("give one of inputs, instances and dataframe_split: a list of images")
+    images = document[given[0]]
+    if isinstance(images, dict) and len(images) == 1:  # one tensor, by its name
+        (images,) = images.values()
+    return _images(images, given[0])
+
+
+def instances(body: bytes) -> Pixels:
+    """Read pixels [n, 784] of the V1 protocol; raises a Problem."""
+    if len(body) > MAX_SCHEMA_BYTES:
+        raise TooLarge(f"the body is larger than {MAX_SCHEMA_BYTES:,} bytes; send fewer images at once")
+    return _images(_object(body).get("instances"), "instances")
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise Malformed("the body is no valid JSON") from None
+    if not isinstance(document, dict):
+        raise Malformed("the body is to be a JSON object")
+    return document
+
+
+def _images(images: Any, field: str) -> Pixels:
+    if not isinstance(images, list) or not 1 <= len(images) <= MAX_IMAGES:
+        raise Invalid(f"{field} is to be a list of 1 to {MAX_IMAGES:,} images")
+    pixels = []
+    for number, image in enumerate(images):
+        if isinstance(image, dict) and len(image) == 1:
+            (image,) = image.values()
+        try:
+            pixels.append(from_numbers(image, None, 1))
+        except Invalid as error:
+            reason = error.detail.replace("inputs[0].data", "the image")
+            raise Invalid(f"{field}[{number}]: {reason}") from None
+    return np.concatenate(pixels)
+
+
+def _csv(body: bytes) -> Pixels:
+    """Read lines of 784 numbers; a first line of names is passed over."""
+    try:
+        rows = [line.split(",") for line in body.decode().splitlines() if line.strip()]
+        if rows and not _is_number(rows[0][0]):
+            del rows[0]
+        return _images([[float(value) for value in row] for row in rows], "the CSV")
+    except ValueError:
+        raise Invalid(f"the CSV is to have {PIXELS} numbers in each line, and perhaps a line of names above") from None
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,78 @@
+"""The one tensor that goes in, as pixels: what the Open Inference Protocol's datatypes and shapes make of it."""
+
+import math
+import struct
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.spec import PIXELS
+from service.errors import Invalid
+from service.schemas import MAX_IMAGES
+
+DATATYPES = {
+    **{f"UINT{bits}": np.dtype(f"<u{bits // 8}") for bits in (8, 16, 32, 64)},
+    **{f"INT{bits}": np.dtype(f"<i{bits // 8}") for bits in (8, 16, 32, 64)},
+    **{f"FP{bits}": np.dtype(f"<f{bits // 8}") for bits in (16, 32, 64)},
+}
+"""Datatypes that pixels may have; numbers are little-endian."""
+
+Pixels = NDArray[Any]  # uint8, or float32
+
+
+def count_of(shape: Any) -> int:
+    """Give how many images a tensor of this shape holds; raises Invalid."""
+    if not isinstance(shape, list) or any(type(size) is not int or size < 0 for size in shape):
+        raise Invalid("inputs[0].shape is to be a list of whole numbers, none of them negative")
+    if shape[1:] not in ([28, 28], [PIXELS], [1, 28, 28]):
+        raise Invalid(f"inputs[0].shape is {shape}; send [n,28,28], [n,784] or [n,1,28,28]")
+    if not 1 <= shape[0] <= MAX_IMAGES:
+        raise Invalid(f"inputs[0].shape is for {shape[0]:,} images; send 1 to {MAX_IMAGES:,}")
+    return int(shape[0])
+
+
+def from_bytes(data: bytes, datatype: str, count: int) -> Pixels:
+    """Read pixels [count, 784] from as many little-endian numbers; raises Invalid."""
+    kind = DATATYPES[datatype]
+    if len(data) != count * PIXELS * kind.itemsize:
+        raise Invalid(
+            f"the input is {len(data):,} bytes, but {count} x 784 x {datatype} are {count * PIXELS * kind.itemsize:,}"
+        )
+    return _bounded(np.frombuffer(data, kind).reshape(count, PIXELS))
+
+
+def from_numbers(data: Any, datatype: str | None, count: int) -> Pixels:
+    """Read pixels [count, 784] from a list of numbers, flat or nested; raises Invalid."""
+    if not isinstance(data, list):
+        raise Invalid("inputs[0].data is to be a list of numbers, flat or nested")
+    try:
+        while data and isinstance(data[0], list):
+            data = list(chain.from_iterable(data))
+    except TypeError:
+        raise Invalid("inputs[0].data is nested unevenly") from None
+    if len(data) != count * PIXELS:
+        raise Invalid(f"inputs[0].data has {len(data):,} numbers; its shape needs {count * PIXELS:,}")
+    if any(map(bool.__instancecheck__, data)):
+        raise Invalid("inputs[0].data holds something that is no number")
+    try:
+        return np.frombuffer(bytes(data), np.uint8).reshape(count, PIXELS)
+    except (TypeError, ValueError):
+        pass
+    try:
+        numbers = np.frombuffer(struct.pack(f"<{len(data)}d", *data)).reshape(count, PIXELS)
+    except (struct.error, OverflowError):
+        raise Invalid("inputs[0].data holds something that is no number") from None
+    if datatype is not None and not datatype.startswith("FP") and (numbers != np.floor(numbers)).any():
+        raise Invalid(f"inputs[0].data holds fractions, but its datatype is {datatype}")
+    return _bounded(numbers)
+
+
+def _bounded(pixels: Pixels) -> Pixels:
+    if pixels.dtype == np.uint8:
+        return pixels
+    least, most = float(pixels.min()), float(pixels.max())
+    if not 0 <= least <= most <= 255 or math.isnan(least):
+        raise Invalid("pixels are numbers from 0 (paper) to 255 (ink); the input has others")
+    return pixels.astype(np.float32)
