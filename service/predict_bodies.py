@@ -76,6 +76,8 @@ def _usual(asked: Any, body: bytes) -> Asked:
         if not 1 <= len(value) <= MAX_IMAGES:
             raise ValueError
         return Asked(np.concatenate([_image(image, body) for image in value]), several=True, model=model)
+    if field != "images_base64":
+        raise ValueError
     return Asked(_from_base64(value), several=True, model=model)
 
 

@@ -9,12 +9,15 @@ from starlette.types import ASGIApp
 from service import logs, tether
 from service.settings import Settings
 
+_FIRST = "TENFOLD_FIRST_PROCESS"
+"""Names the process that the others are to end with."""
+
 
 def run(settings: Settings) -> None:
     """Serve the API until a signal ends it; where there are several processes, one that dies is replaced."""
     # Batches are small and several at a time: threads of the matrix products would wait for each other, spinning.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    os.environ.update(settings.environment())
+    os.environ.update(settings.environment() | {_FIRST: str(os.getpid())})
     uvicorn.run(
         "service.serving:create",
         factory=True,
@@ -38,7 +41,8 @@ def create() -> ASGIApp:
 
     settings = Settings()
     if settings.api_processes > 1:
-        tether.tie(os.getppid())
+        # Not to whatever is the parent by now: that of an orphan is the system's first process, which never dies.
+        tether.tie(int(os.environ[_FIRST]))
         logs.set_up()
     app = create_app(settings)
     # What is there now stays: the collector need not look at it again and again while requests wait.

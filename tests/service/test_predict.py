@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
@@ -309,6 +309,7 @@ json_values = st.recursive(
 )
 
 
+@example(value={"": ""}, place="body")
 @given(value=json_values, place=st.sampled_from(["pixel", "row", "image", "images", "body", "model", "extra"]))
 def test_what_the_quick_reader_takes_is_what_the_schema_allows(value: Any, place: str) -> None:
     """A document that is right but for one value: read in full by the schema, or refused; never read otherwise."""
