@@ -19,9 +19,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import httpx
-from sqlalchemy import make_url, select
+from sqlalchemy import func, make_url, select
 
-from bench.invariants import REFERENCE
 from bench.proxy import Proxy
 from service import stack
 from service.artifacts import Artifacts
@@ -30,7 +29,7 @@ from service.store import Store
 from service.store.engine import DatabaseError
 from service.store.engine import Record as Row
 from service.store.states import FINAL_STATES, owner_of
-from service.store.tables import jobs, submissions
+from service.store.tables import jobs
 from service.supervisor import Supervisor, free_port
 from tests.postgres import Server, killable_server
 from tests.waiting import wait_until
@@ -144,6 +143,19 @@ class Arena:
 
         return wait_until(look, timeout=90, what="the database to answer")[1:]
 
+    def unfinished(self) -> int:
+        """Count the jobs that have not ended, however long the database is away."""
+
+        def look() -> list[int] | None:
+            try:
+                with self.store.database.reader.connect() as connection:
+                    query = select(func.count()).where(jobs.c.state.not_in(FINAL_STATES))
+                    return [connection.scalar(query) or 0]
+            except DatabaseError:
+                return None
+
+        return wait_until(look, timeout=90, what="the database to answer")[0]
+
     def training(self, *, least_epoch: int = 0) -> list[Row]:
         """List jobs that are trained now, and have come so far; waits for one, and submits one if there is none."""
 
@@ -206,11 +218,18 @@ def _is_alive(pid: int) -> bool:
 
 @contextmanager
 def arena(
-    database: Kind, seed: int, home: Path | None = None, *, workers: int = 2, tiny: bool = False
+    database: Kind,
+    seed: int,
+    home: Path | None = None,
+    *,
+    workers: int = 2,
+    tiny: bool = False,
+    proxied: bool = True,
 ) -> Iterator[Arena]:
     """Start everything on free loopback ports, with short leases, and stop it in the end.
 
     A home that is given is kept. The PostgreSQL server is the bench's own. `tiny`: the jobs are as small as can be.
+    `proxied`: the parts reach broker and database through proxies, which cost some milliseconds a statement.
     """
     with ExitStack() as opened:
         folder = home or Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="tenfold-chaos-")))
@@ -233,8 +252,8 @@ def arena(
         opened.callback(store.database.close)
         url = f"http://127.0.0.1:{settings.port}"
         http = opened.enter_context(httpx.Client(base_url=url, timeout=40, trust_env=False))
-        proxies = {"broker": Proxy(free_port(), broker_port)}
-        if server is not None:
+        proxies = {"broker": Proxy(free_port(), broker_port)} if proxied else {}
+        if server is not None and proxied:
             database_port = make_url(server.url).port
             assert database_port is not None
             proxies |= {name: Proxy(free_port(), database_port) for name in ("workers' database", "the API's database")}
@@ -262,46 +281,10 @@ def running(arena: Arena) -> Iterator[None]:
 
 def _through(arena: Arena, way: str) -> Settings:
     """Give the settings of a part that reaches broker and database through proxies."""
-    settings, proxies = arena.settings, arena.proxies
-    changed = {"broker_url": f"redis://127.0.0.1:{proxies['broker'].port}/0"}
+    settings, proxies, changed = arena.settings, arena.proxies, {}
+    if "broker" in proxies:
+        changed["broker_url"] = f"redis://127.0.0.1:{proxies['broker'].port}/0"
     if way in proxies:
         url = make_url(settings.database_url).set(port=proxies[way].port)
         changed["database_url"] = url.render_as_string(hide_password=False)
     return settings.model_copy(update=changed)
-
-
-def train_references(arena: Arena) -> None:
-    """Train every spec once, while nothing disturbs it."""
-    ids = [arena.submit(spec, REFERENCE) for spec in arena.specs]
-    wait_until(lambda: not arena.jobs("queued", "running"), timeout=120, what="the references")
-    found = [arena.job(job_id) for job_id in ids]
-    if any((job.state, job.attempt) != ("succeeded", 1) for job in found):
-        raise SystemExit(f"the references were disturbed: {[(job.state, job.attempt, job.error) for job in found]}")
-
-
-def drain(arena: Arena, *, timeout: float) -> float:
-    """Wait until all jobs have ended, at most so long; gives the seconds that this took."""
-    begun = time.monotonic()
-    while time.monotonic() - begun < timeout:
-        for job in arena.jobs("paused"):
-            arena.insist(f"/jobs/{job.id}/resume")
-        if not arena.jobs("queued", "running", "paused"):
-            break
-        time.sleep(0.2)
-    return time.monotonic() - begun
-
-
-def misheard(arena: Arena) -> Iterator[str]:
-    """What the service has answered, and is not on record."""
-    with arena.store.database.reader.connect() as connection:
-        rows = {job.id: job for job in connection.execute(select(jobs)).all()}
-        keys = {row.answer.get("id"): row.key for row in connection.execute(select(submissions)).all()}
-    for job_id in sorted(set(arena.accepted) - rows.keys()):
-        yield f"job {job_id} was accepted, and is not on record"
-    for job_id in sorted(rows.keys() - set(arena.accepted)):
-        yield f"job {job_id} is on record, under the key {keys.get(job_id)}; nobody was told that it was accepted"
-    if len(arena.accepted) != len(set(arena.accepted)):
-        yield "two submissions were answered with one job"
-    for job_id in arena.cancelled:
-        if rows[job_id].state in FINAL_STATES and rows[job_id].state != "cancelled":
-            yield f"job {job_id}: its cancelling was accepted, and it {rows[job_id].state}"

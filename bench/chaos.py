@@ -16,10 +16,12 @@ from pathlib import Path
 
 from redis import RedisError
 
-from bench.arena import Arena, Kind, arena, drain, misheard, running, train_references
+from bench.arena import Arena, Kind, arena, running
+from bench.endings import drain, misheard, train_references
 from bench.faults import FREEZE, Fault, faults_of
 from bench.figures import circumstances
 from bench.invariants import Evidence, Violation, told, unreferenced, violations
+from bench.network_faults import OF_THE_NETWORK
 from service.settings import Settings
 from service.store.engine import DatabaseError
 
@@ -68,12 +70,13 @@ def torment(
     one fault to the next. `workers`: training processes. `tiny`: jobs of milliseconds. `away`: seconds for
     which the broker refuses connections. `skew`: how far the workers' clock is off.
     """
-    with arena(database, seed, home, workers=workers, tiny=tiny) as ring:
+    faults = {name: fault for name, fault in faults_of(database).items() if only in name}
+    proxied = not OF_THE_NETWORK.isdisjoint(faults.values())
+    with arena(database, seed, home, workers=workers, tiny=tiny, proxied=proxied) as ring:
         ring.away_seconds, ring.skew = away, skew
         with running(ring):
             train_references(ring)
             begun = time.monotonic()
-            faults = {name: fault for name, fault in faults_of(database).items() if only in name}
             fired, errors = _disturb(ring, faults, jobs=jobs, seconds=seconds, seed=seed, at_once=at_once, pause=pause)
             drained = drain(ring, timeout=_DRAIN_SECONDS + jobs / 10)
             took = time.monotonic() - begun

@@ -83,3 +83,16 @@ def _held(proxy: Proxy) -> Iterator[None]:
         yield
     finally:
         proxy.release()
+
+
+OF_THE_NETWORK = frozenset(
+    {
+        cut_connections,
+        slow_connections,
+        part_workers_from_database,
+        part_api_from_database,
+        hold_broker,
+        refuse_broker,
+    }
+)
+"""The faults that need proxies between the parts."""
