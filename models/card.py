@@ -61,20 +61,44 @@ def write(
     `accuracies` are those that are known, by the part they were measured on (`training`, `validation`, `test`);
     `made_with` is the fingerprint of the run and the versions of what it ran on.
     """
+    about = {
+        "name": spec.name,
+        "labels": dict(spec.labels),
+        "architecture": spec.architecture,
+        "hidden_sizes": list(spec.hidden_sizes),
+        "parameters": spec.parameters,
+        "epoch": epoch,
+        "weights_sha256": weights_sha256,
+        "made_with": dict(made_with),
+    }
+    training = spec.model_dump(mode="json", exclude={*FILING, "architecture", "hidden_sizes", "dataset"})
+    return _card(about, data, assessment, training=training, accuracies=accuracies)
+
+
+def write_ensemble(
+    name: str, members: Sequence[Mapping[str, Any]], data: DataDescription, assessment: Assessment
+) -> dict[str, Any]:
+    """Write the card of networks that answer together, each of which has a card of its own.
+
+    `members` tell of each its `version`, its `val_accuracy` and its `weights_sha256`.
+    """
+    accuracies = {"validation": assessment.accuracy}
+    return _card({"name": name, "members": list(members)}, data, assessment, training={}, accuracies=accuracies)
+
+
+def _card(
+    about: Mapping[str, Any],
+    data: DataDescription,
+    assessment: Assessment,
+    *,
+    training: Mapping[str, Any],
+    accuracies: Mapping[str, float],
+) -> dict[str, Any]:
     return {
-        "model": {
-            "name": spec.name,
-            "labels": dict(spec.labels),
-            "architecture": spec.architecture,
-            "hidden_sizes": list(spec.hidden_sizes),
-            "parameters": spec.parameters,
-            "epoch": epoch,
-            "weights_sha256": weights_sha256,
-            "made_with": dict(made_with),
-        },
+        "model": dict(about),
         "use": {"intended": USE, "limits": list(LIMITS)},
         "data": asdict(data),
-        "training": spec.model_dump(mode="json", exclude={*FILING, "architecture", "hidden_sizes", "dataset"}),
+        "training": dict(training),
         "accuracies": dict(accuracies),
         "assessment": assessment.as_dict(),
         "novelty": {
@@ -90,12 +114,9 @@ def markdown(card: Mapping[str, Any]) -> str:
     """Give a card as a page; what a user wrote is escaped, and shows as it was written."""
     model, data, found, novelty = card["model"], card["data"], card["assessment"], card["novelty"]
     before, after = found["before"], found["after"]
-    sizes = "-".join(str(size) for size in model["hidden_sizes"])
     chapters = [
         f"# Model card: {escape(model['name'] or 'a network without a name')}",
-        f"{model['architecture'].upper()} {sizes}, {model['parameters']:,} parameters, after epoch {model['epoch']}. "
-        "Its words are those of Mitchell et al. 2019, <https://arxiv.org/abs/1810.03993>.",
-        _table(("fact", "value"), [*_pairs("label ", model["labels"]), ("weights, SHA-256", model["weights_sha256"])]),
+        *(_ensemble(model) if "members" in model else _network(model)),
         "## Intended use",
         card["use"]["intended"],
         "## Limits",
@@ -103,10 +124,7 @@ def markdown(card: Mapping[str, Any]) -> str:
         "## Data",
         f"{escape(data['name'])}: {data['training_examples']:,} images to learn from and "
         f"{data['validation_examples']:,} to validate with. SHA-256 of all: {data['sha256']}.",
-        "## Training",
-        _table(("setting", "value"), _pairs("", card["training"])),
-        "Made with:",
-        _table(("what", "value"), _pairs("", model["made_with"])),
+        *(_training(card) if "members" not in model else []),
         "## Accuracy",
         _table(("part", "read correctly"), ((part, _percent(share)) for part, share in card["accuracies"].items())),
         f"The classes of the {found['examples']:,} validation images:",
@@ -156,6 +174,39 @@ def markdown(card: Mapping[str, Any]) -> str:
         ),
     ]
     return "\n\n".join(chapters) + "\n"
+
+
+_WORDS = "Its words are those of Mitchell et al. 2019, <https://arxiv.org/abs/1810.03993>."
+
+
+def _network(model: Mapping[str, Any]) -> list[str]:
+    sizes = "-".join(str(size) for size in model["hidden_sizes"])
+    return [
+        f"{model['architecture'].upper()} {sizes}, {model['parameters']:,} parameters, after epoch {model['epoch']}. "
+        f"{_WORDS}",
+        _table(("fact", "value"), [*_pairs("label ", model["labels"]), ("weights, SHA-256", model["weights_sha256"])]),
+    ]
+
+
+def _ensemble(model: Mapping[str, Any]) -> list[str]:
+    members = model["members"]
+    return [
+        f"{len(members)} networks that answer together: the mean of their probabilities. Each has a card of its own. "
+        f"{_WORDS}",
+        _table(
+            ("version", "validation accuracy", "weights, SHA-256"),
+            ((its["version"], _percent(its["val_accuracy"]), its["weights_sha256"]) for its in members),
+        ),
+    ]
+
+
+def _training(card: Mapping[str, Any]) -> list[str]:
+    return [
+        "## Training",
+        _table(("setting", "value"), _pairs("", card["training"])),
+        "Made with:",
+        _table(("what", "value"), _pairs("", card["model"]["made_with"])),
+    ]
 
 
 def escape(text: object) -> str:

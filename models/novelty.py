@@ -46,6 +46,11 @@ class Novelty:
     distances: NDArray[np.float32]
     entropies: NDArray[np.float32]
 
+    @property
+    def size_bytes(self) -> int:
+        """How much memory its numbers take."""
+        return sum(getattr(self, name).nbytes for name in _TENSORS)
+
     def share(
         self, pixels: NDArray[np.uint8] | NDArray[np.float32], entropies_B: NDArray[np.floating]
     ) -> NDArray[np.float64]:

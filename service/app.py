@@ -22,7 +22,19 @@ from service.infer import Infer, is_infer
 from service.parts import Parts
 from service.plain_errors import PlainErrorsMiddleware
 from service.predict import PATH, Predict
-from service.routes import datasets, health, job_actions, job_records, jobs, models, predict, scoring, sweeps, v2
+from service.routes import (
+    datasets,
+    ensembles,
+    health,
+    job_actions,
+    job_records,
+    jobs,
+    models,
+    predict,
+    scoring,
+    sweeps,
+    v2,
+)
 from service.schemas import PredictRequest, ProblemView, problems
 from service.security import SecurityMiddleware
 from service.settings import Settings
@@ -54,7 +66,7 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    for module in (jobs, job_actions, job_records, sweeps, models, predict, scoring, v2, health):
+    for module in (jobs, job_actions, job_records, sweeps, models, ensembles, predict, scoring, v2, health):
         # Not for the whole app: there the limit would stand outside of our middleware, and be told in plain text.
         app.include_router(module.router, max_body_size=MAX_BODY_BYTES)
     app.include_router(datasets.router, max_body_size=settings.max_upload_bytes)

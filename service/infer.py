@@ -11,7 +11,6 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from models.inference import softmax
 from service import infer_answers, infer_bodies, score_bodies
 from service.batcher import LARGEST
 from service.errors import told
@@ -102,7 +101,7 @@ class Infer:
         was_read = perf_counter_ns()
         logits = await _logits(served, asked.pixels, receive, asked.timeout)
         were_computed = perf_counter_ns()
-        answer, json_length = infer_answers.worded(logits, asked, model, version)
+        answer, json_length = infer_answers.worded(served, logits, asked, model, version)
         ended = perf_counter_ns()
         times = (was_read - began, were_computed - was_read, ended - were_computed)
         self.statistics.succeeded(model, version, len(logits), times)
@@ -116,7 +115,7 @@ class Infer:
 
         pixels = read() if len(body) <= SHORT else await asyncio.to_thread(read)
         logits = await _logits(served, pixels, receive, None)
-        rows = zip(logits.argmax(axis=1).tolist(), logits, softmax(logits), strict=True)
+        rows = zip(logits.argmax(axis=1).tolist(), logits, served.probabilities(logits), strict=True)
         predictions = [{"digit": digit, "logits": row, "probabilities": sure} for digit, row, sure in rows]
         return orjson.dumps({"predictions": predictions}, option=orjson.OPT_SERIALIZE_NUMPY)
 

@@ -7,14 +7,17 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from models.inference import softmax
 from service.infer_bodies import Asked, Output
+from service.networks import Served
 
 
-def worded(logits: NDArray[np.float32], asked: Asked, model: str, version: str | None) -> tuple[bytes, int | None]:
+def worded(
+    served: Served, logits: NDArray[np.float32], asked: Asked, model: str, version: str | None
+) -> tuple[bytes, int | None]:
     """Give the body that answers logits [n, 10], and how long its JSON is if bytes follow."""
     outputs, tails = [], []
-    probabilities = softmax(logits) if any(output.name == "probabilities" for output in asked.outputs) else logits
+    is_wanted = any(output.name == "probabilities" for output in asked.outputs)
+    probabilities = served.probabilities(logits) if is_wanted else logits
     for output in asked.outputs:
         values = _values(output, logits, probabilities)
         about: dict[str, Any] = {"name": output.name, "datatype": _DATATYPES[values.dtype.kind], "shape": values.shape}

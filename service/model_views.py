@@ -6,10 +6,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from models.spec import TrainingSpec
-from service.schemas import moment
+from models.spec import Name, TrainingSpec
+from service.schemas import Identifier, Reference, moment
 from service.store.engine import Record
 from service.store.versions import Targets
+
+MOST_MEMBERS = 64
+"""Networks of one ensemble: each takes its memory and its share of the time that an answer takes."""
 
 Number = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
 
@@ -41,6 +44,47 @@ class Pointing(BaseModel):
         weights = {str(self.version): 1.0} if self.versions is None else self.versions
         total = sum(weights.values())
         return {"versions": {number: weight / total for number, weight in sorted(weights.items())}}
+
+
+class Combination(BaseModel):
+    """What an ensemble is to be made of, and what becomes of it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    name: Name = Field(
+        description="The model that it is to be a version of; may be a new one.",
+        examples=["together"],
+    )
+    members: tuple[Reference, ...] | None = Field(
+        default=None,
+        min_length=2,
+        max_length=MOST_MEMBERS,
+        description="Versions, each as /predict takes them: `name/3`, `name@alias`, the id of a job.",
+        examples=[["default/1", "default/2", "default/3"]],
+    )
+    sweep: Identifier | None = Field(
+        default=None, description="Instead of members: the sweep whose trials are to answer together."
+    )
+    best: int | None = Field(
+        default=None,
+        strict=True,
+        ge=2,
+        le=MOST_MEMBERS,
+        description="So many of them, by their validation accuracy. Default: all.",
+        examples=[5],
+    )
+    promote: Literal["always", "if_better", "never"] = Field(
+        default="if_better", description="As in the spec of a job.", examples=["if_better"]
+    )
+    promote_margin: float = Field(default=0.0, strict=True, ge=0.0, le=1.0, description="As in the spec of a job.")
+
+    @model_validator(mode="after")
+    def _is_one(self) -> "Combination":
+        if (self.members is None) == (self.sweep is None):
+            raise ValueError("give exactly one of members and sweep")
+        if self.best is not None and self.sweep is None:
+            raise ValueError("best chooses among the trials of a sweep; give sweep, or leave it out")
+        return self
 
 
 class AliasView(BaseModel):
@@ -98,16 +142,26 @@ class ModelList(BaseModel):
     data: list[ModelSummary]
 
 
-class VersionView(BaseModel):
-    """A network that was trained, as a version of its model; it never changes."""
+class MemberView(BaseModel):
+    """A version that is part of an ensemble; it may have been deleted since, and answers on in the ensemble."""
 
     model: str = Field(examples=["default"])
     version: int = Field(examples=[3])
-    job_id: str = Field(description="The job that trained it; may have been deleted since.")
-    epoch: int = Field(description="The epoch of that job after which it was taken.", examples=[8])
-    weights_sha256: str
+
+
+class VersionView(BaseModel):
+    """A network that was trained, or several that answer together, as a version of a model; it never changes."""
+
+    model: str = Field(examples=["default"])
+    version: int = Field(examples=[3])
+    job_id: str | None = Field(description="The job that trained it; may have been deleted since. None of an ensemble.")
+    epoch: int | None = Field(description="The epoch of that job after which it was taken.", examples=[8])
+    members: list[MemberView] | None = Field(description="Of an ensemble: the versions that answer together.")
+    weights_sha256: str = Field(description="Of an ensemble: the digest of its members' digests.")
     data_sha256: str | None = Field(description="Digest of the data set; unknown of jobs of earlier releases.")
-    val_accuracy: float = Field(examples=[0.9655])
+    val_accuracy: float | None = Field(
+        description="Unknown of an ensemble that could not be assessed.", examples=[0.9655]
+    )
     facts: dict[str, Any] = Field(
         description="`promoted`, and if not `not_promoted_because`; of its assessment the `temperature`, or as "
         "`no_card_because` why there is none.",
@@ -124,12 +178,22 @@ class VersionView(BaseModel):
         return cls(
             **{
                 name: getattr(row, name)
-                for name in ("model", "version", "job_id", "epoch", "weights_sha256", "data_sha256", "val_accuracy")
+                for name in (
+                    "model",
+                    "version",
+                    "job_id",
+                    "epoch",
+                    "members",
+                    "weights_sha256",
+                    "data_sha256",
+                    "val_accuracy",
+                )
             },
             facts=row.facts,
             has_card="temperature" in row.facts,
             created_at=moment(row.created_at),
-            links={"self": this, "card": f"{this}/card", "lineage": f"{this}/lineage", "job": f"/jobs/{row.job_id}"},
+            links={"self": this, "card": f"{this}/card", "lineage": f"{this}/lineage"}
+            | ({} if row.job_id is None else {"job": f"/jobs/{row.job_id}"}),
         )
 
 
@@ -149,11 +213,12 @@ class Lineage(BaseModel):
     checkpoint: dict[str, Any] = Field(
         description="The epoch, and the SHA-256 of its weights.", examples=[{"epoch": 8, "weights_sha256": "9f..."}]
     )
-    job_id: str
-    job_is_there: bool = Field(description="False once the job was deleted.")
+    members: list[MemberView] | None = Field(description="Of an ensemble; each has a lineage of its own.")
+    job_id: str | None
+    job_is_there: bool = Field(description="False once the job was deleted, and of an ensemble.")
     origin: dict[str, Any] | None = Field(description="The job that this job repeats, verifies or goes on from.")
-    spec: TrainingSpec
-    spec_sha256: str = Field(description="Equal for jobs that train equal weights.")
+    spec: TrainingSpec | None = Field(description="None of an ensemble.")
+    spec_sha256: str | None = Field(description="Equal for jobs that train equal weights.")
     dataset: str
     data_sha256: str | None
 
@@ -165,11 +230,12 @@ class Lineage(BaseModel):
             model=row.model,
             version=row.version,
             checkpoint={"epoch": row.epoch, "weights_sha256": row.weights_sha256},
+            members=row.members,
             job_id=row.job_id,
             job_is_there=job is not None,
             origin=job and job.origin,
-            spec=spec,
-            spec_sha256=spec.digest,
+            spec=None if row.members else spec,
+            spec_sha256=None if row.members else spec.digest,
             dataset=spec.dataset,
             data_sha256=row.data_sha256,
         )

@@ -3,6 +3,12 @@
 from collections import OrderedDict
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+from models.ensemble import Ensemble
+from models.inference import Network, softmax
+from models.novelty import Novelty
 from service.batcher import Batcher
 from service.schemas import ModelView
 from service.store.references import Target
@@ -10,11 +16,21 @@ from service.store.references import Target
 
 @dataclass(frozen=True, eq=False)
 class Served:
-    """A network that answers, whose batcher gives logits [n, 10], and what is said of it."""
+    """A network that answers, whose batcher gives logits [n, 10], and what is said of it.
 
+    `novelty` is None where it was not assessed: there is nothing then that its images could be compared with.
+    """
+
+    network: Network | Ensemble
     batcher: Batcher
+    novelty: Novelty | None
     model: ModelView
     model_json: bytes
+
+    def probabilities(self, logits_BC: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Give the calibrated probability of each class, float32 [B, C]: those of the logits by the temperature."""
+        temperature = self.model.temperature
+        return softmax(logits_BC if temperature == 1.0 else logits_BC * np.float32(1 / temperature))
 
 
 class Networks:

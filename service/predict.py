@@ -12,12 +12,12 @@ from urllib.parse import parse_qsl
 import orjson
 from pydantic import ValidationError
 
-from models.inference import softmax
 from service import predict_answers as answers
 from service.batcher import LARGEST, Rows
 from service.errors import MEDIA_TYPE, TOO_LARGE, NotYet, TooLarge, document, invalid
 from service.networks import Served
 from service.predict_bodies import is_short, reader
+from service.predict_details import are_wanted, tell
 from service.predictor import Predictor
 from service.schemas import PredictQuery
 from service.security import CAREFUL
@@ -95,18 +95,22 @@ class Predict:
         asked = read(body) if is_short(kind, body) else await asyncio.to_thread(read, body)
         served = await self._predictor.find(asked.model or query.model)
         in_lines = b"ndjson" in headers.get(b"accept", b"")
-        if not asked.several and not in_lines:
-            (row,) = softmax(await computed(served, asked.pixels, receive, deadline))
-            await _send(send, 200, _JSON, answers.one(row, served.model_json, query.top_k))
+        if not asked.several and not in_lines and query.is_plain:
+            (row,) = served.probabilities(await computed(served, asked.pixels, receive, deadline))
+            await _send(send, 200, _JSON, answers.one(row, served.model_json))
             return
-        batches = _predictions(served, asked.pixels, query.top_k, receive, deadline)
+        details = are_wanted(query, len(asked.pixels))
+        batches = _predictions(served, asked.pixels, query, receive, deadline, with_details=details)
         if asked.unreadable:
             batches = _with_unreadable(batches, asked.unreadable)
         if in_lines:
             await _stream(batches, served.model_json, send)
-        else:
-            predictions = [prediction async for batch in batches for prediction in batch]
+            return
+        predictions = [prediction async for batch in batches for prediction in batch]
+        if asked.several:
             await _send(send, 200, _JSON, answers.several(predictions, served.model_json))
+        else:
+            await _send(send, 200, _JSON, answers.with_model(predictions[0], served.model_json))
 
     async def _rest(self, message: Any, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
         """Read a body that comes in several pieces; it counts as held until it has been answered."""
@@ -151,7 +155,7 @@ def _query(query_string: bytes) -> PredictQuery:
 
 
 async def _predictions(
-    served: Served, pixels: Rows, top_k: int | None, receive: Receive, deadline: float | None
+    served: Served, pixels: Rows, query: PredictQuery, receive: Receive, deadline: float | None, *, with_details: bool
 ) -> AsyncIterator[list[bytes]]:
     """Yield predictions batch by batch; one is worded while the next is computed."""
 
@@ -159,17 +163,24 @@ async def _predictions(
         batch = pixels[start : start + LARGEST]
         return asyncio.ensure_future(computed(served, batch, receive, deadline, admitted=start > 0))
 
+    async def word(start: int, logits: Rows) -> list[bytes]:
+        rows = served.probabilities(logits)
+        if not with_details:
+            return answers.each(rows, query)
+        batch = pixels[start : start + LARGEST]
+        return answers.each(rows, query, await asyncio.to_thread(tell, served, query, batch, rows))
+
     if not len(pixels):
         return
     computing = compute(0)
     try:
         for start in range(LARGEST, len(pixels), LARGEST):
-            rows = await computing
+            logits = await computing
             computing = compute(start)
             await asyncio.sleep(0)  # lets it be put
             await asyncio.sleep(0)  # lets it begin
-            yield answers.each(softmax(rows), top_k)
-        yield answers.each(softmax(await computing), top_k)
+            yield await word(start - LARGEST, logits)
+        yield await word((len(pixels) - 1) // LARGEST * LARGEST, await computing)
     finally:
         computing.cancel()
 

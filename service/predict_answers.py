@@ -1,29 +1,41 @@
 """From probabilities to the bytes of an answer: a float32 is written with as many digits as tell it from all others."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from service.schemas import PredictQuery
+
 Probabilities = NDArray[np.float32]
 
 
-def one(row: Probabilities, model: bytes, top_k: int | None = None) -> bytes:
+def one(row: Probabilities, model: bytes) -> bytes:
     """Word what was read in an image, float32 [10], by the model that is described in JSON."""
     numbers = orjson.dumps(row, option=orjson.OPT_SERIALIZE_NUMPY)
-    top = _top(row, top_k) if top_k else b""
-    return b'{"digit":%d,"probabilities":%b%b,"model":%b}' % (row.argmax(), numbers, top, model)
+    return b'{"digit":%d,"probabilities":%b,"model":%b}' % (row.argmax(), numbers, model)
 
 
-def each(rows: Probabilities, top_k: int | None = None) -> list[bytes]:
-    """Word what was read in each of several images, float32 [n, 10], without the model."""
+def each(rows: Probabilities, query: PredictQuery, details: Sequence[bytes] = ()) -> list[bytes]:
+    """Word what was read in each of several images, float32 [n, 10], without the model.
+
+    `details` are further members of each, with a comma in front.
+    """
     if not len(rows):
         return []
-    digits = rows.argmax(axis=1).tolist()
+    digits: list[bytes] = [b"%d" % digit for digit in rows.argmax(axis=1).tolist()]
+    more = list(details) or [b""] * len(rows)
+    if query.top_k is not None:
+        more = [_top(row, query.top_k) + its for row, its in zip(rows, more, strict=True)]
+    if query.reject_below is not None:
+        for place, is_rejected in enumerate((rows.max(axis=1) < query.reject_below).tolist()):
+            more[place] += b',"rejected":true' if is_rejected else b',"rejected":false'
+            digits[place] = b"null" if is_rejected else digits[place]
     # All rows are written at once, and then taken apart.
     numbers = orjson.dumps(rows, option=orjson.OPT_SERIALIZE_NUMPY)[2:-2].split(b"],[")
-    tops = [_top(row, top_k) for row in rows] if top_k else [b""] * len(rows)
-    parts = zip(digits, numbers, tops, strict=True)
-    return [b'{"digit":%d,"probabilities":[%b]%b}' % part for part in parts]
+    parts = zip(digits, numbers, more, strict=True)
+    return [b'{"digit":%b,"probabilities":[%b]%b}' % part for part in parts]
 
 
 def several(predictions: list[bytes], model: bytes) -> bytes:
@@ -31,9 +43,14 @@ def several(predictions: list[bytes], model: bytes) -> bytes:
     return b'{"predictions":[%b],"model":%b}' % (b",".join(predictions), model)
 
 
+def with_model(prediction: bytes, model: bytes) -> bytes:
+    """Word a prediction as the answer to one image."""
+    return b'%b,"model":%b}' % (prediction[:-1], model)
+
+
 def lines(predictions: list[bytes], model: bytes) -> bytes:
     """Word predictions as lines, each of which could be the answer to one image."""
-    return b"".join([b'%b,"model":%b}\n' % (prediction[:-1], model) for prediction in predictions])
+    return b"".join([with_model(prediction, model) + b"\n" for prediction in predictions])
 
 
 def unreadable(error: str) -> bytes:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models import golden
+from models import golden, novelty
+from models.ensemble import Ensemble
 from models.inference import read
 from models.spec import PIXELS
 from service.artifacts import Artifacts
@@ -184,19 +185,24 @@ class Predictor:
         return _Answering(served, tuple(bounds))
 
     def _load(self, target: Target) -> Served:
-        network = read(self._artifacts.read(target.key, target.sha256))
+        members = [read(self._artifacts.read(*weights)) for weights in target.weights]
+        network = members[0] if len(members) == 1 else Ensemble(members)
         if target.golden is not None:
             golden.replay(network, golden.unpack(self._artifacts.read(*target.golden)))
+        usual = None if target.novelty is None else novelty.unpack(self._artifacts.read(*target.novelty))
         pace = Pace.of(network.logits, np.zeros((64, PIXELS), np.uint8))
         view = ModelView(
             name=target.model,
             version=target.version,
             job_id=target.job_id,
-            epoch=network.epoch,
+            epoch=members[0].epoch if len(members) == 1 else None,
+            members=len(members),
+            temperature=target.temperature,
             weights_sha256=target.sha256,
         )
-        served = Served(Batcher(network.logits, pace), view, view.model_dump_json().encode())
-        self._networks.keep(target, served, network.size_bytes)
+        served = Served(network, Batcher(network.logits, pace), usual, view, view.model_dump_json().encode())
+        size = sum(member.size_bytes for member in members) + (0 if usual is None else usual.size_bytes)
+        self._networks.keep(target, served, size)
         return served
 
 

@@ -74,6 +74,10 @@ class Doorbell:
         """Ask for a plot of a sweep; gives whether the broker took it."""
         return self._send("tenfold.draw_sweep", [[sweep_id, plot]], ERRANDS)
 
+    def ask_for_ensemble(self, model: str, members: Sequence[tuple[str, int]], promote: str, margin: float) -> bool:
+        """Ask for a version of a model that is made of several; gives whether the broker took it."""
+        return self._send("tenfold.combine", [[model, members, promote, margin]], ERRANDS)
+
     def ask_for_trials(self, sweep_id: str) -> bool:
         """Ask for the next trials of a sweep that chooses them by what it has learned; whether the broker took it."""
         return self._send("tenfold.extend", [[sweep_id]], ERRANDS)

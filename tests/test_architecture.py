@@ -32,6 +32,7 @@ HOMES = {
         "service/predict.py",
         "service/predict_answers.py",
         "service/predict_bodies.py",
+        "service/predict_details.py",
         "service/routes/v2.py",
         "service/score_bodies.py",
     },

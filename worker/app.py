@@ -12,7 +12,7 @@ import tempfile
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from celery import Celery, signals
 from celery.worker import state
@@ -22,6 +22,7 @@ from service.queue import BROKER_SETTINGS, ERRANDS, TRAIN, Doorbell
 from service.settings import Settings
 from service.store import Store
 from service.store.engine import DatabaseError
+from service.store.versions import Promotion
 from service.store.workers import Role
 from worker.heart import Heart, ask_for_trials
 from worker.slots import Slots
@@ -176,6 +177,17 @@ def draw_sweep(sweep_id: str, plot: str) -> None:
     from worker.draw_sweep import draw_sweep
 
     draw_sweep(sweep_id, plot, store(), Artifacts(settings.artifacts))
+
+
+@app.task(name="tenfold.combine")
+def combine(
+    model: str, members: list[tuple[str, int]], promote: Literal["always", "if_better", "never"], margin: float
+) -> None:
+    """Make a version of a model of several others, unless it is there."""
+    from worker.combine import combine
+
+    chosen = [(name, version) for name, version in members]
+    combine(model, chosen, Promotion(promote, margin), store(), Artifacts(settings.artifacts), settings)
 
 
 @app.task(name="tenfold.extend")

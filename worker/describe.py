@@ -1,11 +1,11 @@
 """Descriptions of data sets: shapes, class counts, mean and deviation, digest, and a picture of some examples."""
 
-from models import data
 from service.artifacts import Artifacts
 from service.settings import Settings
 from service.store import Store
 from service.store.datasets import owner_of
 from worker import plots
+from worker.examples import load
 
 SAMPLES = 64
 _SAMPLE_SEED = 0  # the same examples every time
@@ -16,9 +16,8 @@ def describe(name: str, store: Store, artifacts: Artifacts, settings: Settings) 
     dataset = store.datasets.get(name)
     if dataset is None or dataset.state != "pending":
         return
-    table = store.files.get(owner_of(name), "table.npy")
     try:
-        examples = data.load_table(artifacts.path(table.key)) if table else data.load(name, settings.data)
+        examples = load(name, store, artifacts, settings)
     except (ValueError, OSError) as error:
         store.datasets.fail(dataset, str(error))
         return

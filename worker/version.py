@@ -2,10 +2,12 @@
 
 import json
 import logging
+from collections.abc import Mapping
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from models import card, golden, novelty
-from models.assessment import assess
+from models.assessment import Assessment, assess
 from models.data import Examples, Split
 from models.inference import read
 from models.novelty import Looks
@@ -60,11 +62,24 @@ def _find_out(
         weights_sha256=best.sha256,
         made_with=made["fingerprint"] | made["versions"],
     )
+    write_down(owner, assessment, told, artifacts, written, epoch=best.epoch)
+    return Findings(split.digest, {"temperature": assessment.temperature}, written)
+
+
+def write_down(
+    owner: str,
+    assessment: Assessment,
+    told: Mapping[str, Any],
+    artifacts: Artifacts,
+    written: list[File],
+    *,
+    epoch: int = 0,
+) -> None:
+    """Write the files of an assessment and a card; adds them to `written` one by one, as something may go wrong."""
     contents = {
         "golden.safetensors": golden.pack(assessment.golden),
         "novelty.safetensors": novelty.pack(assessment.novelty),
         "card.json": json.dumps(told, separators=(",", ":")).encode(),
     }
     for name, content in contents.items():
-        written.append(artifacts.write(owner, name, content, epoch=best.epoch))
-    return Findings(split.digest, {"temperature": assessment.temperature}, written)
+        written.append(artifacts.write(owner, name, content, epoch=epoch))

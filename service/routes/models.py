@@ -111,7 +111,7 @@ def delete_version(name: ModelName, version: Version, parts: Given) -> None:
             f"PUT /models/{name}/aliases/{use.alias}, or delete it, first"
         ) from None
     parts.artifacts.remove(unreferenced or ())
-    parts.artifacts.remove_folder(owner_of_job(row.job_id))
+    parts.artifacts.remove_folder(f"models/{name}" if row.job_id is None else owner_of_job(row.job_id))
 
 
 @router.get(
@@ -146,7 +146,7 @@ def card(name: ModelName, version: Version, parts: Given, accept: Annotated[str,
 def lineage(name: ModelName, version: Version, parts: Given) -> Lineage:
     """Follow a version to its checkpoint, its job, the spec and the data; also when the job was deleted."""
     row = _version(parts, name, version)
-    return Lineage.of(row, parts.store.jobs.get(row.job_id))
+    return _lineage(parts, row)
 
 
 @router.get("/models/{name}/lineage", summary="Where a model comes from", responses=problems(404, 422, 503))
@@ -156,7 +156,7 @@ def lineages(
     """Follow the newest versions of a model to their jobs, specs and data."""
     _found(parts, name)
     rows = parts.store.models.versions(name, limit=limit)
-    return LineageList(data=[Lineage.of(row, parts.store.jobs.get(row.job_id)) for row in rows])
+    return LineageList(data=[_lineage(parts, row) for row in rows])
 
 
 @router.get("/models/{name}/history", summary="What a model's aliases pointed to", responses=problems(404, 422, 503))
@@ -274,6 +274,10 @@ def _version(parts: Parts, name: str, version: int) -> Record:
         _found(parts, name)
         raise NotFound(f"model {name} has no version {version}")
     return row
+
+
+def _lineage(parts: Parts, row: Record) -> Lineage:
+    return Lineage.of(row, None if row.job_id is None else parts.store.jobs.get(row.job_id))
 
 
 def _no_alias(name: str, alias: str) -> NotFound:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from service.settings import Settings
 from service.store.datasets import Datasets
 from service.store.engine import Database
+from service.store.ensembles import Ensembles
 from service.store.files import Files
 from service.store.jobs import Jobs
 from service.store.models import Models
@@ -29,6 +30,7 @@ class Store:
     files: Files
     datasets: Datasets
     models: Models
+    ensembles: Ensembles
     references: References
     workers: Workers
 
@@ -46,6 +48,7 @@ class Store:
             files=Files(database),
             datasets=Datasets(database),
             models=Models(database),
+            ensembles=Ensembles(database),
             references=References(database),
             workers=Workers(database),
         )

@@ -115,7 +115,7 @@ class Models:
                 for number in numbers_in(row.targets)
             }
             rows = connection.execute(select(versions.c.model, versions.c.version, versions.c.job_id)).all()
-        return {row.job_id for row in rows if (row.model, row.version) in named}
+        return {row.job_id for row in rows if row.job_id is not None and (row.model, row.version) in named}
 
     def set_alias(self, model: str, alias: str, targets: Targets, condition: Condition = ALWAYS) -> tuple[Record, bool]:
         """Let an alias point to versions; gives it, and whether it is new. To where it points already is no move.

@@ -5,29 +5,36 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from models.spec import DEFAULT_MODEL
-from service.store.engine import Database, Record
+from service.store.engine import Database
 from service.store.states import owner_of as owner_of_job
 from service.store.tables import artifacts, jobs, models, versions
-from service.store.versions import CHAMPION, Targets, alias_of, owner_of, version_of
+from service.store.versions import CHAMPION, WEIGHTS, Targets, alias_of, owner_of, version_of, weights_of
 
 
 class NothingThere(LookupError):  # noqa: N818 - whoever asks is told
     """Nothing answers to a reference; the message says what there is not."""
 
 
+Stored = tuple[str, str]
+"""Where a file lies, and the SHA-256 of what it holds."""
+
+
 @dataclass(frozen=True)
 class Target:
-    """One network that may answer: a job's checkpoint, which may be a version of a model, and its files.
+    """One network that may answer: a job's checkpoint, or a version of a model, which may be made of several networks.
 
-    `golden` are the key and the SHA-256 of its golden images, where there are some.
+    `weights`, `golden` and `novelty` are keys of files and their SHA-256; the latter two are there where a network was
+    assessed. `sha256` tells its weights from all others.
     """
 
-    job_id: str
-    key: str
+    job_id: str | None
+    weights: tuple[Stored, ...]
     sha256: str
     model: str | None = None
     version: int | None = None
-    golden: tuple[str, str] | None = None
+    temperature: float = 1.0
+    golden: Stored | None = None
+    novelty: Stored | None = None
 
 
 @dataclass(frozen=True)
@@ -114,12 +121,21 @@ def _version(connection: Connection, model: str, number: int) -> Target:
     row = version_of(connection, model, number)
     if row is None:
         raise NothingThere(f"model {model} has no version {number}")
-    owner = owner_of(model, number)
-    query = select(artifacts).where(artifacts.c.owner == owner)
-    files = {file.name: file for file in connection.execute(query).all()}
-    if "weights.safetensors" not in files:
+    query = select(artifacts).where(artifacts.c.owner == owner_of(model, number))
+    files = {file.name: (file.key, file.sha256) for file in connection.execute(query).all()}
+    names = [WEIGHTS] if row.members is None else [weights_of(place) for place in range(1, len(row.members) + 1)]
+    if not files.keys() >= set(names):
         raise NothingThere(f"the weights of version {number} of model {model} are not there any more")
-    return _target(row.job_id, files["weights.safetensors"], row, files.get("golden.safetensors"))
+    return Target(
+        job_id=row.job_id,
+        weights=tuple(files[name] for name in names),
+        sha256=row.weights_sha256,
+        model=model,
+        version=number,
+        temperature=row.facts.get("temperature", 1.0),
+        golden=files.get("golden.safetensors"),
+        novelty=files.get("novelty.safetensors"),
+    )
 
 
 def _checkpoint(connection: Connection, job_id: str) -> Target:
@@ -133,20 +149,9 @@ def _checkpoint(connection: Connection, job_id: str) -> Target:
     same = (versions.c.job_id == job_id) & (versions.c.weights_sha256 == file.sha256)
     row = connection.execute(select(versions).where(same).order_by(versions.c.created_at.desc()).limit(1)).one_or_none()
     if row is None:
-        return _target(job_id, file)
+        return Target(job_id, ((file.key, file.sha256),), file.sha256)
     return _version(connection, row.model, row.version)
 
 
 class NoCheckpoint(Exception):  # noqa: N818 - whoever asks is told
     """The job is there, and has nothing to predict with yet."""
-
-
-def _target(job_id: str, file: Record, version: Record | None = None, golden: Record | None = None) -> Target:
-    return Target(
-        job_id=job_id,
-        key=file.key,
-        sha256=file.sha256,
-        model=version and version.model,
-        version=version and version.version,
-        golden=golden and (golden.key, golden.sha256),
-    )

@@ -144,12 +144,13 @@ versions = Table(
     metadata,
     Column("model", String(128), ForeignKey("models.name"), primary_key=True),
     Column("version", Integer, primary_key=True),
-    Column("job_id", String(36), nullable=False),  # no foreign key: it may have been deleted
-    Column("spec", JSON, nullable=False),  # of that job
-    Column("epoch", Integer, nullable=False),
+    Column("job_id", String(36)),  # none of an ensemble; no foreign key: it may have been deleted
+    Column("spec", JSON, nullable=False),  # of that job; of an ensemble that of its first member's
+    Column("members", JSON(none_as_null=True)),  # of an ensemble: its members' models and versions
+    Column("epoch", Integer),
     Column("weights_sha256", String(64), nullable=False),
     Column("data_sha256", String(64)),  # of the data set; unknown of versions from before there were any
-    Column("val_accuracy", Float, nullable=False),
+    Column("val_accuracy", Float),  # unknown of an ensemble that could not be assessed
     Column("facts", JSON, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Index(None, "job_id"),

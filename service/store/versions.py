@@ -5,7 +5,7 @@ Whoever changes what belongs to a model holds its row, and takes it after that o
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
@@ -22,7 +22,15 @@ CHAMPION = "champion"
 Targets = dict[str, Any]
 """What an alias points to: `versions`, the share of the requests of each by its number."""
 
-_SHARED = {"best.safetensors": "weights.safetensors", "best.json": "about.json"}
+WEIGHTS = "weights.safetensors"
+"""What a version calls the file of its weights; those of an ensemble are called by `weights_of`."""
+
+_SHARED = {"best.safetensors": WEIGHTS, "best.json": "about.json"}
+
+
+def weights_of(member: int) -> str:
+    """Give what an ensemble calls the file of the weights of one of its members, counted from 1."""
+    return f"member-{member}.safetensors"
 
 
 def owner_of(model: str, version: int) -> str:
@@ -42,35 +50,34 @@ class Findings:
 NO_FINDINGS = Findings()
 
 
+@dataclass(frozen=True)
+class Promotion:
+    """When a new version becomes its model's champion; see `TrainingSpec`."""
+
+    rule: Literal["always", "if_better", "never"]
+    margin: float = 0.0
+
+
 def make(connection: Connection, job: Job, result: Mapping[str, Any], findings: Findings) -> int:
-    """Make the best checkpoint of a job that succeeds the next version of its model, and promote it by its spec.
+    """Make the best checkpoint of a job that succeeded the next version of its model, and promote it by its spec.
 
     The version points to the files by itself: they stay when the job is deleted. Gives its number.
     """
     spec = TrainingSpec.model_validate(job.spec)
-    number = _next(connection, spec.model)
-    owner = owner_of(spec.model, number)
-    share(connection, owner_of_job(job.id), owner, _SHARED)
-    publish(connection, owner, findings.files)
+    number = next_number(connection, spec.model)
+    share(connection, owner_of_job(job.id), owner_of(spec.model, number), _SHARED)
     values = {
         "job_id": job.id,
         "spec": spec.model_dump(mode="json"),
         "epoch": result["best_epoch"],
         "weights_sha256": result["best_weights_sha256"],
-        "data_sha256": findings.data_sha256,
         "val_accuracy": result["best_val_accuracy"],
     }
-    obstacle = _obstacle(connection, spec, values)
-    facts = {**findings.facts, "promoted": obstacle is None, "not_promoted_because": obstacle}
-    connection.execute(
-        insert(versions).values(model=spec.model, version=number, **values, facts=facts, created_at=now_ms())
-    )
-    if obstacle is None:
-        move(connection, spec.model, CHAMPION, alone(number), why=spec.promote)
+    put(connection, spec.model, number, values, findings, Promotion(spec.promote, spec.promote_margin))
     return number
 
 
-def _next(connection: Connection, model: str) -> int:
+def next_number(connection: Connection, model: str) -> int:
     """Take the next number of a model, which is made if it is not there; holds its row."""
     first = insert_or(connection, models).values(name=model, newest=1, created_at=now_ms())
     number = connection.scalar(
@@ -82,29 +89,51 @@ def _next(connection: Connection, model: str) -> int:
     return int(number)
 
 
-def _obstacle(connection: Connection, spec: TrainingSpec, values: Mapping[str, Any]) -> str | None:
+def put(
+    connection: Connection,
+    model: str,
+    number: int,
+    values: Mapping[str, Any],
+    findings: Findings,
+    promotion: Promotion,
+) -> None:
+    """Put a version on record, with its findings, and let it be champion if it is to be. The model's row is held."""
+    publish(connection, owner_of(model, number), findings.files)
+    values = {**values, "data_sha256": findings.data_sha256}
+    obstacle = _obstacle(connection, model, promotion, values)
+    facts = {**findings.facts, "promoted": obstacle is None, "not_promoted_because": obstacle}
+    connection.execute(insert(versions).values(model=model, version=number, **values, facts=facts, created_at=now_ms()))
+    if obstacle is None:
+        move(connection, model, CHAMPION, alone(number), why=promotion.rule)
+
+
+def _obstacle(connection: Connection, model: str, promotion: Promotion, values: Mapping[str, Any]) -> str | None:
     """Say what keeps a new version from being champion, if anything does."""
-    if spec.promote != "if_better":
-        return None if spec.promote == "always" else "its spec says promote: never"
-    alias = alias_of(connection, spec.model, CHAMPION)
+    if promotion.rule != "if_better":
+        return None if promotion.rule == "always" else "promote is never"
+    alias = alias_of(connection, model, CHAMPION)
     if alias is None:
         return None
     shares = alias.targets["versions"]
-    champion = version_of(connection, spec.model, int(max(shares, key=shares.__getitem__)))
+    champion = version_of(connection, model, int(max(shares, key=shares.__getitem__)))
     assert champion is not None, "what an alias points to is not deleted"
-    mine, its = _measured_on(spec, values["data_sha256"]), champion.spec
-    if champion.data_sha256 is None or _measured_on(TrainingSpec.model_validate(its), champion.data_sha256) != mine:
+    mine = measured_on(values["spec"], values["data_sha256"])
+    if champion.data_sha256 is None or measured_on(champion.spec, champion.data_sha256) != mine:
         return f"the champion, version {champion.version}, was measured on another validation part"
-    if values["val_accuracy"] - champion.val_accuracy <= spec.promote_margin:
+    if values["val_accuracy"] is None:
+        return "it could not be assessed"
+    if champion.val_accuracy is not None and values["val_accuracy"] - champion.val_accuracy <= promotion.margin:
         return (
             f"its validation accuracy, {values['val_accuracy']:.4f}, does not exceed that of the champion, version "
-            f"{champion.version}, {champion.val_accuracy:.4f}, by more than {spec.promote_margin:g}"
+            f"{champion.version}, {champion.val_accuracy:.4f}, by more than {promotion.margin:g}"
         )
     return None
 
 
-def _measured_on(spec: TrainingSpec, data_sha256: str | None) -> tuple[str | None, float, int]:
-    return data_sha256, spec.validation_fraction, spec.split_seed
+def measured_on(spec: Mapping[str, Any], data_sha256: str | None) -> tuple[str | None, float, int]:
+    """Tell validation parts apart: which data set, what share of it, and drawn by which seed."""
+    known = TrainingSpec.model_validate(spec)
+    return data_sha256, known.validation_fraction, known.split_seed
 
 
 def alone(version: int) -> Targets:

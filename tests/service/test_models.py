@@ -67,7 +67,7 @@ def test_if_better_promotes_only_what_is_better_on_the_same_data(store: Store, a
     assert "by more than 0.1" in str(why_not(store, 3))
     assert "another validation part" in str(why_not(store, 4))
     assert "another validation part" in str(why_not(store, 5))
-    assert why_not(store, 6) == "its spec says promote: never"
+    assert why_not(store, 6) == "promote is never"
     learn(0.81)
     assert (champion(store), why_not(store, 7)) == (7, None)
     learn(0.1, promote="always")

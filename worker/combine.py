@@ -1,0 +1,98 @@
+"""Makes an ensemble a version: its members answer together on the images that none of them has learned from."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from models import card
+from models.assessment import assess
+from models.data import split
+from models.ensemble import Ensemble
+from models.inference import read
+from models.spec import TrainingSpec
+from service.artifacts import Artifacts
+from service.settings import Settings
+from service.store import Store
+from service.store.engine import Record
+from service.store.ensembles import Member, MemberGone
+from service.store.files import File
+from service.store.versions import WEIGHTS, Findings, Promotion, owner_of
+from worker.examples import load
+from worker.version import write_down
+
+_logger = logging.getLogger(__name__)
+
+
+def combine(
+    model: str, members: Sequence[Member], promotion: Promotion, store: Store, artifacts: Artifacts, settings: Settings
+) -> None:
+    """Make the next version of a model of other versions, unless there is one of these members.
+
+    They were validated on the same images: whoever asks for this has made sure of it. An ensemble that can not be
+    assessed is a version all the same; its facts say why it has no card.
+    """
+    if store.ensembles.find(model, members) is not None:
+        return
+    written: list[File] = []
+    accuracy = None
+    try:
+        rows = [_version(store, member) for member in sorted(members)]
+        try:
+            findings, accuracy = _assessed(model, rows, store, artifacts, settings, written)
+        except (ValueError, OSError) as error:
+            _logger.warning("an ensemble of model %s could not be assessed, and has no card", model, exc_info=True)
+            artifacts.remove([file.key for file in written])
+            why = f"it could not be assessed: {error}"
+            findings = Findings(rows[0].data_sha256, {"no_card_because": why})
+        if store.ensembles.make(model, members, findings, val_accuracy=accuracy, promotion=promotion):
+            return
+    except MemberGone as gone:
+        _logger.warning("no ensemble of model %s is made: %s", model, gone)
+    artifacts.remove([file.key for file in written])
+
+
+def _version(store: Store, member: Member) -> Record:
+    row = store.models.version(*member)
+    if row is None:
+        raise MemberGone(f"model {member[0]} has no version {member[1]} any more")
+    return row
+
+
+def _assessed(
+    model: str,
+    rows: Sequence[Record],
+    store: Store,
+    artifacts: Artifacts,
+    settings: Settings,
+    written: list[File],
+) -> tuple[Findings, float]:
+    networks = []
+    for row in rows:
+        file = store.files.get(owner_of(row.model, row.version), WEIGHTS)
+        if file is None:
+            raise MemberGone(f"the weights of version {row.version} of model {row.model} are not there any more")
+        networks.append(read(artifacts.read(file.key, file.sha256)))
+    spec = TrainingSpec.model_validate(rows[0].spec)
+    examples = load(spec.dataset, store, artifacts, settings)
+    if examples.digest != rows[0].data_sha256:
+        raise ValueError(f"the data set {spec.dataset} is not what it was when its members were trained")
+    parts = split(examples, validation_fraction=spec.validation_fraction, split_seed=spec.split_seed)
+    assessment = assess(Ensemble(networks), parts.validation.pixels, parts.validation.labels)
+    data = card.DataDescription(spec.dataset, len(parts.y_train), len(parts.validation.labels), parts.digest)
+    members = [
+        {
+            "version": f"{row.model}/{row.version}",
+            "val_accuracy": row.val_accuracy,
+            "weights_sha256": row.weights_sha256,
+        }
+        for row in rows
+    ]
+    told = card.write_ensemble(model, members, data, assessment)
+    # Under the model's name: the number of the version is given when it is put on record.
+    write_down(f"models/{model}", assessment, told, artifacts, written)
+    return Findings(parts.digest, {"temperature": assessment.temperature}, written), assessment.accuracy
+
+
+def _told(row: Record) -> dict[str, Any]:
+    version = f"{row.model}/{row.version}"
+    return {"version": version, "val_accuracy": row.val_accuracy, "weights_sha256": row.weights_sha256}

@@ -1,0 +1,14 @@
+"""The examples of a data set, wherever they come from: a table that was uploaded, or what is built in."""
+
+from models import data
+from models.data import Examples
+from service.artifacts import Artifacts
+from service.settings import Settings
+from service.store import Store
+from service.store.datasets import owner_of
+
+
+def load(name: str, store: Store, artifacts: Artifacts, settings: Settings) -> Examples:
+    """Load a data set, downloading it if need be; raises ValueError or OSError where that can not be done."""
+    table = store.files.get(owner_of(name), "table.npy")
+    return data.load_table(artifacts.path(table.key)) if table is not None else data.load(name, settings.data)
