@@ -133,6 +133,10 @@ class Client:
         """Let an alias of a model point to what it pointed to before; gives the alias."""
         return self._json("POST", f"/models/{model}/aliases/{alias}/rollback")
 
+    def combine(self, model: str, members: Sequence[str]) -> dict[str, Any]:
+        """Make a version of a model of others (`name/3`) that answer together; gives it."""
+        return self._json("POST", "/models", json={"name": model, "members": members})
+
     def download(self, path: str) -> bytes:
         """Download a plot or a checkpoint by its link."""
         return self._request("GET", path).content

@@ -14,7 +14,7 @@ from bench.chaos import torment
 def test_whatever_is_killed_every_job_ends_once_and_with_the_bits_of_an_undisturbed_run(
     tmp_path: Path,
 ) -> None:
-    outcome = torment("sqlite", jobs=10, seconds=10, seed=20, only="kill", home=tmp_path)
+    outcome = torment("sqlite", jobs=6, seconds=5, seed=20, only="kill", home=tmp_path)
     said = "\n".join(outcome.lines)
     assert outcome.violations == [], said
     assert outcome.silent == [], said

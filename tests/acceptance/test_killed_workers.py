@@ -14,7 +14,7 @@ from tests.conftest import fresh_database
 from tests.stack import QUICK, Stack, alive, family, running_stack
 from tests.waiting import wait_until
 
-LONG = {"dataset": "digits", "hidden_sizes": [200, 200], "batch_size": 16, "epochs": 60, "seed": 7}
+LONG = {"dataset": "digits", "hidden_sizes": [200, 200], "batch_size": 16, "epochs": 40, "seed": 7}
 """Long enough to be killed in the middle."""
 
 
@@ -97,7 +97,7 @@ def test_a_job_that_all_of_this_happens_to_ends_with_the_bits_of_one_that_nobody
 ) -> None:
     job_id = stack.client.submit(**LONG)["id"]
     for number, disturb in enumerate(DISTURBANCES, start=1):
-        reach(stack, job_id, attempt=number, epoch=4 * number)
+        reach(stack, job_id, attempt=number, epoch=3 * number)
         disturb(stack, job_id)
     job = stack.finish(job_id)
     assert (job["state"], job["error"], job["attempt"]) == ("succeeded", None, len(DISTURBANCES) + 1)

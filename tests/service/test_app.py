@@ -3,7 +3,6 @@
 import io
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,9 +20,9 @@ BLANK = [[0] * 28] * 28
 
 
 @pytest.fixture
-def database_url(tmp_path: Path) -> str:
+def database_url(sqlite_url: str) -> str:
     """SQLite alone: how errors are worded does not depend on the database; the store's tests run on both."""
-    return f"sqlite:///{tmp_path / 'tenfold.sqlite3'}"
+    return sqlite_url
 
 
 def problem(answer: Any, status: int) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 import gzip
 import json
 import zlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,9 +23,9 @@ INFER = "/v2/models/default/infer"
 
 
 @pytest.fixture
-def database_url(tmp_path: Path) -> str:
+def database_url(sqlite_url: str) -> str:
     """SQLite alone: which database it is makes no difference to what is predicted."""
-    return f"sqlite:///{tmp_path / 'tenfold.sqlite3'}"
+    return sqlite_url
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """What may be done to a job, and submissions that are repeated: the real app, on a real store."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,9 +17,9 @@ from tests.service.conftest import submitted
 
 
 @pytest.fixture
-def database_url(tmp_path: Path) -> str:
+def database_url(sqlite_url: str) -> str:
     """SQLite alone: what the store does on both databases is tested below the API."""
-    return f"sqlite:///{tmp_path / 'tenfold.sqlite3'}"
+    return sqlite_url
 
 
 SPEC = {"dataset": "digits", "hidden_sizes": [8], "epochs": 3}

@@ -6,7 +6,6 @@ import io
 import json
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,9 +35,9 @@ NETWORK = inference.read(weights(seed=0))
 
 
 @pytest.fixture
-def database_url(tmp_path: Path) -> str:
+def database_url(sqlite_url: str) -> str:
     """SQLite alone: which database it is makes no difference to what is predicted."""
-    return f"sqlite:///{tmp_path / 'tenfold.sqlite3'}"
+    return sqlite_url
 
 
 @pytest.fixture

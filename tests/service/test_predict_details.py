@@ -2,7 +2,6 @@
 
 import json
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,9 +27,9 @@ PIXELS = np.random.default_rng(1).integers(0, 256, (600, 28, 28), np.uint8)
 
 
 @pytest.fixture
-def database_url(tmp_path: Path) -> str:
+def database_url(sqlite_url: str) -> str:
     """SQLite alone: which database it is makes no difference to what is told."""
-    return f"sqlite:///{tmp_path / 'tenfold.sqlite3'}"
+    return sqlite_url
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import asyncio
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,9 +21,9 @@ from tests.service.models_on_record import succeeded, weights
 
 
 @pytest.fixture
-def database_url(tmp_path: Path) -> str:
+def database_url(sqlite_url: str) -> str:
     """SQLite alone: the questions that are asked of the record are tested on both databases by the store's tests."""
-    return f"sqlite:///{tmp_path / 'tenfold.sqlite3'}"
+    return sqlite_url
 
 
 @pytest.fixture

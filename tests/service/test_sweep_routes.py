@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,9 +17,9 @@ from tests.service.test_store import claim, epoch, file
 
 
 @pytest.fixture
-def database_url(tmp_path: Path) -> str:
+def database_url(sqlite_url: str) -> str:
     """SQLite alone: the store's tests run on both."""
-    return f"sqlite:///{tmp_path / 'tenfold.sqlite3'}"
+    return sqlite_url
 
 
 def posted(api: TestClient, **fields: Any) -> dict[str, Any]:

@@ -453,3 +453,43 @@ def test_a_better_network_is_promoted_and_taken_back(tenfold: httpx.Client) -> N
     assert page.headers["content-type"].startswith("text/markdown")
     assert page.text.startswith("# Model card")
     assert tenfold.get("/models/walk/versions/2/lineage").json()["dataset"] == "digits"
+
+
+@pytest.fixture(scope="module")
+def versions(tenfold: httpx.Client) -> list[dict[str, Any]]:
+    """Three networks that differ by their seed alone: versions of one model."""
+    spec = {"hidden_sizes": [60, 30], "epochs": 5, "batch_size": 32, "learning_rate": 0.003, "model": "reader"}
+    jobs = [tenfold.post("/jobs", json={"dataset": "digits", **spec, "seed": seed}).json() for seed in range(3)]
+    for job in jobs:
+        finish(tenfold, job["id"])
+    page: list[dict[str, Any]] = tenfold.get("/models/reader/versions").json()["data"]
+    return page
+
+
+def test_several_versions_answer_together_better_than_most_of_them_alone(
+    tenfold: httpx.Client, versions: list[dict[str, Any]]
+) -> None:
+    body = {"name": "readers", "members": ["reader/1", "reader/2", "reader/3"]}
+    ensemble = tenfold.post("/models", json=body)
+    assert ensemble.status_code == 201, ensemble.text
+    alone = sorted(version["val_accuracy"] for version in versions)
+    assert ensemble.json()["val_accuracy"] >= alone[0]
+    assert tenfold.post("/models", json=body).status_code == 200, "asked again, it is the same"
+
+    examples = tenfold.get(f"/jobs/{versions[0]['job_id']}/examples", params={"limit": 100}).json()
+    answer = tenfold.post("/predict", params={"model": "readers"}, json={"images": examples["images"]}).json()
+    assert (answer["model"]["name"], answer["model"]["members"]) == ("readers", 3)
+    read = [prediction["digit"] for prediction in answer["predictions"]]
+    assert sum(a == b for a, b in zip(read, examples["labels"], strict=True)) > 85
+
+
+def test_an_answer_tells_how_far_it_can_be_believed(tenfold: httpx.Client, versions: list[dict[str, Any]]) -> None:
+    examples = tenfold.get(f"/jobs/{versions[0]['job_id']}/examples", params={"limit": 50}).json()
+    noise = [[(37 * row + 91 * column) % 256 for column in range(28)] for row in range(28)]
+    asked = {"model": "reader", "details": True, "reject_below": 0.6, "explain": "gradient"}
+    images = [*examples["images"], noise]
+    *digits, strange = tenfold.post("/predict", params=asked, json={"images": images}).json()["predictions"]
+    assert strange["novelty"] < 0.01, "no image of the data set looks like this"
+    assert sum(digit["novelty"] > 0.05 for digit in digits) > 40
+    assert all(digit["rejected"] == (max(digit["probabilities"]) < 0.6) for digit in digits)
+    assert len(strange["gradient"]) == 28

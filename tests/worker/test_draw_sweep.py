@@ -1,6 +1,5 @@
 """Plots of sweeps, drawn from what is recorded of their jobs: real store, real files, real pictures."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,9 +17,9 @@ PLOTS = ("curves", "comparison", "parallel")
 
 
 @pytest.fixture
-def database_url(tmp_path: Path) -> str:
+def database_url(sqlite_url: str) -> str:
     """SQLite alone: the store's tests run on both."""
-    return f"sqlite:///{tmp_path / 'tenfold.sqlite3'}"
+    return sqlite_url
 
 
 def sweep(store: Store, **fields: Any) -> tuple[str, list[str]]:

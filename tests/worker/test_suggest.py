@@ -1,7 +1,5 @@
 """What a sweep that learns tries next: real store, real Optuna."""
 
-from pathlib import Path
-
 import pytest
 import redis
 
@@ -17,9 +15,9 @@ RANGES = {"learning_rate": {"log_uniform": [0.0001, 1.0]}, "hidden_sizes": {"cho
 
 
 @pytest.fixture
-def database_url(tmp_path: Path) -> str:
+def database_url(sqlite_url: str) -> str:
     """SQLite alone: the store's tests run on both."""
-    return f"sqlite:///{tmp_path / 'tenfold.sqlite3'}"
+    return sqlite_url
 
 
 @pytest.fixture
