@@ -20,6 +20,7 @@ from service.predict import MAX_BODY_BYTES, ClientLeft, Predict, Receive, Send, 
 from service.predict_bodies import SHORT, Pixels
 from service.predictor import Predictor
 from service.security import CAREFUL
+from service.shadow import Shadow
 from service.wording import worded
 
 logger = logging.getLogger(__name__)
@@ -59,13 +60,14 @@ class Infer:
         started = perf_counter_ns()
         try:
             body, held = await self._bodies.take(headers, receive)
-            served = await self._predictor.find(reference(model, version))
+            name = reference(model, version)
+            served, shadow = await self._predictor.find(name), self._predictor.along_with(name)
             try:
                 if path == INVOCATIONS or path.startswith("/v1"):
                     kind = headers.get(b"content-type", b"").decode("latin-1")
-                    answer = await self._score(served, path, body, kind, receive)
+                    answer = await self._score(served, path, body, kind, receive, shadow)
                 else:
-                    answer, more = await self._infer(served, model, version, headers, body, receive)
+                    answer, more = await self._infer(served, model, version, headers, body, receive, shadow)
             except Exception:
                 self.statistics.failed(model, version, perf_counter_ns() - started)
                 raise
@@ -90,6 +92,7 @@ class Infer:
         headers: dict[bytes, bytes],
         body: bytes,
         receive: Receive,
+        shadow: Shadow | None,
     ) -> tuple[bytes, Iterable[tuple[bytes, bytes]]]:
         began = perf_counter_ns()
         length, encoding = headers.get(b"inference-header-content-length"), headers.get(b"content-encoding", b"")
@@ -99,7 +102,7 @@ class Infer:
 
         asked = read() if len(body) <= SHORT and not encoding else await asyncio.to_thread(read)
         was_read = perf_counter_ns()
-        logits = await _logits(served, asked.pixels, receive, asked.timeout)
+        logits = await _logits(served, asked.pixels, receive, asked.timeout, shadow)
         were_computed = perf_counter_ns()
         answer, json_length = infer_answers.worded(served, logits, asked, model, version)
         ended = perf_counter_ns()
@@ -109,12 +112,14 @@ class Infer:
             return answer, [_JSON]
         return answer, [_BYTES, (b"inference-header-content-length", b"%d" % json_length)]
 
-    async def _score(self, served: Served, path: str, body: bytes, kind: str, receive: Receive) -> bytes:
+    async def _score(
+        self, served: Served, path: str, body: bytes, kind: str, receive: Receive, shadow: Shadow | None
+    ) -> bytes:
         def read() -> Pixels:
             return score_bodies.invocations(body, kind) if path == INVOCATIONS else score_bodies.instances(body)
 
         pixels = read() if len(body) <= SHORT else await asyncio.to_thread(read)
-        logits = await _logits(served, pixels, receive, None)
+        logits = await _logits(served, pixels, receive, None, shadow)
         rows = zip(logits.argmax(axis=1).tolist(), logits, served.probabilities(logits), strict=True)
         predictions = [{"digit": digit, "logits": row, "probabilities": sure} for digit, row, sure in rows]
         return orjson.dumps({"predictions": predictions}, option=orjson.OPT_SERIALIZE_NUMPY)
@@ -124,13 +129,15 @@ _JSON = (b"content-type", b"application/json")
 _BYTES = (b"content-type", b"application/octet-stream")
 
 
-async def _logits(served: Served, pixels: Pixels, receive: Receive, timeout: float | None) -> NDArray[np.float32]:
+async def _logits(
+    served: Served, pixels: Pixels, receive: Receive, timeout: float | None, shadow: Shadow | None
+) -> NDArray[np.float32]:
     """Have all rows computed, one batch after the other."""
     deadline = None if timeout is None else monotonic() + timeout
     if len(pixels) <= LARGEST:
-        return await computed(served, pixels, receive, deadline)
+        return await computed(served, pixels, receive, deadline, shadow)
     batches = [
-        await computed(served, pixels[start : start + LARGEST], receive, deadline, admitted=start > 0)
+        await computed(served, pixels[start : start + LARGEST], receive, deadline, shadow, admitted=start > 0)
         for start in range(0, len(pixels), LARGEST)
     ]
     return np.concatenate(batches)

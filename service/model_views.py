@@ -2,89 +2,23 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field
 
-from models.spec import Name, TrainingSpec
-from service.schemas import Identifier, Reference, moment
+from models.spec import TrainingSpec
+from service.schemas import moment
+from service.shadow import Shadow
 from service.store.engine import Record
-from service.store.versions import Targets
-
-MOST_MEMBERS = 64
-"""Networks of one ensemble: each takes its memory and its share of the time that an answer takes."""
-
-Number = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
 
 
-class Pointing(BaseModel):
-    """What an alias shall point to: one version, or two or more with the share of requests that each answers."""
+class ShadowView(BaseModel):
+    """A version that is asked along, and how it did in the API process that tells this, since that began."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    version: Number | None = Field(default=None, description="The version that answers.", examples=[3])
-    versions: dict[Annotated[str, Field(pattern=r"^[1-9][0-9]{0,8}$")], Annotated[float, Field(gt=0)]] | None = Field(
-        default=None,
-        min_length=1,
-        max_length=8,
-        description="Number of a version -> its share of the requests, as a weight: each request is answered by one of "
-        "them, drawn at random.",
-        examples=[{"3": 0.9, "4": 0.1}],
-    )
-
-    @model_validator(mode="after")
-    def _is_one(self) -> "Pointing":
-        if (self.version is None) == (self.versions is None):
-            raise ValueError("give exactly one of version and versions")
-        return self
-
-    @property
-    def targets(self) -> Targets:
-        """What the store keeps of it: shares that add up to 1."""
-        weights = {str(self.version): 1.0} if self.versions is None else self.versions
-        total = sum(weights.values())
-        return {"versions": {number: weight / total for number, weight in sorted(weights.items())}}
-
-
-class Combination(BaseModel):
-    """What an ensemble is to be made of, and what becomes of it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    name: Name = Field(
-        description="The model that it is to be a version of; may be a new one.",
-        examples=["together"],
-    )
-    members: tuple[Reference, ...] | None = Field(
-        default=None,
-        min_length=2,
-        max_length=MOST_MEMBERS,
-        description="Versions, each as /predict takes them: `name/3`, `name@alias`, the id of a job.",
-        examples=[["default/1", "default/2", "default/3"]],
-    )
-    sweep: Identifier | None = Field(
-        default=None, description="Instead of members: the sweep whose trials are to answer together."
-    )
-    best: int | None = Field(
-        default=None,
-        strict=True,
-        ge=2,
-        le=MOST_MEMBERS,
-        description="So many of them, by their validation accuracy. Default: all.",
-        examples=[5],
-    )
-    promote: Literal["always", "if_better", "never"] = Field(
-        default="if_better", description="As in the spec of a job.", examples=["if_better"]
-    )
-    promote_margin: float = Field(default=0.0, strict=True, ge=0.0, le=1.0, description="As in the spec of a job.")
-
-    @model_validator(mode="after")
-    def _is_one(self) -> "Combination":
-        if (self.members is None) == (self.sweep is None):
-            raise ValueError("give exactly one of members and sweep")
-        if self.best is not None and self.sweep is None:
-            raise ValueError("best chooses among the trials of a sweep; give sweep, or leave it out")
-        return self
+    version: int = Field(examples=[5])
+    compared: int = Field(default=0, description="Images that both have read.")
+    agreed: int = Field(default=0, description="Images in which both have read the same.")
+    left_out: int = Field(default=0, description="Images that it was not asked, because too many were waiting.")
 
 
 class AliasView(BaseModel):
@@ -94,6 +28,7 @@ class AliasView(BaseModel):
     versions: dict[str, float] = Field(
         description="Number of a version -> its share of the requests.", examples=[{"3": 1.0}]
     )
+    shadow: ShadowView | None = Field(description="The version that is asked along, and answers nobody.")
     revision: int = Field(description="Grows with every move; the ETag of the alias.", examples=[3])
     changed_at: datetime
     refused: str | None = Field(
@@ -103,11 +38,19 @@ class AliasView(BaseModel):
     )
 
     @classmethod
-    def of(cls, row: Record, *, refused: str | None = None) -> "AliasView":
-        """Show a row of the table `aliases`."""
+    def of(cls, row: Record, *, refused: str | None = None, shadow: Shadow | None = None) -> "AliasView":
+        """Show a row of the table `aliases`, and how its shadow did."""
+        shown = None
+        if (version := row.targets.get("shadow")) is not None:
+            shown = ShadowView(version=version)
+            if shadow is not None and shadow.served.model.version == version:
+                shown = ShadowView(
+                    version=version, compared=shadow.compared, agreed=shadow.agreed, left_out=shadow.left_out
+                )
         return cls(
             alias=row.alias,
             versions=row.targets["versions"],
+            shadow=shown,
             revision=row.revision,
             changed_at=moment(row.changed_at),
             refused=refused,
@@ -254,6 +197,7 @@ class MoveView(BaseModel):
     revision: int = Field(description="The alias's revision after it.", examples=[3])
     before: dict[str, float] | None = Field(description="Versions and shares; `null` where the alias was made.")
     after: dict[str, float] | None = Field(description="Versions and shares; `null` where the alias was deleted.")
+    shadow: int | None = Field(description="The version that was asked along after it.")
     why: Literal["always", "if_better", "set", "rolled_back", "deleted", "migration"] = Field(
         description="`always` and `if_better`: a job succeeded whose spec says so."
     )
@@ -267,6 +211,7 @@ class MoveView(BaseModel):
             revision=row.revision,
             before=row.before and row.before["versions"],
             after=row.after and row.after["versions"],
+            shadow=row.after and row.after.get("shadow"),
             why=row.why,
             moved_at=moment(row.moved_at),
         )

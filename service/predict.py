@@ -21,6 +21,7 @@ from service.predict_details import are_wanted, tell
 from service.predictor import Predictor
 from service.schemas import PredictQuery
 from service.security import CAREFUL
+from service.shadow import Shadow
 from service.wording import worded
 
 logger = logging.getLogger(__name__)
@@ -93,14 +94,16 @@ class Predict:
         kind = headers.get(b"content-type", b"").decode("latin-1")
         read = reader(kind)
         asked = read(body) if is_short(kind, body) else await asyncio.to_thread(read, body)
-        served = await self._predictor.find(asked.model or query.model)
+        reference = asked.model or query.model
+        served = await self._predictor.find(reference)
+        shadow = self._predictor.along_with(reference)
         in_lines = b"ndjson" in headers.get(b"accept", b"")
         if not asked.several and not in_lines and query.is_plain:
-            (row,) = served.probabilities(await computed(served, asked.pixels, receive, deadline))
+            (row,) = served.probabilities(await computed(served, asked.pixels, receive, deadline, shadow))
             await _send(send, 200, _JSON, answers.one(row, served.model_json))
             return
         details = are_wanted(query, len(asked.pixels))
-        batches = _predictions(served, asked.pixels, query, receive, deadline, with_details=details)
+        batches = _predictions(served, asked.pixels, query, receive, deadline, shadow, with_details=details)
         if asked.unreadable:
             batches = _with_unreadable(batches, asked.unreadable)
         if in_lines:
@@ -155,13 +158,20 @@ def _query(query_string: bytes) -> PredictQuery:
 
 
 async def _predictions(
-    served: Served, pixels: Rows, query: PredictQuery, receive: Receive, deadline: float | None, *, with_details: bool
+    served: Served,
+    pixels: Rows,
+    query: PredictQuery,
+    receive: Receive,
+    deadline: float | None,
+    shadow: Shadow | None,
+    *,
+    with_details: bool,
 ) -> AsyncIterator[list[bytes]]:
     """Yield predictions batch by batch; one is worded while the next is computed."""
 
     def compute(start: int) -> asyncio.Future[Rows]:
         batch = pixels[start : start + LARGEST]
-        return asyncio.ensure_future(computed(served, batch, receive, deadline, admitted=start > 0))
+        return asyncio.ensure_future(computed(served, batch, receive, deadline, shadow, admitted=start > 0))
 
     async def word(start: int, logits: Rows) -> list[bytes]:
         rows = served.probabilities(logits)
@@ -209,14 +219,25 @@ async def _with_unreadable(
 
 
 async def computed(
-    served: Served, pixels: Rows, receive: Receive, deadline: float | None, *, admitted: bool = False
+    served: Served,
+    pixels: Rows,
+    receive: Receive,
+    deadline: float | None,
+    shadow: Shadow | None = None,
+    *,
+    admitted: bool = False,
 ) -> Rows:
     """Have logits computed of at most LARGEST rows, and drop them if the client leaves before that has begun."""
     quick = served.batcher.is_quick(len(pixels))
     timeout = None if deadline is None else deadline - monotonic()
     future = served.batcher.put(pixels, timeout=timeout, admitted=admitted)
-    if quick:
-        return await future
+    logits = await (future if quick else _unless_it_leaves(receive, future))
+    if shadow is not None:
+        shadow.ask(pixels, logits)
+    return logits
+
+
+async def _unless_it_leaves(receive: Receive, future: asyncio.Future[Rows]) -> Rows:
     leaving = asyncio.ensure_future(receive())
     try:
         await asyncio.wait((future, leaving), return_when=asyncio.FIRST_COMPLETED)

@@ -20,6 +20,7 @@ from service.batcher import Batcher, Pace
 from service.errors import Conflict, Damaged, NotFound, NotYet
 from service.networks import Networks, Served
 from service.schemas import ModelView
+from service.shadow import Shadow
 from service.store import Store
 from service.store.references import Meaning, NoCheckpoint, NothingThere, Target
 
@@ -40,6 +41,7 @@ class _Answering:
 
     served: tuple[Served, ...]
     bounds: tuple[float, ...]
+    shadow: Shadow | None
 
     def pick(self) -> Served:
         return self.served[_drawn(self.bounds)]
@@ -51,6 +53,7 @@ class _Known:
 
     served: tuple["weakref.ref[Served]", ...]
     bounds: tuple[float, ...]
+    shadow: Shadow | None
     looked_up: float
 
     def pick(self) -> Served | None:
@@ -85,6 +88,7 @@ class Predictor:
         self._networks = Networks(memory_bytes)
         self._standing: dict[str, Meaning] = {}
         self._refused: dict[str, str] = {}
+        self._shadows: dict[str, Shadow] = {}
 
     async def find(self, reference: str | None) -> Served:
         """Give the network that a reference means: `name`, `name@alias`, `name/3` or the id of a job; see `look_up`.
@@ -107,6 +111,15 @@ class Predictor:
     def refusal(self, alias: str) -> str | None:
         """Say why this process does not serve what an alias (`name@alias`) points to, but what it pointed to before."""
         return self._refused.get(alias)
+
+    def shadow(self, alias: str) -> Shadow | None:
+        """Give what is asked along with an alias (`name@alias`), if anything is, and it was asked here."""
+        return self._shadows.get(alias)
+
+    def along_with(self, reference: str | None) -> Shadow | None:
+        """Give what is to be asked along with the network that a reference was found to mean."""
+        known = self._known.get(reference)
+        return None if known is None else known.shadow
 
     def forget(self, reference: str | None) -> None:
         """Drop a loaded network from memory; whoever asks for it next loads it again."""
@@ -131,7 +144,9 @@ class Predictor:
         now = self._clock()
         answering = await asyncio.to_thread(self._answering, reference)
         self._known.pop(reference, None)
-        self._known[reference] = _Known(tuple(map(weakref.ref, answering.served)), answering.bounds, now)
+        self._known[reference] = _Known(
+            tuple(map(weakref.ref, answering.served)), answering.bounds, answering.shadow, now
+        )
         if len(self._known) > _REFERENCES:
             del self._known[next(iter(self._known))]
         return answering
@@ -182,7 +197,25 @@ class Predictor:
         for _, share in meaning.shares:
             total += share
             bounds.append(total)
-        return _Answering(served, tuple(bounds))
+        return _Answering(served, tuple(bounds), self._shadow_of(meaning))
+
+    def _shadow_of(self, meaning: Meaning) -> Shadow | None:
+        """Give the shadow that is asked along, or none where it can not be loaded: nobody has to suffer for that."""
+        if meaning.alias is None:
+            return None
+        if meaning.shadow is None:
+            self._shadows.pop(meaning.alias, None)
+            return None
+        known = self._shadows.get(meaning.alias)
+        if known is not None and known.served.model.weights_sha256 == meaning.shadow.sha256:
+            return known
+        try:
+            served = self._networks.get(meaning.shadow) or self._load(meaning.shadow)
+        except (FileNotFoundError, ValueError):
+            _logger.exception("the shadow of %s can not be loaded", meaning.alias)
+            return None
+        self._shadows[meaning.alias] = Shadow(served)
+        return self._shadows[meaning.alias]
 
     def _load(self, target: Target) -> Served:
         members = [read(self._artifacts.read(*weights)) for weights in target.weights]

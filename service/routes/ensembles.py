@@ -7,7 +7,8 @@ from fastapi import APIRouter, Body, Depends, Response
 from fastapi.concurrency import run_in_threadpool
 
 from service.errors import Conflict, Fault, Invalid, NotYet
-from service.model_views import MOST_MEMBERS, Combination, VersionView
+from service.model_requests import MOST_MEMBERS, Combination
+from service.model_views import VersionView
 from service.parts import Parts
 from service.routes import Given
 from service.routes.downloads import wait_for

@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from models.card import markdown
 from models.spec import Name
 from service.errors import Conflict, Damaged, Fault, Invalid, NotFound, PreconditionFailed
+from service.model_requests import Pointing
 from service.model_views import (
     AliasView,
     History,
@@ -20,7 +21,6 @@ from service.model_views import (
     ModelList,
     ModelSummary,
     MoveView,
-    Pointing,
     VersionPage,
     VersionView,
 )
@@ -206,6 +206,7 @@ def put_alias(
     except NoSuchVersion as none:
         detail = f"model {name} has no version {none.version}"
         field = "/version" if pointing.version is not None else f"/versions/{none.version}"
+        field = "/shadow" if none.version == pointing.shadow else field
         raise Invalid(detail, faults=[Fault(field, detail)]) from None
     response.status_code = 201 if is_new else 200
     return _shown(row, response, parts)
@@ -258,7 +259,8 @@ def _worded(name: str, alias: str) -> Iterator[None]:
 
 def _shown(row: Record, response: Response, parts: Parts) -> AliasView:
     response.headers["ETag"] = f'"{row.revision}"'
-    return AliasView.of(row, refused=parts.predictor.refusal(f"{row.model}@{row.alias}"))
+    name = f"{row.model}@{row.alias}"
+    return AliasView.of(row, refused=parts.predictor.refusal(name), shadow=parts.predictor.shadow(name))
 
 
 def _found(parts: Parts, name: str) -> Record:

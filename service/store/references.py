@@ -42,10 +42,12 @@ class Meaning:
     """Who answers to a reference, and for what share of the requests.
 
     `alias` is what the reference comes down to (`name@alias`), where it is one that may point elsewhere tomorrow.
+    `shadow` is asked along, and answers nobody.
     """
 
     shares: tuple[tuple[Target, float], ...]
     alias: str | None = None
+    shadow: Target | None = None
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,8 @@ def _alias(connection: Connection, model: str, alias: str) -> Meaning:
     shares = tuple(
         (_version(connection, model, int(number)), float(share)) for number, share in targets["versions"].items()
     )
-    return Meaning(shares, alias=f"{model}@{alias}")
+    shadow = None if "shadow" not in targets else _version(connection, model, targets["shadow"])
+    return Meaning(shares, f"{model}@{alias}", shadow)
 
 
 def _version(connection: Connection, model: str, number: int) -> Target:

@@ -20,7 +20,7 @@ CHAMPION = "champion"
 """The alias that answers for its model."""
 
 Targets = dict[str, Any]
-"""What an alias points to: `versions`, the share of the requests of each by its number."""
+"""What an alias points to: `versions`, the share of the requests of each by its number, and perhaps a `shadow`."""
 
 WEIGHTS = "weights.safetensors"
 """What a version calls the file of its weights; those of an ensemble are called by `weights_of`."""
@@ -143,7 +143,8 @@ def alone(version: int) -> Targets:
 
 def numbers_in(targets: Targets) -> set[int]:
     """Give the numbers of all versions among targets."""
-    return {int(number) for number in targets["versions"]}
+    shadow = [targets["shadow"]] if "shadow" in targets else []
+    return {int(number) for number in [*targets["versions"], *shadow]}
 
 
 def alias_of(connection: Connection, model: str, alias: str) -> Record | None:

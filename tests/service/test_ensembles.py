@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 
 from models.inference import read
 from service.artifacts import Artifacts
-from service.model_views import MOST_MEMBERS
+from service.model_requests import MOST_MEMBERS
 from service.store import Store
 from service.store.ensembles import Member
 from service.store.versions import NO_FINDINGS, Findings, Promotion

@@ -486,7 +486,7 @@ def test_several_versions_answer_together_better_than_most_of_them_alone(
 def test_an_answer_tells_how_far_it_can_be_believed(tenfold: httpx.Client, versions: list[dict[str, Any]]) -> None:
     examples = tenfold.get(f"/jobs/{versions[0]['job_id']}/examples", params={"limit": 50}).json()
     noise = [[(37 * row + 91 * column) % 256 for column in range(28)] for row in range(28)]
-    asked = {"model": "reader", "details": True, "reject_below": 0.6, "explain": "gradient"}
+    asked: dict[str, Any] = {"model": "reader", "details": True, "reject_below": 0.6, "explain": "gradient"}
     images = [*examples["images"], noise]
     *digits, strange = tenfold.post("/predict", params=asked, json={"images": images}).json()["predictions"]
     assert strange["novelty"] < 0.01, "no image of the data set looks like this"

@@ -1,0 +1,41 @@
+"""Shadow traffic: a version is asked what another answers, and nobody waits for it; how often they agree is counted."""
+
+import asyncio
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.errors import TooMuch
+from service.networks import Served
+
+
+@dataclass(eq=False)
+class Shadow:
+    """A version that is asked along, and what came of it in this process: images that were compared, agreed, left out.
+
+    Left out are images that came while too many were waiting.
+    """
+
+    served: Served
+    compared: int = 0
+    agreed: int = 0
+    left_out: int = 0
+
+    def ask(self, pixels: NDArray[Any], logits: NDArray[np.float32]) -> None:
+        """Ask it what was answered with these logits."""
+        try:
+            future = self.served.batcher.put(pixels)
+        except TooMuch:
+            self.left_out += len(pixels)
+            return
+        future.add_done_callback(partial(self._compare, logits.argmax(axis=1)))
+
+    def _compare(self, digits: NDArray[np.int64], asked: "asyncio.Future[NDArray[np.float32]]") -> None:
+        if asked.cancelled() or asked.exception() is not None:
+            self.left_out += len(digits)
+            return
+        self.compared += len(digits)
+        self.agreed += int((asked.result().argmax(axis=1) == digits).sum())

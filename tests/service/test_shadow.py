@@ -1,0 +1,102 @@
+"""Shadow traffic: a version is asked along, and nobody's answer depends on it."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+
+from models.inference import read
+from service.artifacts import Artifacts
+from service.store import Store
+from service.store.versions import WEIGHTS, owner_of
+from tests.service.models_on_record import succeeded, weights
+from tests.service.test_app import pointers
+from tests.waiting import wait_until
+
+CHAMPION = "/models/default/aliases/champion"
+PIXELS = np.random.default_rng(5).integers(0, 256, (700, 28, 28), np.uint8)
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """SQLite alone: which database it is makes no difference to what is predicted."""
+    return sqlite_url
+
+
+@pytest.fixture
+def versions(store: Store, artifacts: Artifacts) -> None:
+    """Two networks that have learned nothing, and so differ in most of what they read."""
+    for seed in range(2):
+        succeeded(store, artifacts, seed=seed)
+
+
+def point(api: TestClient, **body: Any) -> Any:
+    return api.put(CHAMPION, json=body)
+
+
+def ask(api: TestClient) -> Any:
+    return api.post("/predict", content=PIXELS.tobytes(), headers={"Content-Type": "application/octet-stream"}).json()
+
+
+def shadow(api: TestClient) -> dict[str, int]:
+    view: dict[str, int] = api.get(CHAMPION).json()["shadow"]
+    return view
+
+
+@pytest.mark.usefixtures("versions")
+def test_a_shadow_is_asked_along_and_how_often_it_agrees_is_counted(api: TestClient) -> None:
+    assert point(api, version=1, shadow=2).json()["shadow"] == {
+        "version": 2,
+        "compared": 0,
+        "agreed": 0,
+        "left_out": 0,
+    }
+    answer = ask(api)
+    assert answer["model"]["version"] == 1
+    one, other = (read(weights(seed=seed)).logits(PIXELS).argmax(axis=1) for seed in range(2))
+    assert [its["digit"] for its in answer["predictions"]] == one.tolist()
+    expected = {"version": 2, "compared": 700, "agreed": int((one == other).sum()), "left_out": 0}
+    wait_until(lambda: shadow(api) == expected, timeout=10, what=f"{expected}")
+    infer = {"inputs": [{"name": "pixels", "shape": [1, 784], "datatype": "UINT8", "data": PIXELS[0].ravel().tolist()}]}
+    assert api.post("/v2/models/default/infer", json=infer).status_code == 200
+    wait_until(lambda: shadow(api)["compared"] == 701, timeout=10, what="the shadow to be asked along")
+
+
+@pytest.mark.usefixtures("versions")
+def test_a_shadow_is_part_of_the_history_and_kept_while_it_is_one(api: TestClient) -> None:
+    point(api, version=1, shadow=2)
+    assert api.delete("/models/default/versions/2").status_code == 409
+    assert point(api, version=1).json()["shadow"] is None
+    moves = api.get("/models/default/history").json()["data"]
+    assert [move["shadow"] for move in moves[:2]] == [None, 2]
+    assert api.post(f"{CHAMPION}/rollback").json()["shadow"]["version"] == 2
+    point(api, version=1)
+    assert api.delete("/models/default/versions/2").status_code == 204
+
+
+@pytest.mark.usefixtures("versions")
+def test_a_shadow_that_can_not_be_loaded_keeps_nobody_from_their_answer(
+    api: TestClient, store: Store, artifacts: Artifacts
+) -> None:
+    file = store.files.get(owner_of("default", 2), WEIGHTS)
+    assert file is not None
+    artifacts.path(file.key).write_bytes(b"something else")
+    point(api, version=1, shadow=2)
+    assert ask(api)["model"]["version"] == 1
+    assert shadow(api)["compared"] == 0
+
+
+@pytest.mark.usefixtures("versions")
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"version": 1, "shadow": 1}, ""),
+        ({"versions": {"1": 1, "2": 1}, "shadow": 2}, ""),
+        ({"version": 1, "shadow": 9}, "/shadow"),
+        ({"version": 1, "shadow": 0}, "/shadow"),
+        ({"shadow": 1}, ""),
+    ],
+)
+def test_what_can_not_be_a_shadow_is_refused(api: TestClient, body: dict[str, Any], pointer: str) -> None:
+    assert pointers(point(api, **body)) == {pointer}
