@@ -63,36 +63,28 @@ def instances(path: str, name: str, answers: str | None = None) -> Form:
     return Form(path, _JSON, lambda image: _compact({name: [image.tolist()]}), understand)
 
 
-def _tensor(**more: Any) -> dict[str, Any]:
-    return {"name": "input-0", "shape": [1, 28, 28], "datatype": "FP32", **more}
+@dataclass(frozen=True)
+class OpenInference:
+    """The Open Inference Protocol, which leaves it to the server what its tensors are called."""
 
+    path: str = "/v2/models/digits/infer"
+    pixels: str = "input-0"
+    digit: str = "label"
 
-def _v2_json(image: Image) -> bytes:
-    return _compact({"inputs": [_tensor(data=image.ravel().tolist())]})
+    def json(self) -> Form:
+        """Everything in JSON."""
+        return Form(self.path, _JSON, lambda image: self._json(data=image.ravel().tolist()), self._understood)
 
+    def binary(self) -> Form:
+        """The pixels in its binary extension, answered in JSON."""
+        head = self._json(parameters={"binary_data_size": 4 * 28 * 28})
+        headers = {"Content-Type": "application/octet-stream", "Inference-Header-Content-Length": str(len(head))}
+        return Form(self.path, headers, lambda image: head + image.astype("<f4").tobytes(), self._understood)
 
-def _from_v2_json(content: bytes) -> Answer:
-    outputs = {output["name"]: output["data"] for output in json.loads(content)["outputs"]}
-    return Answer(int(np.ravel(outputs["label"])[0]), np.ravel(outputs["probabilities"]).tolist())
+    def _json(self, **more: Any) -> bytes:
+        tensor = {"name": self.pixels, "shape": [1, 28, 28], "datatype": "FP32", **more}
+        return _compact({"inputs": [tensor], "outputs": [{"name": "probabilities"}, {"name": self.digit}]})
 
-
-OIP_JSON = Form("/v2/models/digits/infer", _JSON, _v2_json, _from_v2_json)
-"""The Open Inference Protocol."""
-
-
-def _v2_head() -> bytes:
-    tensor = _tensor(parameters={"binary_data_size": 4 * 28 * 28})
-    return _compact({"inputs": [tensor], "outputs": [{"name": "probabilities"}, {"name": "label"}]})
-
-
-def _v2_binary(image: Image) -> bytes:
-    return _v2_head() + image.astype("<f4").tobytes()
-
-
-OIP_BINARY = Form(
-    "/v2/models/digits/infer",
-    {"Content-Type": "application/octet-stream", "Inference-Header-Content-Length": str(len(_v2_head()))},
-    _v2_binary,
-    _from_v2_json,
-)
-"""The Open Inference Protocol with the pixels in its binary extension, answered in JSON."""
+    def _understood(self, content: bytes) -> Answer:
+        outputs = {output["name"]: output["data"] for output in json.loads(content)["outputs"]}
+        return Answer(int(np.ravel(outputs[self.digit])[0]), np.ravel(outputs["probabilities"]).tolist())

@@ -16,7 +16,7 @@ from statistics import median
 import httpx
 import numpy as np
 
-from bench.forms import IMAGE, OIP_BINARY, OIP_JSON, RAW, Image
+from bench.forms import IMAGE, RAW, Image, OpenInference
 from bench.started import Failed, Server
 from models.inference import Network, read
 from service import stack
@@ -36,12 +36,12 @@ BATCH, BATCH_TIMES = 10_000, 5
 
 @dataclass(frozen=True)
 class Trained:
-    """A job that has succeeded, its weights file, and images that it never saw."""
+    """A network that was trained, its weights file, the temperature of its probabilities, and images it never saw."""
 
     settings: Settings
-    job_id: str
     dataset: str
     weights: bytes
+    temperature: float
     images: Sequence[Image]
 
     @property
@@ -51,12 +51,10 @@ class Trained:
 
     def servers(self) -> list[Server]:
         """Give the API, asked in all forms, and if there may be two processes of it, those."""
-        path = f"/v2/models/{self.job_id}/infer"
-        forms = {JSON: IMAGE, BYTES: RAW, OIP[0]: OIP_JSON.at(path), OIP[1]: OIP_BINARY.at(path)}
+        oip = OpenInference("/v2/models/default/infer", pixels="pixels", digit="digit")
+        forms = {JSON: IMAGE, BYTES: RAW, OIP[0]: oip.json(), OIP[1]: oip.binary()}
         environment = {**self.settings.environment(), "TENFOLD_PORT": "{port}"}
-        alone = Server(JSON, version("tenfold"), forms, COMMAND, environment)
-        if PROCESSES_SETTING not in Settings.model_fields:
-            return [alone]
+        alone = Server(JSON, version("tenfold"), forms, COMMAND, environment, temperature=self.temperature)
         return [alone, replace(alone, name=TWO, forms={TWO: IMAGE}, environment={**environment, PROCESSES: "2"})]
 
 
@@ -86,12 +84,9 @@ def train(home: Path, images: int) -> Trained:
             raise SystemExit(f"the job {job['state']}: {job['error']}")
         weights = client.download(f"/jobs/{job['id']}/checkpoints/best.safetensors")
         examples = client.examples(job["id"], limit=images)["images"]
-    return Trained(settings, job["id"], dataset, weights, [np.array(image, dtype=np.uint8) for image in examples])
-
-
-def has_oip(url: str) -> bool:
-    """Whether the API speaks the Open Inference Protocol."""
-    return httpx.get(f"{url}/v2/health/live", timeout=10, trust_env=False).status_code != httpx.codes.NOT_FOUND
+        facts = client.versions("default")[0]["facts"]
+    unseen = [np.array(image, dtype=np.uint8) for image in examples]
+    return Trained(settings, dataset, weights, facts["temperature"], unseen)
 
 
 def time_batch(url: str, trained: Trained) -> float:

@@ -51,7 +51,7 @@ class Comparison:
         self._trained, self._folder, self._connections, self._seconds = trained, folder, connections, seconds
         self._weights = folder / "network.safetensors"
         self._weights.write_bytes(trained.weights)
-        self._reference = Reference(trained.images, trained.network.probabilities(np.stack(trained.images)))
+        self._reference = Reference(trained.images, trained.network.logits(np.stack(trained.images)))
 
     def visit(self, server: Server) -> None:
         """Start a server, ask it in all its forms, and stop it; one that fails is not visited again."""
@@ -63,25 +63,22 @@ class Comparison:
             with started(server, self._weights, self._reference, folder) as running:
                 for name, form in server.forms.items():
                     if not mine[name].remark:
-                        self._ask(running, name, form, folder)
+                        self._ask(running, name, form, folder, server.temperature)
                 if server.name == ours.JSON and not self.batch_refused:
                     self._send_batch(running)
         except Failed as failure:
             mine[server.name].remark = str(failure)
 
-    def _ask(self, running: Started, name: str, form: Form, folder: Path) -> None:
+    def _ask(self, running: Started, name: str, form: Form, folder: Path, temperature: float) -> None:
         standing = self.standings[name]
-        if name in ours.OIP and not ours.has_oip(running.url):
-            standing.remark = "left out: the service answers 404 at /v2"
-            return
         try:
-            check(running.url, form, self._reference)
+            check(running.url, form, self._reference, temperature)
             requests = put_down(folder / "requests" / name, form, self._reference.images)
             ask = partial(load, running.url, form.path, requests, len(self._reference.images))
             ask(connections=max(self._connections), seconds=self._seconds / 2)
             loads = {number: ask(connections=number, seconds=self._seconds) for number in self._connections}
             megabytes = running.megabytes()
-            check(running.url, form, self._reference)
+            check(running.url, form, self._reference, temperature)
         except (Failed, httpx.TransportError, subprocess.SubprocessError) as failure:
             standing.remark = str(failure)
             return

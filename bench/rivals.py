@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
-from bench.forms import IMAGE, OIP_JSON, Form, instances
+from bench.forms import IMAGE, Form, OpenInference, instances
 from bench.started import Server
 
 INSTALL_SECONDS = 900.0
@@ -120,7 +120,7 @@ RIVALS = (
         "MLServer",
         "mlserver",
         "1.7.1",
-        OIP_JSON,
+        OpenInference().json(),
         ("mlserver", "start", "{folder}"),
         {"": _MLSERVER, "in process": _IN_PROCESS, "in process, batching": _IN_PROCESS | _JOINED},
         beside=("uvloop==0.21.0",),  # its worker asks for an event loop as later ones do not allow
@@ -141,7 +141,7 @@ RIVALS = (
         instances("/predict", "images"),
         (*_BENTOML, "bench.peers.bentoml_service:BatchedDigits"),
     ),
-    Rival("KServe", "kserve", "0.21.0", OIP_JSON, ("python", "-m", "bench.peers.kserve_model")),
+    Rival("KServe", "kserve", "0.21.0", OpenInference().json(), ("python", "-m", "bench.peers.kserve_model")),
     Rival(
         "Ray Serve",
         "ray",

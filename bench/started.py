@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.forms import Form, Image
+from models.calibration import softmax
 from service.supervisor import free_port
 
 START_SECONDS, STOP_SECONDS = 60.0, 15.0
@@ -32,10 +33,10 @@ class Failed(Exception):  # noqa: N818 - it is the server that failed
 
 @dataclass(frozen=True)
 class Reference:
-    """Images, and the probabilities that every server must give for them, float32 [n, 10]."""
+    """Images, and the logits float32 [n, 10] of the network for them."""
 
     images: Sequence[Image]
-    probabilities: NDArray[np.float32]
+    logits: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ class Server:
     command: Sequence[str]
     environment: Mapping[str, str]
     prepare: Sequence[str] = ()
+    temperature: float = 1.0
+    """What it divides logits by before it makes probabilities of them."""
 
 
 @dataclass(frozen=True)
@@ -110,10 +113,11 @@ def started(server: Server, weights: Path, reference: Reference, folder: Path) -
         _stop(process)
 
 
-def check(url: str, form: Form, reference: Reference) -> None:
+def check(url: str, form: Form, reference: Reference, temperature: float) -> None:
     """Compare all answers with the reference; raises Failed."""
+    probabilities_BC = softmax(reference.logits, temperature)
     with httpx.Client(base_url=url, timeout=10, trust_env=False) as client:
-        for image, expected in zip(reference.images, reference.probabilities, strict=True):
+        for image, expected in zip(reference.images, probabilities_BC, strict=True):
             answered = client.post(form.path, content=form.body(image), headers=form.headers)
             if answered.status_code != httpx.codes.OK:
                 raise Failed(f"it answers {answered.status_code}: {answered.text[:200]}")

@@ -125,6 +125,10 @@ class Client:
         """List the models, with their aliases."""
         return list(self._json("GET", "/models")["data"])
 
+    def versions(self, model: str) -> list[dict[str, Any]]:
+        """List the newest versions of a model, the newest first."""
+        return list(self._json("GET", f"/models/{model}/versions")["data"])
+
     def promote(self, model: str, version: int, *, alias: str = "champion") -> dict[str, Any]:
         """Let an alias of a model point to a version; gives the alias."""
         return self._json("PUT", f"/models/{model}/aliases/{alias}", json={"version": version})
