@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.checkpoints import unpack_weights
+from models.exported import predict
 from models.inference import LAYER_NORM_EPSILON, Network, metadata, read
 from models.networks import MLP, NMLP
 from models.spec import CLASSES, PIXELS
@@ -30,42 +31,38 @@ _CHECKED_IMAGES = 64
 class Served(nn.Module):
     """A network in evaluation mode that takes pixels as they are, and gives logits and probabilities."""
 
-    def __init__(self, network: nn.Module, *, mean: float, deviation: float) -> None:
+    def __init__(self, network: nn.Module, *, mean: float, deviation: float, temperature: float) -> None:
         super().__init__()
         self.network, self.mean, self.deviation = network.eval().requires_grad_(False), mean, deviation
+        self.temperature = temperature
         self.eval()
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Logits and probabilities float32 [N, 10] of images [N, 28, 28]."""
         logits = self.network((pixels.to(torch.float32) - self.mean) / self.deviation)
-        return logits, logits.softmax(dim=1)
+        return logits, (logits / self.temperature).softmax(dim=1)
 
 
-def to_onnx(weights: bytes) -> bytes:
+def to_onnx(weights: bytes, temperature: float = 1.0) -> bytes:
     """Give the ONNX file of a weights file, after ONNX Runtime has given with it what torch gives.
 
-    Written node by node: a dozen are enough, and nothing is traced. Raises ValueError for what is no weights file,
-    without the packages of the extra `export`, or where the two differ by more than 1e-4.
+    Its probabilities are those of the logits divided by the temperature. Written node by node: a dozen are enough, and
+    nothing is traced. Raises ValueError for what is no weights file, without the packages of the extra `export`, or
+    where the two differ by more than 1e-4.
     """
     try:
         import onnx
-        import onnxruntime
     except ImportError as error:
         raise ValueError(
             "ONNX files need packages that are not installed here: pip install 'tenfold[export]'"
         ) from error
-    model = _model(read(weights))
+    model = _model(read(weights), temperature)
     onnx.checker.check_model(model, full_check=True)
     file: bytes = model.SerializeToString()
     pixels = np.random.default_rng(0).integers(0, 256, (_CHECKED_IMAGES, 28, 28), dtype=np.uint8)
     with torch.inference_mode():
-        expected = [output.numpy() for output in served(weights)(torch.from_numpy(pixels))]
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1  # a training process has one
-    found = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"]).run(
-        None, {"pixels": pixels}
-    )
-    for name, ours, theirs in zip(("logits", "probabilities"), expected, found, strict=True):
+        expected = [output.numpy() for output in served(weights, temperature)(torch.from_numpy(pixels))]
+    for name, ours, theirs in zip(("logits", "probabilities"), expected, predict(file, pixels), strict=True):
         off = float(np.abs(ours - theirs).max()) / max(1.0, float(np.abs(ours).max()))
         if not off <= TOLERANCE:  # NaN is not
             raise ValueError(
@@ -74,20 +71,20 @@ def to_onnx(weights: bytes) -> bytes:
     return file
 
 
-def to_pt2(weights: bytes) -> bytes:
+def to_pt2(weights: bytes, temperature: float = 1.0) -> bytes:
     """Give the file of an exported program, which `torch.export.load` reads without any code of ours.
 
-    Raises ValueError for what is no weights file.
+    Its probabilities are those of the logits divided by the temperature. Raises ValueError for what is no weights file.
     """
     example = torch.zeros(2, 28, 28, dtype=torch.uint8)
     shapes = {"pixels": {0: torch.export.Dim("images")}}
-    program = torch.export.export(served(weights), (example,), dynamic_shapes=shapes)
+    program = torch.export.export(served(weights, temperature), (example,), dynamic_shapes=shapes)
     file = io.BytesIO()
     torch.export.save(program, file)
     return file.getvalue()
 
 
-def served(weights: bytes) -> Served:
+def served(weights: bytes, temperature: float = 1.0) -> Served:
     """Build the module that a weights file describes; raises ValueError for anything else."""
     network, about = read(weights), metadata(weights)
     sizes = [layer.weight.shape[1] for layer in network.layers[:-1]]
@@ -96,14 +93,15 @@ def served(weights: bytes) -> Served:
         module.load_state_dict(unpack_weights(weights))
     except RuntimeError as error:
         raise ValueError(f"these are not the weights of a network that is known here: {error}") from error
-    return Served(module, mean=float(about["mean"]), deviation=float(about["deviation"]))
+    return Served(module, mean=float(about["mean"]), deviation=float(about["deviation"]), temperature=temperature)
 
 
-def _model(network: Network) -> "ModelProto":
+def _model(network: Network, temperature: float) -> "ModelProto":
     from onnx import TensorProto, helper, numpy_helper
 
     arrays: dict[str, NDArray[Any]] = {
         "shape": np.array([-1, PIXELS], np.int64),
+        "temperature": np.array(temperature, np.float32),
     }
     nodes = []
 
@@ -124,7 +122,7 @@ def _model(network: Network) -> "ModelProto":
             x = add("LayerNormalization", norm, *inputs, axis=-1, epsilon=float(LAYER_NORM_EPSILON))
         if not is_last:
             x = add("Relu", f"relu{number}", x)
-    add("Softmax", "probabilities", x, axis=1)
+    add("Softmax", "probabilities", add("Div", "calibrated", x, "temperature"), axis=1)
     graph = helper.make_graph(
         nodes,
         "tenfold",

@@ -25,6 +25,7 @@ from service.predict import PATH, Predict
 from service.routes import (
     datasets,
     ensembles,
+    exports,
     health,
     job_actions,
     job_records,
@@ -66,7 +67,7 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    for module in (jobs, job_actions, job_records, sweeps, models, ensembles, predict, scoring, v2, health):
+    for module in (jobs, job_actions, job_records, sweeps, models, ensembles, exports, predict, scoring, v2, health):
         # Not for the whole app: there the limit would stand outside of our middleware, and be told in plain text.
         app.include_router(module.router, max_body_size=MAX_BODY_BYTES)
     app.include_router(datasets.router, max_body_size=settings.max_upload_bytes)

@@ -81,6 +81,25 @@ def demo(
 
 
 @app.command()
+def predict(
+    onnx: Annotated[Path, typer.Option(help="A version as ONNX: /models/<name>/versions/<number>/export.onnx.")],
+    images: Annotated[list[Path], typer.Argument(help="PNG files, each with one digit.")],
+) -> None:
+    """Read the digits in pictures with an exported network, by ONNX Runtime: without a service, and without torch."""
+    from models.exported import predict
+    from models.images import from_png
+
+    for image in images:
+        try:
+            _, probabilities = predict(onnx.read_bytes(), from_png(image.read_bytes())[None])
+        except (OSError, ValueError) as error:
+            typer.echo(f"{image}: {error}", err=True)
+            raise typer.Exit(1) from None
+        digit = int(probabilities[0].argmax())
+        typer.echo(f"{image}: {digit} ({probabilities[0][digit]:.1%})")
+
+
+@app.command()
 def bench() -> None:
     """Measure how many networks this machine had best train together, and in how many processes and threads."""
     # A program of its own: what measures needs torch, which nothing here loads.

@@ -28,8 +28,8 @@ class Finding:
 
     @property
     def is_mendable(self) -> bool:
-        """Whether `mend` does away with it: an orphan, or a picture that is drawn again when somebody asks for it."""
-        return self.pointer is None or _is_drawn(self.pointer)
+        """Whether `mend` does away with it: an orphan, or a picture or export that is made again when asked for."""
+        return self.pointer is None or _is_made_when_asked_for(self.pointer)
 
 
 def examine(store: Store, artifacts: Artifacts, *, young_seconds: float = YOUNG_SECONDS) -> Iterator[Finding]:
@@ -64,14 +64,14 @@ def _files(folder: Path, *, before: float) -> Iterator[Path]:
             yield path
 
 
-def _is_drawn(pointer: Record) -> bool:
-    return str(pointer.name).endswith(".png")
+def _is_made_when_asked_for(pointer: Record) -> bool:
+    return str(pointer.name).endswith(".png") or str(pointer.name).startswith("export.")
 
 
 def _remedy(pointer: Record) -> str:
     owner, _, name = pointer.owner.partition("/")
-    if _is_drawn(pointer):
-        return "--mend forgets it; it is drawn again when somebody asks for it"
+    if _is_made_when_asked_for(pointer):
+        return "--mend forgets it; it is made again when somebody asks for it"
     if owner == "datasets":
         return f"restore it from a backup, or delete the data set with DELETE /datasets/{name} and upload it again"
     if owner == "models":

@@ -135,9 +135,15 @@ class VersionView(BaseModel):
             facts=row.facts,
             has_card="temperature" in row.facts,
             created_at=moment(row.created_at),
-            links={"self": this, "card": f"{this}/card", "lineage": f"{this}/lineage"}
-            | ({} if row.job_id is None else {"job": f"/jobs/{row.job_id}"}),
+            links={"self": this, "card": f"{this}/card", "lineage": f"{this}/lineage"} | _links(row, this),
         )
+
+
+def _links(row: Record, this: str) -> dict[str, str]:
+    """Give the links that an ensemble does not have."""
+    if row.job_id is None:
+        return {}
+    return {"job": f"/jobs/{row.job_id}", "onnx": f"{this}/export.onnx", "pt2": f"{this}/export.pt2"}
 
 
 class VersionPage(BaseModel):

@@ -78,6 +78,10 @@ class Doorbell:
         """Ask for a version of a model that is made of several; gives whether the broker took it."""
         return self._send("tenfold.combine", [[model, members, promote, margin]], ERRANDS)
 
+    def ask_for_export(self, model: str, version: int, form: str) -> bool:
+        """Ask for a version in a form for programs of others; gives whether the broker took it."""
+        return self._send("tenfold.export", [[model, version, form]], ERRANDS)
+
     def ask_for_trials(self, sweep_id: str) -> bool:
         """Ask for the next trials of a sweep that chooses them by what it has learned; whether the broker took it."""
         return self._send("tenfold.extend", [[sweep_id]], ERRANDS)

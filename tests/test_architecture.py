@@ -23,7 +23,7 @@ HOMES = {
         "worker/sweep_plots.py",
     },
     "onnx": {"models/export.py"},
-    "onnxruntime": {"models/export.py"},
+    "onnxruntime": {"models/exported.py"},
     "optuna": {"worker/suggest.py"},
     "orjson": {
         "service/infer.py",

@@ -190,6 +190,14 @@ def combine(
     combine(model, chosen, Promotion(promote, margin), store(), Artifacts(settings.artifacts), settings)
 
 
+@app.task(name="tenfold.export")
+def export(model: str, version: int, form: Literal["onnx", "pt2"]) -> None:
+    """Write a version in a form for programs of others, unless that is there."""
+    from worker.export import export
+
+    export(model, version, form, store(), Artifacts(settings.artifacts))
+
+
 @app.task(name="tenfold.extend")
 def extend(sweep_id: str) -> None:
     """Choose the next trials of a sweep that learns, as many as it has room for."""

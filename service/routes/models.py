@@ -91,7 +91,7 @@ def versions(
 @router.get("/models/{name}/versions/{version}", summary="Look at a version", responses=problems(404, 422, 503))
 def version(name: ModelName, version: Version, parts: Given) -> VersionView:
     """Tell what a version is, how good, and whether it was promoted."""
-    return VersionView.of(_version(parts, name, version))
+    return VersionView.of(the_version(parts, name, version))
 
 
 @router.delete(
@@ -102,7 +102,7 @@ def version(name: ModelName, version: Version, parts: Given) -> VersionView:
 )
 def delete_version(name: ModelName, version: Version, parts: Given) -> None:
     """Delete a version and its files; its number is not given again. 409 while an alias points to it."""
-    row = _version(parts, name, version)
+    row = the_version(parts, name, version)
     try:
         unreferenced = parts.store.models.delete(name, version)
     except InUse as use:
@@ -126,7 +126,7 @@ def card(name: ModelName, version: Version, parts: Given, accept: Annotated[str,
     JSON, or a page for those who accept `text/markdown`. 404 if there is none, because its assessment failed, or the
     version is from before there were any.
     """
-    row = _version(parts, name, version)
+    row = the_version(parts, name, version)
     file = parts.store.files.get(owner_of(name, version), "card.json")
     if file is None:
         why = row.facts.get("no_card_because", "it is from before there were any")
@@ -145,7 +145,7 @@ def card(name: ModelName, version: Version, parts: Given, accept: Annotated[str,
 )
 def lineage(name: ModelName, version: Version, parts: Given) -> Lineage:
     """Follow a version to its checkpoint, its job, the spec and the data; also when the job was deleted."""
-    row = _version(parts, name, version)
+    row = the_version(parts, name, version)
     return _lineage(parts, row)
 
 
@@ -270,7 +270,8 @@ def _found(parts: Parts, name: str) -> Record:
     return row
 
 
-def _version(parts: Parts, name: str, version: int) -> Record:
+def the_version(parts: Parts, name: str, version: int) -> Record:
+    """Look a version up; raises NotFound."""
     row = parts.store.models.version(name, version)
     if row is None:
         _found(parts, name)

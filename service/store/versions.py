@@ -28,6 +28,15 @@ WEIGHTS = "weights.safetensors"
 _SHARED = {"best.safetensors": WEIGHTS, "best.json": "about.json"}
 
 
+REFUSED = ".refused"
+"""Follows the name of a file that could not be written; the one of this name says why."""
+
+
+def exported(form: str) -> str:
+    """Give what a version calls the file that it was exported to."""
+    return f"export.{form}"
+
+
 def weights_of(member: int) -> str:
     """Give what an ensemble calls the file of the weights of one of its members, counted from 1."""
     return f"member-{member}.safetensors"

@@ -1,0 +1,180 @@
+"""Exports of versions: what is written, served and refused."""
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from models import exported
+from models.calibration import softmax
+from models.inference import read
+from service.app import create_app
+from service.artifacts import Artifacts
+from service.doctor import examine
+from service.settings import Settings
+from service.store import Store
+from service.store.versions import WEIGHTS, Findings, Promotion, owner_of
+from tests.service.models_on_record import succeeded, weights
+from tests.service.test_app import problem
+from worker.export import export
+
+TEMPERATURE = 1.7
+PIXELS = np.random.default_rng(2).integers(0, 256, (7, 28, 28), np.uint8)
+LINK = "/models/default/versions/1/export"
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """SQLite alone: which database it is makes no difference to what is exported."""
+    return sqlite_url
+
+
+@pytest.fixture
+def version(store: Store, artifacts: Artifacts) -> None:
+    succeeded(store, artifacts, temperature=TEMPERATURE)
+
+
+@pytest.fixture
+def api(settings: Settings, version: None) -> Any:
+    with TestClient(create_app(settings), base_url="http://localhost") as client:
+        yield client
+
+
+def expected() -> tuple[Any, Any]:
+    logits = read(weights(seed=0)).logits(PIXELS)
+    return logits, softmax(logits, TEMPERATURE)
+
+
+def test_the_weights_are_downloaded_as_they_are(api: TestClient) -> None:
+    answer = api.get(f"{LINK}.safetensors")
+    assert answer.content == weights(seed=0)
+    assert answer.headers["content-disposition"] == 'attachment; filename="default-1.safetensors"'
+    again = api.get(f"{LINK}.safetensors", headers={"If-None-Match": answer.headers["etag"]})
+    assert again.status_code == 304
+
+
+def test_an_onnx_file_gives_what_predict_gives(api: TestClient, store: Store, artifacts: Artifacts) -> None:
+    export("default", 1, "onnx", store, artifacts)
+    answer = api.get(f"{LINK}.onnx")
+    assert answer.headers["content-disposition"] == 'attachment; filename="default-1.onnx"'
+    logits, probabilities = exported.predict(answer.content, PIXELS)
+    np.testing.assert_allclose(logits, expected()[0], rtol=0, atol=1e-4)
+    np.testing.assert_allclose(probabilities, expected()[1], rtol=0, atol=1e-5)
+    served = api.post(
+        "/predict", content=PIXELS.tobytes(), headers={"Content-Type": "application/octet-stream"}
+    ).json()["predictions"]
+    np.testing.assert_allclose(probabilities, [its["probabilities"] for its in served], rtol=0, atol=1e-5)
+
+
+def test_a_program_of_torch_gives_it_too(api: TestClient, store: Store, artifacts: Artifacts) -> None:
+    export("default", 1, "pt2", store, artifacts)
+    program = torch.export.load(io.BytesIO(api.get(f"{LINK}.pt2").content)).module()
+    with torch.inference_mode():
+        logits, probabilities = program(torch.from_numpy(PIXELS))
+    np.testing.assert_allclose(logits.numpy(), expected()[0], rtol=0, atol=1e-4)
+    np.testing.assert_allclose(probabilities.numpy(), expected()[1], rtol=0, atol=1e-5)
+
+
+def test_a_file_is_written_once_and_goes_with_its_version(api: TestClient, store: Store, artifacts: Artifacts) -> None:
+    for _ in range(2):
+        export("default", 1, "onnx", store, artifacts)
+    assert list(examine(store, artifacts, young_seconds=-1)) == []
+    assert api.delete("/models/default/aliases/champion").status_code == 204
+    assert api.delete("/models/default/versions/1").status_code == 204
+    assert problem(api.get(f"{LINK}.onnx"), 404)
+    export("default", 1, "onnx", store, artifacts)
+    assert not list((artifacts.folder / owner_of("default", 1)).glob("*.onnx"))
+    assert list(examine(store, artifacts, young_seconds=-1)) == []
+
+
+def test_while_nobody_can_write_it_there_is_none(api: TestClient) -> None:
+    answer = api.get(f"{LINK}.onnx")
+    assert "broker" in problem(answer, 503)["detail"]
+    assert int(answer.headers["retry-after"]) >= 1
+
+
+def test_why_a_file_can_not_be_written_is_told_and_who_asks_again_is_answered_anew(
+    api: TestClient, store: Store, artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "onnx", None)
+        export("default", 1, "onnx", store, artifacts)
+    assert "pip install 'tenfold[export]'" in problem(api.get(f"{LINK}.onnx"), 409)["detail"]
+    export("default", 1, "onnx", store, artifacts)
+    assert api.get(f"{LINK}.onnx").status_code == 200
+    assert list(examine(store, artifacts, young_seconds=-1)) == []
+
+
+def test_of_weights_that_were_damaged_nothing_is_written(api: TestClient, store: Store, artifacts: Artifacts) -> None:
+    file = store.files.get(owner_of("default", 1), WEIGHTS)
+    assert file is not None
+    artifacts.path(file.key).write_bytes(b"something else")
+    export("default", 1, "onnx", store, artifacts)
+    assert "damaged" in problem(api.get(f"{LINK}.onnx"), 409)["detail"]
+
+
+def test_an_ensemble_is_exported_member_by_member(api: TestClient, store: Store, artifacts: Artifacts) -> None:
+    succeeded(store, artifacts, seed=1)
+    members = [("default", 1), ("default", 2)]
+    assert store.ensembles.make("both", members, Findings(), val_accuracy=0.5, promotion=Promotion("never"))
+    assert "one by one" in problem(api.get("/models/both/versions/1/export.onnx"), 409)["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/models/default/versions/9/export.onnx", 404),
+        ("/models/nobody/versions/1/export.onnx", 404),
+        ("/models/default/versions/1/export.exe", 422),
+        ("/models/default/versions/0/export.onnx", 422),
+    ],
+)
+def test_what_is_not_there_is_not_exported(api: TestClient, path: str, status: int) -> None:
+    assert problem(api.get(path), status)
+
+
+class TestCommand:
+    """`tenfold predict --onnx`."""
+
+    @pytest.fixture
+    def picture(self, tmp_path: Path) -> Path:
+        digit = np.zeros((28, 28), np.uint8)
+        digit[4:24, 13:15] = 255
+        path = tmp_path / "one.png"
+        Image.fromarray(digit).save(path)
+        return path
+
+    def predict(self, onnx: Path, *images: Path) -> "subprocess.CompletedProcess[str]":
+        code = (
+            "import sys; from service.cli import app\n"
+            "try: app()\n"
+            "finally: assert not {'torch', 'fastapi'} & set(sys.modules), 'it loads what it does not need'"
+        )
+        command = [sys.executable, "-c", code, "predict", "--onnx", str(onnx), *map(str, images)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    def test_it_reads_pictures_without_torch(
+        self, api: TestClient, store: Store, artifacts: Artifacts, tmp_path: Path, picture: Path
+    ) -> None:
+        export("default", 1, "onnx", store, artifacts)
+        file = tmp_path / "version.onnx"
+        file.write_bytes(api.get(f"{LINK}.onnx").content)
+        served = api.post("/predict", content=picture.read_bytes(), headers={"Content-Type": "image/png"}).json()
+        run = self.predict(file, picture, picture)
+        line = f"{picture}: {served['digit']} ({max(served['probabilities']):.1%})\n"
+        assert (run.returncode, run.stdout) == (0, line * 2), run.stderr
+
+    def test_what_it_can_not_read_is_told_in_a_line(self, tmp_path: Path, picture: Path) -> None:
+        nonsense = tmp_path / "nonsense.onnx"
+        nonsense.write_bytes(b"something else")
+        for onnx, image in ((tmp_path / "nothing.onnx", picture), (nonsense, picture), (nonsense, nonsense)):
+            run = self.predict(onnx, image)
+            assert (run.returncode, run.stdout) == (1, "")
+            assert len(run.stderr.strip().splitlines()) == 1, run.stderr

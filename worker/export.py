@@ -1,0 +1,25 @@
+"""Writes a version in a form for programs of others; that needs torch, which the API does not have."""
+
+from typing import Literal
+
+from models.export import to_onnx, to_pt2
+from service.artifacts import Artifacts
+from service.store import Store
+from service.store.versions import REFUSED, WEIGHTS, exported, owner_of
+
+_WRITERS = {"onnx": to_onnx, "pt2": to_pt2}
+
+
+def export(model: str, version: int, form: Literal["onnx", "pt2"], store: Store, artifacts: Artifacts) -> None:
+    """Write the file, unless it is there; where that can not be done, why, in its place."""
+    owner = owner_of(model, version)
+    row, weights = store.models.version(model, version), store.files.get(owner, WEIGHTS)
+    if row is None or weights is None or store.files.get(owner, exported(form)) is not None:
+        return
+    try:
+        content = _WRITERS[form](artifacts.read(weights.key, weights.sha256), row.facts.get("temperature", 1.0))
+    except (ValueError, OSError) as error:
+        file = artifacts.write(owner, exported(form) + REFUSED, str(error).encode())
+    else:
+        file = artifacts.write(owner, exported(form), content)
+    artifacts.remove(store.files.publish(owner, [file]))
