@@ -36,6 +36,11 @@ def reference(model: str, version: str | None = None) -> str | None:
     return name if version is None else f"{name}/{version}"
 
 
+def answering(served: Served) -> str:
+    """Give the version that answers, as this protocol writes it; a job's checkpoint that is none has no number."""
+    return "" if served.model.version is None else str(served.model.version)
+
+
 def is_infer(path: str) -> bool:
     """Whether a POST to this path is answered here."""
     return path == INVOCATIONS or bool(_INFER.fullmatch(path) or _V1.fullmatch(path))
@@ -69,7 +74,7 @@ class Infer:
                 else:
                     answer, more = await self._infer(served, model, version, headers, body, receive, shadow)
             except Exception:
-                self.statistics.failed(model, version, perf_counter_ns() - started)
+                self.statistics.failed(model, answering(served), perf_counter_ns() - started)
                 raise
             await _send(send, 200, answer, more)
         except ClientLeft:
@@ -107,7 +112,7 @@ class Infer:
         answer, json_length = infer_answers.worded(served, logits, asked, model, version)
         ended = perf_counter_ns()
         times = (was_read - began, were_computed - was_read, ended - were_computed)
-        self.statistics.succeeded(model, version, len(logits), times)
+        self.statistics.succeeded(model, answering(served), len(logits), times)
         if json_length is None:
             return answer, [_JSON]
         return answer, [_BYTES, (b"inference-header-content-length", b"%d" % json_length)]

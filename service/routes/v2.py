@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 from models.spec import CLASSES
 from service.batcher import LARGEST
 from service.errors import Invalid, Malformed, NotYet
-from service.infer import Infer, reference
+from service.infer import Infer, answering, reference
 from service.predict import MAX_BODY_BYTES
 from service.routes import Given
 from service.schemas import problems
@@ -90,9 +90,9 @@ async def all_statistics(infer: Answering) -> dict[str, Any]:
 @router.get("/models/{model}", summary="Inputs and outputs of a model", responses=problems(404))
 async def metadata(parts: Given, model: str, version: str | None = None) -> dict[str, Any]:
     """Describe the tensors; -1 is as many images as you like. Other numeric datatypes are understood too."""
-    await parts.predictor.find(reference(model, version))
+    version = answering(await parts.predictor.find(reference(model, version)))
     about = {"name": model, "platform": "tenfold", "inputs": _INPUTS, "outputs": _OUTPUTS}
-    return about if version is None else {**about, "versions": [version]}
+    return {**about, "versions": [version]} if version else about
 
 
 @router.get("/models/{model}/versions/{version}/ready", summary="Does a version answer?", responses=problems(404, 503))
@@ -130,8 +130,8 @@ async def config(parts: Given, model: str, version: str | None = None) -> dict[s
 @router.get("/models/{model}/stats", summary="Counts and times of a model", responses=problems(404))
 async def statistics(parts: Given, infer: Answering, model: str, version: str | None = None) -> dict[str, Any]:
     """Give counts and nanoseconds since this process began; computing includes waiting for the batch."""
-    await parts.predictor.find(reference(model, version))
-    return {"model_stats": [infer.statistics.of(model, version)]}
+    infer.statistics.know(model, answering(await parts.predictor.find(reference(model, version))))
+    return {"model_stats": infer.statistics.of(model, version)}
 
 
 @router.post("/repository/{repository}/index", include_in_schema=False)

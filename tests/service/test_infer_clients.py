@@ -1,6 +1,7 @@
 """Clients of other model servers, unmodified, against the API as a program of its own."""
 
 import asyncio
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -22,7 +23,8 @@ from tests.service.test_predict import images
 from tests.service.test_serving import serving
 
 CLIENTS = os.environ.get("MODEL_CLIENTS")
-EXPECTED = inference.read(weights(seed=0)).logits(images(3))
+NETWORK = inference.read(weights(seed=0))
+EXPECTED = NETWORK.logits(images(3))
 
 
 @pytest.fixture(scope="module")
@@ -128,3 +130,34 @@ def test_clients_that_do_not_install_beside_ours_read_digits(url: str, script: s
     done = subprocess.run([python, "-c", script, url], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "digit" in done.stdout
+
+
+def _program(name: str) -> str:
+    program = Path(CLIENTS or "") / "bin" / name
+    if CLIENTS is None or not program.exists():
+        pytest.skip(f"MODEL_CLIENTS names no environment with {name}: see docs/clients.md")
+    return str(program)
+
+
+def test_mlserver_infer_reads_a_file_of_requests(url: str, tmp_path: Path) -> None:
+    asked, answered = tmp_path / "asked.jsonl", tmp_path / "answered.jsonl"
+    tensor = {"name": "pixels", "datatype": "UINT8", "shape": [1, 784]}
+    requests = [{"id": str(ink), "inputs": [{**tensor, "data": [ink] * 784}]} for ink in (0, 128, 255)]
+    asked.write_text("".join(json.dumps(request) + "\n" for request in requests))
+    command = [_program("mlserver"), "infer", "-u", url.removeprefix("http://"), "-m", "default"]
+    done = subprocess.run(
+        [*command, "-i", str(asked), "-o", str(answered)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    answers = {answer["id"]: answer for answer in map(json.loads, answered.read_text().splitlines())}
+    pixels = np.repeat(np.array([0, 128, 255], np.uint8), 784).reshape(3, 28, 28)
+    logits = [answers[str(ink)]["outputs"][0]["data"] for ink in (0, 128, 255)]
+    np.testing.assert_allclose(logits, NETWORK.logits(pixels), rtol=0, atol=1e-4)
+
+
+def test_perf_analyzer_measures(url: str) -> None:
+    measuring = ["--concurrency-range", "2", "--measurement-interval", "500", "--stability-percentage", "999"]
+    command = [_program("perf_analyzer"), "-m", "default", "-u", url.removeprefix("http://"), "-i", "http", *measuring]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "infer/sec" in done.stdout
