@@ -26,7 +26,7 @@ check: $(VENV)/dev  ## Lint, format, types, dependencies, containers.
 	$(BIN)/hadolint Dockerfile
 
 bench: $(VENV)/bench  ## Run every bench; each prints machine, versions, n, median and spread.
-	@for bench in train sweep trials overhead memory instructions novelty predict best; do $(BIN)/python -m bench.$$bench || exit 1; done
+	@for bench in train sweep trials overhead memory instructions novelty predict promotion best; do $(BIN)/python -m bench.$$bench || exit 1; done
 
 report: $(VENV)/run  ## Train the study's ten trials through the service, and write docs/report.md.
 	$(BIN)/python -m bench.report

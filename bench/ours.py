@@ -28,8 +28,7 @@ from service.supervisor import Supervisor, free_port
 JSON, BYTES, TWO = "Tenfold", "Tenfold, raw bytes", "Tenfold, two processes"
 OIP = ("Tenfold, OIP v2 JSON", "Tenfold, OIP v2 binary")
 COMMAND = (sys.executable, "-m", "service.cli", "api")
-PROCESSES_SETTING = "api_processes"
-PROCESSES = f"TENFOLD_{PROCESSES_SETTING.upper()}"
+PROCESSES = "TENFOLD_API_PROCESSES"
 BATCH, BATCH_TIMES = 10_000, 5
 """Images of the large batch, and how often it is sent, after once to warm up."""
 

@@ -14,7 +14,7 @@ part of one core, and the server, which may use the rest. Memory is weighed afte
 
 Rivals live in environments of their own, which `--install` makes, one after another; that takes minutes and about 3 GB.
 Without it those are measured that are there; of the others it is said that they are missing. The plain FastAPI endpoint
-runs in Tenfold's own environment and needs nothing. What a promotion does to requests under way is not measured yet.
+runs in Tenfold's own environment and needs nothing. What a promotion does meanwhile is in bench/promotion.py.
 """
 
 import argparse
@@ -136,8 +136,6 @@ def main() -> None:
             flush=True,
         )
         comparison = Comparison(trained, Path(folder), asked.connections, asked.seconds)
-        if ours.PROCESSES_SETTING not in Settings.model_fields:
-            missing[ours.TWO] = f"left out: there is no setting {ours.PROCESSES}"
         for number in range(1, asked.rounds + 1):
             for server in [*trained.servers(), *servers]:
                 print(f"round {number}: {server.name}", file=sys.stderr, flush=True)
