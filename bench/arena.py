@@ -223,12 +223,12 @@ def arena(
     home: Path | None = None,
     *,
     workers: int = 2,
-    tiny: bool = False,
+    specs: Sequence[Mapping[str, Any]] = SPECS,
     proxied: bool = True,
 ) -> Iterator[Arena]:
     """Start everything on free loopback ports, with short leases, and stop it in the end.
 
-    A home that is given is kept. The PostgreSQL server is the bench's own. `tiny`: the jobs are as small as can be.
+    A home that is given is kept. The PostgreSQL server is the bench's own. `specs`: what is trained.
     `proxied`: the parts reach broker and database through proxies, which cost some milliseconds a statement.
     """
     with ExitStack() as opened:
@@ -243,7 +243,7 @@ def arena(
             database_url=server.url if server else f"sqlite:///{folder}/tenfold.sqlite3",
             broker_url=f"redis://127.0.0.1:{broker_port}/0",
             workers=workers,
-            group_size=16 if tiny else 4,
+            group_size=16 if specs is TINY else 4,
             lease_seconds=3,
             heartbeat_seconds=0.5,
             reconcile_seconds=0.5,
@@ -260,7 +260,7 @@ def arena(
         for proxy in proxies.values():
             proxy.start()
             opened.callback(proxy.stop)
-        yield Arena(settings, store, http, server, random.Random(seed), proxies=proxies, specs=TINY if tiny else SPECS)
+        yield Arena(settings, store, http, server, random.Random(seed), proxies=proxies, specs=specs)
 
 
 @contextmanager

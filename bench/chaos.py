@@ -13,10 +13,11 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from redis import RedisError
 
-from bench.arena import Arena, Kind, arena, running
+from bench.arena import SPECS, TINY, Arena, Kind, arena, running
 from bench.endings import drain, misheard, train_references
 from bench.faults import FREEZE, Fault, faults_of
 from bench.figures import circumstances
@@ -61,18 +62,20 @@ def torment(
     home: Path | None = None,
     workers: int = 2,
     tiny: bool = False,
+    specs: Sequence[Mapping[str, Any]] = SPECS,
     away: float = 5.0,
     skew: str = "",
 ) -> Outcome:
     """Run the service for so many seconds, and at least until every fault has happened, and check what is left.
 
     `only`: those faults whose names hold this word. `at_once`: so many at a time. `pause`: mean seconds from the end of
-    one fault to the next. `workers`: training processes. `tiny`: jobs of milliseconds. `away`: seconds for
-    which the broker refuses connections. `skew`: how far the workers' clock is off.
+    one fault to the next. `workers`: training processes. `tiny`: jobs of milliseconds, instead of
+    the `specs`. `away`: seconds for which the broker refuses connections. `skew`: how far the workers' clock is off.
     """
     faults = {name: fault for name, fault in faults_of(database).items() if only in name}
     proxied = not OF_THE_NETWORK.isdisjoint(faults.values())
-    with arena(database, seed, home, workers=workers, tiny=tiny, proxied=proxied) as ring:
+    chosen = TINY if tiny else specs
+    with arena(database, seed, home, workers=workers, specs=chosen, proxied=proxied) as ring:
         ring.away_seconds, ring.skew = away, skew
         with running(ring):
             train_references(ring)

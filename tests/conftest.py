@@ -58,6 +58,14 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return fresh_database(request, tmp_path)
 
 
+@pytest.fixture
+def bare_url(database_url: str) -> str:
+    """URL of a database that has no tables either."""
+    if database_url.startswith("sqlite:///"):
+        Path(database_url.removeprefix("sqlite:///")).unlink()
+    return database_url
+
+
 def fresh_database(request: pytest.FixtureRequest, folder: Path) -> str:
     if request.param == "sqlite":
         return _copied(request.getfixturevalue("migrated"), folder)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.arena import SPECS
 from bench.chaos import torment
 
 
@@ -14,7 +15,7 @@ from bench.chaos import torment
 def test_whatever_is_killed_every_job_ends_once_and_with_the_bits_of_an_undisturbed_run(
     tmp_path: Path,
 ) -> None:
-    outcome = torment("sqlite", jobs=6, seconds=5, seed=20, only="kill", home=tmp_path)
+    outcome = torment("sqlite", jobs=6, seconds=5, seed=20, only="kill", home=tmp_path, specs=SPECS[:2])
     said = "\n".join(outcome.lines)
     assert outcome.violations == [], said
     assert outcome.silent == [], said

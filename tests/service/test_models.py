@@ -232,7 +232,7 @@ def test_requests_are_divided_among_versions(api: TestClient, store: Store, arti
         ({"version": 7}, "/version"),
         ({"versions": {"1": 0.5, "7": 0.5}}, "/versions/7"),
         ({"versions": {}}, "/versions"),
-        ({"shadow": 1}, "/shadow"),
+        ({"version": 1, "mirror": 1}, "/mirror"),
     ],
 )
 def test_an_alias_can_not_point_to_what_is_not_there(
@@ -261,8 +261,8 @@ def test_models_and_versions_are_listed(api: TestClient, store: Store, artifacts
     assert "has no card" in api.get("/models/default/versions/1/card").json()["detail"]
 
 
-def test_what_succeeded_before_there_were_versions_becomes_versions(database_url: str, settings: Settings) -> None:
-    url = make_url(database_url)
+def test_what_succeeded_before_there_were_versions_becomes_versions(bare_url: str, settings: Settings) -> None:
+    url = make_url(bare_url)
     engine = create_engine(url.set(drivername="postgresql+psycopg") if "postgresql" in url.drivername else url)
     config = Config()
     config.set_main_option("script_location", "service/store/migrations")
@@ -281,7 +281,7 @@ def test_what_succeeded_before_there_were_versions_becomes_versions(database_url
     assert (file.name, file.key) == ("weights.safetensors", "key-one")
     assert store.jobs.delete("one") == []
     store.database.close()
-    Database.open(database_url).close()
+    Database.open(bare_url).close()
 
 
 def _old_job(connection: Connection, job_id: str) -> None:

@@ -251,8 +251,8 @@ def test_training_processes_are_counted_while_their_worker_is_seen(store: Store)
     assert store.workers.slots(seconds=60) == 6
 
 
-def test_jobs_from_before_there_were_sweeps_are_kept_and_get_their_shape(database_url: str) -> None:
-    url = make_url(database_url)
+def test_jobs_from_before_there_were_sweeps_are_kept_and_get_their_shape(bare_url: str) -> None:
+    url = make_url(bare_url)
     engine = create_engine(url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url)
     config = Config(attributes={})
     config.set_main_option("script_location", str(_MIGRATIONS))
@@ -270,7 +270,7 @@ def test_jobs_from_before_there_were_sweeps_are_kept_and_get_their_shape(databas
         )
         connection.execute(text("INSERT INTO attempts (job_id, attempt, owner, started_at) VALUES ('old', 1, 'x', 1)"))
     engine.dispose()
-    database = Database.open(database_url)
+    database = Database.open(bare_url)
     with database.reader.connect() as connection:
         job = connection.execute(select(metadata.tables["jobs"])).one()
         attempts = connection.scalar(select(func.count()).select_from(metadata.tables["attempts"]))
