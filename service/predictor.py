@@ -6,7 +6,7 @@ import random
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,7 +87,7 @@ class Predictor:
         # All that follows is touched by whoever holds the lock.
         self._networks = Networks(memory_bytes)
         self._standing: dict[str, Meaning] = {}
-        self._refused: dict[str, str] = {}
+        self._refused: dict[str, tuple[set[int | None], str]] = {}
         self._shadows: dict[str, Shadow] = {}
 
     async def find(self, reference: str | None) -> Served:
@@ -108,9 +108,13 @@ class Predictor:
         # Whoever leaves must not take the lookup of the others along.
         return (await asyncio.shield(lookup)).pick()
 
-    def refusal(self, alias: str) -> str | None:
-        """Say why this process does not serve what an alias (`name@alias`) points to, but what it pointed to before."""
-        return self._refused.get(alias)
+    def refusal(self, alias: str, versions: Set[int]) -> str | None:
+        """Say why this process does not serve what an alias (`name@alias`) points to, but what it pointed to before.
+
+        `versions` are those that it points to now: what was refused may be what it pointed to until a moment ago.
+        """
+        refused, why = self._refused.get(alias, (None, None))
+        return why if refused == versions else None
 
     def shadow(self, alias: str) -> Shadow | None:
         """Give what is asked along with an alias (`name@alias`), if anything is, and it was asked here."""
@@ -163,7 +167,7 @@ class Predictor:
             with self._loading:
                 try:
                     answering = self._loaded(meaning)
-                except FileNotFoundError as error:
+                except OSError as error:
                     if meaning.shares[0][0].version is not None:
                         return self._as_before(meaning, error)
                 except ValueError as error:
@@ -182,16 +186,17 @@ class Predictor:
         if before is None or before == meaning:
             raise Damaged(why) from error
         assert meaning.alias is not None, "only what an alias means may change"
-        if self._refused.get(meaning.alias) != why:
-            self._refused[meaning.alias] = why
+        refused = ({target.version for target, _ in meaning.shares}, why)
+        if self._refused.get(meaning.alias) != refused:
+            self._refused[meaning.alias] = refused
             _logger.error("%s goes on with what it was: %s", meaning.alias, why)
         try:
             return self._loaded(before)
-        except (FileNotFoundError, ValueError):
+        except (OSError, ValueError):
             raise Damaged(why) from error
 
     def _loaded(self, meaning: Meaning) -> _Answering:
-        """Give those who answer; raises ValueError or FileNotFoundError where one of them can not be loaded."""
+        """Give those who answer; raises ValueError or OSError where one of them can not be loaded."""
         served = tuple(self._networks.get(target) or self._load(target) for target, _ in meaning.shares)
         total, bounds = 0.0, []
         for _, share in meaning.shares:
@@ -207,11 +212,11 @@ class Predictor:
             self._shadows.pop(meaning.alias, None)
             return None
         known = self._shadows.get(meaning.alias)
-        if known is not None and known.served.model.weights_sha256 == meaning.shadow.sha256:
+        if known is not None and known.served.model.version == meaning.shadow.version:
             return known
         try:
             served = self._networks.get(meaning.shadow) or self._load(meaning.shadow)
-        except (FileNotFoundError, ValueError):
+        except (OSError, ValueError):
             _logger.exception("the shadow of %s can not be loaded", meaning.alias)
             return None
         self._shadows[meaning.alias] = Shadow(served)

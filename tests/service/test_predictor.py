@@ -16,7 +16,7 @@ from service.store import Store
 from service.store.files import File
 from service.store.states import owner_of
 from service.store.tables import artifacts as artifact_table
-from service.store.versions import alone
+from service.store.versions import alone, numbers_in
 from tests.service.models_on_record import succeeded, weights
 
 
@@ -189,7 +189,7 @@ def test_no_more_networks_are_kept_than_the_memory_is_meant_for(store: Store, ar
     run(test())
 
 
-@pytest.mark.parametrize("damage", ["flipped", "gone", "another network"])
+@pytest.mark.parametrize("damage", ["flipped", "gone", "unreadable", "another network"])
 def test_a_new_version_that_can_not_be_loaded_leaves_the_one_before_answering(
     store: Store, artifacts: Artifacts, damage: str
 ) -> None:
@@ -214,18 +214,43 @@ def test_a_new_version_that_can_not_be_loaded_leaves_the_one_before_answering(
                 connection.execute(update(artifact_table).where(artifact_table.c.key == published.key).values(values))
         elif damage == "gone":
             path.unlink()
+        elif damage == "unreadable":
+            path.unlink()
+            path.mkdir()
         else:
             path.write_bytes(path.read_bytes()[:-1] + b"\1")
         clock.now += 2 * FRESH_SECONDS
         assert await predictor.find(None) is before
         assert await predictor.find("default@champion") is before, "by whatever name it is asked for"
-        assert "version 2 of model default can not be used" in str(predictor.refusal("default@champion"))
+        assert "version 2 of model default can not be used" in str(predictor.refusal("default@champion", {2}))
         with pytest.raises(Damaged):
             await predictor.find("default/2")
         store.models.set_alias("default", "champion", alone(1))
         clock.now += 2 * FRESH_SECONDS
         assert (await predictor.find(None)).model.version == 1
-        assert predictor.refusal("default@champion") is None
+        assert predictor.refusal("default@champion", {2}) is None
+
+    run(test())
+
+
+def test_a_refusal_is_told_of_what_the_alias_points_to_now(store: Store, artifacts: Artifacts) -> None:
+    for seed in (1, 2):
+        succeeded(store, artifacts, seed=seed)
+    store.models.set_alias("default", "champion", alone(1))
+    weights_file = store.files.get("models/default/2", "weights.safetensors")
+    assert weights_file is not None
+    artifacts.path(weights_file.key).unlink()
+
+    async def test() -> None:
+        clock = Clock()
+        predictor = Predictor(store, artifacts, clock)
+        await predictor.find("default")
+        moved, _ = store.models.set_alias("default", "champion", alone(2))
+        clock.now += 2 * FRESH_SECONDS
+        assert (await predictor.find("default")).model.version == 1
+        assert "version 2" in str(predictor.refusal("default@champion", numbers_in(moved.targets)))
+        back, _ = store.models.set_alias("default", "champion", alone(1))
+        assert predictor.refusal("default@champion", numbers_in(back.targets)) is None, "though nobody asked since"
 
     run(test())
 

@@ -76,6 +76,19 @@ def test_a_shadow_is_part_of_the_history_and_kept_while_it_is_one(api: TestClien
 
 
 @pytest.mark.usefixtures("versions")
+def test_a_shadow_of_equal_weights_is_another(api: TestClient, store: Store, artifacts: Artifacts) -> None:
+    succeeded(store, artifacts, seed=1)
+    for version in (2, 3):
+        point(api, version=1, shadow=version)
+
+        def is_asked_along() -> bool:
+            ask(api)
+            return shadow(api)["compared"] > 0
+
+        wait_until(is_asked_along, timeout=10, what=f"version {version} to be asked along")
+
+
+@pytest.mark.usefixtures("versions")
 def test_a_shadow_that_can_not_be_loaded_keeps_nobody_from_their_answer(
     api: TestClient, store: Store, artifacts: Artifacts
 ) -> None:
