@@ -83,8 +83,7 @@ class Predictor:
         self._clock = clock
         self._known: dict[str | None, _Known] = {}
         self._lookups: dict[str | None, asyncio.Task[_Answering]] = {}
-        self._loading = threading.Lock()
-        # All that follows is touched by whoever holds the lock.
+        self._loading = threading.Lock()  # held while one is loaded; whose networks are loaded do not wait for it
         self._networks = Networks(memory_bytes)
         self._standing: dict[str, Meaning] = {}
         self._refused: dict[str, tuple[set[int | None], str]] = {}
@@ -128,9 +127,8 @@ class Predictor:
     def forget(self, reference: str | None) -> None:
         """Drop a loaded network from memory; whoever asks for it next loads it again."""
         known = self._known.pop(reference, None)
-        with self._loading:
-            for served in known.served if known is not None else ():
-                self._networks.drop(served())
+        for served in known.served if known is not None else ():
+            self._networks.drop(served())
 
     def _look_up(self, reference: str | None) -> "asyncio.Task[_Answering]":
         lookup = self._lookups.get(reference)
@@ -164,19 +162,18 @@ class Predictor:
             except NoCheckpoint:
                 detail = f"job {reference} has not finished an epoch yet, so there is nothing to predict with"
                 raise Conflict(detail) from None
-            with self._loading:
-                try:
-                    answering = self._loaded(meaning)
-                except OSError as error:
-                    if meaning.shares[0][0].version is not None:
-                        return self._as_before(meaning, error)
-                except ValueError as error:
+            try:
+                answering = self._loaded(meaning)
+            except OSError as error:
+                if meaning.shares[0][0].version is not None:
                     return self._as_before(meaning, error)
-                else:
-                    if meaning.alias is not None:
-                        self._standing[meaning.alias] = meaning
-                        self._refused.pop(meaning.alias, None)
-                    return answering
+            except ValueError as error:
+                return self._as_before(meaning, error)
+            else:
+                if meaning.alias is not None:
+                    self._standing[meaning.alias] = meaning
+                    self._refused.pop(meaning.alias, None)
+                return answering
         raise NotYet(f"the checkpoint of job {reference} is being replaced; try again", retry_after=1)
 
     def _as_before(self, meaning: Meaning, error: Exception) -> _Answering:
@@ -197,7 +194,7 @@ class Predictor:
 
     def _loaded(self, meaning: Meaning) -> _Answering:
         """Give those who answer; raises ValueError or OSError where one of them can not be loaded."""
-        served = tuple(self._networks.get(target) or self._load(target) for target, _ in meaning.shares)
+        served = tuple(self._served(target) for target, _ in meaning.shares)
         total, bounds = 0.0, []
         for _, share in meaning.shares:
             total += share
@@ -215,12 +212,22 @@ class Predictor:
         if known is not None and known.served.model.version == meaning.shadow.version:
             return known
         try:
-            served = self._networks.get(meaning.shadow) or self._load(meaning.shadow)
+            served = self._served(meaning.shadow)
         except (OSError, ValueError):
             _logger.exception("the shadow of %s can not be loaded", meaning.alias)
             return None
-        self._shadows[meaning.alias] = Shadow(served)
-        return self._shadows[meaning.alias]
+        with self._loading:  # another reference may come down to the same alias: they have one shadow
+            known = self._shadows.get(meaning.alias)
+            if known is None or known.served.model.version != meaning.shadow.version:
+                known = self._shadows[meaning.alias] = Shadow(served)
+            return known
+
+    def _served(self, target: Target) -> Served:
+        """Give a network that is kept, or load it."""
+        if (kept := self._networks.get(target)) is not None:
+            return kept
+        with self._loading:
+            return self._networks.get(target) or self._load(target)
 
     def _load(self, target: Target) -> Served:
         members = [read(self._artifacts.read(*weights)) for weights in target.weights]

@@ -1,8 +1,10 @@
 """Which network answers: looked up seldom, loaded once, followed soon."""
 
 import asyncio
+import threading
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -185,6 +187,45 @@ def test_no_more_networks_are_kept_than_the_memory_is_meant_for(store: Store, ar
         for job_id, served in zip(ids[-10:], kept[-10:], strict=True):
             assert await predictor.find(job_id) is served()
         assert (await predictor.find(ids[0])).model.job_id == ids[0]
+
+    run(test())
+
+
+@dataclass(frozen=True)
+class Slow(Artifacts):
+    """Files of which one is read slowly: not before the gate is opened."""
+
+    key: str
+    entered: threading.Event = field(default_factory=threading.Event)
+    opened: threading.Event = field(default_factory=threading.Event)
+
+    def read(self, key: str, sha256: str) -> bytes:
+        if key == self.key:
+            self.entered.set()
+            assert self.opened.wait(60)
+        return super().read(key, sha256)
+
+
+def test_while_a_large_network_is_loaded_the_others_answer(store: Store, artifacts: Artifacts) -> None:
+    for seed in (1, 2):
+        succeeded(store, artifacts, seed=seed)
+    file = store.files.get("models/default/1", "weights.safetensors")
+    assert file is not None
+    slow = Slow(artifacts.folder, file.key)
+
+    async def test() -> None:
+        clock = Clock()
+        predictor = Predictor(store, slow, clock)
+        usual = await predictor.find("default")
+        large = asyncio.ensure_future(predictor.find("default/1"))
+        try:
+            assert await asyncio.to_thread(slow.entered.wait, 10)
+            clock.now += 2 * FRESH_SECONDS
+            assert await asyncio.wait_for(predictor.find("default"), timeout=10) is usual
+            await asyncio.wait_for(asyncio.to_thread(predictor.forget, "default"), timeout=10)
+        finally:
+            slow.opened.set()
+        assert (await large).model.version == 1
 
     run(test())
 
