@@ -158,6 +158,9 @@ class Predictor:
             try:
                 meaning = self._store.references.look_up(reference)
             except NothingThere as nothing:
+                if reference is not None:  # an alias, perhaps, that was deleted
+                    self._shadows.pop(reference, None)
+                    self._standing.pop(reference, None)
                 raise NotFound(str(nothing)) from None
             except NoCheckpoint:
                 detail = f"job {reference} has not finished an epoch yet, so there is nothing to predict with"

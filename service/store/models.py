@@ -148,8 +148,8 @@ class Models:
     def roll_back(self, model: str, alias: str, condition: Condition = ALWAYS) -> Record | None:
         """Let an alias point to what it pointed to before; gives it, or None when there is none of that name.
 
-        Rolled back again, it goes back one more. What points to a version that was deleted is passed over; a shadow that
-        was deleted is left out. Raises WrongRevision, and NothingBefore.
+        Rolled back again, it goes back one more. What points to a version that was deleted is passed over, and a shadow
+        that was deleted is left out. Raises WrongRevision, and NothingBefore.
         """
         with self.database.writer.begin() as connection:
             _hold(connection, model)

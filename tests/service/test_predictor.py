@@ -191,6 +191,25 @@ def test_no_more_networks_are_kept_than_the_memory_is_meant_for(store: Store, ar
     run(test())
 
 
+def test_of_an_alias_that_is_gone_no_shadow_is_kept(store: Store, artifacts: Artifacts) -> None:
+    for seed in (1, 2):
+        succeeded(store, artifacts, seed=seed)
+    store.models.set_alias("default", "test", {"versions": {"1": 1.0}, "shadow": 2})
+
+    async def test() -> None:
+        clock = Clock()
+        predictor = Predictor(store, artifacts, clock, memory_bytes=1)
+        await predictor.find("default@test")
+        assert predictor.shadow("default@test") is not None
+        store.models.delete_alias("default", "test")
+        clock.now += 2 * FRESH_SECONDS
+        with pytest.raises(NotFound):
+            await predictor.find("default@test")
+        assert predictor.shadow("default@test") is None
+
+    run(test())
+
+
 @dataclass(frozen=True)
 class Slow(Artifacts):
     """Files of which one is read slowly: not before the gate is opened."""

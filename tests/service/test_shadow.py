@@ -75,9 +75,7 @@ def test_a_shadow_is_part_of_the_history_and_kept_while_it_is_one(api: TestClien
     assert api.delete("/models/default/versions/2").status_code == 204
 
 
-def test_rolling_back_leaves_out_a_shadow_that_was_deleted(
-    api: TestClient, store: Store, artifacts: Artifacts
-) -> None:
+def test_rolling_back_leaves_out_a_shadow_that_was_deleted(api: TestClient, store: Store, artifacts: Artifacts) -> None:
     for seed in range(4):
         succeeded(store, artifacts, seed=seed, promote="never")
     for body in ({"version": 1}, {"version": 2, "shadow": 3}, {"version": 2, "shadow": 1}, {"version": 4}):
