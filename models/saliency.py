@@ -30,12 +30,15 @@ def gradient(network: Network | Ensemble, pixels: Pixels, classes_B: NDArray[np.
         return _backward(network, pixels, chosen_BC)
     probabilities_MBC = np.stack([softmax(member.logits(pixels)) for member in network.networks])
     # d log(mean_m p_m) = sum_m p_m / (sum_m p_m) d log(p_m), and d log(p_m) = chosen - p_m by the logits of network m.
+    # For the chosen class that is 1 - p_m: the sum of the others, which is not lost in rounding where p_m is nearly 1.
+    others_MBC = probabilities_MBC * (1 - chosen_BC)
+    slopes_MBC = chosen_BC * others_MBC.sum(axis=2, keepdims=True) - others_MBC
     logs_MB = np.log(np.maximum((probabilities_MBC * chosen_BC).sum(axis=2), np.finfo(np.float32).tiny))
     shares_MB = softmax(logs_MB.T).T
     total_BHW: NDArray[np.float32] = np.sum(
         [
-            _backward(member, pixels, share_B[:, None] * (chosen_BC - probabilities_BC))
-            for member, share_B, probabilities_BC in zip(network.networks, shares_MB, probabilities_MBC, strict=True)
+            _backward(member, pixels, share_B[:, None] * slopes_BC)
+            for member, share_B, slopes_BC in zip(network.networks, shares_MB, slopes_MBC, strict=True)
         ],
         axis=0,
         dtype=np.float32,

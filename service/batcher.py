@@ -83,7 +83,7 @@ class Batcher:
         loop = asyncio.get_running_loop()
         if self._waiting + count > self.most_waiting and not admitted:
             raise TooMuch(f"{self._waiting:,} images are waiting already", retry_after=self._wait())
-        if timeout is not None and timeout < self.seconds(self._waiting + self._running + count):
+        if timeout is not None and timeout < self._due(count):
             raise _late(timeout, self._wait())
         future: asyncio.Future[Rows] = loop.create_future()
         if timeout is not None:
@@ -103,6 +103,14 @@ class Batcher:
     def seconds(self, count: int) -> float:
         """Give how long so many rows take, as far as has been measured."""
         return self._slowness * self._pace.seconds(count)
+
+    def _due(self, count: int) -> float:
+        """Give how long rows that are put now will take; where nothing is computed or waits, by the pace alone.
+
+        Whoever is refused teaches nothing: after one long stall, nobody in a hurry would ever be answered again.
+        """
+        before = self._waiting + self._running
+        return self.seconds(before + count) if before else self._pace.seconds(count)
 
     def _wait(self) -> int:
         return max(1, math.ceil(self.seconds(self._waiting + self._running)))

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Iterable
+from functools import partial
 from time import monotonic, perf_counter_ns
 from typing import Any
 
@@ -109,7 +110,9 @@ class Infer:
         was_read = perf_counter_ns()
         logits = await _logits(served, asked.pixels, receive, asked.timeout, shadow)
         were_computed = perf_counter_ns()
-        answer, json_length = infer_answers.worded(served, logits, asked, model, version)
+        word = partial(infer_answers.worded, served, logits, asked, model, version)
+        # Naming the classes of thousands of images takes half a second.
+        answer, json_length = word() if len(logits) <= LARGEST else await asyncio.to_thread(word)
         ended = perf_counter_ns()
         times = (was_read - began, were_computed - was_read, ended - were_computed)
         self.statistics.succeeded(model, answering(served), len(logits), times)

@@ -13,6 +13,9 @@ MOST_MEMBERS = 64
 
 Number = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
 
+Weight = Annotated[float, Field(gt=0, le=1e9)]
+"""Bounded, so that no sum of weights is infinite, of which every share would be 0."""
+
 
 class Pointing(BaseModel):
     """What an alias shall point to: one version, or two or more with the share of requests that each answers."""
@@ -20,7 +23,7 @@ class Pointing(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     version: Number | None = Field(default=None, description="The version that answers.", examples=[3])
-    versions: dict[Annotated[str, Field(pattern=r"^[1-9][0-9]{0,8}$")], Annotated[float, Field(gt=0)]] | None = Field(
+    versions: dict[Annotated[str, Field(pattern=r"^[1-9][0-9]{0,8}$")], Weight] | None = Field(
         default=None,
         min_length=1,
         max_length=8,

@@ -1,5 +1,6 @@
 """Loaded networks: those used last are kept, as many as the memory is meant for."""
 
+import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
@@ -34,33 +35,34 @@ class Served:
 
 
 class Networks:
-    """The networks that were used last, of at most `most_bytes` together; of one that is larger, that one alone.
-
-    Not for several threads at a time.
-    """
+    """The networks that were used last, of at most `most_bytes` together; of one that is larger, that one alone."""
 
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
+        self._lock = threading.Lock()
         self._bytes = 0
         self._kept: OrderedDict[Target, tuple[Served, int]] = OrderedDict()
 
     def get(self, target: Target) -> Served | None:
         """Give a network that is kept; it counts as used."""
-        if target not in self._kept:
-            return None
-        self._kept.move_to_end(target)
-        return self._kept[target][0]
+        with self._lock:
+            if target not in self._kept:
+                return None
+            self._kept.move_to_end(target)
+            return self._kept[target][0]
 
     def keep(self, target: Target, served: Served, size: int) -> None:
         """Keep a network of so many bytes, and drop those that were not used for longest until it has room."""
-        self._kept[target] = served, size
-        self._bytes += size
-        while self._bytes > self._most_bytes and len(self._kept) > 1:
-            _, (_, freed) = self._kept.popitem(last=False)
-            self._bytes -= freed
+        with self._lock:
+            self._kept[target] = served, size
+            self._bytes += size
+            while self._bytes > self._most_bytes and len(self._kept) > 1:
+                _, (_, freed) = self._kept.popitem(last=False)
+                self._bytes -= freed
 
     def drop(self, served: Served | None) -> None:
         """Keep a network no more."""
-        for target in [target for target, (kept, _) in self._kept.items() if kept is served]:
-            _, freed = self._kept.pop(target)
-            self._bytes -= freed
+        with self._lock:
+            for target in [target for target, (kept, _) in self._kept.items() if kept is served]:
+                _, freed = self._kept.pop(target)
+                self._bytes -= freed

@@ -1,5 +1,7 @@
 """What an answer tells beside digit and probabilities: how undecided, how unusual, and which pixels speak for it."""
 
+import math
+
 import numpy as np
 import orjson
 from numpy.typing import NDArray
@@ -42,4 +44,4 @@ def tell(served: Served, query: PredictQuery, pixels: Pixels, probabilities_BC: 
 
 def _written(numbers_B: NDArray[np.float64]) -> list[bytes]:
     # Six digits: the figures are known to about three.
-    return [b"%.6g" % number for number in numbers_B.tolist()]
+    return [b"%.6g" % number if math.isfinite(number) else b"null" for number in numbers_B.tolist()]

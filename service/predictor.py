@@ -6,7 +6,7 @@ import random
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,11 +83,10 @@ class Predictor:
         self._clock = clock
         self._known: dict[str | None, _Known] = {}
         self._lookups: dict[str | None, asyncio.Task[_Answering]] = {}
-        self._loading = threading.Lock()
-        # All that follows is touched by whoever holds the lock.
+        self._loading = threading.Lock()  # held while one is loaded; whose networks are loaded do not wait for it
         self._networks = Networks(memory_bytes)
         self._standing: dict[str, Meaning] = {}
-        self._refused: dict[str, str] = {}
+        self._refused: dict[str, tuple[set[int | None], str]] = {}
         self._shadows: dict[str, Shadow] = {}
 
     async def find(self, reference: str | None) -> Served:
@@ -108,9 +107,13 @@ class Predictor:
         # Whoever leaves must not take the lookup of the others along.
         return (await asyncio.shield(lookup)).pick()
 
-    def refusal(self, alias: str) -> str | None:
-        """Say why this process does not serve what an alias (`name@alias`) points to, but what it pointed to before."""
-        return self._refused.get(alias)
+    def refusal(self, alias: str, versions: Set[int]) -> str | None:
+        """Say why this process does not serve what an alias (`name@alias`) points to, but what it pointed to before.
+
+        `versions` are those that it points to now: what was refused may be what it pointed to until a moment ago.
+        """
+        refused, why = self._refused.get(alias, (None, None))
+        return why if refused == versions else None
 
     def shadow(self, alias: str) -> Shadow | None:
         """Give what is asked along with an alias (`name@alias`), if anything is, and it was asked here."""
@@ -124,9 +127,8 @@ class Predictor:
     def forget(self, reference: str | None) -> None:
         """Drop a loaded network from memory; whoever asks for it next loads it again."""
         known = self._known.pop(reference, None)
-        with self._loading:
-            for served in known.served if known is not None else ():
-                self._networks.drop(served())
+        for served in known.served if known is not None else ():
+            self._networks.drop(served())
 
     def _look_up(self, reference: str | None) -> "asyncio.Task[_Answering]":
         lookup = self._lookups.get(reference)
@@ -156,23 +158,25 @@ class Predictor:
             try:
                 meaning = self._store.references.look_up(reference)
             except NothingThere as nothing:
+                if reference is not None:  # an alias, perhaps, that was deleted
+                    self._shadows.pop(reference, None)
+                    self._standing.pop(reference, None)
                 raise NotFound(str(nothing)) from None
             except NoCheckpoint:
                 detail = f"job {reference} has not finished an epoch yet, so there is nothing to predict with"
                 raise Conflict(detail) from None
-            with self._loading:
-                try:
-                    answering = self._loaded(meaning)
-                except FileNotFoundError as error:
-                    if meaning.shares[0][0].version is not None:
-                        return self._as_before(meaning, error)
-                except ValueError as error:
+            try:
+                answering = self._loaded(meaning)
+            except OSError as error:
+                if meaning.shares[0][0].version is not None:
                     return self._as_before(meaning, error)
-                else:
-                    if meaning.alias is not None:
-                        self._standing[meaning.alias] = meaning
-                        self._refused.pop(meaning.alias, None)
-                    return answering
+            except ValueError as error:
+                return self._as_before(meaning, error)
+            else:
+                if meaning.alias is not None:
+                    self._standing[meaning.alias] = meaning
+                    self._refused.pop(meaning.alias, None)
+                return answering
         raise NotYet(f"the checkpoint of job {reference} is being replaced; try again", retry_after=1)
 
     def _as_before(self, meaning: Meaning, error: Exception) -> _Answering:
@@ -182,17 +186,18 @@ class Predictor:
         if before is None or before == meaning:
             raise Damaged(why) from error
         assert meaning.alias is not None, "only what an alias means may change"
-        if self._refused.get(meaning.alias) != why:
-            self._refused[meaning.alias] = why
+        refused = ({target.version for target, _ in meaning.shares}, why)
+        if self._refused.get(meaning.alias) != refused:
+            self._refused[meaning.alias] = refused
             _logger.error("%s goes on with what it was: %s", meaning.alias, why)
         try:
             return self._loaded(before)
-        except (FileNotFoundError, ValueError):
+        except (OSError, ValueError):
             raise Damaged(why) from error
 
     def _loaded(self, meaning: Meaning) -> _Answering:
-        """Give those who answer; raises ValueError or FileNotFoundError where one of them can not be loaded."""
-        served = tuple(self._networks.get(target) or self._load(target) for target, _ in meaning.shares)
+        """Give those who answer; raises ValueError or OSError where one of them can not be loaded."""
+        served = tuple(self._served(target) for target, _ in meaning.shares)
         total, bounds = 0.0, []
         for _, share in meaning.shares:
             total += share
@@ -207,15 +212,25 @@ class Predictor:
             self._shadows.pop(meaning.alias, None)
             return None
         known = self._shadows.get(meaning.alias)
-        if known is not None and known.served.model.weights_sha256 == meaning.shadow.sha256:
+        if known is not None and known.served.model.version == meaning.shadow.version:
             return known
         try:
-            served = self._networks.get(meaning.shadow) or self._load(meaning.shadow)
-        except (FileNotFoundError, ValueError):
+            served = self._served(meaning.shadow)
+        except (OSError, ValueError):
             _logger.exception("the shadow of %s can not be loaded", meaning.alias)
             return None
-        self._shadows[meaning.alias] = Shadow(served)
-        return self._shadows[meaning.alias]
+        with self._loading:  # another reference may come down to the same alias: they have one shadow
+            known = self._shadows.get(meaning.alias)
+            if known is None or known.served.model.version != meaning.shadow.version:
+                known = self._shadows[meaning.alias] = Shadow(served)
+            return known
+
+    def _served(self, target: Target) -> Served:
+        """Give a network that is kept, or load it."""
+        if (kept := self._networks.get(target)) is not None:
+            return kept
+        with self._loading:
+            return self._networks.get(target) or self._load(target)
 
     def _load(self, target: Target) -> Served:
         members = [read(self._artifacts.read(*weights)) for weights in target.weights]

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from typing import Any
 
 from models import card
 from models.assessment import assess
@@ -91,8 +90,3 @@ def _assessed(
     # Under the model's name: the number of the version is given when it is put on record.
     write_down(f"models/{model}", assessment, told, artifacts, written)
     return Findings(parts.digest, {"temperature": assessment.temperature}, written), assessment.accuracy
-
-
-def _told(row: Record) -> dict[str, Any]:
-    version = f"{row.model}/{row.version}"
-    return {"version": version, "val_accuracy": row.val_accuracy, "weights_sha256": row.weights_sha256}

@@ -260,7 +260,8 @@ def _worded(name: str, alias: str) -> Iterator[None]:
 def _shown(row: Record, response: Response, parts: Parts) -> AliasView:
     response.headers["ETag"] = f'"{row.revision}"'
     name = f"{row.model}@{row.alias}"
-    return AliasView.of(row, refused=parts.predictor.refusal(name), shadow=parts.predictor.shadow(name))
+    answering = {int(number) for number in row.targets["versions"]}
+    return AliasView.of(row, refused=parts.predictor.refusal(name, answering), shadow=parts.predictor.shadow(name))
 
 
 def _found(parts: Parts, name: str) -> Record:

@@ -148,8 +148,8 @@ class Models:
     def roll_back(self, model: str, alias: str, condition: Condition = ALWAYS) -> Record | None:
         """Let an alias point to what it pointed to before; gives it, or None when there is none of that name.
 
-        Rolled back again, it goes back one more. What points to a version that was deleted is passed over. Raises
-        WrongRevision, and NothingBefore.
+        Rolled back again, it goes back one more. What points to a version that was deleted is passed over, and a shadow
+        that was deleted is left out. Raises WrongRevision, and NothingBefore.
         """
         with self.database.writer.begin() as connection:
             _hold(connection, model)
@@ -159,8 +159,9 @@ class Models:
                 return None
             numbers = set(connection.scalars(select(versions.c.version).where(versions.c.model == model)))
             for targets in reversed(_stood_below(connection, model, alias)):
-                if numbers_in(targets) <= numbers:
-                    move(connection, model, alias, targets, why="rolled_back")
+                if numbers_in(_answering(targets)) <= numbers:
+                    is_whole = numbers_in(targets) <= numbers
+                    move(connection, model, alias, targets if is_whole else _answering(targets), why="rolled_back")
                     return alias_of(connection, model, alias)
             raise NothingBefore
 
@@ -186,6 +187,11 @@ def _hold(connection: Connection, model: str) -> None:
     connection.execute(select(models).where(models.c.name == model).with_for_update())
 
 
+def _answering(targets: Targets) -> Targets:
+    """Give targets without their shadow."""
+    return {"versions": targets["versions"]}
+
+
 def _stood_below(connection: Connection, model: str, alias: str) -> list[Targets]:
     """Give what an alias may be rolled back to, the last the nearest: what it pointed to, less what was taken back."""
     query = select(moves.c.after, moves.c.why).where(moves.c.model == model, moves.c.alias == alias)
@@ -195,7 +201,8 @@ def _stood_below(connection: Connection, model: str, alias: str) -> list[Targets
             stack.clear()
         elif row.why == "rolled_back":
             stack.pop()
-            while stack[-1] != row.after:  # versions that had been deleted were passed over
+            # Versions that had been deleted were passed over, and shadows left out.
+            while stack[-1] != row.after and _answering(stack[-1]) != row.after:
                 stack.pop()
         else:
             stack.append(row.after)

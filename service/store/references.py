@@ -64,6 +64,8 @@ class References:
         with self.database.reader.connect() as connection:
             if reference is None:
                 return _model(connection, _usual(connection))
+            if "\0" in reference:  # no character to PostgreSQL, which would refuse the question
+                raise NothingThere("there is no model and no job whose name has a NUL in it")
             name, at, alias = reference.partition("@")
             if at:
                 _require(connection, name)

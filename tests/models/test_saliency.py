@@ -85,6 +85,18 @@ def test_the_gradient_of_an_ensemble_is_that_of_autograd(kinds: tuple[str, ...])
     assert_near(ours, by_autograd([network for network, _ in made], pixels, classes), 1e-5)
 
 
+def test_the_gradient_of_an_ensemble_that_is_sure_is_that_of_autograd() -> None:
+    """Where a probability is nearly 1, what it lacks is lost in rounding; the others still tell it."""
+    network, file = network_and_file("mlp", (20, 16), seed=1, scale=4.0)
+    ensemble = Ensemble([inference.read(file)] * 2)
+    pixels = random_pixels(40)
+    logits = ensemble.logits(pixels)
+    sure = logits.max(axis=1) > -1e-6
+    assert sure.any()
+    pixels, classes = pixels[sure], logits[sure].argmax(axis=1)
+    assert_near(gradient(ensemble, pixels, classes), by_autograd([network] * 2, pixels, classes), 1e-4)
+
+
 def test_a_step_along_the_gradient_raises_the_logit_by_what_it_says() -> None:
     network = inference.read(network_and_file("mlp", (30, 20), seed=4)[1])
     pixels = random_pixels(6).astype(np.float32)

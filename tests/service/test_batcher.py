@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Coroutine
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -173,6 +174,28 @@ def test_what_is_not_ready_in_time_fails_then_and_the_others_do_not() -> None:
         gate.opened.set()
         assert [(await future).tolist() for future in (first, patient)] == [[[2]], [[6]]]
         assert gate.batches == [[[1]], [[3]]]
+
+    run(test())
+
+
+def test_one_stall_does_not_refuse_for_ever_who_is_in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is refused teaches nothing about how long batches take now."""
+    clock = SimpleNamespace(now=0.0, stall=3600.0)
+
+    def compute(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        clock.now += clock.stall
+        return rows * 2
+
+    monkeypatch.setattr("service.batcher.time", SimpleNamespace(perf_counter=lambda: clock.now))
+
+    async def test() -> None:
+        batcher = Batcher(compute, Pace(1e-4, 0.0))
+        await batcher.put(one(1))
+        clock.stall = 1e-4
+        assert batcher.seconds(1) > 100
+        for _ in range(500):
+            assert (await batcher.put(one(2), timeout=20)).tolist() == [[4]]
+        assert batcher.seconds(1) < 1e-3
 
     run(test())
 

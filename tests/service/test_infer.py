@@ -1,5 +1,6 @@
 """/v2, /v1 and /invocations: what clients of other model servers send, and how it is refused."""
 
+import asyncio
 import gzip
 import json
 import zlib
@@ -10,6 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from models import inference
+from service import infer_answers
 from service.artifacts import Artifacts
 from service.batcher import LARGEST
 from service.predict_bodies import MAX_SCHEMA_BYTES
@@ -282,6 +284,26 @@ def test_more_than_a_batch_is_answered_in_order(api: TestClient, model: str) -> 
     document = {"inputs": [tensor(pixels, data=..., parameters={"binary_data_size": pixels.nbytes})]}
     found = outputs(binary(api, document, pixels.tobytes()))["logits"]
     np.testing.assert_allclose(found, NETWORK.logits(pixels), rtol=0, atol=1e-4)
+
+
+def test_a_long_answer_is_not_worded_in_the_loop(api: TestClient, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_loop: list[bool] = []
+    worded = infer_answers.worded
+
+    def noting(*arguments: Any) -> Any:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            in_loop.append(False)
+        else:
+            in_loop.append(True)
+        return worded(*arguments)
+
+    monkeypatch.setattr(infer_answers, "worded", noting)
+    for count in (1, LARGEST + 1):
+        assert binary(api, b"", bytes(count * 784)).status_code == 200
+    assert in_loop == [True, False]
+    assert model
 
 
 def test_scoring_takes_every_form_and_says_what_is_wrong(api: TestClient, model: str) -> None:

@@ -1,6 +1,7 @@
 """Models over HTTP and on record: versions, aliases, promotion, rollback, deletion; on both databases."""
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -212,6 +213,23 @@ def test_where_nobody_names_one_default_is_asked_or_the_only_model(
     assert answered(api) == ("default", 1)
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/v2/models/a%00b/infer"),
+        ("POST", "/v2/models/default/versions/%00/infer"),
+        ("POST", "/v1/models/default@%00:predict"),
+        ("GET", "/v2/models/%00"),
+    ],
+)
+def test_what_can_not_be_a_name_is_not_there(
+    api: TestClient, store: Store, artifacts: Artifacts, method: str, path: str
+) -> None:
+    """PostgreSQL takes no NUL, which is not to look as if it were away."""
+    succeeded(store, artifacts)
+    assert api.request(method, path).status_code == 404
+
+
 def test_requests_are_divided_among_versions(api: TestClient, store: Store, artifacts: Artifacts) -> None:
     for seed in range(3):
         succeeded(store, artifacts, seed=seed)
@@ -233,6 +251,8 @@ def test_requests_are_divided_among_versions(api: TestClient, store: Store, arti
         ({"versions": {"1": 0.5, "7": 0.5}}, "/versions/7"),
         ({"versions": {}}, "/versions"),
         ({"version": 1, "mirror": 1}, "/mirror"),
+        ({"versions": {"1": 1e308, "2": 1e308}}, "/versions/1"),
+        ({"shadow": 1}, ""),
     ],
 )
 def test_an_alias_can_not_point_to_what_is_not_there(

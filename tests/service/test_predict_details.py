@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,10 @@ from models import novelty, saliency
 from models.calibration import entropy, softmax
 from models.inference import read
 from service.artifacts import Artifacts
-from service.schemas import MOST_EXPLAINED
+from service.batcher import Batcher, Pace
+from service.networks import Served
+from service.predict_details import tell
+from service.schemas import MOST_EXPLAINED, ModelView, PredictQuery
 from service.store import Store
 from service.store.states import owner_of
 from tests.service.models_on_record import succeeded, weights
@@ -89,6 +93,16 @@ def test_of_a_network_that_was_not_assessed_no_novelty_is_known(
     found = ask(api, PIXELS[0], "details=true")
     assert found["novelty"] is None
     assert found["entropy"] > 0
+
+
+def test_what_is_no_number_is_null(usual: novelty.Novelty) -> None:
+    """A job's checkpoint may be asked before anybody has made sure that its outputs are numbers."""
+    network = replace(NETWORK, layers=tuple(replace(its, bias=its.bias + np.nan) for its in NETWORK.layers))
+    model = ModelView(job_id="7", epoch=1, weights_sha256="w")
+    served = Served(network, Batcher(network.logits, Pace(0.0, 0.0)), usual, model, b"")
+    rows = served.probabilities(network.logits(PIXELS[:2]))
+    for told in tell(served, PredictQuery(details=True), PIXELS[:2].reshape(2, -1), rows):
+        assert json.loads(b'{"digit":1%b}' % told)["entropy"] is None
 
 
 @pytest.mark.usefixtures("model")

@@ -1,8 +1,10 @@
 """Which network answers: looked up seldom, loaded once, followed soon."""
 
 import asyncio
+import threading
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -16,7 +18,7 @@ from service.store import Store
 from service.store.files import File
 from service.store.states import owner_of
 from service.store.tables import artifacts as artifact_table
-from service.store.versions import alone
+from service.store.versions import alone, numbers_in
 from tests.service.models_on_record import succeeded, weights
 
 
@@ -189,7 +191,65 @@ def test_no_more_networks_are_kept_than_the_memory_is_meant_for(store: Store, ar
     run(test())
 
 
-@pytest.mark.parametrize("damage", ["flipped", "gone", "another network"])
+def test_of_an_alias_that_is_gone_no_shadow_is_kept(store: Store, artifacts: Artifacts) -> None:
+    for seed in (1, 2):
+        succeeded(store, artifacts, seed=seed)
+    store.models.set_alias("default", "test", {"versions": {"1": 1.0}, "shadow": 2})
+
+    async def test() -> None:
+        clock = Clock()
+        predictor = Predictor(store, artifacts, clock, memory_bytes=1)
+        await predictor.find("default@test")
+        assert predictor.shadow("default@test") is not None
+        store.models.delete_alias("default", "test")
+        clock.now += 2 * FRESH_SECONDS
+        with pytest.raises(NotFound):
+            await predictor.find("default@test")
+        assert predictor.shadow("default@test") is None
+
+    run(test())
+
+
+@dataclass(frozen=True)
+class Slow(Artifacts):
+    """Files of which one is read slowly: not before the gate is opened."""
+
+    key: str
+    entered: threading.Event = field(default_factory=threading.Event)
+    opened: threading.Event = field(default_factory=threading.Event)
+
+    def read(self, key: str, sha256: str) -> bytes:
+        if key == self.key:
+            self.entered.set()
+            assert self.opened.wait(60)
+        return super().read(key, sha256)
+
+
+def test_while_a_large_network_is_loaded_the_others_answer(store: Store, artifacts: Artifacts) -> None:
+    for seed in (1, 2):
+        succeeded(store, artifacts, seed=seed)
+    file = store.files.get("models/default/1", "weights.safetensors")
+    assert file is not None
+    slow = Slow(artifacts.folder, file.key)
+
+    async def test() -> None:
+        clock = Clock()
+        predictor = Predictor(store, slow, clock)
+        usual = await predictor.find("default")
+        large = asyncio.ensure_future(predictor.find("default/1"))
+        try:
+            assert await asyncio.to_thread(slow.entered.wait, 10)
+            clock.now += 2 * FRESH_SECONDS
+            assert await asyncio.wait_for(predictor.find("default"), timeout=10) is usual
+            await asyncio.wait_for(asyncio.to_thread(predictor.forget, "default"), timeout=10)
+        finally:
+            slow.opened.set()
+        assert (await large).model.version == 1
+
+    run(test())
+
+
+@pytest.mark.parametrize("damage", ["flipped", "gone", "unreadable", "another network"])
 def test_a_new_version_that_can_not_be_loaded_leaves_the_one_before_answering(
     store: Store, artifacts: Artifacts, damage: str
 ) -> None:
@@ -214,18 +274,43 @@ def test_a_new_version_that_can_not_be_loaded_leaves_the_one_before_answering(
                 connection.execute(update(artifact_table).where(artifact_table.c.key == published.key).values(values))
         elif damage == "gone":
             path.unlink()
+        elif damage == "unreadable":
+            path.unlink()
+            path.mkdir()
         else:
             path.write_bytes(path.read_bytes()[:-1] + b"\1")
         clock.now += 2 * FRESH_SECONDS
         assert await predictor.find(None) is before
         assert await predictor.find("default@champion") is before, "by whatever name it is asked for"
-        assert "version 2 of model default can not be used" in str(predictor.refusal("default@champion"))
+        assert "version 2 of model default can not be used" in str(predictor.refusal("default@champion", {2}))
         with pytest.raises(Damaged):
             await predictor.find("default/2")
         store.models.set_alias("default", "champion", alone(1))
         clock.now += 2 * FRESH_SECONDS
         assert (await predictor.find(None)).model.version == 1
-        assert predictor.refusal("default@champion") is None
+        assert predictor.refusal("default@champion", {2}) is None
+
+    run(test())
+
+
+def test_a_refusal_is_told_of_what_the_alias_points_to_now(store: Store, artifacts: Artifacts) -> None:
+    for seed in (1, 2):
+        succeeded(store, artifacts, seed=seed)
+    store.models.set_alias("default", "champion", alone(1))
+    weights_file = store.files.get("models/default/2", "weights.safetensors")
+    assert weights_file is not None
+    artifacts.path(weights_file.key).unlink()
+
+    async def test() -> None:
+        clock = Clock()
+        predictor = Predictor(store, artifacts, clock)
+        await predictor.find("default")
+        moved, _ = store.models.set_alias("default", "champion", alone(2))
+        clock.now += 2 * FRESH_SECONDS
+        assert (await predictor.find("default")).model.version == 1
+        assert "version 2" in str(predictor.refusal("default@champion", numbers_in(moved.targets)))
+        back, _ = store.models.set_alias("default", "champion", alone(1))
+        assert predictor.refusal("default@champion", numbers_in(back.targets)) is None, "though nobody asked since"
 
     run(test())
 

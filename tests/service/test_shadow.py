@@ -75,6 +75,34 @@ def test_a_shadow_is_part_of_the_history_and_kept_while_it_is_one(api: TestClien
     assert api.delete("/models/default/versions/2").status_code == 204
 
 
+def test_rolling_back_leaves_out_a_shadow_that_was_deleted(api: TestClient, store: Store, artifacts: Artifacts) -> None:
+    for seed in range(4):
+        succeeded(store, artifacts, seed=seed, promote="never")
+    for body in ({"version": 1}, {"version": 2, "shadow": 3}, {"version": 2, "shadow": 1}, {"version": 4}):
+        point(api, **body)
+    assert api.delete("/models/default/versions/3").status_code == 204
+    seen = [api.post(f"{CHAMPION}/rollback").json() for _ in range(3)]
+    assert [(its["versions"], its["shadow"] and its["shadow"]["version"]) for its in seen] == [
+        ({"2": 1.0}, 1),
+        ({"2": 1.0}, None),
+        ({"1": 1.0}, None),
+    ]
+    assert api.post(f"{CHAMPION}/rollback").status_code == 409
+
+
+@pytest.mark.usefixtures("versions")
+def test_a_shadow_of_equal_weights_is_another(api: TestClient, store: Store, artifacts: Artifacts) -> None:
+    succeeded(store, artifacts, seed=1)
+    for version in (2, 3):
+        point(api, version=1, shadow=version)
+
+        def is_asked_along() -> bool:
+            ask(api)
+            return shadow(api)["compared"] > 0
+
+        wait_until(is_asked_along, timeout=10, what=f"version {version} to be asked along")
+
+
 @pytest.mark.usefixtures("versions")
 def test_a_shadow_that_can_not_be_loaded_keeps_nobody_from_their_answer(
     api: TestClient, store: Store, artifacts: Artifacts
