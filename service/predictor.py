@@ -152,6 +152,7 @@ class Predictor:
         return answering
 
     def _answering(self, reference: str | None) -> _Answering:
+        missed: Meaning | None = None
         for _ in range(_TRIES):
             try:
                 meaning = self._store.references.look_up(reference)
@@ -164,9 +165,11 @@ class Predictor:
                 try:
                     answering = self._loaded(meaning)
                 except FileNotFoundError as error:
-                    if meaning.shares[0][0].version is not None:
+                    # It may have been deleted or replaced since it was looked up.
+                    if meaning == missed and meaning.shares[0][0].version is not None:
                         return self._as_before(meaning, error)
-                except ValueError as error:
+                    missed = meaning
+                except (OSError, ValueError) as error:
                     return self._as_before(meaning, error)
                 else:
                     if meaning.alias is not None:
@@ -187,35 +190,39 @@ class Predictor:
             _logger.error("%s goes on with what it was: %s", meaning.alias, why)
         try:
             return self._loaded(before)
-        except (FileNotFoundError, ValueError):
+        except (OSError, ValueError):
             raise Damaged(why) from error
 
     def _loaded(self, meaning: Meaning) -> _Answering:
-        """Give those who answer; raises ValueError or FileNotFoundError where one of them can not be loaded."""
+        """Give those who answer; raises ValueError or OSError where one of them can not be loaded."""
+        shadow = self._shadow_of(meaning)  # first: it must not take the memory of those who answer
         served = tuple(self._networks.get(target) or self._load(target) for target, _ in meaning.shares)
         total, bounds = 0.0, []
         for _, share in meaning.shares:
             total += share
             bounds.append(total)
-        return _Answering(served, tuple(bounds), self._shadow_of(meaning))
+        return _Answering(served, tuple(bounds), shadow)
 
     def _shadow_of(self, meaning: Meaning) -> Shadow | None:
-        """Give the shadow that is asked along, or none where it can not be loaded: nobody has to suffer for that."""
+        """Give the shadow that is asked along; where it can not be loaded, nobody has to suffer for that."""
         if meaning.alias is None:
             return None
         if meaning.shadow is None:
             self._shadows.pop(meaning.alias, None)
             return None
-        known = self._shadows.get(meaning.alias)
-        if known is not None and known.served.model.weights_sha256 == meaning.shadow.sha256:
-            return known
+        version = meaning.shadow.version
+        assert version is not None, "aliases point to versions"
+        shadow = self._shadows.get(meaning.alias)
+        if shadow is None or shadow.version != version:
+            shadow = self._shadows[meaning.alias] = Shadow(version)
         try:
-            served = self._networks.get(meaning.shadow) or self._load(meaning.shadow)
-        except (FileNotFoundError, ValueError):
-            _logger.exception("the shadow of %s can not be loaded", meaning.alias)
-            return None
-        self._shadows[meaning.alias] = Shadow(served)
-        return self._shadows[meaning.alias]
+            shadow.served = weakref.ref(self._networks.get(meaning.shadow) or self._load(meaning.shadow))
+            shadow.why_not = None
+        except (OSError, ValueError) as error:
+            if shadow.why_not != str(error):
+                _logger.exception("the shadow of %s can not be loaded", meaning.alias)
+            shadow.served, shadow.why_not = None, str(error)
+        return shadow
 
     def _load(self, target: Target) -> Served:
         members = [read(self._artifacts.read(*weights)) for weights in target.weights]

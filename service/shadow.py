@@ -1,6 +1,7 @@
 """Shadow traffic: a version is asked what another answers, and nobody waits for it; how often they agree is counted."""
 
 import asyncio
+import weakref
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,18 +17,25 @@ from service.networks import Served
 class Shadow:
     """A version that is asked along, and what came of it in this process: images that were compared, agreed, left out.
 
-    Left out are images that came while too many were waiting.
+    Left out are images that came while too many were waiting, or while it was not loaded. `why_not` says what keeps it
+    from being loaded, if anything does.
     """
 
-    served: Served
+    version: int
+    served: "weakref.ref[Served] | None" = None  # the memory is others' too, who may drop it
+    why_not: str | None = None
     compared: int = 0
     agreed: int = 0
     left_out: int = 0
 
     def ask(self, pixels: NDArray[Any], logits: NDArray[np.float32]) -> None:
         """Ask it what was answered with these logits."""
+        served = None if self.served is None else self.served()
+        if served is None:
+            self.left_out += len(pixels)
+            return
         try:
-            future = self.served.batcher.put(pixels)
+            future = served.batcher.put(pixels)
         except TooMuch:
             self.left_out += len(pixels)
             return

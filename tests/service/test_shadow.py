@@ -84,7 +84,22 @@ def test_a_shadow_that_can_not_be_loaded_keeps_nobody_from_their_answer(
     artifacts.path(file.key).write_bytes(b"something else")
     point(api, version=1, shadow=2)
     assert ask(api)["model"]["version"] == 1
-    assert shadow(api)["compared"] == 0
+    assert shadow(api) == {"version": 2, "compared": 0, "agreed": 0, "left_out": 700}
+
+
+@pytest.mark.usefixtures("versions")
+def test_a_shadow_of_equal_weights_is_another_shadow(api: TestClient, store: Store, artifacts: Artifacts) -> None:
+    succeeded(store, artifacts, seed=1, temperature=2.0)  # the weights of version 2
+    point(api, version=1, shadow=2)
+    ask(api)
+    wait_until(lambda: shadow(api)["compared"] == 700, timeout=10, what="version 2 to be asked along")
+    point(api, version=1, shadow=3)
+
+    def compared() -> bool:
+        ask(api)
+        return shadow(api)["version"] == 3 and shadow(api)["compared"] > 0
+
+    wait_until(compared, timeout=10, what="version 3 to be asked along")
 
 
 @pytest.mark.usefixtures("versions")
