@@ -11,6 +11,9 @@ from service.store.versions import Targets
 MOST_MEMBERS = 64
 """Networks of one ensemble: each takes its memory and its share of the time that an answer takes."""
 
+MOST_PARAMETERS = 64 * 2**20
+"""Numbers that the networks of one ensemble may have learned together: in memory they take 256 MB."""
+
 Number = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
 
 
@@ -20,7 +23,9 @@ class Pointing(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     version: Number | None = Field(default=None, description="The version that answers.", examples=[3])
-    versions: dict[Annotated[str, Field(pattern=r"^[1-9][0-9]{0,8}$")], Annotated[float, Field(gt=0)]] | None = Field(
+    versions: (
+        dict[Annotated[str, Field(pattern=r"^[1-9][0-9]{0,8}$")], Annotated[float, Field(gt=0, le=1e9)]] | None
+    ) = Field(
         default=None,
         min_length=1,
         max_length=8,

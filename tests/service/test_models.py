@@ -233,6 +233,7 @@ def test_requests_are_divided_among_versions(api: TestClient, store: Store, arti
         ({"versions": {"1": 0.5, "7": 0.5}}, "/versions/7"),
         ({"versions": {}}, "/versions"),
         ({"version": 1, "mirror": 1}, "/mirror"),
+        ({"versions": {"1": 1e308, "2": 1e308}}, "/versions/1"),
     ],
 )
 def test_an_alias_can_not_point_to_what_is_not_there(
