@@ -63,7 +63,7 @@ class Batcher:
         self.most_waiting = most_waiting
         self._slowness = 1.0  # how much longer batches take than the pace says, lately
         self._queue: deque[tuple[Rows, asyncio.Future[Rows]]] = deque()
-        self._waiting = 0  # rows in the queue
+        self.waiting = 0  # rows in the queue
         self._running = 0  # rows of the batch that is being computed in a thread
         self._busy = False
 
@@ -81,8 +81,8 @@ class Batcher:
         """
         count = len(rows)
         loop = asyncio.get_running_loop()
-        if self._waiting + count > self.most_waiting and not admitted:
-            raise TooMuch(f"{self._waiting:,} images are waiting already", retry_after=self._wait())
+        if self.waiting + count > self.most_waiting and not admitted:
+            raise TooMuch(f"{self.waiting:,} images are waiting already", retry_after=self._wait())
         if timeout is not None and timeout < self._due(count):
             raise _late(timeout, self._wait())
         future: asyncio.Future[Rows] = loop.create_future()
@@ -90,7 +90,7 @@ class Batcher:
             alarm = loop.call_later(timeout, self._expire, future, timeout)
             future.add_done_callback(lambda _: alarm.cancel())
         self._queue.append((rows, future))
-        self._waiting += count
+        self.waiting += count
         if not self._busy:
             self._busy = True
             loop.call_soon(self._next)
@@ -98,7 +98,7 @@ class Batcher:
 
     def is_quick(self, count: int) -> bool:
         """Whether rows that are put now are computed at once, in the event loop."""
-        return not self._running and self.seconds(self._waiting + count) <= IN_LOOP_SECONDS
+        return not self._running and self.seconds(self.waiting + count) <= IN_LOOP_SECONDS
 
     def seconds(self, count: int) -> float:
         """Give how long so many rows take, as far as has been measured."""
@@ -109,11 +109,11 @@ class Batcher:
 
         Whoever is refused teaches nothing: after one long stall, nobody in a hurry would ever be answered again.
         """
-        before = self._waiting + self._running
+        before = self.waiting + self._running
         return self.seconds(before + count) if before else self._pace.seconds(count)
 
     def _wait(self) -> int:
-        return max(1, math.ceil(self.seconds(self._waiting + self._running)))
+        return max(1, math.ceil(self.seconds(self.waiting + self._running)))
 
     def _expire(self, future: asyncio.Future[Rows], timeout: float) -> None:
         if not future.done():
@@ -151,7 +151,7 @@ class Batcher:
         room = LARGEST
         while self._queue and (not batch or len(self._queue[0][0]) <= room):
             rows, future = self._queue.popleft()
-            self._waiting -= len(rows)
+            self.waiting -= len(rows)
             if not future.done():
                 batch.append((rows, future))
                 room -= len(rows)

@@ -11,6 +11,9 @@ from service.store.versions import Targets
 MOST_MEMBERS = 64
 """Networks of one ensemble: each takes its memory and its share of the time that an answer takes."""
 
+MOST_PARAMETERS = 64 * 2**20
+"""Numbers that the networks of one ensemble may have learned together: in memory they take 256 MB."""
+
 Number = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
 
 Weight = Annotated[float, Field(gt=0, le=1e9)]

@@ -16,9 +16,14 @@ class ShadowView(BaseModel):
     """A version that is asked along, and how it did in the API process that tells this, since that began."""
 
     version: int = Field(examples=[5])
-    compared: int = Field(default=0, description="Images that both have read.")
+    compared: int = Field(
+        default=0, description="Images that both have read, since the alias points to these versions."
+    )
     agreed: int = Field(default=0, description="Images in which both have read the same.")
-    left_out: int = Field(default=0, description="Images that it was not asked, because too many were waiting.")
+    left_out: int = Field(
+        default=0,
+        description="Images that it was not asked, because too many were waiting, or it is not loaded.",
+    )
 
 
 class AliasView(BaseModel):
@@ -43,7 +48,7 @@ class AliasView(BaseModel):
         shown = None
         if (version := row.targets.get("shadow")) is not None:
             shown = ShadowView(version=version)
-            if shadow is not None and shadow.served.model.version == version:
+            if shadow is not None and shadow.version == version:
                 shown = ShadowView(
                     version=version, compared=shadow.compared, agreed=shadow.agreed, left_out=shadow.left_out
                 )

@@ -83,6 +83,7 @@ class Predictor:
         self._clock = clock
         self._known: dict[str | None, _Known] = {}
         self._lookups: dict[str | None, asyncio.Task[_Answering]] = {}
+        self._counting = threading.Lock()
         self._loading = threading.Lock()  # held while one is loaded; whose networks are loaded do not wait for it
         self._networks = Networks(memory_bytes)
         self._standing: dict[str, Meaning] = {}
@@ -154,6 +155,7 @@ class Predictor:
         return answering
 
     def _answering(self, reference: str | None) -> _Answering:
+        missed: Meaning | None = None
         for _ in range(_TRIES):
             try:
                 meaning = self._store.references.look_up(reference)
@@ -167,10 +169,12 @@ class Predictor:
                 raise Conflict(detail) from None
             try:
                 answering = self._loaded(meaning)
-            except OSError as error:
-                if meaning.shares[0][0].version is not None:
+            except FileNotFoundError as error:
+                # It may have been deleted or replaced since it was looked up.
+                if meaning == missed and meaning.shares[0][0].version is not None:
                     return self._as_before(meaning, error)
-            except ValueError as error:
+                missed = meaning
+            except (OSError, ValueError) as error:
                 return self._as_before(meaning, error)
             else:
                 if meaning.alias is not None:
@@ -197,33 +201,36 @@ class Predictor:
 
     def _loaded(self, meaning: Meaning) -> _Answering:
         """Give those who answer; raises ValueError or OSError where one of them can not be loaded."""
+        shadow = self._shadow_of(meaning)  # first: it must not take the memory of those who answer
         served = tuple(self._served(target) for target, _ in meaning.shares)
         total, bounds = 0.0, []
         for _, share in meaning.shares:
             total += share
             bounds.append(total)
-        return _Answering(served, tuple(bounds), self._shadow_of(meaning))
+        return _Answering(served, tuple(bounds), shadow)
 
     def _shadow_of(self, meaning: Meaning) -> Shadow | None:
-        """Give the shadow that is asked along, or none where it can not be loaded: nobody has to suffer for that."""
+        """Give the shadow that is asked along; where it can not be loaded, nobody has to suffer for that."""
         if meaning.alias is None:
             return None
         if meaning.shadow is None:
             self._shadows.pop(meaning.alias, None)
             return None
-        known = self._shadows.get(meaning.alias)
-        if known is not None and known.served.model.version == meaning.shadow.version:
-            return known
+        version = meaning.shadow.version
+        assert version is not None, "aliases point to versions"
+        beside = frozenset(target.version for target, _ in meaning.shares)
+        with self._counting:  # another reference may come down to the same alias: they have one shadow
+            shadow = self._shadows.get(meaning.alias)
+            if shadow is None or (shadow.version, shadow.beside) != (version, beside):
+                shadow = self._shadows[meaning.alias] = Shadow(version, beside)
         try:
-            served = self._served(meaning.shadow)
-        except (OSError, ValueError):
-            _logger.exception("the shadow of %s can not be loaded", meaning.alias)
-            return None
-        with self._loading:  # another reference may come down to the same alias: they have one shadow
-            known = self._shadows.get(meaning.alias)
-            if known is None or known.served.model.version != meaning.shadow.version:
-                known = self._shadows[meaning.alias] = Shadow(served)
-            return known
+            shadow.served = weakref.ref(self._served(meaning.shadow))
+            shadow.why_not = None
+        except (OSError, ValueError) as error:
+            if shadow.why_not != str(error):
+                _logger.exception("the shadow of %s can not be loaded", meaning.alias)
+            shadow.served, shadow.why_not = None, str(error)
+        return shadow
 
     def _served(self, target: Target) -> Served:
         """Give a network that is kept, or load it."""

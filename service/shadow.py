@@ -1,6 +1,7 @@
 """Shadow traffic: a version is asked what another answers, and nobody waits for it; how often they agree is counted."""
 
 import asyncio
+import weakref
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.errors import TooMuch
+from service.batcher import LARGEST
 from service.networks import Served
 
 
@@ -16,21 +17,26 @@ from service.networks import Served
 class Shadow:
     """A version that is asked along, and what came of it in this process: images that were compared, agreed, left out.
 
-    Left out are images that came while too many were waiting.
+    Left out are images that came while too many were waiting, or while it was not loaded. `why_not` says what keeps it
+    from being loaded, if anything does.
     """
 
-    served: Served
+    version: int
+    beside: frozenset[int | None]  # the versions that answer: of others' answers the counts say nothing
+    served: "weakref.ref[Served] | None" = None  # the memory is others' too, who may drop it
+    why_not: str | None = None
     compared: int = 0
     agreed: int = 0
     left_out: int = 0
 
     def ask(self, pixels: NDArray[Any], logits: NDArray[np.float32]) -> None:
         """Ask it what was answered with these logits."""
-        try:
-            future = self.served.batcher.put(pixels)
-        except TooMuch:
+        served = None if self.served is None else self.served()
+        # Those who ask this version itself come first, and shall find room.
+        if served is None or served.batcher.waiting > LARGEST:
             self.left_out += len(pixels)
             return
+        future = served.batcher.put(pixels, admitted=True)
         future.add_done_callback(partial(self._compare, logits.argmax(axis=1)))
 
     def _compare(self, digits: NDArray[np.int64], asked: "asyncio.Future[NDArray[np.float32]]") -> None:

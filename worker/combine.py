@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 from models import card
 from models.assessment import assess
@@ -78,15 +79,12 @@ def _assessed(
     parts = split(examples, validation_fraction=spec.validation_fraction, split_seed=spec.split_seed)
     assessment = assess(Ensemble(networks), parts.validation.pixels, parts.validation.labels)
     data = card.DataDescription(spec.dataset, len(parts.y_train), len(parts.validation.labels), parts.digest)
-    members = [
-        {
-            "version": f"{row.model}/{row.version}",
-            "val_accuracy": row.val_accuracy,
-            "weights_sha256": row.weights_sha256,
-        }
-        for row in rows
-    ]
-    told = card.write_ensemble(model, members, data, assessment)
+    told = card.write_ensemble(model, [_told(row) for row in rows], data, assessment)
     # Under the model's name: the number of the version is given when it is put on record.
     write_down(f"models/{model}", assessment, told, artifacts, written)
     return Findings(parts.digest, {"temperature": assessment.temperature}, written), assessment.accuracy
+
+
+def _told(row: Record) -> dict[str, Any]:
+    version = f"{row.model}/{row.version}"
+    return {"version": version, "val_accuracy": row.val_accuracy, "weights_sha256": row.weights_sha256}

@@ -6,8 +6,9 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Depends, Response
 from fastapi.concurrency import run_in_threadpool
 
+from models.spec import TrainingSpec
 from service.errors import Conflict, Fault, Invalid, NotYet
-from service.model_requests import MOST_MEMBERS, Combination
+from service.model_requests import MOST_MEMBERS, MOST_PARAMETERS, Combination
 from service.model_views import VersionView
 from service.parts import Parts
 from service.routes import Given
@@ -67,6 +68,7 @@ def _chosen(parts: Parts, combination: Combination) -> Sequence[Record]:
         rows = [_version(parts, place, reference) for place, reference in enumerate(combination.members)]
         fields = [f"/members/{place}" for place in range(len(rows))]
     known: dict[Member, str] = {}
+    parameters = 0
     for field, row in zip(fields, rows, strict=True):
         called = f"version {row.version} of model {row.model}"
         if row.members is not None:
@@ -82,6 +84,13 @@ def _chosen(parts: Parts, combination: Combination) -> Sequence[Record]:
                 "members need one data set, validation_fraction and split_seed, or there is nothing to assess them on",
             )
         known[row.model, row.version] = field
+        parameters += TrainingSpec.model_validate(row.spec).parameters
+        if parameters > MOST_PARAMETERS:
+            raise _wrong(
+                field,
+                f"with {called} its members have {parameters:,} parameters; choose fewer or smaller ones, "
+                f"with at most {MOST_PARAMETERS:,}",
+            )
     return rows
 
 

@@ -111,7 +111,12 @@ def delete_version(name: ModelName, version: Version, parts: Given) -> None:
             f"PUT /models/{name}/aliases/{use.alias}, or delete it, first"
         ) from None
     parts.artifacts.remove(unreferenced or ())
-    parts.artifacts.remove_folder(f"models/{name}" if row.job_id is None else owner_of_job(row.job_id))
+    for folder in (
+        owner_of(name, version),
+        f"models/{name}",
+        *([] if row.job_id is None else [owner_of_job(row.job_id)]),
+    ):
+        parts.artifacts.remove_folder(folder)
 
 
 @router.get(

@@ -106,6 +106,14 @@ def test_the_trials_of_a_sweep_may_answer_together(api: TestClient, store: Store
     assert combine(api, sweep=sweep["id"], best=2).json()["version"] == 2
 
 
+def test_more_than_the_memory_is_meant_for_is_no_ensemble(
+    api: TestClient, store: Store, artifacts: Artifacts, members: list[str]
+) -> None:
+    large = [succeeded(store, artifacts, hidden_sizes=(4096, 1600), seed=seed) for seed in range(7)]
+    faults = pointers(combine(api, members=[*members, *large]))
+    assert faults == {"/members/9"}, "the seventh of 9.8 million parameters is too many"
+
+
 @pytest.mark.usefixtures("members")
 @pytest.mark.parametrize(
     ("body", "pointer"),

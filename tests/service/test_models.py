@@ -1,7 +1,6 @@
 """Models over HTTP and on record: versions, aliases, promotion, rollback, deletion; on both databases."""
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest

@@ -328,3 +328,46 @@ def test_promotion_and_rollback_are_followed(store: Store, artifacts: Artifacts)
         assert (await predictor.find("default")).model.version == 1
 
     run(test())
+
+
+def test_a_shadow_takes_its_share_of_the_memory_and_leaves_with_its_alias(store: Store, artifacts: Artifacts) -> None:
+    for seed in range(3):
+        succeeded(store, artifacts, seed=seed)
+
+    async def test() -> None:
+        clock = Clock()
+        predictor = Predictor(store, artifacts, clock, memory_bytes=2 * 4 * (784 * 20 + 20 + 20 * 10 + 10))
+        store.models.set_alias("default", "test", alone(1) | {"shadow": 2})
+        assert (await predictor.find("default@test")).model.version == 1
+        shadow = weakref.ref(await predictor.find("default/2"))
+        assert shadow() is not None, "it is loaded once, whoever asks it"
+        assert store.models.delete_alias("default", "test")
+        clock.now += 2 * FRESH_SECONDS
+        for number in (3, 1):
+            assert (await predictor.find(f"default/{number}")).model.version == number
+        assert shadow() is None
+
+    run(test())
+
+
+def test_a_version_that_is_deleted_between_looking_and_reading_is_not_called_damaged(
+    store: Store, artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed in range(2):
+        succeeded(store, artifacts, seed=seed)
+    read = Artifacts.read
+
+    def deleted(self: Artifacts, key: str, sha256: str) -> bytes:
+        with monkeypatch.context() as once:
+            once.setattr(Artifacts, "read", read)
+            if store.models.version("default", 1) is not None:
+                artifacts.remove(store.models.delete("default", 1) or ())
+                artifacts.path(key).unlink()
+        return read(self, key, sha256)
+
+    async def test() -> None:
+        monkeypatch.setattr(Artifacts, "read", deleted)
+        with pytest.raises(NotFound):
+            await Predictor(store, artifacts).find("default/1")
+
+    run(test())

@@ -1,5 +1,7 @@
 """Shadow traffic: a version is asked along, and nobody's answer depends on it."""
 
+import asyncio
+import weakref
 from typing import Any
 
 import numpy as np
@@ -8,6 +10,8 @@ from fastapi.testclient import TestClient
 
 from models.inference import read
 from service.artifacts import Artifacts
+from service.predictor import Predictor
+from service.shadow import Shadow
 from service.store import Store
 from service.store.versions import WEIGHTS, owner_of
 from tests.service.models_on_record import succeeded, weights
@@ -112,7 +116,38 @@ def test_a_shadow_that_can_not_be_loaded_keeps_nobody_from_their_answer(
     artifacts.path(file.key).write_bytes(b"something else")
     point(api, version=1, shadow=2)
     assert ask(api)["model"]["version"] == 1
-    assert shadow(api)["compared"] == 0
+    assert shadow(api) == {"version": 2, "compared": 0, "agreed": 0, "left_out": 700}
+
+
+@pytest.mark.usefixtures("versions")
+def test_what_agreed_with_another_champion_is_not_counted(api: TestClient, store: Store, artifacts: Artifacts) -> None:
+    succeeded(store, artifacts, seed=1)  # the weights of version 2
+    for champion, agreed in ((1, False), (3, True)):
+        point(api, version=champion, shadow=2)
+
+        def is_asked_along(champion: int = champion) -> bool:
+            return bool(ask(api)["model"]["version"] == champion and shadow(api)["compared"] > 0)
+
+        wait_until(is_asked_along, timeout=10, what=f"the shadow to be asked along with version {champion}")
+        assert (shadow(api)["agreed"] == shadow(api)["compared"]) is agreed
+
+
+@pytest.mark.usefixtures("versions")
+def test_those_who_ask_a_version_find_room_though_it_is_a_shadow(store: Store, artifacts: Artifacts) -> None:
+    predictor = Predictor(store, artifacts)
+
+    async def test() -> Shadow:
+        answering = await predictor.find("default/1")
+        asked = await predictor.find("default/2")
+        shadow = Shadow(2, frozenset([1]), weakref.ref(asked))
+        logits = answering.network.logits(PIXELS[:512])
+        for _ in range(20):
+            shadow.ask(PIXELS[:512], logits)
+        assert len(await asked.batcher.put(PIXELS[:512])) == 512
+        return shadow
+
+    shadow = asyncio.run(test())
+    assert (shadow.compared, shadow.left_out) == (2 * 512, 18 * 512)
 
 
 @pytest.mark.usefixtures("versions")
