@@ -64,19 +64,20 @@ def torment(
     tiny: bool = False,
     specs: Sequence[Mapping[str, Any]] = SPECS,
     away: float = 5.0,
-    skew: str = "",
+    skew_seconds: int = 0,
 ) -> Outcome:
     """Run the service for so many seconds, and at least until every fault has happened, and check what is left.
 
     `only`: those faults whose names hold this word. `at_once`: so many at a time. `pause`: mean seconds from the end of
     one fault to the next. `workers`: training processes. `tiny`: jobs of milliseconds, instead of
-    the `specs`. `away`: seconds for which the broker refuses connections. `skew`: how far the workers' clock is off.
+    the `specs`. `away`: seconds for which the broker refuses connections. `skew_seconds`: by how much the workers'
+    clock is wrong.
     """
     faults = {name: fault for name, fault in faults_of(database).items() if only in name}
     proxied = not OF_THE_NETWORK.isdisjoint(faults.values())
     chosen = TINY if tiny else specs
     with arena(database, seed, home, workers=workers, specs=chosen, proxied=proxied) as ring:
-        ring.away_seconds, ring.skew = away, skew
+        ring.away_seconds, ring.skew_seconds = away, skew_seconds
         with running(ring):
             train_references(ring)
             begun = time.monotonic()
@@ -211,8 +212,10 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="training processes (2)")
     parser.add_argument("--tiny", action="store_true", help="jobs of milliseconds")
     parser.add_argument("--away", type=float, default=5.0, help="seconds for which the broker refuses connections (5)")
-    parser.add_argument("--skew", default="", help="how far the workers' clock is off: +1h; needs the program faketime")
+    parser.add_argument("--skew-seconds", type=int, default=0, help="by how much the workers' clock is wrong (0)")
     asked = parser.parse_args()
+    if asked.skew_seconds and asked.database == "sqlite":
+        parser.error("--skew-seconds needs --database postgresql: SQLite has no clock but that of whoever asks it")
     print(circumstances(threads=Settings().threads), flush=True)
     print(f"database {asked.database}, seed {asked.seed}", flush=True)
     outcome = torment(**vars(asked))

@@ -24,6 +24,9 @@ CHECKPOINT = ("safetensors", "json", "state.safetensors")
 """How the names of a checkpoint's files end."""
 
 
+_ALONE_AFTER = 3  # fruitless attempts; a job is given up after five (service/store/rescue.py)
+
+
 class LeaseLostError(Exception):
     """The job belongs to another attempt by now, or has ended: stop, and write nothing."""
 
@@ -67,9 +70,10 @@ class Runs:
         """Take a queued job, the one called `job_id` or else the one that has waited longest, and others of its shape.
 
         Gives at most `most` jobs, and of those that could be trained together only this process's share, so that every
-        training process finds some. A job that has brought down a worker is taken alone. Gives nothing when there is
-        nothing to take: the bell may have rung late, twice, or for a job long done. `owner` is the name of the worker,
-        a slash, and the number of its training process; one that is about to leave takes nothing.
+        training process finds some; those that have brought down a worker are taken with their like, and in smaller
+        groups. Gives nothing when there is nothing to take: the bell may have rung late, twice, or for a job long done.
+        `owner` is the name of the worker, a slash, and the number of its training process; one that is about to leave
+        takes nothing.
         """
         with self.database.writer.begin() as connection:
             if connection.scalar(select(_is_leaving(worker_of(owner)))):
@@ -80,8 +84,8 @@ class Runs:
                 taken = self._take(
                     connection, connection.scalars(oldest.with_for_update(skip_locked=True)).all(), owner
                 )
-            if taken and most > 1 and not taken[0].fruitless_attempts:
-                taken += self._take(connection, self._companions(connection, taken[0].shape, most - 1), owner)
+            if taken:
+                taken += self._take(connection, self._companions(connection, taken[0], most), owner)
             for job in taken:
                 connection.execute(
                     insert(attempts).values(job_id=job.id, attempt=job.attempt, owner=owner, started_at=now_ms())
@@ -112,13 +116,19 @@ class Runs:
         ).all()
         return sorted(rows, key=lambda job: int(job.number))
 
-    def _companions(self, connection: Connection, shape: str, most: int) -> Sequence[str]:
-        """Find this process's share of the jobs of a shape that wait, the oldest first."""
-        alike = (jobs.c.state == "queued") & (jobs.c.shape == shape) & (jobs.c.fruitless_attempts == 0)
+    def _companions(self, connection: Connection, first: Job, most: int) -> Sequence[str]:
+        """Find this process's share of the jobs that wait and are like the first, the oldest first."""
+        fruitless = first.fruitless_attempts
+        # One of those may be to blame for the end of their worker: the others shall not be given up with it. Each time
+        # their groups are a quarter as large, and at the fourth attempt each is alone.
+        most = most // 4**fruitless if fruitless < _ALONE_AFTER else 1
+        if most <= 1:
+            return []
+        alike = (jobs.c.state == "queued") & (jobs.c.shape == first.shape) & (jobs.c.fruitless_attempts == fruitless)
         waiting = connection.scalar(select(func.count()).where(alike)) or 0
         slots = connection.scalar(select(func.sum(workers.c.slots)).where(workers.c.seen_at > self._silent_since()))
         share = -(-(waiting + 1) // max(slots or 1, 1)) - 1
-        query = select(jobs.c.id).where(alike).order_by(jobs.c.number).limit(min(most, share))
+        query = select(jobs.c.id).where(alike).order_by(jobs.c.number).limit(min(most - 1, share))
         return connection.scalars(query.with_for_update(skip_locked=True)).all()
 
     def _silent_since(self) -> ColumnElement[int]:

@@ -168,13 +168,32 @@ def test_jobs_of_equal_shape_are_shared_among_the_training_processes_there_are(s
     assert [len(store.runs.claim(None, "worker", most=16)) for _ in range(5)] == [4, 2, 2, 1, 1]
 
 
-def test_a_job_that_brought_down_a_worker_is_tried_alone(store: Store) -> None:
+def test_a_job_that_brought_down_a_worker_takes_no_others_down_with_it(store: Store) -> None:
     suspect, other, another = (submit(store, seed=seed) for seed in range(3))
     claim(store, suspect)
     expire(store, suspect)
     assert store.rescue.release_expired() == [suspect]
     assert [claim.job_id for claim in store.runs.claim(other, "worker", most=16)] == [other, another]
     assert [claim.job_id for claim in store.runs.claim(None, "worker", most=16)] == [suspect]
+
+
+def test_of_jobs_that_were_trained_together_one_that_kills_its_workers_is_given_up_alone(store: Store) -> None:
+    ids = [submit(store, seed=seed) for seed in range(40)]
+    poison, groups = ids[17], []
+    while claims := store.runs.claim(None, "worker", most=32):
+        groups.append(len(claims))
+        if any(held.job_id == poison for held in claims):
+            for held in claims:
+                expire(store, held.job_id)
+            store.rescue.release_expired()
+        else:
+            for held in claims:
+                end(store, held)
+    states = {job_id: job.state for job_id in ids if (job := store.jobs.get(job_id)) is not None}
+    assert {job_id for job_id, state in states.items() if state == "succeeded"} == set(ids) - {poison}
+    assert states[poison] == "failed"
+    # The one dies with 31 others, with 7 of those, with 1, and twice alone.
+    assert groups == [32, 8, 8, 8, 2, 1, 1, 1, 2, 2, 2, 8, 8]
 
 
 def test_jobs_that_had_got_on_when_their_worker_died_go_on_together(store: Store) -> None:
