@@ -5,19 +5,19 @@ Legend of shapes: N examples, D = 784 pixels.
 
 import fcntl
 import hashlib
+import math
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
@@ -170,11 +170,15 @@ def _impatient_sockets(*, seconds: float) -> Iterator[None]:
 
 def _digits() -> Examples:
     """Bring scikit-learn's 1,797 handwritten digits (8 x 8, 0-16) to MNIST's form: 20 x 20 pixels amid 28 x 28."""
-    bunch = load_digits()
-    small = torch.from_numpy(bunch.images)[:, None] * (255 / 16)
+    # Not by its own loader: with it come SciPy and pandas, two seconds of processor time to every process that trains.
+    package = find_spec("sklearn")
+    if package is None or package.origin is None:
+        raise ValueError("the data set 'digits' is part of scikit-learn, which is not installed")
+    table_BF = np.loadtxt(Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz", delimiter=",")
+    small = torch.from_numpy(table_BF[:, :64].reshape(-1, 1, 8, 8)) * (255 / 16)
     digits = interpolate(small, size=(20, 20), mode="bicubic").clamp(0, 255).round().to(torch.uint8)
     pixels = pad(digits.squeeze(1), (4, 4, 4, 4))
-    return Examples(pixels.numpy(), bunch.target.astype(np.int64))
+    return Examples(pixels.numpy(), table_BF[:, 64].astype(np.int64))
 
 
 def load_table(path: Path) -> Examples:
@@ -184,13 +188,14 @@ def load_table(path: Path) -> Examples:
 
 
 def split(examples: Examples, *, validation_fraction: float, split_seed: int) -> Split:
-    """Divide and normalise a data set, as scikit-learn's `train_test_split` with that random state does.
+    """Divide and normalise a data set, with the rows of scikit-learn's `train_test_split` with that random state.
 
     Raises ValueError when the training part is blank, so that it has no deviation to divide by.
     """
-    train_rows, val_rows = train_test_split(
-        np.arange(len(examples.labels)), test_size=validation_fraction, random_state=split_seed
-    )
+    # The rows are drawn here: importing scikit-learn takes longer than many a training.
+    rows = np.random.RandomState(split_seed).permutation(len(examples.labels))
+    count = math.ceil(len(rows) * validation_fraction)
+    val_rows, train_rows = rows[:count], rows[count:]
     training = Examples(examples.pixels[train_rows], examples.labels[train_rows])
     validation = Examples(examples.pixels[val_rows], examples.labels[val_rows])
     mean, deviation = training.mean_and_deviation()

@@ -12,9 +12,9 @@ ROOT = Path(__file__).parent.parent
 ROOMS = {"models": {"models"}, "service": {"models", "service"}, "worker": {"models", "service", "worker"}}
 HOMES = {
     "alembic": {"service/store"},
-    "celery": {"service/queue.py", "worker/app.py", "worker/request.py"},
+    "celery": {"service/messages.py", "worker/app.py", "worker/request.py"},
     "fastapi": {"service/app.py", "service/routes"},
-    "kombu": {"service/queue.py", "worker/transport.py"},
+    "kombu": {"service/messages.py", "worker/transport.py"},
     "matplotlib": {
         "worker/accuracy_scale.py",
         "worker/figure.py",
@@ -40,10 +40,9 @@ HOMES = {
     "PIL": {"models/images.py"},
     "psycopg": set(),
     "pydantic_settings": {"service/settings.py"},
-    "redis": {"service/broker.py", "service/queue.py"},
+    "redis": {"service/broker.py", "service/messages.py"},
     "rich": {"service/demo.py"},
     "safetensors": {"models/checkpoints.py", "models/golden.py", "models/inference.py", "models/novelty.py"},
-    "sklearn": {"models/data.py"},
     "sqlalchemy": {"service/store"},
     "starlette": {
         "service/app.py",
@@ -116,5 +115,18 @@ def test_a_source_file_is_one_idea_of_at_most_three_hundred_lines() -> None:
 @pytest.mark.parametrize("module", ["service.app", "service.cli", "service.demo", "worker.app", "worker.draw"])
 def test_only_training_processes_load_torch(module: str) -> None:
     # What a process imports at its start; that a running API has not loaded torch is a test of the API.
-    script = f"import sys, {module}; sys.exit(sum(name in sys.modules for name in ('torch', 'sklearn')))"
-    assert subprocess.run([sys.executable, "-c", script], check=False, cwd=ROOT).returncode == 0
+    assert loaded(module) & {"torch", "sklearn", "scipy", "alembic"} == set()
+
+
+def test_a_training_process_loads_nothing_heavy_beside_torch() -> None:
+    assert loaded("worker.run") & {"sklearn", "scipy", "pandas", "matplotlib", "torchvision", "alembic"} == set()
+
+
+def test_the_api_does_not_load_the_broker_s_clients_before_it_sends_a_message() -> None:
+    assert loaded("service.app") & {"celery", "kombu", "redis"} == set()
+
+
+def loaded(module: str) -> set[str]:
+    script = f"import sys, {module}; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT, capture_output=True, text=True)
+    return set(run.stdout.split())

@@ -18,7 +18,8 @@ from celery import Celery, signals
 from celery.worker import state
 
 from service.artifacts import Artifacts
-from service.queue import BROKER_SETTINGS, ERRANDS, TRAIN, Doorbell
+from service.messages import BROKER_SETTINGS
+from service.queue import ERRANDS, TRAIN, Doorbell
 from service.settings import Settings
 from service.store import Store
 from service.store.engine import DatabaseError

@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import BigInteger, Connection, Engine, Row, create_engine, event, make_url, text
+from sqlalchemy import BigInteger, Connection, Engine, Row, create_engine, event, inspect, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.compiler import compiles
@@ -76,6 +74,12 @@ class Database:
 
     def migrate(self) -> None:
         """Bring the tables up to date; one process does it while others wait."""
+        if self._revision() == _newest_revision():
+            return
+        # Imported late: a quarter of a second, in every process, for what is needed after an update.
+        from alembic import command
+        from alembic.config import Config
+
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS))
         with self.writer.begin() as connection:
@@ -83,6 +87,14 @@ class Database:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+
+    def _revision(self) -> str | None:
+        """Give the revision of the tables that are there, if any are."""
+        with self.reader.connect() as connection:
+            if not inspect(connection).has_table("alembic_version"):
+                return None
+            revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+            return revision
 
     def is_alive(self) -> bool:
         """Whether the database answers."""
@@ -96,6 +108,10 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self.writer.dispose()
+
+
+def _newest_revision() -> str:
+    return max(file.name[:4] for file in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
 def _sqlite(url: str) -> Engine:
