@@ -4,6 +4,7 @@ import struct
 import subprocess
 import sys
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -386,14 +387,19 @@ def test_every_truncation_is_refused() -> None:
 # Text and colour profiles are never inflated
 
 
-MEGABYTES = zlib.compress(bytes(64 << 20), 9)
-PROFILES = [chunk(b"iCCP", b"profile\0\0" + MEGABYTES)] * 3
-TEXTS = [chunk(b"zTXt", b"%d\0\0" % number + zlib.compress(bytes(1 << 20), 9)) for number in range(200)]
+# What takes long to make is made when it is asked for: every process of the suite reads this file.
+def profiles() -> list[bytes]:
+    return [chunk(b"iCCP", b"profile\0\0" + zlib.compress(bytes(64 << 20), 9))] * 3
 
 
-@pytest.mark.parametrize("ballast", [PROFILES, TEXTS], ids=["profiles", "texts"])
-def test_text_and_profiles_that_inflate_do_not_matter(ballast: list[bytes]) -> None:
-    np.testing.assert_array_equal(from_png(handmade(header(), PIXELS, *ballast)), FRAMED)
+def texts() -> list[bytes]:
+    megabyte = zlib.compress(bytes(1 << 20), 9)
+    return [chunk(b"zTXt", b"%d\0\0" % number + megabyte) for number in range(200)]
+
+
+@pytest.mark.parametrize("ballast", [profiles, texts])
+def test_text_and_profiles_that_inflate_do_not_matter(ballast: Callable[[], list[bytes]]) -> None:
+    np.testing.assert_array_equal(from_png(handmade(header(), PIXELS, *ballast())), FRAMED)
 
 
 def test_reading_leaves_the_limits_of_pillow_as_they_were() -> None:
@@ -424,21 +430,27 @@ except ValueError:
     pass
 print(peak() - before)
 """
-COLOURS = np.stack([np.pad(SEVEN, 412)] * 3 + [np.full((1024, 1024), 255, np.uint8)], axis=2)
-HEAVY = {
-    "as large as allowed": encoded(COLOURS),
-    "sixteen bits": handmade(header(1024, 1024, 16, 6), unfiltered(np.repeat(COLOURS, 2, axis=2))),
-    "a bomb of pixels": handmade(header(), bytes(200_000_000)),
-    "a bomb of dimensions": handmade(header(50_000, 50_000), PIXELS),
-    "bombs of profiles": handmade(header(), PIXELS, *PROFILES),
-    "bombs of text": handmade(header(), PIXELS, *TEXTS),
-    "crumbs": SIGNATURE + header() + chunk(b"IDAT", b"") * 20_000 + chunk(b"IDAT", SQUEEZED) + END,
+
+
+def colours() -> Grey:
+    return np.stack([np.pad(SEVEN, 412)] * 3 + [np.full((1024, 1024), 255, np.uint8)], axis=2)
+
+
+HEAVY: dict[str, Callable[[], bytes]] = {
+    "as large as allowed": lambda: encoded(colours()),
+    "sixteen bits": lambda: handmade(header(1024, 1024, 16, 6), unfiltered(np.repeat(colours(), 2, axis=2))),
+    "a bomb of pixels": lambda: handmade(header(), bytes(200_000_000)),
+    "a bomb of dimensions": lambda: handmade(header(50_000, 50_000), PIXELS),
+    "bombs of profiles": lambda: handmade(header(), PIXELS, *profiles()),
+    "bombs of text": lambda: handmade(header(), PIXELS, *texts()),
+    "crumbs": lambda: SIGNATURE + header() + chunk(b"IDAT", b"") * 20_000 + chunk(b"IDAT", SQUEEZED) + END,
 }
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
-@pytest.mark.parametrize("file", HEAVY.values(), ids=HEAVY)
-def test_no_file_takes_more_than_twenty_megabytes(file: bytes, tmp_path: Path) -> None:
+@pytest.mark.parametrize("make", HEAVY.values(), ids=HEAVY)
+def test_no_file_takes_more_than_twenty_megabytes(make: Callable[[], bytes], tmp_path: Path) -> None:
+    file = make()
     assert len(file) <= MAX_BYTES
     (tmp_path / "plain.png").write_bytes(PLAIN)
     (tmp_path / "heavy.png").write_bytes(file)
