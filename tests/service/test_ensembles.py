@@ -108,10 +108,12 @@ def test_the_trials_of_a_sweep_may_answer_together(api: TestClient, store: Store
 
 
 def test_more_than_the_memory_is_meant_for_is_no_ensemble(
-    api: TestClient, members: list[str], monkeypatch: pytest.MonkeyPatch
+    api: TestClient, members: list[str], store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The bound stands for 256 MB: networks of as many numbers would take seconds to write.
-    parameters = TrainingSpec().parameters
+    version = store.models.version("default", 1)
+    assert version is not None
+    parameters = TrainingSpec.model_validate(version.spec).parameters
     monkeypatch.setattr("service.routes.ensembles.MOST_PARAMETERS", 3 * parameters - 1)
     answer = combine(api, members=members)
     assert pointers(answer) == {"/members/2"}
