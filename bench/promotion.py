@@ -18,7 +18,6 @@ from bench.load import MISSING, Load, is_here, load, put_down
 from service import stack
 from service.client import Client
 from service.settings import Settings
-from service.supervisor import Supervisor, free_port
 
 _PAUSE_SECONDS = 0.5
 _SPEC = {"dataset": "digits", "hidden_sizes": [100, 50], "epochs": 2}
@@ -61,39 +60,29 @@ def main() -> None:
     if not is_here():
         print(MISSING)
         return
-    with tempfile.TemporaryDirectory(prefix="tenfold-promotion-") as folder:
-        home, broker_port = Path(folder), free_port()
-        settings = Settings(
-            home=home,
-            host="127.0.0.1",
-            port=free_port(),
-            database_url=f"sqlite:///{home}/tenfold.sqlite3",
-            broker_url=f"redis://127.0.0.1:{broker_port}/0",
-            workers=1,
-        )
-        url = f"http://127.0.0.1:{settings.port}"
-        parts = [stack.broker_part(settings, broker_port), *stack.worker_parts(settings), stack.api_part(settings)]
-        with Supervisor(parts, home / "logs"), Client(url) as client:
-            ids = [client.submit(**_SPEC, seed=seed)["id"] for seed in (1, 2)]
-            for job_id in ids:
-                for _ in client.follow(job_id):
-                    pass
-            images = [np.array(image, np.uint8) for image in client.examples(ids[0], limit=16)["images"]]
-            requests = put_down(home / "requests", IMAGE, images)
+    still, moved, moves = list[Load](), list[Load](), 0
+    with (
+        tempfile.TemporaryDirectory(prefix="tenfold-promotion-") as folder,
+        stack.short_lived(Settings(workers=1)) as url,
+        Client(url) as client,
+    ):
+        ids = [client.submit(**_SPEC, seed=seed)["id"] for seed in (1, 2)]
+        for job_id in ids:
+            for _ in client.follow(job_id):
+                pass
+        images = [np.array(image, np.uint8) for image in client.examples(ids[0], limit=16)["images"]]
+        requests = put_down(Path(folder) / "requests", IMAGE, images)
 
-            def ask() -> Load:
-                return load(
-                    url, IMAGE.path, requests, len(images), connections=asked.connections, seconds=asked.seconds
-                )
+        def ask() -> Load:
+            return load(url, IMAGE.path, requests, len(images), connections=asked.connections, seconds=asked.seconds)
 
-            ask()
-            still, moved, moves = list[Load](), list[Load](), 0
-            for _ in range(asked.rounds):
-                still.append(ask())
-                promoter = Promoter(url)
-                promoter.start()
-                moved.append(ask())
-                moves += promoter.stop()
+        ask()
+        for _ in range(asked.rounds):
+            still.append(ask())
+            promoter = Promoter(url)
+            promoter.start()
+            moved.append(ask())
+            moves += promoter.stop()
     print(f"n = {asked.rounds} rounds of {asked.seconds:g} s, {asked.connections} connections; {moves} promotions")
     print(_shown("ordinary", still))
     print(_shown("promoted every half second", moved))

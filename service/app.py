@@ -22,6 +22,7 @@ from service.infer import Infer, is_infer
 from service.parts import Parts
 from service.plain_errors import PlainErrorsMiddleware
 from service.predict import PATH, Predict
+from service.predict_schemas import PredictRequest
 from service.routes import (
     datasets,
     ensembles,
@@ -36,7 +37,7 @@ from service.routes import (
     sweeps,
     v2,
 )
-from service.schemas import PredictRequest, ProblemView, problems
+from service.schemas import ProblemView, problems
 from service.security import SecurityMiddleware
 from service.settings import Settings
 from service.store.engine import DatabaseError

@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from models.spec import Name
-from service.schemas import Identifier, Reference
+from service.predict_schemas import Reference
+from service.schemas import Identifier
 from service.store.versions import Targets
 
 MOST_MEMBERS = 64

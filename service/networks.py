@@ -11,7 +11,7 @@ from models.ensemble import Ensemble
 from models.inference import Network, softmax
 from models.novelty import Novelty
 from service.batcher import Batcher
-from service.schemas import ModelView
+from service.predict_schemas import ModelView
 from service.store.references import Target
 
 

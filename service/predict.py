@@ -18,8 +18,8 @@ from service.errors import MEDIA_TYPE, TOO_LARGE, NotYet, TooLarge, document, in
 from service.networks import Served
 from service.predict_bodies import is_short, reader
 from service.predict_details import are_wanted, tell
+from service.predict_schemas import PredictQuery
 from service.predictor import Predictor
-from service.schemas import PredictQuery
 from service.security import CAREFUL
 from service.shadow import Shadow
 from service.wording import worded

@@ -11,7 +11,7 @@ from models.saliency import gradient
 from service.errors import Fault, Invalid
 from service.networks import Served
 from service.predict_bodies import Pixels
-from service.schemas import MOST_EXPLAINED, PredictQuery
+from service.predict_schemas import MOST_EXPLAINED, PredictQuery
 
 
 def are_wanted(query: PredictQuery, count: int) -> bool:

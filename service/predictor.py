@@ -19,7 +19,7 @@ from service.artifacts import Artifacts
 from service.batcher import Batcher, Pace
 from service.errors import Conflict, Damaged, NotFound, NotYet
 from service.networks import Networks, Served
-from service.schemas import ModelView
+from service.predict_schemas import ModelView
 from service.shadow import Shadow
 from service.store import Store
 from service.store.references import Meaning, NoCheckpoint, NothingThere, Target

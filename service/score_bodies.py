@@ -8,7 +8,7 @@ import orjson
 from models.spec import PIXELS
 from service.errors import Invalid, Malformed, TooLarge, UnsupportedMedia
 from service.predict_bodies import MAX_SCHEMA_BYTES
-from service.schemas import MAX_IMAGES
+from service.predict_schemas import MAX_IMAGES
 from service.tensors import Pixels, from_numbers
 
 

@@ -8,7 +8,7 @@ from models import card
 from models.assessment import assess
 from models.data import split
 from models.ensemble import Ensemble
-from models.inference import read
+from models.inference import Network, read
 from models.spec import TrainingSpec
 from service.artifacts import Artifacts
 from service.settings import Settings
@@ -28,8 +28,8 @@ def combine(
 ) -> None:
     """Make the next version of a model of other versions, unless there is one of these members.
 
-    They were validated on the same images: whoever asks for this has made sure of it. An ensemble that can not be
-    assessed is a version all the same; its facts say why it has no card.
+    They were validated on the same images: whoever asks for this has made sure of it. An ensemble whose images are not
+    to be had any more is a version all the same; its facts say why it has no card. Damaged weights make none.
     """
     if store.ensembles.find(model, members) is not None:
         return
@@ -37,8 +37,9 @@ def combine(
     accuracy = None
     try:
         rows = [_version(store, member) for member in sorted(members)]
+        networks = [_network(store, artifacts, row) for row in rows]
         try:
-            findings, accuracy = _assessed(model, rows, store, artifacts, settings, written)
+            findings, accuracy = _assessed(model, rows, Ensemble(networks), store, artifacts, settings, written)
         except (ValueError, OSError) as error:
             _logger.warning("an ensemble of model %s could not be assessed, and has no card", model, exc_info=True)
             artifacts.remove([file.key for file in written])
@@ -58,26 +59,32 @@ def _version(store: Store, member: Member) -> Record:
     return row
 
 
+def _network(store: Store, artifacts: Artifacts, row: Record) -> Network:
+    file = store.files.get(owner_of(row.model, row.version), WEIGHTS)
+    if file is None:
+        raise MemberGone(f"the weights of version {row.version} of model {row.model} are not there any more")
+    try:
+        return read(artifacts.read(file.key, file.sha256))
+    except (OSError, ValueError) as error:
+        why = f"the weights of version {row.version} of model {row.model} can not be used: {error}"
+        raise MemberGone(why) from error
+
+
 def _assessed(
     model: str,
     rows: Sequence[Record],
+    ensemble: Ensemble,
     store: Store,
     artifacts: Artifacts,
     settings: Settings,
     written: list[File],
 ) -> tuple[Findings, float]:
-    networks = []
-    for row in rows:
-        file = store.files.get(owner_of(row.model, row.version), WEIGHTS)
-        if file is None:
-            raise MemberGone(f"the weights of version {row.version} of model {row.model} are not there any more")
-        networks.append(read(artifacts.read(file.key, file.sha256)))
     spec = TrainingSpec.model_validate(rows[0].spec)
     examples = load(spec.dataset, store, artifacts, settings)
     if examples.digest != rows[0].data_sha256:
         raise ValueError(f"the data set {spec.dataset} is not what it was when its members were trained")
     parts = split(examples, validation_fraction=spec.validation_fraction, split_seed=spec.split_seed)
-    assessment = assess(Ensemble(networks), parts.validation.pixels, parts.validation.labels)
+    assessment = assess(ensemble, parts.validation.pixels, parts.validation.labels)
     data = card.DataDescription(spec.dataset, len(parts.y_train), len(parts.validation.labels), parts.digest)
     told = card.write_ensemble(model, [_told(row) for row in rows], data, assessment)
     # Under the model's name: the number of the version is given when it is put on record.

@@ -1,11 +1,14 @@
 """Writes a version in a form for programs of others; that needs torch, which the API does not have."""
 
+import logging
 from typing import Literal
 
 from models.export import to_onnx, to_pt2
 from service.artifacts import Artifacts
 from service.store import Store
 from service.store.versions import REFUSED, WEIGHTS, exported, owner_of
+
+_logger = logging.getLogger(__name__)
 
 _WRITERS = {"onnx": to_onnx, "pt2": to_pt2}
 
@@ -18,7 +21,8 @@ def export(model: str, version: int, form: Literal["onnx", "pt2"], store: Store,
         return
     try:
         content = _WRITERS[form](artifacts.read(weights.key, weights.sha256), row.facts.get("temperature", 1.0))
-    except (ValueError, OSError) as error:
+    except Exception as error:  # torch and ONNX raise what they like, and somebody waits for an answer
+        _logger.warning("version %d of model %s can not be written as %s", version, model, form, exc_info=True)
         file = artifacts.write(owner, exported(form) + REFUSED, str(error).encode())
     else:
         file = artifacts.write(owner, exported(form), content)

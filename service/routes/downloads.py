@@ -11,9 +11,10 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
 from starlette.types import Receive, Scope, Send
 
-from service.errors import NotYet
+from service.errors import Damaged, NotFound, NotYet
 from service.parts import Parts
 from service.store.engine import Record
+from service.store.versions import WEIGHTS, owner_of
 
 T = TypeVar("T")
 
@@ -64,3 +65,14 @@ async def wait_for(look: Callable[[], T | None], *, seconds: float, what: str) -
             raise NotYet(what, retry_after=2)
         await asyncio.sleep(_LOOK_EVERY_SECONDS)
     return found
+
+
+def require_weights(parts: Parts, name: str, version: int) -> None:
+    """Make sure that the weights of a version are what was written; raises Damaged, and NotFound."""
+    file = parts.store.files.get(owner_of(name, version), WEIGHTS)
+    if file is None:
+        raise NotFound(f"model {name} has no version {version}")
+    try:
+        parts.artifacts.read(file.key, file.sha256)
+    except (OSError, ValueError) as error:
+        raise Damaged(f"the weights of version {version} of model {name} can not be used: {error}") from error

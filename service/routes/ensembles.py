@@ -12,7 +12,7 @@ from service.model_requests import MOST_MEMBERS, MOST_PARAMETERS, Combination
 from service.model_views import VersionView
 from service.parts import Parts
 from service.routes import Given
-from service.routes.downloads import wait_for
+from service.routes.downloads import require_weights, wait_for
 from service.routes.jobs import json_only
 from service.schemas import problems
 from service.store.engine import Record
@@ -48,6 +48,8 @@ async def combine(combination: Annotated[Combination, Body()], response: Respons
 
     row = await run_in_threadpool(found)
     if row is None:
+        for member in members:
+            await run_in_threadpool(require_weights, parts, *member)
         asked = (combination.name, members, combination.promote, combination.promote_margin)
         if not await run_in_threadpool(parts.doorbell.ask_for_ensemble, *asked):
             raise NotYet("the broker does not answer, so that no worker can be asked to assess it", retry_after=5)

@@ -8,7 +8,7 @@ from fastapi.concurrency import run_in_threadpool
 from service.errors import Conflict, NotFound, NotYet
 from service.parts import Parts
 from service.routes import Given
-from service.routes.downloads import download, wait_for
+from service.routes.downloads import download, require_weights, wait_for
 from service.routes.models import ModelName, Version, the_version
 from service.schemas import problems
 from service.store.engine import Record
@@ -68,6 +68,7 @@ async def _written(parts: Parts, name: str, version: int, form: str) -> None:
 
     found = await run_in_threadpool(look)
     if found is None:
+        await run_in_threadpool(require_weights, parts, name, version)
         if not await run_in_threadpool(parts.doorbell.ask_for_export, name, version, form):
             raise NotYet("the broker does not answer, so that no worker can be asked to write it", retry_after=5)
         what = "the file was asked for but is not written yet; is a worker for errands running?"

@@ -7,7 +7,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from service.predict import MAX_BODY_BYTES, PATH, Predict
-from service.schemas import MAX_IMAGES, Predictions, PredictionWithModel, PredictQuery, problems
+from service.predict_schemas import MAX_IMAGES, Predictions, PredictionWithModel, PredictQuery
+from service.schemas import problems
 
 router = APIRouter(tags=["predict"])
 

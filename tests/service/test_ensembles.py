@@ -12,7 +12,7 @@ from service.artifacts import Artifacts
 from service.model_requests import MOST_MEMBERS
 from service.store import Store
 from service.store.ensembles import Member
-from service.store.versions import NO_FINDINGS, Findings, Promotion
+from service.store.versions import NO_FINDINGS, WEIGHTS, Findings, Promotion, owner_of
 from tests.service.models_on_record import succeeded, weights
 from tests.service.test_app import pointers, problem
 
@@ -71,6 +71,16 @@ def test_asked_for_again_the_same_members_are_the_same_version(
     assert (lineage["job_id"], lineage["spec"], lineage["dataset"]) == (None, None, "mnist")
     assert [its["version"] for its in lineage["members"]] == [1, 2]
     assert len(api.get("/models/together/lineage").json()["data"]) == 1
+
+
+def test_a_member_whose_weights_are_damaged_is_told_before_anybody_is_asked(
+    api: TestClient, store: Store, artifacts: Artifacts, members: list[str]
+) -> None:
+    file = store.files.get(owner_of("default", 2), WEIGHTS)
+    assert file is not None
+    artifacts.path(file.key).write_bytes(b"something else")
+    answer = combine(api, members=members[:2])
+    assert "the weights of version 2 of model default can not be used" in problem(answer, 500)["detail"]
 
 
 @pytest.mark.usefixtures("members")

@@ -23,8 +23,8 @@ from service.errors import Invalid
 from service.networks import Served
 from service.predict import Predict
 from service.predict_bodies import MAX_SCHEMA_BYTES, Asked, _by_schema, reader
+from service.predict_schemas import MAX_IMAGES
 from service.predictor import Predictor
-from service.schemas import MAX_IMAGES
 from service.store import Store
 from tests.service.models_on_record import succeeded, weights
 from tests.service.test_app import pointers, problem

@@ -17,7 +17,7 @@ from service.artifacts import Artifacts
 from service.batcher import Batcher, Pace
 from service.networks import Served
 from service.predict_details import tell
-from service.schemas import MOST_EXPLAINED, ModelView, PredictQuery
+from service.predict_schemas import MOST_EXPLAINED, ModelView, PredictQuery
 from service.store import Store
 from service.store.states import owner_of
 from tests.service.models_on_record import succeeded, weights

@@ -114,6 +114,15 @@ def test_an_ensemble_without_its_data_is_a_version_without_a_card(
 
 
 @pytest.mark.usefixtures("members")
+def test_of_damaged_members_nothing_is_made(store: Store, artifacts: Artifacts, settings: Settings) -> None:
+    file = store.files.get(owner_of("digits", 2), WEIGHTS)
+    assert file is not None
+    artifacts.path(file.key).write_bytes(b"something else")
+    combine("together", MEMBERS, IF_BETTER, store, artifacts, settings)
+    assert store.models.get("together") is None
+
+
+@pytest.mark.usefixtures("members")
 def test_of_a_member_that_was_deleted_meanwhile_nothing_is_made(
     store: Store, artifacts: Artifacts, settings: Settings
 ) -> None:

@@ -23,7 +23,7 @@ from service.store import Store
 from service.store.versions import WEIGHTS, Findings, Promotion, owner_of
 from tests.service.models_on_record import succeeded, weights
 from tests.service.test_app import problem
-from worker.export import export
+from worker.export import _WRITERS, export
 
 TEMPERATURE = 1.7
 PIXELS = np.random.default_rng(2).integers(0, 256, (7, 28, 28), np.uint8)
@@ -116,8 +116,21 @@ def test_of_weights_that_were_damaged_nothing_is_written(api: TestClient, store:
     file = store.files.get(owner_of("default", 1), WEIGHTS)
     assert file is not None
     artifacts.path(file.key).write_bytes(b"something else")
-    export("default", 1, "onnx", store, artifacts)
+    assert "damaged" in problem(api.get(f"{LINK}.onnx"), 500)["detail"]
+    export("default", 1, "onnx", store, artifacts)  # what happens to them while a worker is asked
     assert "damaged" in problem(api.get(f"{LINK}.onnx"), 409)["detail"]
+
+
+@pytest.mark.usefixtures("version")
+def test_whatever_a_writer_raises_whoever_asks_is_told(
+    api: TestClient, store: Store, artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def give_up(*_: object) -> bytes:
+        raise RuntimeError("this network has too many corners")
+
+    monkeypatch.setitem(_WRITERS, "pt2", give_up)
+    export("default", 1, "pt2", store, artifacts)
+    assert "too many corners" in problem(api.get(f"{LINK}.pt2"), 409)["detail"]
 
 
 def test_an_ensemble_is_exported_member_by_member(api: TestClient, store: Store, artifacts: Artifacts) -> None:
