@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Engine, Row, create_engine, event, inspect, make_url, text
+from sqlalchemy import URL, BigInteger, Connection, Engine, Row, create_engine, event, inspect, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.compiler import compiles
@@ -23,6 +23,7 @@ Record = Row[Any]
 _POOL: dict[str, Any] = {"pool_size": 5, "max_overflow": 35}
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
+_LONGEST_SILENCE_SECONDS = 5
 _MIGRATION_LOCK = 0x7E4F01D  # any number, as long as no other program on the database takes it
 
 # Below this version a WAL file may be corrupted when several processes write: https://sqlite.org/wal.html#walresetbug
@@ -51,19 +52,7 @@ class Database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
             engine = _sqlite(url)
         elif parsed.get_backend_name() == "postgresql":
-            engine = create_engine(
-                parsed.set(drivername="postgresql+psycopg"),
-                pool_pre_ping=True,
-                # A host that is gone without a word is noticed within 10 s, and not when the system's patience ends.
-                connect_args={
-                    "connect_timeout": 5,
-                    "tcp_user_timeout": 10_000,
-                    "keepalives_idle": 5,
-                    "keepalives_interval": 2,
-                    "keepalives_count": 3,
-                },
-                **_POOL,
-            )
+            engine = _postgresql(parsed)
         else:
             raise ValueError(
                 f"TENFOLD_DATABASE_URL must begin with sqlite:/// or postgresql://, not {parsed.drivername}://"
@@ -112,6 +101,31 @@ class Database:
 
 def _newest_revision() -> str:
     return max(file.name[:4] for file in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
+def _postgresql(url: URL) -> Engine:
+    engine = create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        pool_pre_ping=True,
+        # A host that is gone without a word is noticed within 10 s, and not when the system's patience ends.
+        connect_args={
+            "connect_timeout": 5,
+            "tcp_user_timeout": 10_000,
+            "keepalives_idle": 5,
+            "keepalives_interval": 2,
+            "keepalives_count": 3,
+        },
+        **_POOL,
+    )
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: object) -> None:
+        # Whoever freezes within a transaction would hold its locks, and nobody could take its jobs; ours take no time.
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET idle_in_transaction_session_timeout = '{_LONGEST_SILENCE_SECONDS}s'")
+        connection.commit()
+
+    return engine
 
 
 def _sqlite(url: str) -> Engine:

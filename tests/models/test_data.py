@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torchvision.datasets import KMNIST, MNIST, QMNIST, FashionMNIST
 
@@ -68,6 +69,14 @@ def test_the_digits_are_1_797_images_in_the_form_of_mnist(digits: Examples) -> N
     assert digits.labels.shape == (1797,)
     assert digits.labels.dtype == np.int64
     assert digits.class_counts() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
+
+
+def test_the_digits_are_scikit_learns_in_their_order(digits: Examples) -> None:
+    bunch = load_digits()
+    assert np.array_equal(digits.labels, bunch.target)
+    for image, small in zip(digits.pixels, bunch.images, strict=True):
+        enlarged = np.kron(small, np.ones((5, 5)))  # 40 x 40; the image is 20 x 20, and smooth
+        assert np.corrcoef(image[4:24, 4:24].ravel(), enlarged[::2, ::2].ravel())[0, 1] > 0.85
 
 
 def test_the_digits_are_light_ink_amid_a_blank_border_of_four_pixels(digits: Examples) -> None:

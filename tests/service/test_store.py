@@ -15,7 +15,7 @@ from models.spec import TrainingSpec
 from service.settings import Settings
 from service.store import Store
 from service.store.datasets import DatasetInUse
-from service.store.engine import Database, Record, now_ms
+from service.store.engine import Database, DatabaseError, Record, now_ms
 from service.store.files import File
 from service.store.rescue import MAX_FRUITLESS_ATTEMPTS
 from service.store.runs import Claim, EpochRecord, LeaseLostError
@@ -287,6 +287,20 @@ def test_a_lease_that_is_not_renewed_expires_by_the_clock_of_the_database(store:
     short.database.close()
     with store.database.reader.connect() as connection:
         assert connection.scalar(select(attempts.c.outcome).where(attempts.c.job_id == job_id)) == "lost"
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_who_freezes_within_a_transaction_does_not_keep_its_job(store: Store) -> None:
+    # On SQLite whoever does this keeps everybody from writing, until it is killed.
+    job_id = submit(store)
+    claim(store, job_id)
+    expire(store, job_id)
+    with store.database.writer.connect() as frozen:
+        frozen.execute(select(jobs).where(jobs.c.id == job_id).with_for_update())
+        assert store.rescue.release_expired() == []
+        wait_until(lambda: store.rescue.release_expired() == [job_id], timeout=30, what="the lock to be given up")
+        with pytest.raises(DatabaseError):
+            frozen.execute(select(jobs))
 
 
 def test_a_job_that_kills_its_workers_is_given_up_unless_it_gets_on(store: Store) -> None:
