@@ -7,7 +7,6 @@ import json
 import os
 import random
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -17,13 +16,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from subprocess import PIPE
 from typing import Any, Literal
 
 import httpx
 from sqlalchemy import func, make_url, select
 
 from bench.proxy import Proxy
+from bench.wrong_clock import wrong_clock
 from service import stack
 from service.artifacts import Artifacts
 from service.settings import Settings
@@ -92,7 +91,7 @@ class Arena:
     away_seconds: float = 5.0
     """For how long the broker is away when it refuses connections."""
     skew_seconds: int = 0
-    """How far the clock of the workers is off, as `faketime` takes it: +1h."""
+    """How far the clock of the workers is off."""
     counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -271,7 +270,7 @@ def running(arena: Arena) -> Iterator[None]:
     broker = stack.broker_part(arena.settings, int(arena.settings.broker_url.rpartition(":")[2].partition("/")[0]))
     workers = stack.worker_parts(_through(arena, "workers' database"))
     if arena.skew_seconds:
-        clock = _wrong_clock(arena.settings.home, arena.skew_seconds)
+        clock = wrong_clock(arena.settings.home, arena.skew_seconds)
         workers = [replace(part, command=[*clock, *part.command]) for part in workers]
     parts = [
         broker,
@@ -280,17 +279,6 @@ def running(arena: Arena) -> Iterator[None]:
     ]
     with Supervisor(parts, arena.settings.home / "logs", longest_pause=1.0):
         yield
-
-
-def _wrong_clock(folder: Path, seconds: int) -> list[str]:
-    """Give the words before a command that has it see a clock that is so many seconds off."""
-    library = folder / "wrong_clock.so"
-    source = Path(__file__).with_name("wrong_clock.c")
-    subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-Wall", "-Werror", "-o", library, source], check=True)
-    words = ["env", f"LD_PRELOAD={library}", f"WRONG_BY={seconds}"]
-    seen = subprocess.run([*words, sys.executable, "-c", "import time; print(time.time())"], check=True, stdout=PIPE)
-    assert abs(float(seen.stdout) - time.time() - seconds) < 60, "the clock was not wrong"
-    return words
 
 
 def _through(arena: Arena, way: str) -> Settings:

@@ -34,12 +34,11 @@ class Artifacts:
         unwritten pages may have been dropped: https://www.usenix.org/conference/atc20/presentation/rebello
         """
         folder = self.folder / owner
-        folder.mkdir(parents=True, exist_ok=True)
         suffix = "".join(Path(name).suffixes)
         path = folder / f"{Path(name).name.removesuffix(suffix)}-{epoch:04}-{secrets.token_hex(8)}{suffix}"
         temporary = path.with_name(f".{path.name}")
         try:
-            with temporary.open("xb") as file:
+            with _created(temporary) as file:
                 fill(file)
                 file.flush()
                 os.fsync(file.fileno())
@@ -81,6 +80,14 @@ class Artifacts:
     def remove_all(self, owner: str) -> None:
         """Remove all files of an owner that was deleted, and to whose files no other points."""
         shutil.rmtree(self.folder / owner, ignore_errors=True)
+
+
+def _created(path: Path) -> BinaryIO:
+    """Create a file, and its folder, which may be removed meanwhile by whoever took the last file out of it."""
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            return path.open("xb")
 
 
 def _digest(path: Path) -> tuple[str, int]:

@@ -27,6 +27,7 @@ class Served:
     novelty: Novelty | None
     model: ModelView
     model_json: bytes
+    size_bytes: int = 0
 
     def probabilities(self, logits_BC: NDArray[np.float32]) -> NDArray[np.float32]:
         """Give the calibrated probability of each class, float32 [B, C]: those of the logits by the temperature."""
@@ -41,7 +42,7 @@ class Networks:
         self._most_bytes = most_bytes
         self._lock = threading.Lock()
         self._bytes = 0
-        self._kept: OrderedDict[Target, tuple[Served, int]] = OrderedDict()
+        self._kept: OrderedDict[Target, Served] = OrderedDict()
 
     def get(self, target: Target) -> Served | None:
         """Give a network that is kept; it counts as used."""
@@ -49,20 +50,23 @@ class Networks:
             if target not in self._kept:
                 return None
             self._kept.move_to_end(target)
-            return self._kept[target][0]
+            return self._kept[target]
 
-    def keep(self, target: Target, served: Served, size: int) -> None:
-        """Keep a network of so many bytes, and drop those that were not used for longest until it has room."""
+    def keep(self, target: Target, served: Served) -> None:
+        """Keep a network, and drop those that were not used for longest until it has room."""
         with self._lock:
-            self._kept[target] = served, size
-            self._bytes += size
+            self._kept[target] = served
+            self._bytes += served.size_bytes
             while self._bytes > self._most_bytes and len(self._kept) > 1:
-                _, (_, freed) = self._kept.popitem(last=False)
-                self._bytes -= freed
+                _, dropped = self._kept.popitem(last=False)
+                self._bytes -= dropped.size_bytes
+
+    def has_room_for(self, *together: Served) -> bool:
+        """Whether these could be kept at the same time."""
+        return sum(served.size_bytes for served in together) <= self._most_bytes
 
     def drop(self, served: Served | None) -> None:
         """Keep a network no more."""
         with self._lock:
-            for target in [target for target, (kept, _) in self._kept.items() if kept is served]:
-                _, freed = self._kept.pop(target)
-                self._bytes -= freed
+            for target in [target for target, kept in self._kept.items() if kept is served]:
+                self._bytes -= self._kept.pop(target).size_bytes

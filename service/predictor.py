@@ -30,6 +30,7 @@ FRESH_SECONDS = 1.0
 MEMORY_BYTES = 256 * 2**20
 
 _REFERENCES = 256  # whose meaning is remembered
+_NO_ROOM = "there is no room for it in memory beside those who answer; see TENFOLD_MODEL_MEMORY_BYTES"
 _TRIES = 5  # the best checkpoint of a running job may be replaced between looking it up and reading it
 
 _logger = logging.getLogger(__name__)
@@ -116,9 +117,13 @@ class Predictor:
         refused, why = self._refused.get(alias, (None, None))
         return why if refused == versions else None
 
-    def shadow(self, alias: str) -> Shadow | None:
-        """Give what is asked along with an alias (`name@alias`), if anything is, and it was asked here."""
-        return self._shadows.get(alias)
+    def shadow(self, alias: str, versions: Set[int]) -> Shadow | None:
+        """Give what is asked along with an alias (`name@alias`), if anything is, and it was asked here.
+
+        `versions` are those that the alias points to now: how it did beside others is not told.
+        """
+        shadow = self._shadows.get(alias)
+        return shadow if shadow is not None and shadow.beside == versions else None
 
     def along_with(self, reference: str | None) -> Shadow | None:
         """Give what is to be asked along with the network that a reference was found to mean."""
@@ -160,9 +165,9 @@ class Predictor:
             try:
                 meaning = self._store.references.look_up(reference)
             except NothingThere as nothing:
-                if reference is not None:  # an alias, perhaps, that was deleted
-                    self._shadows.pop(reference, None)
-                    self._standing.pop(reference, None)
+                for alias in (f"{reference}", f"{reference}@champion"):  # perhaps, and deleted
+                    for remembered in (self._shadows, self._standing, self._refused):
+                        remembered.pop(alias, None)
                 raise NotFound(str(nothing)) from None
             except NoCheckpoint:
                 detail = f"job {reference} has not finished an epoch yet, so there is nothing to predict with"
@@ -201,35 +206,43 @@ class Predictor:
 
     def _loaded(self, meaning: Meaning) -> _Answering:
         """Give those who answer; raises ValueError or OSError where one of them can not be loaded."""
-        shadow = self._shadow_of(meaning)  # first: it must not take the memory of those who answer
+        shadow, why_not = self._shadow_of(meaning)  # first: it must not take the memory of those who answer
         served = tuple(self._served(target) for target, _ in meaning.shares)
+        if shadow is not None and not self._networks.has_room_for(shadow, *served):
+            shadow, why_not = None, _NO_ROOM
         total, bounds = 0.0, []
         for _, share in meaning.shares:
             total += share
             bounds.append(total)
-        return _Answering(served, tuple(bounds), shadow)
+        return _Answering(served, tuple(bounds), self._shadowed(meaning, shadow, why_not))
 
-    def _shadow_of(self, meaning: Meaning) -> Shadow | None:
-        """Give the shadow that is asked along; where it can not be loaded, nobody has to suffer for that."""
+    def _shadow_of(self, meaning: Meaning) -> tuple[Served | None, str | None]:
+        """Give the network that is to be asked along, or why there is none: nobody has to suffer for that."""
+        if meaning.alias is None or meaning.shadow is None:
+            return None, None
+        known = self._shadows.get(meaning.alias)
+        if known is not None and known.is_of(meaning) and known.why_not == _NO_ROOM:
+            return None, _NO_ROOM  # loading it would put out of memory those who answer, every time
+        try:
+            return self._served(meaning.shadow), None
+        except (OSError, ValueError) as error:
+            return None, str(error)
+
+    def _shadowed(self, meaning: Meaning, served: Served | None, why_not: str | None) -> Shadow | None:
+        """Give what counts how the shadow of an alias does: of the same versions, always the same."""
         if meaning.alias is None:
             return None
-        if meaning.shadow is None:
-            self._shadows.pop(meaning.alias, None)
-            return None
-        version = meaning.shadow.version
-        assert version is not None, "aliases point to versions"
-        beside = frozenset(target.version for target, _ in meaning.shares)
         with self._counting:  # another reference may come down to the same alias: they have one shadow
+            if meaning.shadow is None:
+                self._shadows.pop(meaning.alias, None)
+                return None
             shadow = self._shadows.get(meaning.alias)
-            if shadow is None or (shadow.version, shadow.beside) != (version, beside):
-                shadow = self._shadows[meaning.alias] = Shadow(version, beside)
-        try:
-            shadow.served = weakref.ref(self._served(meaning.shadow))
-            shadow.why_not = None
-        except (OSError, ValueError) as error:
-            if shadow.why_not != str(error):
-                _logger.exception("the shadow of %s can not be loaded", meaning.alias)
-            shadow.served, shadow.why_not = None, str(error)
+            if shadow is None or not shadow.is_of(meaning):
+                shadow = self._shadows[meaning.alias] = Shadow.of(meaning)
+        if why_not not in {None, shadow.why_not}:
+            _logger.error("the shadow of %s is not asked: %s", meaning.alias, why_not)
+        shadow.served = None if served is None else weakref.ref(served)
+        shadow.why_not = why_not
         return shadow
 
     def _served(self, target: Target) -> Served:
@@ -255,9 +268,9 @@ class Predictor:
             temperature=target.temperature,
             weights_sha256=target.sha256,
         )
-        served = Served(network, Batcher(network.logits, pace), usual, view, view.model_dump_json().encode())
         size = sum(member.size_bytes for member in members) + (0 if usual is None else usual.size_bytes)
-        self._networks.keep(target, served, size)
+        served = Served(network, Batcher(network.logits, pace), usual, view, view.model_dump_json().encode(), size)
+        self._networks.keep(target, served)
         return served
 
 

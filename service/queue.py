@@ -20,7 +20,7 @@ class Doorbell:
 
     @cached_property
     def _messages(self) -> "Messages":
-        # Imported late: Celery and Redis take a third of a second, and whoever only predicts sends no message.
+        # Imported late: Celery and Redis take a third of a second, and the first prediction needs neither.
         from service.messages import Messages
 
         return Messages(self.broker_url, (TRAIN, ERRANDS))

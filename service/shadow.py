@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from service.batcher import LARGEST
 from service.networks import Served
+from service.store.references import Meaning
 
 
 @dataclass(eq=False)
@@ -28,6 +29,18 @@ class Shadow:
     compared: int = 0
     agreed: int = 0
     left_out: int = 0
+
+    @classmethod
+    def of(cls, meaning: Meaning) -> "Shadow":
+        """Begin to count for the shadow that an alias has."""
+        assert meaning.shadow is not None, "only for an alias that has one"
+        assert meaning.shadow.version is not None, "aliases point to versions"
+        return cls(meaning.shadow.version, frozenset(target.version for target, _ in meaning.shares))
+
+    def is_of(self, meaning: Meaning) -> bool:
+        """Whether this is the shadow that is meant, beside the versions that are meant."""
+        answering = {target.version for target, _ in meaning.shares}
+        return meaning.shadow is not None and meaning.shadow.version == self.version and answering == self.beside
 
     def ask(self, pixels: NDArray[Any], logits: NDArray[np.float32]) -> None:
         """Ask it what was answered with these logits."""

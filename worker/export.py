@@ -19,11 +19,12 @@ def export(model: str, version: int, form: Literal["onnx", "pt2"], store: Store,
     row, weights = store.models.version(model, version), store.files.get(owner, WEIGHTS)
     if row is None or weights is None or store.files.get(owner, exported(form)) is not None:
         return
+    name = exported(form)
     try:
         content = _WRITERS[form](artifacts.read(weights.key, weights.sha256), row.facts.get("temperature", 1.0))
+    except (ValueError, OSError) as error:
+        name, content = name + REFUSED, str(error).encode()
     except Exception as error:  # torch and ONNX raise what they like, and somebody waits for an answer
         _logger.warning("version %d of model %s can not be written as %s", version, model, form, exc_info=True)
-        file = artifacts.write(owner, exported(form) + REFUSED, str(error).encode())
-    else:
-        file = artifacts.write(owner, exported(form), content)
-    artifacts.remove(store.files.publish(owner, [file]))
+        name, content = name + REFUSED, f"{type(error).__name__}: {error}"[:500].encode()
+    artifacts.remove(store.files.publish(owner, [artifacts.write(owner, name, content)]))

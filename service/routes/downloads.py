@@ -11,6 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
 from starlette.types import Receive, Scope, Send
 
+from models.inference import read
 from service.errors import Damaged, NotFound, NotYet
 from service.parts import Parts
 from service.store.engine import Record
@@ -68,11 +69,18 @@ async def wait_for(look: Callable[[], T | None], *, seconds: float, what: str) -
 
 
 def require_weights(parts: Parts, name: str, version: int) -> None:
-    """Make sure that the weights of a version are what was written; raises Damaged, and NotFound."""
-    file = parts.store.files.get(owner_of(name, version), WEIGHTS)
+    """Make sure that the weights of a version can be used; raises Damaged, and NotFound."""
+
+    def pointer() -> Record | None:
+        return parts.store.files.get(owner_of(name, version), WEIGHTS)
+
+    file = pointer()
+    try:
+        if file is not None:
+            read(parts.artifacts.read(file.key, file.sha256))
+    except (OSError, ValueError) as error:
+        file = pointer()  # it may have been deleted since it was looked up
+        if file is not None:
+            raise Damaged(f"the weights of version {version} of model {name} can not be used: {error}") from error
     if file is None:
         raise NotFound(f"model {name} has no version {version}")
-    try:
-        parts.artifacts.read(file.key, file.sha256)
-    except (OSError, ValueError) as error:
-        raise Damaged(f"the weights of version {version} of model {name} can not be used: {error}") from error

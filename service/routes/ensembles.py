@@ -53,7 +53,7 @@ async def combine(combination: Annotated[Combination, Body()], response: Respons
         asked = (combination.name, members, combination.promote, combination.promote_margin)
         if not await run_in_threadpool(parts.doorbell.ask_for_ensemble, *asked):
             raise NotYet("the broker does not answer, so that no worker can be asked to assess it", retry_after=5)
-        what = "the ensemble was asked for but is not assessed yet; is a worker for errands running?"
+        what = "the ensemble was asked for but is not assessed yet; is a worker for errands running? See its log"
         row = await wait_for(found, seconds=parts.settings.max_wait_seconds, what=what)
     else:
         response.status_code = 200

@@ -266,7 +266,8 @@ def _shown(row: Record, response: Response, parts: Parts) -> AliasView:
     response.headers["ETag"] = f'"{row.revision}"'
     name = f"{row.model}@{row.alias}"
     answering = {int(number) for number in row.targets["versions"]}
-    return AliasView.of(row, refused=parts.predictor.refusal(name, answering), shadow=parts.predictor.shadow(name))
+    refused, shadow = parts.predictor.refusal(name, answering), parts.predictor.shadow(name, answering)
+    return AliasView.of(row, refused=refused, shadow=shadow)
 
 
 def _found(parts: Parts, name: str) -> Record:

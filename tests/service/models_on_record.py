@@ -16,7 +16,8 @@ from service.artifacts import Artifacts
 from service.store import Store
 from service.store.runs import EpochRecord
 from service.store.states import owner_of
-from service.store.versions import Findings
+from service.store.versions import WEIGHTS, Findings
+from service.store.versions import owner_of as owner_of_version
 from tests.service.conftest import submitted
 
 MEAN, DEVIATION = 33.3, 78.6
@@ -64,3 +65,10 @@ def succeeded(
     written = [artifacts.write(owner_of(job_id), name, data, epoch=1) for name, data in told.items()]
     store.runs.finish(held, findings=Findings(data_sha256, {"temperature": temperature}, written))
     return job_id
+
+
+def damage(store: Store, artifacts: Artifacts, model: str, version: int) -> None:
+    """Let the weights of a version be something else than what was written."""
+    file = store.files.get(owner_of_version(model, version), WEIGHTS)
+    assert file is not None
+    artifacts.path(file.key).write_bytes(b"something else")

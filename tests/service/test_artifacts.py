@@ -6,6 +6,7 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,6 +41,22 @@ def test_a_file_that_was_damaged_is_not_read(artifacts: Artifacts, damage: bytes
     artifacts.path(file.key).write_bytes(damage)
     with pytest.raises(ValueError, match="damaged"):
         artifacts.read(file.key, file.sha256)
+
+
+def test_a_folder_that_is_removed_meanwhile_is_made_again(
+    artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (artifacts.folder / "models").mkdir(parents=True)
+    mkdir, removals = Path.mkdir, iter([True])
+
+    def made_and_removed(self: Path, **options: Any) -> None:
+        mkdir(self, **options)
+        if next(removals, False):
+            self.rmdir()
+
+    monkeypatch.setattr(Path, "mkdir", made_and_removed)
+    file = artifacts.write("models/m", "card.json", b"{}")
+    assert artifacts.read(file.key, file.sha256) == b"{}"
 
 
 def test_a_writer_that_fails_leaves_nothing_behind(artifacts: Artifacts) -> None:

@@ -13,7 +13,7 @@ from service.model_requests import MOST_MEMBERS
 from service.store import Store
 from service.store.ensembles import Member
 from service.store.versions import NO_FINDINGS, WEIGHTS, Findings, Promotion, owner_of
-from tests.service.models_on_record import succeeded, weights
+from tests.service.models_on_record import damage, succeeded, weights
 from tests.service.test_app import pointers, problem
 
 FOUND = Findings("d" * 64, {"temperature": 1.0})
@@ -76,9 +76,16 @@ def test_asked_for_again_the_same_members_are_the_same_version(
 def test_a_member_whose_weights_are_damaged_is_told_before_anybody_is_asked(
     api: TestClient, store: Store, artifacts: Artifacts, members: list[str]
 ) -> None:
-    file = store.files.get(owner_of("default", 2), WEIGHTS)
-    assert file is not None
-    artifacts.path(file.key).write_bytes(b"something else")
+    damage(store, artifacts, "default", 2)
+    answer = combine(api, members=members[:2])
+    assert "the weights of version 2 of model default can not be used" in problem(answer, 500)["detail"]
+
+
+def test_a_member_whose_file_holds_no_network_is_told_before_anybody_is_asked(
+    api: TestClient, store: Store, artifacts: Artifacts, members: list[str]
+) -> None:
+    owner = owner_of("default", 2)
+    store.files.publish(owner, [artifacts.write(owner, WEIGHTS, b"whole, and no weights", epoch=1)])
     answer = combine(api, members=members[:2])
     assert "the weights of version 2 of model default can not be used" in problem(answer, 500)["detail"]
 

@@ -19,7 +19,7 @@ from service.store.files import File
 from service.store.states import owner_of
 from service.store.tables import artifacts as artifact_table
 from service.store.versions import alone, numbers_in
-from tests.service.models_on_record import succeeded, weights
+from tests.service.models_on_record import damage, succeeded, weights
 
 
 @pytest.fixture
@@ -200,12 +200,12 @@ def test_of_an_alias_that_is_gone_no_shadow_is_kept(store: Store, artifacts: Art
         clock = Clock()
         predictor = Predictor(store, artifacts, clock, memory_bytes=1)
         await predictor.find("default@test")
-        assert predictor.shadow("default@test") is not None
+        assert predictor.shadow("default@test", {1}) is not None
         store.models.delete_alias("default", "test")
         clock.now += 2 * FRESH_SECONDS
         with pytest.raises(NotFound):
             await predictor.find("default@test")
-        assert predictor.shadow("default@test") is None
+        assert predictor.shadow("default@test", {1}) is None
 
     run(test())
 
@@ -348,6 +348,67 @@ def test_a_shadow_takes_its_share_of_the_memory_and_leaves_with_its_alias(store:
         assert shadow() is None
 
     run(test())
+
+
+@dataclass(frozen=True)
+class Counted(Artifacts):
+    """Files whose readings are counted."""
+
+    read_keys: list[str] = field(default_factory=list)
+
+    def read(self, key: str, sha256: str) -> bytes:
+        self.read_keys.append(key)
+        return super().read(key, sha256)
+
+
+def test_a_shadow_that_does_not_fit_beside_those_who_answer_is_not_asked(store: Store, artifacts: Artifacts) -> None:
+    for seed in range(2):
+        succeeded(store, artifacts, seed=seed)
+    store.models.set_alias("default", "test", alone(1) | {"shadow": 2})
+    counted = Counted(artifacts.folder)
+
+    async def test() -> None:
+        clock = Clock()
+        predictor = Predictor(store, counted, clock, memory_bytes=6 * (784 * 20 + 20 + 20 * 10 + 10))
+        await predictor.find("default@test")
+        shadow = predictor.along_with("default@test")
+        assert shadow is not None
+        assert "memory" in str(shadow.why_not)
+        answering, count = weakref.ref(await predictor.find("default@test")), len(counted.read_keys)
+        for _ in range(3):
+            clock.now += 2 * FRESH_SECONDS
+            assert await predictor.find("default@test") is answering(), "it stays loaded"
+        assert len(counted.read_keys) == count
+
+    run(test())
+
+
+@pytest.mark.parametrize("is_shadow_sound", [True, False])
+def test_while_an_alias_is_refused_its_shadow_goes_on_counting(
+    store: Store, artifacts: Artifacts, caplog: pytest.LogCaptureFixture, *, is_shadow_sound: bool
+) -> None:
+    for seed in range(3):
+        succeeded(store, artifacts, seed=seed)
+    store.models.set_alias("default", "test", alone(1) | {"shadow": 3})
+    for version in [2] if is_shadow_sound else [2, 3]:
+        damage(store, artifacts, "default", version)
+
+    async def test() -> None:
+        clock = Clock()
+        predictor = Predictor(store, artifacts, clock)
+        await predictor.find("default@test")
+        shadow = predictor.along_with("default@test")
+        assert shadow is not None
+        store.models.set_alias("default", "test", alone(2) | {"shadow": 3})
+        for _ in range(3):
+            clock.now += 2 * FRESH_SECONDS
+            assert (await predictor.find("default@test")).model.version == 1
+            assert predictor.along_with("default@test") is shadow
+        assert predictor.shadow("default@test", {1}) is shadow
+        assert predictor.shadow("default@test", {2}) is None, "it was compared with another"
+
+    run(test())
+    assert sum("the shadow of" in record.message for record in caplog.records) == (0 if is_shadow_sound else 1)
 
 
 def test_a_version_that_is_deleted_between_looking_and_reading_is_not_called_damaged(

@@ -13,8 +13,7 @@ from service.artifacts import Artifacts
 from service.predictor import Predictor
 from service.shadow import Shadow
 from service.store import Store
-from service.store.versions import WEIGHTS, owner_of
-from tests.service.models_on_record import succeeded, weights
+from tests.service.models_on_record import damage, succeeded, weights
 from tests.service.test_app import pointers
 from tests.waiting import wait_until
 
@@ -111,9 +110,7 @@ def test_a_shadow_of_equal_weights_is_another(api: TestClient, store: Store, art
 def test_a_shadow_that_can_not_be_loaded_keeps_nobody_from_their_answer(
     api: TestClient, store: Store, artifacts: Artifacts
 ) -> None:
-    file = store.files.get(owner_of("default", 2), WEIGHTS)
-    assert file is not None
-    artifacts.path(file.key).write_bytes(b"something else")
+    damage(store, artifacts, "default", 2)
     point(api, version=1, shadow=2)
     assert ask(api)["model"]["version"] == 1
     assert shadow(api) == {"version": 2, "compared": 0, "agreed": 0, "left_out": 700}
@@ -123,13 +120,15 @@ def test_a_shadow_that_can_not_be_loaded_keeps_nobody_from_their_answer(
 def test_what_agreed_with_another_champion_is_not_counted(api: TestClient, store: Store, artifacts: Artifacts) -> None:
     succeeded(store, artifacts, seed=1)  # the weights of version 2
     for champion, agreed in ((1, False), (3, True)):
-        point(api, version=champion, shadow=2)
+        fresh = {"version": 2, "compared": 0, "agreed": 0, "left_out": 0}
+        assert point(api, version=champion, shadow=2).json()["shadow"] == fresh
 
         def is_asked_along(champion: int = champion) -> bool:
             return bool(ask(api)["model"]["version"] == champion and shadow(api)["compared"] > 0)
 
         wait_until(is_asked_along, timeout=10, what=f"the shadow to be asked along with version {champion}")
-        assert (shadow(api)["agreed"] == shadow(api)["compared"]) is agreed
+        seen = shadow(api)
+        assert (seen["agreed"] == seen["compared"]) is agreed
 
 
 @pytest.mark.usefixtures("versions")

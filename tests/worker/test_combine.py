@@ -15,6 +15,7 @@ from service.store import Store
 from service.store.engine import Record
 from service.store.ensembles import Member
 from service.store.versions import WEIGHTS, Promotion, owner_of
+from tests.service.models_on_record import damage
 from tests.worker.test_run import trained
 from worker.combine import combine
 
@@ -115,9 +116,7 @@ def test_an_ensemble_without_its_data_is_a_version_without_a_card(
 
 @pytest.mark.usefixtures("members")
 def test_of_damaged_members_nothing_is_made(store: Store, artifacts: Artifacts, settings: Settings) -> None:
-    file = store.files.get(owner_of("digits", 2), WEIGHTS)
-    assert file is not None
-    artifacts.path(file.key).write_bytes(b"something else")
+    damage(store, artifacts, "digits", 2)
     combine("together", MEMBERS, IF_BETTER, store, artifacts, settings)
     assert store.models.get("together") is None
 

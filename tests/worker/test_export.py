@@ -20,8 +20,8 @@ from service.artifacts import Artifacts
 from service.doctor import examine
 from service.settings import Settings
 from service.store import Store
-from service.store.versions import WEIGHTS, Findings, Promotion, owner_of
-from tests.service.models_on_record import succeeded, weights
+from service.store.versions import Findings, Promotion
+from tests.service.models_on_record import damage, succeeded, weights
 from tests.service.test_app import problem
 from worker.export import _WRITERS, export
 
@@ -113,9 +113,7 @@ def test_why_a_file_can_not_be_written_is_told_and_who_asks_again_is_answered_an
 
 
 def test_of_weights_that_were_damaged_nothing_is_written(api: TestClient, store: Store, artifacts: Artifacts) -> None:
-    file = store.files.get(owner_of("default", 1), WEIGHTS)
-    assert file is not None
-    artifacts.path(file.key).write_bytes(b"something else")
+    damage(store, artifacts, "default", 1)
     assert "damaged" in problem(api.get(f"{LINK}.onnx"), 500)["detail"]
     export("default", 1, "onnx", store, artifacts)  # what happens to them while a worker is asked
     assert "damaged" in problem(api.get(f"{LINK}.onnx"), 409)["detail"]
@@ -130,7 +128,20 @@ def test_whatever_a_writer_raises_whoever_asks_is_told(
 
     monkeypatch.setitem(_WRITERS, "pt2", give_up)
     export("default", 1, "pt2", store, artifacts)
-    assert "too many corners" in problem(api.get(f"{LINK}.pt2"), 409)["detail"]
+    assert "RuntimeError: this network has too many corners" in problem(api.get(f"{LINK}.pt2"), 409)["detail"]
+
+
+def test_a_version_that_is_deleted_meanwhile_is_not_called_damaged(
+    api: TestClient, store: Store, artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deleted(_: Artifacts, key: str, sha256: str) -> bytes:
+        store.models.delete_alias("default", "champion")
+        artifacts.remove(store.models.delete("default", 1) or ())
+        raise FileNotFoundError(key, sha256)
+
+    # Nobody else gets between the pointer and the file that it points to.
+    monkeypatch.setattr(Artifacts, "read", deleted)
+    problem(api.get(f"{LINK}.onnx"), 404)
 
 
 def test_an_ensemble_is_exported_member_by_member(api: TestClient, store: Store, artifacts: Artifacts) -> None:
