@@ -1,6 +1,6 @@
 """The API: builds the parts, mounts the routes, words the errors."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -40,6 +40,7 @@ from service.routes import (
 from service.schemas import ProblemView, problems
 from service.security import SecurityMiddleware
 from service.settings import Settings
+from service.short_way import SHORT
 from service.store.engine import DatabaseError
 from service.wording import worded
 
@@ -52,11 +53,11 @@ def create_app(settings: Settings) -> FastAPI:
     """Build the API from its settings."""
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: "_Api") -> AsyncIterator[dict[str, Any]]:
         app.state.parts = Parts.build(settings)
         app.state.predict = Predict(app.state.parts.predictor)
         app.state.infer = Infer(app.state.parts.predictor, app.state.predict)
-        yield
+        yield {SHORT: app.short}
         app.state.parts.store.database.close()
 
     app = _Api(
@@ -92,16 +93,24 @@ class _Api(FastAPI):
         super().__init__(**about)
         self._hosts = {host.lower().encode() for host in hosts}
 
+    def short(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Predict | Infer | None:
+        """Give what answers an HTTP request by the short way, if it may go there."""
+        path: str = scope["path"]
+        if scope["method"] != "POST" or not (path == PATH or is_infer(path)):
+            return None
+        host = headers.get(b"host", b"")
+        ours = host in self._hosts or host.rpartition(b":")[0] in self._hosts
+        if not ours or b"origin" in headers or b"sec-fetch-site" in headers:
+            return None
+        answers: Predict | Infer = self.state.predict if path == PATH else self.state.infer
+        return answers
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] == "POST" and (scope["path"] == PATH or is_infer(scope["path"])):
-            headers = dict(scope["headers"])
-            host = headers.get(b"host", b"")
-            ours = host in self._hosts or host.rpartition(b":")[0] in self._hosts
-            if ours and b"origin" not in headers and b"sec-fetch-site" not in headers:
-                answer = self.state.predict if scope["path"] == PATH else self.state.infer
-                await answer(scope, receive, send)
-                return
-        await super().__call__(scope, receive, send)
+        short = self.short(scope, dict(scope["headers"])) if scope["type"] == "http" else None
+        if short is not None:
+            await short(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 def _offer_documentation(app: FastAPI) -> None:

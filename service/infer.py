@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from time import monotonic, perf_counter_ns
 from typing import Any
@@ -14,14 +14,16 @@ from numpy.typing import NDArray
 
 from service import infer_answers, infer_bodies, score_bodies
 from service.batcher import LARGEST
+from service.computing import ClientLeft, Receive, computed
 from service.errors import told
 from service.infer_statistics import Statistics
 from service.networks import Served
-from service.predict import MAX_BODY_BYTES, ClientLeft, Predict, Receive, Send, computed
+from service.predict import MAX_BODY_BYTES, Predict, Send
 from service.predict_bodies import SHORT, Pixels
 from service.predictor import Predictor
 from service.security import CAREFUL
 from service.shadow import Shadow
+from service.short_way import Begun, Header, begun
 from service.wording import worded
 
 logger = logging.getLogger(__name__)
@@ -60,7 +62,7 @@ class Infer:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         path: str = scope["path"]
         held, version, model = 0, None, "default"
-        more: Iterable[tuple[bytes, bytes]] = ()
+        more: Iterable[Header] = ()
         if matched := _INFER.fullmatch(path) or _V1.fullmatch(path):
             model, version = matched.groups()
         started = perf_counter_ns()
@@ -90,6 +92,29 @@ class Infer:
         finally:
             self._bodies.give_back(held)
 
+    def begin(self, scope: Any, headers: Mapping[bytes, bytes], body: bytes) -> Begun | None:
+        """Begin to answer the Open Inference Protocol by a network that is at hand; see ShortWayProtocol."""
+        matched = _INFER.fullmatch(scope["path"])
+        if matched is None or b"content-encoding" in headers:
+            return None
+        began = perf_counter_ns()
+        model, version = matched.groups()
+        name = reference(model, version)
+        asked = infer_bodies.read(body, headers.get(b"inference-header-content-length"))
+        served = self._predictor.at_hand(name)
+        if served is None or asked.timeout is not None or len(asked.pixels) > LARGEST:
+            return None
+        was_read = perf_counter_ns()
+
+        def word(logits: NDArray[np.float32]) -> tuple[Iterable[Header], bytes]:
+            were_computed = perf_counter_ns()
+            about, answer = _worded(served, logits, asked, model, version)
+            times = (was_read - began, were_computed - was_read, perf_counter_ns() - were_computed)
+            self.statistics.succeeded(model, answering(served), len(logits), times)
+            return about, answer
+
+        return begun(served, asked.pixels, self._predictor.along_with(name), word)
+
     async def _infer(
         self,
         served: Served,
@@ -99,7 +124,7 @@ class Infer:
         body: bytes,
         receive: Receive,
         shadow: Shadow | None,
-    ) -> tuple[bytes, Iterable[tuple[bytes, bytes]]]:
+    ) -> tuple[bytes, Iterable[Header]]:
         began = perf_counter_ns()
         length, encoding = headers.get(b"inference-header-content-length"), headers.get(b"content-encoding", b"")
 
@@ -110,15 +135,13 @@ class Infer:
         was_read = perf_counter_ns()
         logits = await _logits(served, asked.pixels, receive, asked.timeout, shadow)
         were_computed = perf_counter_ns()
-        word = partial(infer_answers.worded, served, logits, asked, model, version)
+        word = partial(_worded, served, logits, asked, model, version)
         # Naming the classes of thousands of images takes half a second.
-        answer, json_length = word() if len(logits) <= LARGEST else await asyncio.to_thread(word)
+        about, answer = word() if len(logits) <= LARGEST else await asyncio.to_thread(word)
         ended = perf_counter_ns()
         times = (was_read - began, were_computed - was_read, ended - were_computed)
         self.statistics.succeeded(model, answering(served), len(logits), times)
-        if json_length is None:
-            return answer, [_JSON]
-        return answer, [_BYTES, (b"inference-header-content-length", b"%d" % json_length)]
+        return answer, about
 
     async def _score(
         self, served: Served, path: str, body: bytes, kind: str, receive: Receive, shadow: Shadow | None
@@ -137,6 +160,15 @@ _JSON = (b"content-type", b"application/json")
 _BYTES = (b"content-type", b"application/octet-stream")
 
 
+def _worded(
+    served: Served, logits: NDArray[np.float32], asked: infer_bodies.Asked, model: str, version: str | None
+) -> tuple[Iterable[Header], bytes]:
+    answer, json_length = infer_answers.worded(served, logits, asked, model, version)
+    if json_length is None:
+        return [_JSON], answer
+    return [_BYTES, (b"inference-header-content-length", b"%d" % json_length)], answer
+
+
 async def _logits(
     served: Served, pixels: Pixels, receive: Receive, timeout: float | None, shadow: Shadow | None
 ) -> NDArray[np.float32]:
@@ -151,7 +183,7 @@ async def _logits(
     return np.concatenate(batches)
 
 
-async def _send(send: Send, status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]]) -> None:
+async def _send(send: Send, status: int, body: bytes, headers: Iterable[Header]) -> None:
     about = [*(headers or [_JSON]), (b"content-length", b"%d" % len(body)), *CAREFUL]
     await send({"type": "http.response.start", "status": status, "headers": about})
     await send({"type": "http.response.body", "body": body})

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from service import predict_answers as answers
 from service.batcher import LARGEST, Rows
+from service.computing import ClientLeft, Receive, computed
 from service.errors import MEDIA_TYPE, TOO_LARGE, NotYet, TooLarge, document, invalid
 from service.networks import Served
 from service.predict_bodies import is_short, reader
@@ -22,6 +23,7 @@ from service.predict_schemas import PredictQuery
 from service.predictor import Predictor
 from service.security import CAREFUL
 from service.shadow import Shadow
+from service.short_way import Begun, Header, begun
 from service.wording import worded
 
 logger = logging.getLogger(__name__)
@@ -33,17 +35,11 @@ MAX_BINARY_BYTES = 8 * 2**20  # of raw bytes or one PNG
 MAX_HELD_BYTES = 2 * MAX_BODY_BYTES
 """Bytes of long bodies that one process holds at a time; whoever comes then is told to come again."""
 
-Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
-Header = tuple[bytes, bytes]
 
 _JSON = (b"content-type", b"application/json")
 _LINES = (b"content-type", b"application/x-ndjson")
 _PROBLEM = (b"content-type", MEDIA_TYPE.encode())
-
-
-class ClientLeft(Exception):  # noqa: N818 - nobody is to blame
-    """Whoever sent the request does not wait for the answer any more."""
 
 
 class Predict:
@@ -72,6 +68,24 @@ class Predict:
             await _send(send, problem.status, _PROBLEM, _document(error), after)
         finally:
             self.give_back(held)
+
+    def begin(self, scope: Any, headers: Mapping[bytes, bytes], body: bytes) -> Begun | None:
+        """Begin to answer one image, asked for without options, by a network that is at hand; see ShortWayProtocol."""
+        kind = headers.get(b"content-type", b"").decode("latin-1")
+        in_lines = b"ndjson" in headers.get(b"accept", b"")
+        # Several images would have been read for nothing.
+        if scope["query_string"] or in_lines or b'"images' in body or not is_short(kind, body):
+            return None
+        asked = reader(kind)(body)
+        served = None if asked.several else self._predictor.at_hand(asked.model)
+        if served is None:
+            return None
+
+        def word(logits: Rows) -> tuple[Iterable[Header], bytes]:
+            (row,) = served.probabilities(logits)
+            return (_JSON,), answers.one(row, served.model_json)
+
+        return begun(served, asked.pixels, self._predictor.along_with(asked.model), word)
 
     async def take(self, headers: Mapping[bytes, bytes], receive: Receive) -> tuple[bytes, int]:
         """Give a whole body, and how many bytes of it count as held until they are given back."""
@@ -216,37 +230,6 @@ async def _with_unreadable(
             place += 1
         yield merged
     yield due()
-
-
-async def computed(
-    served: Served,
-    pixels: Rows,
-    receive: Receive,
-    deadline: float | None,
-    shadow: Shadow | None = None,
-    *,
-    admitted: bool = False,
-) -> Rows:
-    """Have logits computed of at most LARGEST rows, and drop them if the client leaves before that has begun."""
-    quick = served.batcher.is_quick(len(pixels))
-    timeout = None if deadline is None else deadline - monotonic()
-    future = served.batcher.put(pixels, timeout=timeout, admitted=admitted)
-    logits = await (future if quick else _unless_it_leaves(receive, future))
-    if shadow is not None:
-        shadow.ask(pixels, logits)
-    return logits
-
-
-async def _unless_it_leaves(receive: Receive, future: asyncio.Future[Rows]) -> Rows:
-    leaving = asyncio.ensure_future(receive())
-    try:
-        await asyncio.wait((future, leaving), return_when=asyncio.FIRST_COMPLETED)
-        if not future.done() and leaving.result()["type"] == "http.disconnect":
-            raise ClientLeft
-        return await future
-    finally:
-        future.cancel()
-        leaving.cancel()
 
 
 async def _stream(batches: AsyncIterator[list[bytes]], model: bytes, send: Send) -> None:

@@ -96,18 +96,20 @@ class Predictor:
 
         The record is asked at most twice a second, however many ask here; what it said is at most a second old.
         """
-        known = self._known.get(reference)
-        if known is not None and (served := known.pick()) is not None:
-            age = self._clock() - known.looked_up
-            if age <= FRESH_SECONDS / 2:
-                return served
-            lookup = self._look_up(reference)
-            if age <= FRESH_SECONDS:
-                return served
-        else:
-            lookup = self._look_up(reference)
+        if (served := self.at_hand(reference)) is not None:
+            return served
         # Whoever leaves must not take the lookup of the others along.
-        return (await asyncio.shield(lookup)).pick()
+        return (await asyncio.shield(self._look_up(reference))).pick()
+
+    def at_hand(self, reference: str | None) -> Served | None:
+        """Give the network that a reference means, if that can be told without waiting."""
+        known = self._known.get(reference)
+        if known is None or (served := known.pick()) is None:
+            return None
+        age = self._clock() - known.looked_up
+        if age > FRESH_SECONDS / 2:
+            self._look_up(reference)
+        return served if age <= FRESH_SECONDS else None
 
     def refusal(self, alias: str, versions: Set[int]) -> str | None:
         """Say why this process does not serve what an alias (`name@alias`) points to, but what it pointed to before.

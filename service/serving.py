@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 
 from service import logs, tether
 from service.settings import Settings
+from service.short_way import ShortWayProtocol
 
 _FIRST = "TENFOLD_FIRST_PROCESS"
 """Names the process that the others are to end with."""
@@ -21,6 +22,7 @@ def run(settings: Settings) -> None:
     uvicorn.run(
         "service.serving:create",
         factory=True,
+        http=ShortWayProtocol,
         workers=settings.api_processes,
         host=settings.host,
         port=settings.port,

@@ -1,0 +1,47 @@
+"""Has rows computed for a request that is being answered, as long as somebody waits for the answer."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from typing import Any
+
+from service.batcher import Rows
+from service.networks import Served
+from service.shadow import Shadow
+
+Receive = Callable[[], Awaitable[Any]]
+
+
+class ClientLeft(Exception):  # noqa: N818 - nobody is to blame
+    """Whoever sent the request does not wait for the answer any more."""
+
+
+async def computed(
+    served: Served,
+    pixels: Rows,
+    receive: Receive,
+    deadline: float | None,
+    shadow: Shadow | None = None,
+    *,
+    admitted: bool = False,
+) -> Rows:
+    """Have logits computed of at most LARGEST rows, and drop them if the client leaves before that has begun."""
+    quick = served.batcher.is_quick(len(pixels))
+    timeout = None if deadline is None else deadline - monotonic()
+    future = served.batcher.put(pixels, timeout=timeout, admitted=admitted)
+    logits = await (future if quick else _unless_it_leaves(receive, future))
+    if shadow is not None:
+        shadow.ask(pixels, logits)
+    return logits
+
+
+async def _unless_it_leaves(receive: Receive, future: asyncio.Future[Rows]) -> Rows:
+    leaving = asyncio.ensure_future(receive())
+    try:
+        await asyncio.wait((future, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not future.done() and leaving.result()["type"] == "http.disconnect":
+            raise ClientLeft
+        return await future
+    finally:
+        future.cancel()
+        leaving.cancel()

@@ -1,0 +1,122 @@
+"""From the socket to the batch and back: how most predictions are answered, without a task and messages of ASGI.
+
+Those take longer than reading an image and predicting. It is uvicorn's protocol, with a shorter way for requests that
+need neither waiting nor explaining. Whatever turns out to be otherwise is given to the application, as all others are.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from service.security import CAREFUL
+
+if TYPE_CHECKING:  # numpy must not be loaded before it is said how many threads it shall have
+    from service.batcher import Rows
+    from service.networks import Served
+    from service.predict_bodies import Pixels
+    from service.shadow import Shadow
+
+SHORT = "short_way"
+"""In the lifespan's state: what says who answers a request by the short way, from its scope and its headers."""
+
+_LONGEST = 64 * 1024
+"""Bytes of a body that may come here: as many as are read in the event loop."""
+
+Header = tuple[bytes, bytes]
+Word = Callable[["Rows"], tuple[Iterable[Header], bytes]]
+Begun = tuple["asyncio.Future[Rows]", Word]
+"""The result to come, and what gives the headers and the body that answer it, with status 200."""
+
+
+class Beginner(Protocol):
+    """Who may answer by the short way."""
+
+    def begin(self, scope: Any, headers: Mapping[bytes, bytes], body: bytes) -> Begun | None:
+        """Begin to answer; None, or any exception, if the application is to do it instead."""
+
+
+def begun(served: "Served", pixels: "Pixels", shadow: "Shadow | None", word: Word) -> Begun:
+    """Have images computed; those who are asked along are asked when the answer is there."""
+    if shadow is None:
+        return served.batcher.put(pixels), word
+
+    def tell_and_word(logits: "Rows") -> tuple[Iterable[Header], bytes]:
+        answer = word(logits)
+        shadow.ask(pixels, logits)
+        return answer
+
+    return served.batcher.put(pixels), tell_and_word
+
+
+class ShortWayProtocol(HttpToolsProtocol):
+    """HTTP/1.1 of one connection. Requests are answered in their order, whichever way each of them goes."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._short: Callable[[Any, Mapping[bytes, bytes]], Beginner | None] | None
+        self._short = None if self.config.access_log else self.app_state.get(SHORT)  # it writes no log
+        self._incomplete: tuple[RequestResponseCycle, Beginner, Mapping[bytes, bytes]] | None = None
+        self._result: asyncio.Future[Rows] | None = None
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        if self._short is not None and app is self.app and not cycle.waiting_for_100_continue:
+            headers = dict(cycle.scope["headers"])
+            length = headers.get(b"content-length", b"")
+            if length.isdigit() and int(length) <= _LONGEST and (who := self._short(cycle.scope, headers)) is not None:
+                self._incomplete = cycle, who, headers
+                if not cycle.more_body:
+                    self._begin()
+                return
+        super()._start_asgi_task(cycle, app)
+
+    def on_message_complete(self) -> None:
+        """Begin to answer what had to come in first."""
+        super().on_message_complete()
+        if self._incomplete is not None:
+            self._begin()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Compute nothing for who has left."""
+        super().connection_lost(exc)
+        self._incomplete = None
+        if self._result is not None:
+            self._result.cancel()
+
+    def _begin(self) -> None:
+        assert self._incomplete is not None, "there is something to begin with"
+        (cycle, who, headers), self._incomplete = self._incomplete, None
+        try:
+            begun = None if self.flow.write_paused else who.begin(cycle.scope, headers, bytes(cycle.body))
+        except Exception:  # noqa: BLE001 - the application finds it too, and words it
+            begun = None
+        if begun is None:
+            super()._start_asgi_task(cycle, self.app)
+            return
+        self._result, word = begun
+        self._result.add_done_callback(partial(self._answer, cycle, word))
+
+    def _answer(self, cycle: RequestResponseCycle, word: Word, result: "asyncio.Future[Rows]") -> None:
+        self._result = None
+        if cycle.disconnected or result.cancelled():
+            return
+        try:
+            headers, body = word(result.result())
+        except Exception:  # noqa: BLE001 - the application finds it too, and words it
+            super()._start_asgi_task(cycle, self.app)
+            return
+        about = b"".join([b"%b: %b\r\n" % header for header in headers])
+        closing = b"" if cycle.keep_alive else b"connection: close\r\n"
+        usual = _usual(tuple(self.server_state.default_headers))
+        self.transport.write(b"%b%b%bcontent-length: %d\r\n\r\n%b" % (usual, about, closing, len(body), body))
+        cycle.response_started = cycle.response_complete = True
+        if not cycle.keep_alive:
+            self.transport.close()
+        cycle.on_response()
+
+
+@lru_cache(maxsize=1)
+def _usual(default_headers: tuple[Header, ...]) -> bytes:
+    return b"HTTP/1.1 200 OK\r\n" + b"".join([b"%b: %b\r\n" % header for header in (*default_headers, *CAREFUL)])
