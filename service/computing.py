@@ -6,7 +6,7 @@ from time import monotonic
 from typing import Any
 
 from service.batcher import Rows
-from service.networks import Served
+from service.networks import LOGITS, Scores, Served
 from service.shadow import Shadow
 
 Receive = Callable[[], Awaitable[Any]]
@@ -24,18 +24,18 @@ async def computed(
     shadow: Shadow | None = None,
     *,
     admitted: bool = False,
-) -> Rows:
-    """Have logits computed of at most LARGEST rows, and drop them if the client leaves before that has begun."""
+) -> Scores:
+    """Have scores computed of at most LARGEST rows, and drop them if the client leaves before that has begun."""
     quick = served.batcher.is_quick(len(pixels))
     timeout = None if deadline is None else deadline - monotonic()
     future = served.batcher.put(pixels, timeout=timeout, admitted=admitted)
-    logits = await (future if quick else _unless_it_leaves(receive, future))
+    scores = await (future if quick else _unless_it_leaves(receive, future))
     if shadow is not None:
-        shadow.ask(pixels, logits)
-    return logits
+        shadow.ask(pixels, scores[:, LOGITS])
+    return scores
 
 
-async def _unless_it_leaves(receive: Receive, future: asyncio.Future[Rows]) -> Rows:
+async def _unless_it_leaves(receive: Receive, future: asyncio.Future[Scores]) -> Scores:
     leaving = asyncio.ensure_future(receive())
     try:
         await asyncio.wait((future, leaving), return_when=asyncio.FIRST_COMPLETED)

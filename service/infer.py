@@ -10,14 +10,13 @@ from typing import Any
 
 import numpy as np
 import orjson
-from numpy.typing import NDArray
 
 from service import infer_answers, infer_bodies, score_bodies
 from service.batcher import LARGEST
 from service.computing import ClientLeft, Receive, computed
 from service.errors import told
 from service.infer_statistics import Statistics
-from service.networks import Served
+from service.networks import LOGITS, PROBABILITIES, Scores, Served
 from service.predict import MAX_BODY_BYTES, Predict, Send
 from service.predict_bodies import SHORT, Pixels
 from service.predictor import Predictor
@@ -106,11 +105,11 @@ class Infer:
             return None
         was_read = perf_counter_ns()
 
-        def word(logits: NDArray[np.float32]) -> tuple[Iterable[Header], bytes]:
+        def word(scores: Scores) -> tuple[Iterable[Header], bytes]:
             were_computed = perf_counter_ns()
-            about, answer = _worded(served, logits, asked, model, version)
+            about, answer = _worded(scores, asked, model, version)
             times = (was_read - began, were_computed - was_read, perf_counter_ns() - were_computed)
-            self.statistics.succeeded(model, answering(served), len(logits), times)
+            self.statistics.succeeded(model, answering(served), len(scores), times)
             return about, answer
 
         return begun(served, asked.pixels, self._predictor.along_with(name), word)
@@ -133,14 +132,14 @@ class Infer:
 
         asked = read() if len(body) <= SHORT and not encoding else await asyncio.to_thread(read)
         was_read = perf_counter_ns()
-        logits = await _logits(served, asked.pixels, receive, asked.timeout, shadow)
+        scores = await _scores(served, asked.pixels, receive, asked.timeout, shadow)
         were_computed = perf_counter_ns()
-        word = partial(_worded, served, logits, asked, model, version)
+        word = partial(_worded, scores, asked, model, version)
         # Naming the classes of thousands of images takes half a second.
-        about, answer = word() if len(logits) <= LARGEST else await asyncio.to_thread(word)
+        about, answer = word() if len(scores) <= LARGEST else await asyncio.to_thread(word)
         ended = perf_counter_ns()
         times = (was_read - began, were_computed - was_read, ended - were_computed)
-        self.statistics.succeeded(model, answering(served), len(logits), times)
+        self.statistics.succeeded(model, answering(served), len(scores), times)
         return answer, about
 
     async def _score(
@@ -150,8 +149,9 @@ class Infer:
             return score_bodies.invocations(body, kind) if path == INVOCATIONS else score_bodies.instances(body)
 
         pixels = read() if len(body) <= SHORT else await asyncio.to_thread(read)
-        logits = await _logits(served, pixels, receive, None, shadow)
-        rows = zip(logits.argmax(axis=1).tolist(), logits, served.probabilities(logits), strict=True)
+        scores = await _scores(served, pixels, receive, None, shadow)
+        logits, probabilities = scores[:, LOGITS], scores[:, PROBABILITIES]
+        rows = zip(logits.argmax(axis=1).tolist(), logits, probabilities, strict=True)
         predictions = [{"digit": digit, "logits": row, "probabilities": sure} for digit, row, sure in rows]
         return orjson.dumps({"predictions": predictions}, option=orjson.OPT_SERIALIZE_NUMPY)
 
@@ -161,17 +161,17 @@ _BYTES = (b"content-type", b"application/octet-stream")
 
 
 def _worded(
-    served: Served, logits: NDArray[np.float32], asked: infer_bodies.Asked, model: str, version: str | None
+    scores: Scores, asked: infer_bodies.Asked, model: str, version: str | None
 ) -> tuple[Iterable[Header], bytes]:
-    answer, json_length = infer_answers.worded(served, logits, asked, model, version)
+    answer, json_length = infer_answers.worded(scores, asked, model, version)
     if json_length is None:
         return [_JSON], answer
     return [_BYTES, (b"inference-header-content-length", b"%d" % json_length)], answer
 
 
-async def _logits(
+async def _scores(
     served: Served, pixels: Pixels, receive: Receive, timeout: float | None, shadow: Shadow | None
-) -> NDArray[np.float32]:
+) -> Scores:
     """Have all rows computed, one batch after the other."""
     deadline = None if timeout is None else monotonic() + timeout
     if len(pixels) <= LARGEST:

@@ -1,4 +1,4 @@
-"""From logits to an Open Inference Protocol answer: JSON, and after it the tensors that were asked for as bytes."""
+"""From scores to an Open Inference Protocol answer: JSON, and after it the tensors that were asked for as bytes."""
 
 import struct
 from typing import Any
@@ -8,18 +8,14 @@ import orjson
 from numpy.typing import NDArray
 
 from service.infer_bodies import Asked, Output
-from service.networks import Served
+from service.networks import LOGITS, PROBABILITIES, Scores
 
 
-def worded(
-    served: Served, logits: NDArray[np.float32], asked: Asked, model: str, version: str | None
-) -> tuple[bytes, int | None]:
-    """Give the body that answers logits [n, 10], and how long its JSON is if bytes follow."""
+def worded(scores: Scores, asked: Asked, model: str, version: str | None) -> tuple[bytes, int | None]:
+    """Give the body that answers by scores, and how long its JSON is if bytes follow."""
     outputs, tails = [], []
-    is_wanted = any(output.name == "probabilities" for output in asked.outputs)
-    probabilities = served.probabilities(logits) if is_wanted else logits
     for output in asked.outputs:
-        values = _values(output, logits, probabilities)
+        values = _values(output, scores)
         about: dict[str, Any] = {"name": output.name, "datatype": _DATATYPES[values.dtype.kind], "shape": values.shape}
         if output.binary:
             tail = _bytes(values)
@@ -38,11 +34,11 @@ def worded(
 _DATATYPES = {"f": "FP32", "i": "INT64", "O": "BYTES"}
 
 
-def _values(output: Output, logits: NDArray[np.float32], probabilities: NDArray[np.float32]) -> NDArray[Any]:
+def _values(output: Output, scores: Scores) -> NDArray[Any]:
     if output.name == "digit":
-        digits: NDArray[np.int64] = logits.argmax(axis=1).astype("<i8")
+        digits: NDArray[np.int64] = scores[:, LOGITS].argmax(axis=1).astype("<i8")
         return digits
-    values = logits if output.name == "logits" else probabilities
+    values = scores[:, LOGITS if output.name == "logits" else PROBABILITIES]
     if not output.classes:
         return np.ascontiguousarray(values)
     order = np.argsort(-values, axis=1, kind="stable")[:, : output.classes]

@@ -2,7 +2,9 @@
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,14 +12,35 @@ from numpy.typing import NDArray
 from models.ensemble import Ensemble
 from models.inference import Network, softmax
 from models.novelty import Novelty
+from models.spec import CLASSES
 from service.batcher import Batcher
 from service.predict_schemas import ModelView
 from service.store.references import Target
 
+Scores = NDArray[np.float32]
+"""[B, 2, C]: of each image the logits, and the probabilities that they become by the temperature."""
+
+LOGITS, PROBABILITIES = 0, 1
+"""Where they are among the scores of an image."""
+
+
+def scorer(network: Network | Ensemble, temperature: float) -> Callable[[NDArray[Any]], Scores]:
+    """Give what computes scores of pixels [B, ...]; for a whole batch, what softmax takes is next to nothing."""
+    factor = np.float32(1 / temperature)
+
+    def scores(pixels: NDArray[Any]) -> Scores:
+        logits_BC = network.logits(pixels)
+        scores_BSC = np.empty((len(logits_BC), 2, CLASSES), np.float32)
+        scores_BSC[:, LOGITS] = logits_BC
+        scores_BSC[:, PROBABILITIES] = softmax(logits_BC if factor == 1 else logits_BC * factor)
+        return scores_BSC
+
+    return scores
+
 
 @dataclass(frozen=True, eq=False)
 class Served:
-    """A network that answers, whose batcher gives logits [n, 10], and what is said of it.
+    """A network that answers, whose batcher gives its scores, and what is said of it.
 
     `novelty` is None where it was not assessed: there is nothing then that its images could be compared with.
     """
@@ -28,11 +51,6 @@ class Served:
     model: ModelView
     model_json: bytes
     size_bytes: int = 0
-
-    def probabilities(self, logits_BC: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Give the calibrated probability of each class, float32 [B, C]: those of the logits by the temperature."""
-        temperature = self.model.temperature
-        return softmax(logits_BC if temperature == 1.0 else logits_BC * np.float32(1 / temperature))
 
 
 class Networks:

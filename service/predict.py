@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Any
 from urllib.parse import parse_qsl
 
+import numpy as np
 import orjson
 from pydantic import ValidationError
 
@@ -16,7 +17,7 @@ from service import predict_answers as answers
 from service.batcher import LARGEST, Rows
 from service.computing import ClientLeft, Receive, computed
 from service.errors import MEDIA_TYPE, TOO_LARGE, NotYet, TooLarge, document, invalid
-from service.networks import Served
+from service.networks import PROBABILITIES, Scores, Served
 from service.predict_bodies import is_short, reader
 from service.predict_details import are_wanted, tell
 from service.predict_schemas import PredictQuery
@@ -81,9 +82,8 @@ class Predict:
         if served is None:
             return None
 
-        def word(logits: Rows) -> tuple[Iterable[Header], bytes]:
-            (row,) = served.probabilities(logits)
-            return (_JSON,), answers.one(row, served.model_json)
+        def word(scores: Scores) -> tuple[Iterable[Header], bytes]:
+            return (_JSON,), answers.one(scores[0, PROBABILITIES], served.model_json)
 
         return begun(served, asked.pixels, self._predictor.along_with(asked.model), word)
 
@@ -113,8 +113,8 @@ class Predict:
         shadow = self._predictor.along_with(reference)
         in_lines = b"ndjson" in headers.get(b"accept", b"")
         if not asked.several and not in_lines and query.is_plain:
-            (row,) = served.probabilities(await computed(served, asked.pixels, receive, deadline, shadow))
-            await _send(send, 200, _JSON, answers.one(row, served.model_json))
+            (scores,) = await computed(served, asked.pixels, receive, deadline, shadow)
+            await _send(send, 200, _JSON, answers.one(scores[PROBABILITIES], served.model_json))
             return
         details = are_wanted(query, len(asked.pixels))
         batches = _predictions(served, asked.pixels, query, receive, deadline, shadow, with_details=details)
@@ -183,12 +183,12 @@ async def _predictions(
 ) -> AsyncIterator[list[bytes]]:
     """Yield predictions batch by batch; one is worded while the next is computed."""
 
-    def compute(start: int) -> asyncio.Future[Rows]:
+    def compute(start: int) -> asyncio.Future[Scores]:
         batch = pixels[start : start + LARGEST]
         return asyncio.ensure_future(computed(served, batch, receive, deadline, shadow, admitted=start > 0))
 
-    async def word(start: int, logits: Rows) -> list[bytes]:
-        rows = served.probabilities(logits)
+    async def word(start: int, scores: Scores) -> list[bytes]:
+        rows = np.ascontiguousarray(scores[:, PROBABILITIES])
         if not with_details:
             return answers.each(rows, query)
         batch = pixels[start : start + LARGEST]
@@ -199,11 +199,11 @@ async def _predictions(
     computing = compute(0)
     try:
         for start in range(LARGEST, len(pixels), LARGEST):
-            logits = await computing
+            scores = await computing
             computing = compute(start)
             await asyncio.sleep(0)  # lets it be put
             await asyncio.sleep(0)  # lets it begin
-            yield await word(start - LARGEST, logits)
+            yield await word(start - LARGEST, scores)
         yield await word((len(pixels) - 1) // LARGEST * LARGEST, await computing)
     finally:
         computing.cancel()

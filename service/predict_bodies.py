@@ -6,6 +6,7 @@ import re
 import struct
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -83,17 +84,12 @@ def _usual(asked: Any, body: bytes) -> Asked:
 
 def _image(rows: Any, body: bytes) -> Pixels:
     """Give one image [1, 784] of 28 lists of 28 numbers, 0 to 255; raises one error or another for anything else."""
-    flat: list[Any] = []
-    for row in rows:
-        if len(row) != 28:
-            raise ValueError
-        flat += row
-    if len(rows) != 28 or _may_hold_booleans(body):
+    if len(rows) != 28 or set(map(len, rows)) != {28} or _may_hold_booleans(body):
         raise ValueError
     try:
-        return np.frombuffer(bytes(flat), np.uint8).reshape(1, PIXELS)
+        return np.frombuffer(b"".join(map(bytes, rows)), np.uint8).reshape(1, PIXELS)
     except TypeError:
-        pixels = np.frombuffer(_DOUBLES.pack(*flat)).reshape(1, PIXELS)
+        pixels = np.frombuffer(_DOUBLES.pack(*chain.from_iterable(rows))).reshape(1, PIXELS)
     if not 0 <= pixels.min() <= pixels.max() <= 255:
         raise ValueError
     return pixels.astype(np.float32)

@@ -18,7 +18,7 @@ from models.spec import PIXELS
 from service.artifacts import Artifacts
 from service.batcher import Batcher, Pace
 from service.errors import Conflict, Damaged, NotFound, NotYet
-from service.networks import Networks, Served
+from service.networks import Networks, Served, scorer
 from service.predict_schemas import ModelView
 from service.shadow import Shadow
 from service.store import Store
@@ -260,7 +260,8 @@ class Predictor:
         if target.golden is not None:
             golden.replay(network, golden.unpack(self._artifacts.read(*target.golden)))
         usual = None if target.novelty is None else novelty.unpack(self._artifacts.read(*target.novelty))
-        pace = Pace.of(network.logits, np.zeros((64, PIXELS), np.uint8))
+        compute = scorer(network, target.temperature)
+        pace = Pace.of(compute, np.zeros((64, PIXELS), np.uint8))
         view = ModelView(
             name=target.model,
             version=target.version,
@@ -271,7 +272,7 @@ class Predictor:
             weights_sha256=target.sha256,
         )
         size = sum(member.size_bytes for member in members) + (0 if usual is None else usual.size_bytes)
-        served = Served(network, Batcher(network.logits, pace), usual, view, view.model_dump_json().encode(), size)
+        served = Served(network, Batcher(compute, pace), usual, view, view.model_dump_json().encode(), size)
         self._networks.keep(target, served)
         return served
 

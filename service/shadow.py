@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.batcher import LARGEST
-from service.networks import Served
+from service.networks import LOGITS, Scores, Served
 from service.store.references import Meaning
 
 
@@ -52,9 +52,9 @@ class Shadow:
         future = served.batcher.put(pixels, admitted=True)
         future.add_done_callback(partial(self._compare, logits.argmax(axis=1)))
 
-    def _compare(self, digits: NDArray[np.int64], asked: "asyncio.Future[NDArray[np.float32]]") -> None:
+    def _compare(self, digits: NDArray[np.int64], asked: "asyncio.Future[Scores]") -> None:
         if asked.cancelled() or asked.exception() is not None:
             self.left_out += len(digits)
             return
         self.compared += len(digits)
-        self.agreed += int((asked.result().argmax(axis=1) == digits).sum())
+        self.agreed += int((asked.result()[:, LOGITS].argmax(axis=1) == digits).sum())

@@ -14,8 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from service.security import CAREFUL
 
 if TYPE_CHECKING:  # numpy must not be loaded before it is said how many threads it shall have
-    from service.batcher import Rows
-    from service.networks import Served
+    from service.networks import Scores, Served
     from service.predict_bodies import Pixels
     from service.shadow import Shadow
 
@@ -26,8 +25,8 @@ _LONGEST = 64 * 1024
 """Bytes of a body that may come here: as many as are read in the event loop."""
 
 Header = tuple[bytes, bytes]
-Word = Callable[["Rows"], tuple[Iterable[Header], bytes]]
-Begun = tuple["asyncio.Future[Rows]", Word]
+Word = Callable[["Scores"], tuple[Iterable[Header], bytes]]
+Begun = tuple["asyncio.Future[Scores]", Word]
 """The result to come, and what gives the headers and the body that answer it, with status 200."""
 
 
@@ -43,9 +42,11 @@ def begun(served: "Served", pixels: "Pixels", shadow: "Shadow | None", word: Wor
     if shadow is None:
         return served.batcher.put(pixels), word
 
-    def tell_and_word(logits: "Rows") -> tuple[Iterable[Header], bytes]:
-        answer = word(logits)
-        shadow.ask(pixels, logits)
+    def tell_and_word(scores: "Scores") -> tuple[Iterable[Header], bytes]:
+        from service.networks import LOGITS
+
+        answer = word(scores)
+        shadow.ask(pixels, scores[:, LOGITS])
         return answer
 
     return served.batcher.put(pixels), tell_and_word
@@ -59,7 +60,7 @@ class ShortWayProtocol(HttpToolsProtocol):
         self._short: Callable[[Any, Mapping[bytes, bytes]], Beginner | None] | None
         self._short = None if self.config.access_log else self.app_state.get(SHORT)  # it writes no log
         self._incomplete: tuple[RequestResponseCycle, Beginner, Mapping[bytes, bytes]] | None = None
-        self._result: asyncio.Future[Rows] | None = None
+        self._result: asyncio.Future[Scores] | None = None
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         if self._short is not None and app is self.app and not cycle.waiting_for_100_continue:
@@ -98,7 +99,7 @@ class ShortWayProtocol(HttpToolsProtocol):
         self._result, word = begun
         self._result.add_done_callback(partial(self._answer, cycle, word))
 
-    def _answer(self, cycle: RequestResponseCycle, word: Word, result: "asyncio.Future[Rows]") -> None:
+    def _answer(self, cycle: RequestResponseCycle, word: Word, result: "asyncio.Future[Scores]") -> None:
         self._result = None
         if cycle.disconnected or result.cancelled():
             return

@@ -15,7 +15,7 @@ from models.calibration import entropy, softmax
 from models.inference import read
 from service.artifacts import Artifacts
 from service.batcher import Batcher, Pace
-from service.networks import Served
+from service.networks import PROBABILITIES, Served, scorer
 from service.predict_details import tell
 from service.predict_schemas import MOST_EXPLAINED, ModelView, PredictQuery
 from service.store import Store
@@ -99,8 +99,9 @@ def test_what_is_no_number_is_null(usual: novelty.Novelty) -> None:
     """A job's checkpoint may be asked before anybody has made sure that its outputs are numbers."""
     network = replace(NETWORK, layers=tuple(replace(its, bias=its.bias + np.nan) for its in NETWORK.layers))
     model = ModelView(job_id="7", epoch=1, weights_sha256="w")
-    served = Served(network, Batcher(network.logits, Pace(0.0, 0.0)), usual, model, b"")
-    rows = served.probabilities(network.logits(PIXELS[:2]))
+    compute = scorer(network, 1.0)
+    served = Served(network, Batcher(compute, Pace(0.0, 0.0)), usual, model, b"")
+    rows = compute(PIXELS[:2])[:, PROBABILITIES]
     for told in tell(served, PredictQuery(details=True), PIXELS[:2].reshape(2, -1), rows):
         assert json.loads(b'{"digit":1%b}' % told)["entropy"] is None
 

@@ -19,7 +19,7 @@ from models import inference
 from service.app import create_app
 from service.artifacts import Artifacts
 from service.batcher import Batcher, Pace
-from service.networks import Served
+from service.networks import Served, scorer
 from service.settings import Settings
 from service.short_way import ShortWayProtocol
 from service.store import Store
@@ -270,7 +270,7 @@ def test_nothing_is_computed_for_who_has_left(serving: Serving) -> None:
         entered.set()
         assert opened.wait(30)
         computed.append(len(rows))
-        return NETWORK.logits(rows)
+        return scorer(NETWORK, 1.0)(rows)
 
     batcher = serving.served(compute).batcher
     staying = socket.create_connection(serving.address, timeout=30)
@@ -294,7 +294,7 @@ def test_who_waits_when_the_server_is_to_stop_is_answered(serving: Serving) -> N
     def compute(rows: NDArray[Any]) -> NDArray[Any]:
         entered.set()
         assert opened.wait(30)
-        return NETWORK.logits(rows)
+        return scorer(NETWORK, 1.0)(rows)
 
     serving.served(compute)
     with socket.create_connection(serving.address, timeout=30) as connection:
