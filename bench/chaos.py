@@ -91,6 +91,7 @@ def torment(
         lost, size = unreferenced(evidence)
         lines = [
             ended + ": " + _counted([job.state for job in evidence.jobs]),
+            *(f"  {job.id} failed: {job.error}" for job in evidence.jobs if job.state == "failed"),
             *(f"  {name}: {count}" for name, count in fired.items()),
             *(f"  {error}" for error in errors),
             *_takeovers(ring, evidence),

@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -41,6 +42,16 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres: str) -> str:
+    """URL of the same on a PostgreSQL server."""
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE tenfold")
+    url = f"{postgres.rpartition('/')[0]}/tenfold"
+    Database.open(url).close()
+    return url
+
+
 @pytest.fixture
 def sqlite_url(migrated: Path, tmp_path: Path) -> str:
     """URL of an empty SQLite database, where it makes no difference which kind it is."""
@@ -53,9 +64,10 @@ def _copied(migrated: Path, folder: Path) -> str:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """URL of an empty database; each test that asks for it runs on both kinds."""
-    return fresh_database(request, tmp_path)
+    with fresh_database(request, tmp_path) as url:
+        yield url
 
 
 @pytest.fixture
@@ -63,18 +75,27 @@ def bare_url(database_url: str) -> str:
     """URL of a database that has no tables either."""
     if database_url.startswith("sqlite:///"):
         Path(database_url.removeprefix("sqlite:///")).unlink()
+    else:
+        with psycopg.connect(database_url) as connection:
+            connection.execute("DROP SCHEMA public CASCADE")
+            connection.execute("CREATE SCHEMA public")
     return database_url
 
 
-def fresh_database(request: pytest.FixtureRequest, folder: Path) -> str:
+@contextmanager
+def fresh_database(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
+    """Give the URL of a copy of a database that has its tables, and nothing in them."""
     if request.param == "sqlite":
-        return _copied(request.getfixturevalue("migrated"), folder)
-    # A schema of its own is as good as an empty database, and made a hundred times faster.
-    url: str = request.getfixturevalue("postgres")
-    name = f"test_{os.getpid()}_{next(_numbers)}"
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
-    return f"{url}?options=-csearch_path%3D{name}"
+        yield _copied(request.getfixturevalue("migrated"), folder)
+        return
+    url: str = request.getfixturevalue("migrated_postgres")
+    name = f"test_{next(_numbers)}"
+    with psycopg.connect(request.getfixturevalue("postgres"), autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE tenfold STRATEGY FILE_COPY").format(sql.Identifier(name))
+        )
+        yield f"{url.rpartition('/')[0]}/{name}"
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @pytest.fixture(scope="session")

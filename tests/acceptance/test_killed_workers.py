@@ -21,7 +21,10 @@ LONG = {"dataset": "digits", "hidden_sizes": [200, 200], "batch_size": 16, "epoc
 @pytest.fixture(scope="module", params=["postgresql"])
 def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     home = tmp_path_factory.mktemp("stack")
-    with running_stack(home, {"TENFOLD_DATABASE_URL": fresh_database(request, home), **QUICK}) as stack:
+    with (
+        fresh_database(request, home) as url,
+        running_stack(home, {"TENFOLD_DATABASE_URL": url, **QUICK}) as stack,
+    ):
         yield stack
 
 
