@@ -24,6 +24,8 @@ SHORT = "short_way"
 _LONGEST = 64 * 1024
 """Bytes of a body that may come here: as many as are read in the event loop."""
 
+_DIGITS = len(str(_LONGEST))
+
 Header = tuple[bytes, bytes]
 Word = Callable[["Scores"], tuple[Iterable[Header], bytes]]
 Begun = tuple["asyncio.Future[Scores]", Word]
@@ -66,7 +68,9 @@ class ShortWayProtocol(HttpToolsProtocol):
         if self._short is not None and app is self.app and not cycle.waiting_for_100_continue:
             headers = dict(cycle.scope["headers"])
             length = headers.get(b"content-length", b"")
-            if length.isdigit() and int(length) <= _LONGEST and (who := self._short(cycle.scope, headers)) is not None:
+            # Zeros in front may be thousands, and int refuses so many digits.
+            is_short = length.isdigit() and len(length) <= _DIGITS and int(length) <= _LONGEST
+            if is_short and (who := self._short(cycle.scope, headers)) is not None:
                 self._incomplete = cycle, who, headers
                 if not cycle.more_body:
                     self._begin()

@@ -216,6 +216,17 @@ def test_answers_come_in_the_order_of_the_requests_whichever_way_they_go(serving
     assert serving.came == ["/livez", "/predict"]
 
 
+def test_a_length_of_thousands_of_digits_is_no_number_to_fail_at(serving: Serving) -> None:
+    image = raw("/predict", PIXELS.tobytes(), BYTES)
+    long = image.replace(b"Content-Length: ", b"Content-Length: " + b"0" * 5000)
+    last = raw("/predict", PIXELS.tobytes(), BYTES, "Connection: close")
+    with socket.create_connection(serving.address, timeout=10) as connection:
+        connection.sendall(long + image + long + last)
+        answers = read_all(connection)
+    assert [answer.status for answer in answers] == [200] * 4
+    assert serving.came == ["/predict"] * 2
+
+
 def test_a_body_may_come_in_pieces(serving: Serving) -> None:
     with socket.create_connection(serving.address, timeout=30) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
