@@ -105,7 +105,8 @@ class ShortWayProtocol(HttpToolsProtocol):
 
     def _answer(self, cycle: RequestResponseCycle, word: Word, result: "asyncio.Future[Scores]") -> None:
         self._result = None
-        if cycle.disconnected or result.cancelled():
+        # Not `disconnected`: of the requests of a client who leaves, only the last is told.
+        if result.cancelled() or self.transport.is_closing():
             return
         try:
             headers, body = word(result.result())

@@ -299,6 +299,28 @@ def test_nothing_is_computed_for_who_has_left(serving: Serving) -> None:
     assert computed == [1]
 
 
+def test_who_leaves_while_the_answer_is_on_its_way_is_not_counted_as_answered(
+    serving: Serving, caplog: pytest.LogCaptureFixture
+) -> None:
+    computed = threading.Event()
+
+    def compute(rows: NDArray[Any]) -> NDArray[Any]:
+        for connection in list(serving.server.server_state.connections):
+            connection.transport.abort()
+        computed.set()
+        return scorer(NETWORK, 1.0)(rows)
+
+    object.__setattr__(serving.served(), "batcher", Batcher(compute, Pace(0.0, 0.0)))  # in the loop
+    with socket.create_connection(serving.address, timeout=30) as connection:
+        # The first is the one that is computed, the second the one that is told that the client has left.
+        connection.sendall(raw(INFER, PIXELS.tobytes(), "Inference-Header-Content-Length: 0") * 2)
+        assert computed.wait(30)
+        with client_of(serving) as client:
+            (stats,) = client.get("/v2/models/default/stats").json()["model_stats"]
+    assert stats["inference_count"] == 0
+    assert "Exception in callback" not in caplog.text
+
+
 def test_who_waits_when_the_server_is_to_stop_is_answered(serving: Serving) -> None:
     entered, opened = threading.Event(), threading.Event()
 
