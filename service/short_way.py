@@ -83,6 +83,13 @@ class ShortWayProtocol(HttpToolsProtocol):
         if self._incomplete is not None:
             self._begin()
 
+    def shutdown(self) -> None:
+        """Leave to the application whose body is still to come: a task is ended when the server has waited enough."""
+        super().shutdown()
+        if self._incomplete is not None:
+            (cycle, _, _), self._incomplete = self._incomplete, None
+            super()._start_asgi_task(cycle, self.app)
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Compute nothing for who has left."""
         super().connection_lost(exc)

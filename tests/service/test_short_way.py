@@ -343,6 +343,30 @@ def test_who_waits_when_the_server_is_to_stop_is_answered(serving: Serving) -> N
     assert not serving.thread.is_alive()
 
 
+def test_whose_body_does_not_come_is_told_when_the_server_stops(serving: Serving) -> None:
+    serving.server.config.timeout_graceful_shutdown = 1
+    with socket.create_connection(serving.address, timeout=10) as connection:
+        connection.sendall(raw("/predict", PIXELS.tobytes(), BYTES)[:-1])
+        with client_of(serving) as client:  # one turn of the loop, at least, later
+            assert client.get("/livez").status_code == 200
+        serving.server.should_exit = True
+        assert connection.recv(12) == b"HTTP/1.1 500"
+
+
+def test_whose_body_comes_while_the_server_stops_is_answered(serving: Serving) -> None:
+    request = raw("/predict", PIXELS.tobytes(), BYTES)
+    with socket.create_connection(serving.address, timeout=10) as connection:
+        connection.sendall(request[:-1])
+        with client_of(serving) as client:
+            assert client.get("/livez").status_code == 200
+        serving.server.should_exit = True
+        wait_until(lambda: not serving.server.servers[0].is_serving(), timeout=10, what="the server to be told")
+        connection.sendall(request[-1:])
+        (answer,) = read_all(connection)
+    assert "probabilities" in answer.body
+    assert answer.is_last
+
+
 def test_what_fails_when_it_is_computed_is_told_by_the_application(serving: Serving, client: httpx.Client) -> None:
     def compute(rows: NDArray[Any]) -> NDArray[Any]:
         raise ArithmeticError("no more numbers")
