@@ -5,10 +5,11 @@ need neither waiting nor explaining. Whatever turns out to be otherwise is given
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sized
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from service.security import CAREFUL
@@ -54,6 +55,18 @@ def begun(served: "Served", pixels: "Pixels", shadow: "Shadow | None", word: Wor
     return served.batcher.put(pixels), tell_and_word
 
 
+class _Flow(FlowControl):
+    """Does not let more be read while requests are waiting: uvicorn would, with each answer, until memory is full."""
+
+    def __init__(self, transport: Any, waiting: Sized) -> None:
+        super().__init__(transport)
+        self._waiting = waiting
+
+    def resume_reading(self) -> None:
+        if not self._waiting:
+            super().resume_reading()
+
+
 class ShortWayProtocol(HttpToolsProtocol):
     """HTTP/1.1 of one connection. Requests are answered in their order, whichever way each of them goes."""
 
@@ -63,6 +76,17 @@ class ShortWayProtocol(HttpToolsProtocol):
         self._short = None if self.config.access_log else self.app_state.get(SHORT)  # it writes no log
         self._incomplete: tuple[RequestResponseCycle, Beginner, Mapping[bytes, bytes]] | None = None
         self._result: asyncio.Future[Scores] | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        """Read no more from who has requests waiting behind the one that is being answered."""
+        super().connection_made(transport)
+        self.flow = _Flow(transport, self.pipeline)
+
+    def on_response_complete(self) -> None:
+        """Read on when the last of the requests that were waiting has its turn."""
+        super().on_response_complete()
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         if self._short is not None and app is self.app and not cycle.waiting_for_100_continue:

@@ -216,6 +216,29 @@ def test_answers_come_in_the_order_of_the_requests_whichever_way_they_go(serving
     assert serving.came == ["/livez", "/predict"]
 
 
+@pytest.mark.parametrize("path", ["/predict", "/predict?top_k=3"], ids=["short", "long"])
+def test_no_more_is_read_than_is_answered(serving: Serving, path: str) -> None:
+    requests = raw(path, PIXELS.tobytes(), BYTES) * 300
+    most = answered = 0
+    with socket.create_connection(serving.address, timeout=30) as connection:
+
+        def send() -> None:
+            for _ in range(20):
+                connection.sendall(requests)
+            connection.sendall(raw(path, PIXELS.tobytes(), BYTES, "Connection: close"))
+
+        sending = threading.Thread(target=send)
+        sending.start()
+        with connection.makefile("rb") as file:
+            while line := file.readline():
+                answered += line.count(b"HTTP/1.1 200 OK")
+                protocols: list[Any] = list(serving.server.server_state.connections)
+                most = max([most, *(len(protocol.pipeline) for protocol in protocols)])
+        sending.join(30)
+    assert answered == 20 * 300 + 1
+    assert most < 1000, "a read is of 256 KiB at most, and a request of 900 bytes"
+
+
 def test_a_length_of_thousands_of_digits_is_no_number_to_fail_at(serving: Serving) -> None:
     image = raw("/predict", PIXELS.tobytes(), BYTES)
     long = image.replace(b"Content-Length: ", b"Content-Length: " + b"0" * 5000)
