@@ -187,4 +187,5 @@ class Batcher:
 
 
 def _late(timeout: float, retry_after: int) -> NotYet:
-    return NotYet(f"the answer would not be ready within {timeout:g} s; allow more time", retry_after=retry_after)
+    within = f"{max(timeout, 0.0):g} s"
+    return NotYet(f"the answer would not be ready within {within}; allow more time", retry_after=retry_after)

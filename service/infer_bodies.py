@@ -31,6 +31,8 @@ class Asked(NamedTuple):
     timeout: float | None = None
 
 
+_DIGITS = 10
+
 _ALL = tuple(Output(name) for name in OUTPUTS)
 _ALL_BINARY = tuple(Output(name, binary=True) for name in OUTPUTS)
 
@@ -57,7 +59,9 @@ def read(body: bytes, header_length: bytes | None) -> Asked:
     """Read a request; `header_length` is Inference-Header-Content-Length. Raises Malformed, Invalid or TooLarge."""
     if header_length is None:
         return _of(_document(body), b"")
-    if not header_length.isdigit() or int(header_length) > len(body):
+    # A number of more digits is too large, and int refuses thousands of them.
+    is_number = header_length.isdigit() and len(header_length) <= _DIGITS
+    if not is_number or int(header_length) > len(body):
         raise Malformed("Inference-Header-Content-Length is to be the length of the JSON that the body begins with")
     length = int(header_length)
     if not length:

@@ -38,6 +38,8 @@ MAX_HELD_BYTES = 2 * MAX_BODY_BYTES
 
 Send = Callable[[Any], Awaitable[None]]
 
+_DIGITS = 10  # of a length; int refuses thousands of them, and who reads counts anyway
+
 _JSON = (b"content-type", b"application/json")
 _LINES = (b"content-type", b"application/x-ndjson")
 _PROBLEM = (b"content-type", MEDIA_TYPE.encode())
@@ -133,7 +135,7 @@ class Predict:
         """Read a body that comes in several pieces; it counts as held until it has been answered."""
         binary = headers.get(b"content-type", b"").startswith((b"application/octet-stream", b"image/png"))
         most, length = MAX_BINARY_BYTES if binary else MAX_BODY_BYTES, headers.get(b"content-length", b"")
-        if length.isdigit() and int(length) > most:
+        if length.isdigit() and len(length) <= _DIGITS and int(length) > most:
             raise TooLarge(TOO_LARGE)
         body = bytearray()
         try:

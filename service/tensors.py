@@ -54,7 +54,7 @@ def from_numbers(data: Any, datatype: str | None, count: int) -> Pixels:
         raise Invalid("inputs[0].data is nested unevenly") from None
     if len(data) != count * PIXELS:
         raise Invalid(f"inputs[0].data has {len(data):,} numbers; its shape needs {count * PIXELS:,}")
-    if any(map(bool.__instancecheck__, data)):
+    if bool in set(map(type, data)):
         raise Invalid("inputs[0].data holds something that is no number")
     try:
         return np.frombuffer(bytes(data), np.uint8).reshape(count, PIXELS)
