@@ -253,12 +253,6 @@ def test_a_body_that_is_longer_than_any_may_be_is_refused(api: TestClient) -> No
     problem(api.post("/predict", content=chunks, headers=JSON), 413)
 
 
-def test_a_length_may_have_thousands_of_digits(api: TestClient, model: str) -> None:
-    chunks = iter([bytes(784 * 10_000), bytes(784 * 2)])
-    headers = {**RAW, "Content-Length": "0" * 5000 + str(784 * 10_002)}
-    assert "10,000" in problem(api.post("/predict", content=chunks, headers=headers), 422)["detail"]
-
-
 def test_who_leaves_while_the_body_is_read_or_the_network_is_busy_gets_and_costs_nothing(
     store: Store, artifacts: Artifacts
 ) -> None:

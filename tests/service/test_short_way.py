@@ -250,6 +250,17 @@ def test_a_length_of_thousands_of_digits_is_no_number_to_fail_at(serving: Servin
     assert serving.came == ["/predict"] * 2
 
 
+def test_a_length_of_thousands_of_digits_is_none_where_the_body_comes_in_pieces_either(serving: Serving) -> None:
+    request = raw("/predict", PIXELS.tobytes(), BYTES, "Connection: close")
+    request = request.replace(b"Content-Length: ", b"Content-Length: " + b"0" * 5000)
+    with socket.create_connection(serving.address, timeout=30) as connection:
+        connection.sendall(request[:-100])
+        wait_until(lambda: serving.came == ["/predict"], timeout=10, what="the application to be asked")
+        connection.sendall(request[-100:])
+        (answer,) = read_all(connection)
+    assert "probabilities" in answer.body
+
+
 def test_a_body_may_come_in_pieces(serving: Serving) -> None:
     with socket.create_connection(serving.address, timeout=30) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
