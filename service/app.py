@@ -54,7 +54,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: "_Api") -> AsyncIterator[dict[str, Any]]:
-        app.state.parts = Parts.build(settings)
+        app.state.parts = Parts.build(app.state.settings)
         app.state.predict = Predict(app.state.parts.predictor)
         app.state.infer = Infer(app.state.parts.predictor, app.state.predict)
         yield {SHORT: app.short}
@@ -69,6 +69,7 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
+    app.state.settings = settings
     for module in (jobs, job_actions, job_records, sweeps, models, ensembles, exports, predict, scoring, v2, health):
         # Not for the whole app: there the limit would stand outside of our middleware, and be told in plain text.
         app.include_router(module.router, max_body_size=MAX_BODY_BYTES)
