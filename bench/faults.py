@@ -34,9 +34,14 @@ _TRIES = 40
 
 
 def kill_training_process(arena: Arena) -> None:
-    """SIGKILL one of the processes in which networks are trained."""
+    """SIGKILL one of the processes in which networks are trained, at any moment after its first epoch.
+
+    Whoever kills each process as soon as it begins gets jobs that were given up, which is as it should be.
+    """
     for _ in range(_TRIES):
-        victim = arena.chance.choice(arena.training(least_epoch=1))
+        victims = wait_until(lambda: _getting_on(arena), timeout=90, what="an epoch of a new attempt")
+        victim = arena.chance.choice(victims)
+        time.sleep(arena.chance.uniform(0.0, 1.0))
         if _kill(arena, training_process(victim)):
             return
     raise TimeoutError("no training process could be killed")
@@ -210,6 +215,12 @@ def _comes(look: Callable[[], bool], *, seconds: float) -> bool:
         return wait_until(look, timeout=seconds, what="something that may not come")
     except AssertionError:
         return False
+
+
+def _getting_on(arena: Arena) -> list[Row]:
+    """List jobs whose present attempt has recorded an epoch."""
+    trained = arena.training(least_epoch=1)
+    return [job for job in trained if any(its.attempt == job.attempt for its in arena.store.jobs.epochs(job.id))]
 
 
 def _kill(arena: Arena, pid: int) -> bool:
