@@ -23,6 +23,7 @@ from service.parts import Parts
 from service.plain_errors import PlainErrorsMiddleware
 from service.predict import PATH, Predict
 from service.predict_schemas import PredictRequest
+from service.problems import ProblemView, problems
 from service.routes import (
     datasets,
     ensembles,
@@ -37,7 +38,6 @@ from service.routes import (
     sweeps,
     v2,
 )
-from service.schemas import ProblemView, problems
 from service.security import SecurityMiddleware
 from service.settings import Settings
 from service.short_way import SHORT

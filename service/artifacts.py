@@ -55,8 +55,14 @@ class Artifacts:
         return self.folder / key
 
     def read(self, key: str, sha256: str) -> bytes:
-        """Read a file; raises ValueError when it is not what was written, FileNotFoundError when it's gone."""
-        data = self.path(key).read_bytes()
+        """Read a file; raises ValueError when it is not what was written, FileNotFoundError when it's gone.
+
+        Errors name the key: where this machine keeps its files is no caller's business.
+        """
+        try:
+            data = self.path(key).read_bytes()
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, key) from error  # of the same class, by its number
         if hashlib.sha256(data).hexdigest() != sha256:
             raise ValueError(f"the file {key} was damaged after it was written")
         return data

@@ -1,4 +1,4 @@
-"""Shapes on the wire: jobs, and what they leave; errors, and the service itself."""
+"""Shapes on the wire: jobs, and what they leave, and the service itself."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -15,24 +15,6 @@ CheckpointName = Literal["last", "best"]
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[!-~]+$", max_length=64)]
 """What may be the id of a job. Others, with NUL among their characters, are no strings to PostgreSQL."""
-
-
-class FaultView(BaseModel):
-    """One field that is wrong."""
-
-    pointer: str = Field(examples=["/learning_rate"])
-    detail: str = Field(examples=["Input should be greater than 0"])
-
-
-class ProblemView(BaseModel):
-    """An error, as RFC 9457 has it (`application/problem+json`)."""
-
-    type: str = Field(examples=["about:blank"])
-    title: str = Field(examples=["Unprocessable Content"])
-    status: int = Field(examples=[422])
-    detail: str = Field(examples=["learning_rate: Input should be greater than 0"])
-    instance: str = Field(examples=["/jobs"])
-    errors: list[FaultView] = Field(default=[], description="The fields that are wrong, at most ten.")
 
 
 class Progress(BaseModel):
@@ -278,23 +260,3 @@ class Version(BaseModel):
 def moment(milliseconds: int) -> datetime:
     """Turn the database's milliseconds into a time in UTC."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
-
-
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Declare the errors of a route for OpenAPI."""
-    content: dict[str, Any] = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemView"}}}
-    return {status: {"description": _MEANING[status], "content": content} for status in statuses}
-
-
-_MEANING = {
-    400: "The body could not be parsed.",
-    403: "The request came from another web site.",
-    404: "Nothing of that name.",
-    409: "The state of something does not allow it.",
-    412: "It has been changed since the client looked, or is there already.",
-    413: "The body is too large.",
-    415: "The body is of a kind that is not understood here.",
-    422: "The request asks for something impossible; `errors` point to the fields.",
-    429: "Too much is waiting already; come again after `Retry-After` seconds.",
-    503: "Come again after `Retry-After` seconds.",
-}

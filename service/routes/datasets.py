@@ -16,9 +16,9 @@ from service.dataset_views import Dataset, DatasetList
 from service.datasets import BUILTIN, exists, show
 from service.errors import Conflict, Invalid, NotFound, NotYet, UnsupportedMedia
 from service.parts import Parts
+from service.problems import problems
 from service.routes import Given
 from service.routes.downloads import download, wait_for
-from service.schemas import problems
 from service.store.datasets import DatasetInUse, owner_of
 from service.store.engine import Record
 

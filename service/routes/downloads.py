@@ -39,16 +39,31 @@ def download(
     request: Request, parts: Parts, find: Callable[[], Record], *, media_type: str, filename: str | None = None
 ) -> Response:
     """Serve the file that `find` points to; its SHA-256 is its ETag."""
-    for _ in range(_TRIES):
-        pointer = find()
+
+    def serve(pointer: Record) -> Response:
         headers = {"ETag": f'"{pointer.sha256}"', "Cache-Control": "no-cache"}
         if _matches(request.headers.get("if-none-match", ""), headers["ETag"]):
             return Response(status_code=304, headers=headers)
-        try:
-            file = parts.artifacts.path(pointer.key).open("rb")
-        except FileNotFoundError:
-            continue
+        file = parts.artifacts.path(pointer.key).open("rb")
         return _OpenFileResponse(file, media_type=media_type, headers=headers, filename=filename)
+
+    return opened(find, serve)
+
+
+def opened(find: Callable[[], Record], use: Callable[[Record], T]) -> T:
+    """Use the file that `find` points to, which may be replaced, and so be gone, before it is opened.
+
+    Raises Damaged if it is still pointed to when it is gone, NotYet if it is replaced faster than it can be opened.
+    """
+    gone = None
+    for _ in range(_TRIES):
+        pointer = find()
+        try:
+            return use(pointer)
+        except FileNotFoundError:
+            if pointer.key == gone:
+                raise Damaged(f"the file {pointer.key} is gone; `tenfold doctor` tells what else is") from None
+            gone = pointer.key
     raise NotYet("the file is being replaced; try again", retry_after=1)
 
 

@@ -11,10 +11,10 @@ from service.errors import Conflict, Fault, Invalid, NotYet
 from service.model_requests import MOST_MEMBERS, MOST_PARAMETERS, Combination
 from service.model_views import VersionView
 from service.parts import Parts
+from service.problems import problems
 from service.routes import Given
 from service.routes.downloads import require_weights, wait_for
 from service.routes.jobs import json_only
-from service.schemas import problems
 from service.store.engine import Record
 from service.store.ensembles import Member
 from service.store.references import NoCheckpoint, NothingThere
@@ -30,7 +30,7 @@ router = APIRouter(tags=["models"])
     summary="Make an ensemble",
     responses={
         200: {"model": VersionView, "description": "There is a version of these members already."},
-        **problems(400, 409, 413, 415, 422, 503),
+        **problems(400, 409, 413, 415, 422, 500, 503),
     },
 )
 async def combine(combination: Annotated[Combination, Body()], response: Response, parts: Given) -> VersionView:

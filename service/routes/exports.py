@@ -7,10 +7,10 @@ from fastapi.concurrency import run_in_threadpool
 
 from service.errors import Conflict, NotFound, NotYet
 from service.parts import Parts
+from service.problems import problems
 from service.routes import Given
 from service.routes.downloads import download, require_weights, wait_for
 from service.routes.models import ModelName, Version, the_version
-from service.schemas import problems
 from service.store.engine import Record
 from service.store.versions import REFUSED, WEIGHTS, exported, owner_of
 
@@ -26,7 +26,7 @@ Form = Annotated[
     "/models/{name}/versions/{version}/export.{form}",
     summary="A version as a file",
     response_class=Response,
-    responses={200: {"content": {"application/octet-stream": {}}}, **problems(404, 409, 422, 503)},
+    responses={200: {"content": {"application/octet-stream": {}}}, **problems(404, 409, 422, 500, 503)},
 )
 async def export(name: ModelName, version: Version, form: Form, request: Request, parts: Given) -> Response:
     """Download a version for programs of others. ONNX and pt2 are written by a worker when somebody first asks.

@@ -8,9 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from models.spec import FILING, TrainingSpec
 from service.errors import Conflict, Fault, Invalid, NotFound
 from service.parts import Parts
+from service.problems import problems
 from service.routes import Given
 from service.routes.jobs import MAX_SPEC_BYTES, JobId, found, json_only, queued, require_dataset
-from service.schemas import CheckpointName, Job, problems
+from service.schemas import CheckpointName, Job
 from service.store.states import Job as JobRow
 from service.store.states import StateConflict
 

@@ -19,8 +19,9 @@ from models.history import downsample, moving_average
 from models.images import from_base64
 from service.errors import Conflict, Damaged, NotFound, NotYet
 from service.parts import Parts
+from service.problems import problems
 from service.routes import Given
-from service.routes.downloads import download, wait_for
+from service.routes.downloads import download, opened, wait_for
 from service.routes.jobs import JobId, found
 from service.schemas import (
     Checkpoint,
@@ -33,7 +34,6 @@ from service.schemas import (
     Metrics,
     Plot,
     moment,
-    problems,
 )
 from service.store.engine import Record
 from service.store.states import FINAL_STATES, owner_of
@@ -110,7 +110,7 @@ def _csv(epochs: Sequence[Record], iters: list[int], losses: list[float | None],
     "/jobs/{job_id}/plots/{plot}.png",
     summary="A plot of a job",
     response_class=Response,
-    responses={**_PNG, **problems(404, 409, 422, 503)},
+    responses={**_PNG, **problems(404, 409, 422, 500, 503)},
 )
 async def plot(job_id: JobId, plot: Plot, request: Request, parts: Given) -> Response:
     """Give a plot of a job as it stands; a worker draws it when somebody asks, also while the job runs."""
@@ -132,7 +132,7 @@ async def plot(job_id: JobId, plot: Plot, request: Request, parts: Given) -> Res
     )
 
 
-@router.get("/jobs/{job_id}/checkpoints", summary="The checkpoints of a job", responses=problems(404, 503))
+@router.get("/jobs/{job_id}/checkpoints", summary="The checkpoints of a job", responses=problems(404, 500, 503))
 def checkpoints(job_id: JobId, parts: Given) -> CheckpointList:
     """List the weights after the last and after the best epoch."""
     found(parts.store.jobs.get(job_id), job_id)
@@ -163,7 +163,7 @@ def checkpoints(job_id: JobId, parts: Given) -> CheckpointList:
         200: {"content": {"application/octet-stream": {}}, "description": "The weights, as safetensors."},
         206: {"description": "The range that was asked for."},
         304: {"description": "Not changed since `If-None-Match`."},
-        **problems(404, 422, 503),
+        **problems(404, 422, 500, 503),
     },
 )
 def weights(job_id: JobId, name: CheckpointName, request: Request, parts: Given) -> Response:
@@ -177,7 +177,7 @@ def weights(job_id: JobId, name: CheckpointName, request: Request, parts: Given)
     )
 
 
-@router.get("/jobs/{job_id}/examples", summary="Images to try a network with", responses=problems(404, 409, 503))
+@router.get("/jobs/{job_id}/examples", summary="Images to try a network with", responses=problems(404, 409, 500, 503))
 def examples(
     job_id: JobId, parts: Given, limit: Annotated[int, Query(ge=1, le=100, description="How many images.")] = 10
 ) -> Examples:
@@ -266,14 +266,14 @@ def _file(parts: Parts, job_id: str, name: str) -> Record:
 
 def _read_json(parts: Parts, job_id: str, name: str) -> dict[str, Any]:
     """Read a small file of a job, which a running job may just be replacing; empty when there is none."""
-    for _ in range(5):
-        file = parts.store.files.get(owner_of(job_id), name)
-        if file is None:
-            return {}
+
+    def read(file: Record) -> dict[str, Any]:
         try:
             return dict(json.loads(parts.artifacts.read(file.key, file.sha256)))
-        except FileNotFoundError:
-            continue
         except ValueError as error:
             raise Damaged(f"{name} of job {job_id} can not be used: {error}") from error
-    raise NotYet("the file is being replaced; try again", retry_after=1)
+
+    try:
+        return opened(lambda: _file(parts, job_id, name), read)
+    except NotFound:
+        return {}

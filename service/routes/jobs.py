@@ -14,9 +14,10 @@ from models.spec import Name, TrainingSpec
 from service.datasets import exists
 from service.errors import Conflict, Fault, Invalid, NotFound, UnsupportedMedia
 from service.parts import Parts
+from service.problems import problems
 from service.reuse import reusable
 from service.routes import Given
-from service.schemas import Identifier, Job, JobPage, problems
+from service.schemas import Identifier, Job, JobPage
 from service.store.jobs import PartOfSweep
 from service.store.states import Job as JobRow
 from service.store.states import State, StateConflict, owner_of

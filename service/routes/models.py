@@ -25,9 +25,9 @@ from service.model_views import (
     VersionView,
 )
 from service.parts import Parts
+from service.problems import problems
 from service.routes import Given
 from service.routes.jobs import json_only
-from service.schemas import problems
 from service.store.engine import Record
 from service.store.models import Condition, InUse, NoSuchVersion, NothingBefore, WrongRevision
 from service.store.states import owner_of as owner_of_job
@@ -49,10 +49,12 @@ def _condition(
         str | None, Header(pattern=r"^\*$", description="`*`: only if there is no alias of this name.")
     ] = None,
 ) -> Condition:
-    there = False if if_none_match is not None else None
-    if if_match is None or if_match.strip() == "*":
-        return Condition(there=there if if_match is None else True)
-    # Entity tags that are none of ours match nothing: RFC 9110, section 13.1.1.
+    there = None if if_none_match is None else False
+    if if_match is None:
+        return Condition(there=there)
+    if if_match.strip() == "*" and there is None:
+        return Condition(there=True)
+    # Entity tags that are none of ours match nothing: RFC 9110, section 13.1.1. Nor does what is to be there and not.
     return Condition(revisions=frozenset(int(tag) for tag in _TAG.findall(if_match)), there=there)
 
 
@@ -123,7 +125,7 @@ def delete_version(name: ModelName, version: Version, parts: Given) -> None:
     "/models/{name}/versions/{version}/card",
     summary="The card of a version",
     response_class=JSONResponse,
-    responses={200: {"content": {"text/markdown": {}}}, **problems(404, 422, 503)},
+    responses={200: {"content": {"text/markdown": {}}}, **problems(404, 422, 500, 503)},
 )
 def card(name: ModelName, version: Version, parts: Given, accept: Annotated[str, Header()] = "*/*") -> Response:
     """Give what a network is, what it was trained on, how good it is and what it is not for.

@@ -8,7 +8,7 @@ from starlette.types import Receive, Scope, Send
 
 from service.predict import MAX_BODY_BYTES, PATH, Predict
 from service.predict_schemas import MAX_IMAGES, Predictions, PredictionWithModel, PredictQuery
-from service.schemas import problems
+from service.problems import problems
 
 router = APIRouter(tags=["predict"])
 
@@ -53,7 +53,7 @@ class _Delegated(Response):
     max_body_size=MAX_BODY_BYTES,
     openapi_extra=_BODY,
     response_model=PredictionWithModel | Predictions,
-    responses={**_LINES, **problems(400, 404, 409, 413, 415, 422, 429, 503)},
+    responses={**_LINES, **problems(400, 404, 409, 413, 415, 422, 429, 500, 503)},
 )
 async def predict(request: Request, _query: Annotated[PredictQuery, Query()]) -> Response:
     """Read the digit in an image, or the digits in several.

@@ -8,9 +8,9 @@ from starlette.responses import Response
 from service.errors import NotYet
 from service.infer import INVOCATIONS, reference
 from service.predict import MAX_BODY_BYTES
+from service.problems import problems
 from service.routes import Given
 from service.routes.v2 import Answering, Delegated
-from service.schemas import problems
 
 router = APIRouter(tags=["scoring"])
 
@@ -34,7 +34,7 @@ def ping(parts: Given) -> dict[str, str]:
     summary="Read digits with the newest model",
     max_body_size=MAX_BODY_BYTES,
     openapi_extra=_CSV,
-    responses=problems(400, 404, 413, 415, 429, 503),
+    responses=problems(400, 404, 409, 413, 415, 429, 500, 503),
 )
 async def invocations(infer: Answering) -> Response:
     """Answer MLflow's and SageMaker's request: `inputs`, `instances` or `dataframe_split` in JSON, or CSV.
@@ -49,7 +49,7 @@ _V1: dict[str, Any] = {
     "summary": "Read digits",
     "max_body_size": MAX_BODY_BYTES,
     "openapi_extra": _BODY,
-    "responses": problems(400, 404, 413, 429, 503),
+    "responses": problems(400, 404, 409, 413, 429, 500, 503),
 }
 
 
@@ -60,7 +60,7 @@ async def predict(infer: Answering, model: str, version: str | None = None) -> R
     return Delegated(infer)
 
 
-@router.get("/v1/models/{model}", summary="Does a model answer?", responses=problems(404, 503))
+@router.get("/v1/models/{model}", summary="Does a model answer?", responses=problems(404, 409, 500, 503))
 async def status(parts: Given, model: str) -> dict[str, Any]:
     """Load the model if it is not yet loaded, and say so, as KServe and as TensorFlow Serving do."""
     await parts.predictor.find(reference(model))

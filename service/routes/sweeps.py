@@ -11,11 +11,12 @@ from models.spec import Name
 from service.datasets import names
 from service.errors import Conflict, Fault, Invalid, NotFound, NotYet
 from service.parts import Parts
+from service.problems import problems
 from service.ranking import rank
 from service.routes import Given
 from service.routes.downloads import download, wait_for
 from service.routes.jobs import IdempotencyKey, answered, json_only, key_to, label_pairs, unless_reused
-from service.schemas import Identifier, problems
+from service.schemas import Identifier
 from service.store.engine import Record
 from service.store.states import StateConflict
 from service.store.states import owner_of as owner_of_job

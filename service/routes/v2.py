@@ -13,8 +13,8 @@ from service.batcher import LARGEST
 from service.errors import Invalid, Malformed, NotYet
 from service.infer import Infer, answering, reference
 from service.predict import MAX_BODY_BYTES
+from service.problems import problems
 from service.routes import Given
-from service.schemas import problems
 
 router = APIRouter(tags=["v2"], prefix="/v2")
 
@@ -25,7 +25,8 @@ _OUTPUTS = [
     {"name": "probabilities", "datatype": "FP32", "shape": [-1, CLASSES]},
     {"name": "digit", "datatype": "INT64", "shape": [-1]},
 ]
-_WRONG = problems(400, 404, 413, 415, 429, 503)
+_WRONG = problems(400, 404, 409, 413, 415, 429, 500, 503)
+_UNUSABLE = problems(404, 409, 500, 503)
 
 
 def _infer_of(request: Request) -> Infer:
@@ -86,8 +87,8 @@ async def all_statistics(infer: Answering) -> dict[str, Any]:
     return {"model_stats": infer.statistics.all()}
 
 
-@router.get("/models/{model}/versions/{version}", summary="Inputs and outputs of a version", responses=problems(404))
-@router.get("/models/{model}", summary="Inputs and outputs of a model", responses=problems(404))
+@router.get("/models/{model}/versions/{version}", summary="Inputs and outputs of a version", responses=_UNUSABLE)
+@router.get("/models/{model}", summary="Inputs and outputs of a model", responses=_UNUSABLE)
 async def metadata(parts: Given, model: str, version: str | None = None) -> dict[str, Any]:
     """Describe the tensors; -1 is as many images as you like. Other numeric datatypes are understood too."""
     version = answering(await parts.predictor.find(reference(model, version)))
@@ -95,16 +96,16 @@ async def metadata(parts: Given, model: str, version: str | None = None) -> dict
     return {**about, "versions": [version]} if version else about
 
 
-@router.get("/models/{model}/versions/{version}/ready", summary="Does a version answer?", responses=problems(404, 503))
-@router.get("/models/{model}/ready", summary="Does a model answer?", responses=problems(404, 503))
+@router.get("/models/{model}/versions/{version}/ready", summary="Does a version answer?", responses=_UNUSABLE)
+@router.get("/models/{model}/ready", summary="Does a model answer?", responses=_UNUSABLE)
 async def model_ready(parts: Given, model: str, version: str | None = None) -> dict[str, Any]:
     """Load the model if it is not yet loaded, and say so."""
     await parts.predictor.find(reference(model, version))
     return {"name": model, "ready": True}
 
 
-@router.get("/models/{model}/versions/{version}/config", summary="Settings of a version", responses=problems(404))
-@router.get("/models/{model}/config", summary="Settings of a model", responses=problems(404))
+@router.get("/models/{model}/versions/{version}/config", summary="Settings of a version", responses=_UNUSABLE)
+@router.get("/models/{model}/config", summary="Settings of a model", responses=_UNUSABLE)
 async def config(parts: Given, model: str, version: str | None = None) -> dict[str, Any]:
     """Describe the model as Triton does; dimensions are without that of the batch."""
     await parts.predictor.find(reference(model, version))
@@ -126,8 +127,8 @@ async def config(parts: Given, model: str, version: str | None = None) -> dict[s
     }
 
 
-@router.get("/models/{model}/versions/{version}/stats", summary="Counts of a version", responses=problems(404))
-@router.get("/models/{model}/stats", summary="Counts and times of a model", responses=problems(404))
+@router.get("/models/{model}/versions/{version}/stats", summary="Counts of a version", responses=_UNUSABLE)
+@router.get("/models/{model}/stats", summary="Counts and times of a model", responses=_UNUSABLE)
 async def statistics(parts: Given, infer: Answering, model: str, version: str | None = None) -> dict[str, Any]:
     """Give counts and nanoseconds since this process began; computing includes waiting for the batch."""
     infer.statistics.know(model, answering(await parts.predictor.find(reference(model, version))))
@@ -141,7 +142,7 @@ def index(parts: Given) -> list[dict[str, str]]:
     return [{"name": name, "state": "READY", "reason": ""} for name in names(parts)]
 
 
-@router.post("/repository/models/{model}/load", summary="Load a model", responses=problems(400, 404, 503))
+@router.post("/repository/models/{model}/load", summary="Load a model", responses={**problems(400), **_UNUSABLE})
 async def load(request: Request, parts: Given, model: str) -> dict[str, Any]:
     """Load it, or say why not. Files and settings are not taken: models come from jobs."""
     parameters = await _parameters(request)
@@ -151,7 +152,9 @@ async def load(request: Request, parts: Given, model: str) -> dict[str, Any]:
     return {"name": model, "load": True}
 
 
-@router.post("/repository/models/{model}/unload", summary="Drop a model from memory", responses=problems(400, 404))
+@router.post(
+    "/repository/models/{model}/unload", summary="Drop a model from memory", responses=problems(400, 404, 409, 500, 503)
+)
 async def unload(request: Request, parts: Given, model: str) -> dict[str, Any]:
     """Drop it from this process's memory; nothing is deleted, and who asks for it next loads it again."""
     await _parameters(request)

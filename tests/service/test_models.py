@@ -143,6 +143,9 @@ def test_an_alias_is_moved_only_if_it_is_as_the_client_saw_it(
     made = api.put(url, json={"version": 1}, headers={"If-None-Match": "*"})
     assert (made.status_code, made.headers["etag"]) == (201, '"1"')
     assert api.put(url, json={"version": 2}, headers={"If-None-Match": "*"}).status_code == 412
+    both = {"If-Match": "*", "If-None-Match": "*"}
+    assert api.put(url, json={"version": 2}, headers=both).status_code == 412, "it is there"
+    assert api.put(f"{url}-2", json={"version": 2}, headers=both).status_code == 412, "it is not there"
     same = api.put(url, json={"version": 1})
     assert (same.status_code, same.headers["etag"]) == (200, '"1"'), "that was no move"
     moved = api.put(url, json={"version": 2}, headers={"If-Match": '"1"'})

@@ -52,6 +52,18 @@ def expected() -> tuple[Any, Any]:
     return logits, softmax(logits, TEMPERATURE)
 
 
+@pytest.mark.parametrize("form", ["safetensors", "onnx"])
+def test_a_file_that_is_gone_is_told_without_telling_where_files_are_kept(
+    api: TestClient, store: Store, artifacts: Artifacts, form: str
+) -> None:
+    pointer = store.files.get("models/default/1", "weights.safetensors")
+    assert pointer is not None
+    artifacts.path(pointer.key).unlink()
+    detail = problem(api.get(f"{LINK}.{form}"), 500)["detail"]
+    assert pointer.key in detail
+    assert str(artifacts.folder) not in detail
+
+
 def test_the_weights_are_downloaded_as_they_are(api: TestClient) -> None:
     answer = api.get(f"{LINK}.safetensors")
     assert answer.content == weights(seed=0)
@@ -194,6 +206,17 @@ class TestCommand:
         run = self.predict(file, picture, picture)
         line = f"{picture}: {served['digit']} ({max(served['probabilities']):.1%})\n"
         assert (run.returncode, run.stdout) == (0, line * 2), run.stderr
+
+    def test_it_reads_the_others_when_one_picture_can_not_be_read(
+        self, api: TestClient, store: Store, artifacts: Artifacts, tmp_path: Path, picture: Path
+    ) -> None:
+        export("default", 1, "onnx", store, artifacts)
+        file = tmp_path / "version.onnx"
+        file.write_bytes(api.get(f"{LINK}.onnx").content)
+        run = self.predict(file, tmp_path / "nothing.png", picture)
+        assert run.returncode == 1
+        assert run.stdout.startswith(f"{picture}: ")
+        assert run.stderr.startswith(f"{tmp_path / 'nothing.png'}: ")
 
     def test_what_it_can_not_read_is_told_in_a_line(self, tmp_path: Path, picture: Path) -> None:
         nonsense = tmp_path / "nonsense.onnx"

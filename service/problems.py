@@ -1,0 +1,44 @@
+"""Errors on the wire: how they look, and which of them a route says it may answer."""
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+
+class FaultView(BaseModel):
+    """One field that is wrong."""
+
+    pointer: str = Field(examples=["/learning_rate"])
+    detail: str = Field(examples=["Input should be greater than 0"])
+
+
+class ProblemView(BaseModel):
+    """An error, as RFC 9457 has it (`application/problem+json`)."""
+
+    type: str = Field(examples=["about:blank"])
+    title: str = Field(examples=["Unprocessable Content"])
+    status: int = Field(examples=[422])
+    detail: str = Field(examples=["learning_rate: Input should be greater than 0"])
+    instance: str = Field(examples=["/jobs"])
+    errors: list[FaultView] = Field(default=[], description="The fields that are wrong, at most ten.")
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Declare the errors of a route for OpenAPI."""
+    content: dict[str, Any] = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemView"}}}
+    return {status: {"description": _MEANING[status], "content": content} for status in statuses}
+
+
+_MEANING = {
+    400: "The body could not be parsed.",
+    403: "The request came from another web site.",
+    404: "Nothing of that name.",
+    409: "The state of something does not allow it.",
+    412: "It has been changed since the client looked, or is there already.",
+    413: "The body is too large.",
+    415: "The body is of a kind that is not understood here.",
+    422: "The request asks for something impossible; `errors` point to the fields.",
+    429: "Too much is waiting already; come again after `Retry-After` seconds.",
+    500: "A file is not as it was written, or gone; `tenfold doctor` names it.",
+    503: "Come again after `Retry-After` seconds.",
+}
