@@ -27,7 +27,7 @@ def each(rows: Probabilities, query: PredictQuery, details: Sequence[bytes] = ()
     digits: list[bytes] = [b"%d" % digit for digit in rows.argmax(axis=1).tolist()]
     more = list(details) or [b""] * len(rows)
     if query.top_k is not None:
-        more = [_top(row, query.top_k) + its for row, its in zip(rows, more, strict=True)]
+        more = [top + its for top, its in zip(_tops(rows, query.top_k), more, strict=True)]
     if query.reject_below is not None:
         for place, is_rejected in enumerate((rows.max(axis=1) < query.reject_below).tolist()):
             more[place] += b',"rejected":true' if is_rejected else b',"rejected":false'
@@ -58,8 +58,11 @@ def unreadable(error: str) -> bytes:
     return orjson.dumps({"error": error})
 
 
-def _top(row: Probabilities, top_k: int) -> bytes:
-    order = np.argsort(-row, kind="stable")[:top_k]
-    numbers = orjson.dumps(row[order], option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
-    ranked = (b'{"digit":%d,"probability":%b}' % pair for pair in zip(order.tolist(), numbers, strict=True))
-    return b',"top":[%b]' % b",".join(ranked)
+def _tops(rows: Probabilities, top_k: int) -> list[bytes]:
+    order = np.argsort(-rows, axis=1, kind="stable")[:, :top_k]
+    numbers = orjson.dumps(np.take_along_axis(rows, order, axis=1), option=orjson.OPT_SERIALIZE_NUMPY)
+    ranked = (
+        [b'{"digit":%d,"probability":%b}' % pair for pair in zip(digits, row.split(b","), strict=True)]
+        for digits, row in zip(order.tolist(), numbers[2:-2].split(b"],["), strict=True)
+    )
+    return [b',"top":[%b]' % b",".join(pairs) for pairs in ranked]
