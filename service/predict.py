@@ -134,26 +134,24 @@ class Predict:
     async def _rest(self, message: Any, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
         """Read a body that comes in several pieces; it counts as held until it has been answered."""
         binary = headers.get(b"content-type", b"").startswith((b"application/octet-stream", b"image/png"))
-        most, announced = MAX_BINARY_BYTES if binary else MAX_BODY_BYTES, headers.get(b"content-length", b"")
-        if announced.isdigit() and len(announced) <= _DIGITS and int(announced) > most:
+        most, length = MAX_BINARY_BYTES if binary else MAX_BODY_BYTES, headers.get(b"content-length", b"")
+        if length.isdigit() and len(length) <= _DIGITS and int(length) > most:
             raise TooLarge(TOO_LARGE)
-        pieces: list[bytes] = []  # to be joined once: a body that grows is copied again and again
-        length = 0
+        body = bytearray()
         try:
             while True:
-                pieces.append(_piece(message))
-                length += len(pieces[-1])
-                self._held += len(pieces[-1])
-                self._check_room(length, most)
+                body += _piece(message)
+                self._held += len(message.get("body", b""))
+                self._check_room(body, most)
                 if not message.get("more_body"):
-                    return b"".join(pieces)
+                    return bytes(body)
                 message = await receive()
         except BaseException:
-            self._held -= length
+            self._held -= len(body)
             raise
 
-    def _check_room(self, length: int, most: int) -> None:
-        if length > most:
+    def _check_room(self, body: bytearray, most: int) -> None:
+        if len(body) > most:
             raise TooLarge(TOO_LARGE)
         if self._held > MAX_HELD_BYTES:
             raise NotYet("too many large bodies are being read already", retry_after=1)
