@@ -21,10 +21,10 @@ from service.store import Store
 from service.store.states import owner_of
 from service.store.tables import jobs, submissions
 from tests.waiting import wait_until
-from worker.describe import describe
-from worker.draw import draw
-from worker.lease import Lease
-from worker.run import run
+from worker.errands.describe import describe
+from worker.errands.draw_job import draw
+from worker.train.lease import Lease
+from worker.train.run import run
 
 SPEC: Mapping[str, Any] = {"dataset": "digits", "hidden_sizes": [8], "epochs": 2, "batch_size": 256}
 _FIRST, _NEXT = "host:1:first", "host:2:next"

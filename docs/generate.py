@@ -16,7 +16,9 @@ from service import app, batcher, errors, predict, predict_bodies, predict_schem
 from service.routes import jobs
 from service.settings import Settings
 from service.store import rescue
-from worker import draw_sweep, epoch, sweep_plots
+from worker.errands import draw_sweep
+from worker.plots import sweep as sweep_plots
+from worker.train import epoch
 
 Schema = dict[str, Any]
 

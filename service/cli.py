@@ -116,7 +116,7 @@ def predict(
 def bench() -> None:
     """Measure how many networks this machine had best train together, and in how many processes and threads."""
     # A program of its own: what measures needs torch, which nothing here loads.
-    raise typer.Exit(subprocess.run([sys.executable, "-m", "worker.measure"], check=False).returncode)
+    raise typer.Exit(subprocess.run([sys.executable, "-m", "worker.tune"], check=False).returncode)
 
 
 @app.command()

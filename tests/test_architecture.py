@@ -14,17 +14,17 @@ HOMES = {
     "alembic": {"service/store"},
     "celery": {"service/messages.py", "worker/app.py", "worker/request.py"},
     "fastapi": {"service/app.py", "service/routes"},
-    "kombu": {"service/messages.py", "worker/transport.py"},
+    "kombu": {"service/messages.py", "worker/poison.py"},
     "matplotlib": {
-        "worker/accuracy_scale.py",
-        "worker/figure.py",
-        "worker/parallel.py",
-        "worker/plots.py",
-        "worker/sweep_plots.py",
+        "worker/plots/accuracy_scale.py",
+        "worker/plots/style.py",
+        "worker/plots/parallel.py",
+        "worker/plots/job.py",
+        "worker/plots/sweep.py",
     },
     "onnx": {"models/export.py"},
     "onnxruntime": {"models/exported.py"},
-    "optuna": {"worker/suggest.py"},
+    "optuna": {"worker/errands/suggest.py"},
     "orjson": {
         "service/infer.py",
         "service/infer_answers.py",
@@ -110,14 +110,16 @@ def test_a_source_file_is_one_idea_of_at_most_three_hundred_lines() -> None:
     assert {name: lines for name, lines in long.items() if lines > 300} == {}
 
 
-@pytest.mark.parametrize("module", ["service.app", "service.cli", "service.demo", "worker.app", "worker.draw"])
+@pytest.mark.parametrize(
+    "module", ["service.app", "service.cli", "service.demo", "worker.app", "worker.errands.draw_job"]
+)
 def test_only_training_processes_load_torch(module: str) -> None:
     # What a process imports at its start; that a running API has not loaded torch is a test of the API.
     assert loaded(module) & {"torch", "sklearn", "scipy", "alembic"} == set()
 
 
 def test_a_training_process_loads_nothing_heavy_beside_torch() -> None:
-    assert loaded("worker.run") & {"sklearn", "scipy", "pandas", "matplotlib", "torchvision", "alembic"} == set()
+    assert loaded("worker.train.run") & {"sklearn", "scipy", "pandas", "matplotlib", "torchvision", "alembic"} == set()
 
 
 def test_the_api_does_not_load_the_broker_s_clients_before_it_sends_a_message() -> None:

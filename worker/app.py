@@ -25,7 +25,7 @@ from service.store import Store
 from service.store.engine import DatabaseError
 from service.store.versions import Promotion
 from service.store.workers import Role
-from worker.heart import Heart, ask_for_trials
+from worker.heartbeat import Heart, ask_for_trials
 from worker.slots import Slots
 
 settings = Settings()
@@ -33,7 +33,7 @@ settings = Settings()
 app = Celery("tenfold", broker=settings.broker_url)
 app.conf.update(
     BROKER_SETTINGS,
-    broker_transport="worker.transport:Transport",
+    broker_transport="worker.poison:Transport",
     task_queues={TRAIN: {}, ERRANDS: {}},
     # Acknowledge when a task starts. Late, a run longer than the visibility timeout would be started a second time
     # beside the first; the lease in the database brings back what a dead worker leaves.
@@ -107,7 +107,7 @@ def _prepare_training_process(**_: Any) -> None:
         return
     # Importing torch and measuring takes seconds: do it before the first job comes.
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(settings.threads)
-    import worker.run  # noqa: F401
+    import worker.train.run  # noqa: F401
     from models import tuning
 
     tuning.use_threads(settings.threads)
@@ -152,7 +152,7 @@ def _start_heart(sender: Any, **_: Any) -> None:
 @app.task(name="tenfold.train")
 def train(job_ids: list[str]) -> None:
     """Train what has waited longest, once for each job that was rung for: one that a dead process left comes first."""
-    from worker.run import run
+    from worker.train.run import run
 
     tuned, owner = _tuned(), f"{os.environ[_WORKER]}/{os.getpid()}"
     for _ in job_ids:
@@ -167,7 +167,7 @@ def train(job_ids: list[str]) -> None:
 @app.task(name="tenfold.draw")
 def draw(job_id: str, plot: str) -> None:
     """Draw a plot of a job, unless the one there is as new as the job."""
-    from worker.draw import draw
+    from worker.errands.draw_job import draw
 
     draw(job_id, plot, store(), Artifacts(settings.artifacts))
 
@@ -175,7 +175,7 @@ def draw(job_id: str, plot: str) -> None:
 @app.task(name="tenfold.draw_sweep")
 def draw_sweep(sweep_id: str, plot: str) -> None:
     """Draw a plot of a sweep, unless the one there is as new as the sweep."""
-    from worker.draw_sweep import draw_sweep
+    from worker.errands.draw_sweep import draw_sweep
 
     draw_sweep(sweep_id, plot, store(), Artifacts(settings.artifacts))
 
@@ -185,7 +185,7 @@ def combine(
     model: str, members: list[tuple[str, int]], promote: Literal["always", "if_better", "never"], margin: float
 ) -> None:
     """Make a version of a model of several others, unless it is there."""
-    from worker.combine import combine
+    from worker.errands.combine import combine
 
     chosen = [(name, version) for name, version in members]
     combine(model, chosen, Promotion(promote, margin), store(), Artifacts(settings.artifacts), settings)
@@ -194,7 +194,7 @@ def combine(
 @app.task(name="tenfold.export")
 def export(model: str, version: int, form: Literal["onnx", "pt2"]) -> None:
     """Write a version in a form for programs of others, unless that is there."""
-    from worker.export import export
+    from worker.errands.export import export
 
     export(model, version, form, store(), Artifacts(settings.artifacts))
 
@@ -202,7 +202,7 @@ def export(model: str, version: int, form: Literal["onnx", "pt2"]) -> None:
 @app.task(name="tenfold.extend")
 def extend(sweep_id: str) -> None:
     """Choose the next trials of a sweep that learns, as many as it has room for."""
-    from worker.suggest import extend
+    from worker.errands.suggest import extend
 
     extend(sweep_id, store(), doorbell())
 
@@ -210,6 +210,6 @@ def extend(sweep_id: str) -> None:
 @app.task(name="tenfold.describe")
 def describe(dataset: str) -> None:
     """Describe a data set and draw a sample of it."""
-    from worker.describe import describe
+    from worker.errands.describe import describe
 
     describe(dataset, store(), Artifacts(settings.artifacts), settings)

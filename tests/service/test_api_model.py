@@ -17,7 +17,7 @@ from service.settings import Settings
 from service.store import Store
 from service.store.states import FINAL_STATES
 from tests.service.test_ownership_model import MOVES
-from worker.run import run
+from worker.train.run import run
 
 SPEC = {"dataset": "digits", "hidden_sizes": [4], "epochs": 2, "batch_size": 512}
 

@@ -11,7 +11,7 @@ from service.store.sweeps import owner_of
 from service.sweep_spec import SweepSpec
 from service.sweeps import expand
 from tests.service.test_store import claim, epoch, file
-from worker.draw_sweep import draw_sweep
+from worker.errands.draw_sweep import draw_sweep
 
 PLOTS = ("curves", "comparison", "parallel")
 

@@ -16,8 +16,8 @@ from service.store.engine import Record
 from service.store.ensembles import Member
 from service.store.versions import WEIGHTS, Promotion, owner_of
 from tests.service.models_on_record import damage
-from tests.worker.test_run import trained
-from worker.combine import combine
+from tests.worker.train.test_run import trained
+from worker.errands.combine import combine
 
 MEMBERS: list[Member] = [("digits", 2), ("digits", 1)]
 IF_BETTER = Promotion("if_better")
@@ -104,7 +104,7 @@ def test_an_ensemble_without_its_data_is_a_version_without_a_card(
     def refuse(*_arguments: object) -> None:
         raise OSError("there is no way to the data set")
 
-    monkeypatch.setattr("worker.combine.load", refuse)
+    monkeypatch.setattr("worker.errands.combine.load", refuse)
     combine("digits", MEMBERS, IF_BETTER, store, artifacts, settings)
     row = made(store, "digits", 3)
     assert "no way to the data set" in row.facts["no_card_because"]

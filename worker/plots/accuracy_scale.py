@@ -7,7 +7,7 @@ from matplotlib import ticker
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike, NDArray
 
-from worker.figure import percent_tick
+from worker.plots.style import percent_tick
 
 SOFTENING = 0.002  # an accuracy of 1 is as far from 0.998 as that is from 0.994, and not at infinity
 ENOUGH_TICKS = 6

@@ -17,8 +17,8 @@ from service.store.engine import Record
 from service.store.ensembles import Member, MemberGone
 from service.store.files import File
 from service.store.versions import WEIGHTS, Findings, Promotion, owner_of
-from worker.examples import load
-from worker.version import write_down
+from worker.datasets import load
+from worker.train.assess import write_down
 
 _logger = logging.getLogger(__name__)
 

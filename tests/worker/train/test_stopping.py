@@ -15,10 +15,10 @@ from service.settings import Settings
 from service.store import Store
 from service.store.runs import Wish
 from service.store.states import owner_of
-from tests.worker.test_run import SMALL, expire, found, interrupted, kept, submit, trained
-from worker import run as running
-from worker.lease import Lease
-from worker.run import run
+from tests.worker.train.test_run import SMALL, expire, found, interrupted, kept, submit, trained
+from worker.train import run as running
+from worker.train.lease import Lease
+from worker.train.run import run
 
 WORKER = "host:1:abc"
 

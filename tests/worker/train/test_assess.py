@@ -12,9 +12,9 @@ from service.settings import Settings
 from service.store import Store
 from service.store.states import owner_of as owner_of_job
 from service.store.versions import owner_of
-from tests.worker.test_run import kept, submit, trained
-from worker import version
-from worker.run import run
+from tests.worker.train.test_run import kept, submit, trained
+from worker.train import assess
+from worker.train.run import run
 
 
 def test_a_network_is_assessed_before_it_becomes_a_version(
@@ -52,7 +52,7 @@ def test_a_network_that_can_not_be_assessed_is_a_version_without_a_card(
     def refuse(*_arguments: object, **_options: object) -> None:
         raise ValueError("the network's outputs are not numbers")
 
-    monkeypatch.setattr(version, "assess", refuse)
+    monkeypatch.setattr(assess, "assess", refuse)
     run(job_id, store, artifacts, settings, owner="worker")
     row = store.models.version("default", 1)
     assert row is not None

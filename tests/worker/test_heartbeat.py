@@ -12,8 +12,8 @@ from service.store import Store
 from service.store.engine import now_ms
 from service.store.tables import jobs
 from tests.waiting import wait_until
-from tests.worker.test_run import Bell, found, submit
-from worker.heart import has_room, look_after_children
+from tests.worker.train.test_run import Bell, found, submit
+from worker.heartbeat import has_room, look_after_children
 from worker.watchdog import Watchdog
 
 WORKER = "host:1:abc"

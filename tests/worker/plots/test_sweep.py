@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from service.report import REPORT
-from worker import accuracy_scale
-from worker.figure import folded
-from worker.sweep_plots import Axis, Bar, Curve, comparison, curves, parallel
+from worker.plots import accuracy_scale
+from worker.plots.style import folded
+from worker.plots.sweep import Axis, Bar, Curve, comparison, curves, parallel
 
 BLUE, VERMILION, INK, FAINT = (0, 114, 178), (213, 94, 0), (31, 41, 51), (184, 192, 200)
 SKY, BROWN = (86, 180, 233), (140, 109, 70)
@@ -301,16 +301,16 @@ def test_ticks_are_round() -> None:
 def test_drawing_leaves_nothing_global_behind_and_needs_neither_pyplot_nor_torch() -> None:
     script = """
 import sys, matplotlib
-from worker import sweep_plots
+from worker.plots import sweep
 def style():  # the backend is left out: to read it is to import pyplot
     return {name: matplotlib.rcParams[name] for name in matplotlib.rcParams if name != "backend"}
 before = style()
-sweep_plots.curves([sweep_plots.Curve("a", [[0.5]], [[0.4]])], "")
-sweep_plots.comparison([sweep_plots.Bar("a", [0.5], [0.4], (0.5, 0.4))], "")
-sweep_plots.parallel([sweep_plots.Axis("a", [1, 2], log=True)], [0.5, 0.4], "")
+sweep.curves([sweep.Curve("a", [[0.5]], [[0.4]])], "")
+sweep.comparison([sweep.Bar("a", [0.5], [0.4], (0.5, 0.4))], "")
+sweep.parallel([sweep.Axis("a", [1, 2], log=True)], [0.5, 0.4], "")
 assert style() == before
 print(*{"matplotlib.pyplot", "torch", "sqlalchemy", "fastapi"} & set(sys.modules))
 """
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr

@@ -23,7 +23,7 @@ from service.store import Store
 from service.store.versions import Findings, Promotion
 from tests.service.models_on_record import damage, succeeded, weights
 from tests.service.test_app import problem
-from worker.export import _WRITERS, export
+from worker.errands.export import _WRITERS, export
 
 TEMPERATURE = 1.7
 PIXELS = np.random.default_rng(2).integers(0, 256, (7, 28, 28), np.uint8)

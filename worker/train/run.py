@@ -21,9 +21,9 @@ from service.store.engine import DatabaseError, cause
 from service.store.runs import Claim, LeaseLostError
 from service.store.states import State, StoppedEarly, owner_of
 from service.store.versions import NO_FINDINGS
-from worker import epoch, version
-from worker.lease import Lease
-from worker.resume import find_checkpoint
+from worker.train import assess, epoch
+from worker.train.lease import Lease
+from worker.train.resume import find_checkpoint
 
 _logger = logging.getLogger(__name__)
 
@@ -172,7 +172,7 @@ class _Run:
         findings = (
             NO_FINDINGS
             if self.lease.wish(claim) == "cancel"
-            else version.find_out(claim.job_id, spec, split, self.store, self.artifacts)
+            else assess.find_out(claim.job_id, spec, split, self.store, self.artifacts)
         )
         try:
             state, unreferenced = self.store.runs.finish(
@@ -230,7 +230,7 @@ class _Run:
             # What attempts before this one wrote and did not live to record. Should one of them only sleep, it will be
             # told that it was replaced.
             owner = owner_of(claim.job_id)
-            written = self.artifacts.keys(owner, (*epoch.STEMS, *version.STEMS))
+            written = self.artifacts.keys(owner, (*epoch.STEMS, *assess.STEMS))
             self.artifacts.remove(self.store.files.unreferenced(written))
         except LeaseLostError:
             self._forget(claim)

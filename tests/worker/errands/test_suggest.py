@@ -8,8 +8,8 @@ from service.store import Store
 from service.sweep_spec import SweepSpec
 from service.sweeps import expand
 from tests.service.test_store import claim, epoch, file
-from worker.heart import reconcile
-from worker.suggest import extend
+from worker.errands.suggest import extend
+from worker.heartbeat import reconcile
 
 RANGES = {"learning_rate": {"log_uniform": [0.0001, 1.0]}, "hidden_sizes": {"choice": [[9], [8, 7]]}}
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from models.history import downsample, moving_average
-from worker.figure import (
+from worker.plots.style import (
     BLUE,
     FAINT,
     GREY,

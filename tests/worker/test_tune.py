@@ -1,4 +1,4 @@
-from worker.measure import Way, report
+from worker.tune import Way, report
 
 
 def test_the_report_says_what_was_chosen_and_why() -> None:

@@ -51,7 +51,7 @@ def test_what_is_no_message_is_passed_over_and_the_next_ring_is_heard(
         message.ack()
 
     with (
-        Connection(broker_url, transport="worker.transport:Transport") as connection,
+        Connection(broker_url, transport="worker.poison:Transport") as connection,
         Consumer(connection, [Queue(TRAIN)], on_message=hear, accept=["json"]),
     ):
         while len(heard) < 2:

@@ -25,11 +25,11 @@ from service.store.tables import jobs
 from service.sweep_spec import SweepSpec
 from service.sweeps import expand
 from tests.waiting import wait_until
-from worker.describe import describe
-from worker.draw import draw
-from worker.heart import reconcile
-from worker.lease import Lease
-from worker.run import run
+from worker.errands.describe import describe
+from worker.errands.draw_job import draw
+from worker.heartbeat import reconcile
+from worker.train.lease import Lease
+from worker.train.run import run
 
 SMALL = {"dataset": "digits", "hidden_sizes": (8,), "epochs": 4, "learning_rate": 0.01}
 

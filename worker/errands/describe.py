@@ -4,8 +4,8 @@ from service.artifacts import Artifacts
 from service.settings import Settings
 from service.store import Store
 from service.store.datasets import owner_of
-from worker import plots
-from worker.examples import load
+from worker.datasets import load
+from worker.plots.job import samples
 
 SAMPLES = 64
 _SAMPLE_SEED = 0  # the same examples every time
@@ -31,6 +31,7 @@ def describe(name: str, store: Store, artifacts: Artifacts, settings: Settings) 
         "sha256": examples.digest,
     }
     sample = examples.sample(SAMPLES, seed=_SAMPLE_SEED)
-    picture = plots.samples(sample.pixels, sample.labels, f"{len(sample.labels)} of {len(examples.labels):,}: {name}")
+    title = f"{len(sample.labels)} of {len(examples.labels):,}: {name}"
+    picture = samples(sample.pixels, sample.labels, title)
     file = artifacts.write(owner_of(name), "samples.png", picture)
     artifacts.remove(store.datasets.describe(dataset, description, [file]))

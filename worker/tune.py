@@ -1,6 +1,6 @@
 """`tenfold bench`: what training processes of this machine had best be given, and the measurement that says so.
 
-Run as a program it prints one measurement, so that several can run side by side: `python -m worker.measure THREADS`.
+Run as a program it prints one measurement, so that several can run side by side: `python -m worker.tune THREADS`.
 """
 
 import json
@@ -41,7 +41,7 @@ def measure() -> list[Way]:
 
 def _together(processes: int, threads: int) -> Way:
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
-    command = [sys.executable, "-m", "worker.measure", str(threads)]
+    command = [sys.executable, "-m", "worker.tune", str(threads)]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) for _ in range(processes)]
     found = [json.loads(process.communicate()[0]) for process in running]
     return Way(processes, threads, {size: mean(each[str(size)] for each in found) for size in tuning.GROUP_SIZES})

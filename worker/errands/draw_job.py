@@ -10,7 +10,7 @@ from models.images import from_base64
 from service.artifacts import Artifacts
 from service.store import Store
 from service.store.states import Job, owner_of
-from worker import plots
+from worker.plots import job as job_plots
 
 # Files of a running job are replaced every epoch; more than one replacement between two lines is not to be expected.
 _TRIES = 5
@@ -34,26 +34,26 @@ def _loss(job: Job, store: Store, _artifacts: Artifacts) -> Picture:
     epochs = store.jobs.epochs(job.id)
     losses = np.frombuffer(b"".join(epoch.losses for epoch in epochs), "<f4")
     ends, means = [epoch.iterations for epoch in epochs], [epoch.loss for epoch in epochs]
-    return plots.loss(losses, ends, means, _title("Loss", job)), epochs[-1].epoch
+    return job_plots.loss(losses, ends, means, _title("Loss", job)), epochs[-1].epoch
 
 
 def _accuracy(job: Job, store: Store, _artifacts: Artifacts) -> Picture:
     epochs = store.jobs.epochs(job.id)
     ends = [epoch.iterations for epoch in epochs]
     training, validation = [epoch.train_accuracy for epoch in epochs], [epoch.val_accuracy for epoch in epochs]
-    return plots.accuracy(ends, training, validation, _title("Accuracy", job)), epochs[-1].epoch
+    return job_plots.accuracy(ends, training, validation, _title("Accuracy", job)), epochs[-1].epoch
 
 
 def _confusion(job: Job, store: Store, artifacts: Artifacts) -> Picture:
     evaluation = _evaluation(job, store, artifacts)
     title = _title(f"Confusion on the validation set after epoch {evaluation['epoch']}", job)
-    return plots.confusion(np.array(evaluation["confusion"]), title), evaluation["epoch"]
+    return job_plots.confusion(np.array(evaluation["confusion"]), title), evaluation["epoch"]
 
 
 def _mistakes(job: Job, store: Store, artifacts: Artifacts) -> Picture:
     evaluation = _evaluation(job, store, artifacts)
     mistakes = evaluation["mistakes"]
-    picture = plots.mistakes(
+    picture = job_plots.mistakes(
         from_base64(mistakes["images"]),
         np.array(mistakes["labels"], dtype=np.int64),
         np.array(mistakes["predictions"], dtype=np.int64),

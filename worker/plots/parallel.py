@@ -18,8 +18,21 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
-from worker import accuracy_scale
-from worker.figure import FAINT, GREY, INK, MARGIN, NORMAL, SMALL, VERMILION, drawable, notice, percent, png, titled
+from worker.plots import accuracy_scale
+from worker.plots.style import (
+    FAINT,
+    GREY,
+    INK,
+    MARGIN,
+    NORMAL,
+    SMALL,
+    VERMILION,
+    drawable,
+    notice,
+    percent,
+    png,
+    titled,
+)
 
 Ticks = list[tuple[float, str]]  # places from 0 to 1, and what is written there
 

@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from worker import accuracy_scale
-from worker.figure import (
+from worker.plots import accuracy_scale
+from worker.plots.parallel import Axis, parallel
+from worker.plots.style import (
     BLUE,
     FAINT,
     GREY,
@@ -28,7 +29,6 @@ from worker.figure import (
     png,
     titled,
 )
-from worker.parallel import Axis, parallel
 
 __all__ = ["Axis", "Bar", "Curve", "comparison", "curves", "parallel"]
 

@@ -10,8 +10,8 @@ from service.store import Store
 from service.store.engine import Record
 from service.store.sweeps import owner_of
 from service.sweep_spec import SweepSpec
-from worker import sweep_plots
-from worker.sweep_plots import Axis, Bar, Curve
+from worker.plots import sweep as sweep_plots
+from worker.plots.sweep import Axis, Bar, Curve
 
 MAX_CURVES = 100
 
