@@ -12,7 +12,8 @@ from typing import Any
 
 import service
 from models import csv_images, images, spec, training
-from service import app, batcher, errors, predict, predict_bodies, predict_schemas, supervisor, sweeps
+from service import app, errors, supervisor, sweeps
+from service.predict import asgi, batcher, requests, schemas
 from service.routes import jobs
 from service.settings import Settings
 from service.store import rescue
@@ -29,12 +30,12 @@ PROBLEM = "application/problem+json"
 LIMITS = (
     ("Bytes in the body of a request, unless said otherwise below", app.MAX_BODY_BYTES),
     ("Bytes in the body of `POST /jobs`", jobs.MAX_SPEC_BYTES),
-    ("Bytes in the body of `POST /predict`", predict.MAX_BODY_BYTES),
+    ("Bytes in the body of `POST /predict`", asgi.MAX_BODY_BYTES),
     ("Bytes in the body of `POST /datasets`", "`TENFOLD_MAX_UPLOAD_BYTES`"),
-    ("Bytes in the body of `POST /predict` that is a PNG or raw bytes", predict.MAX_BINARY_BYTES),
-    ("Bytes of long bodies of `POST /predict` that one process holds at a time", predict.MAX_HELD_BYTES),
-    ("Bytes of JSON of `POST /predict` that is not a list of images alone", predict_bodies.MAX_SCHEMA_BYTES),
-    ("Images in one `POST /predict`", predict_schemas.MAX_IMAGES),
+    ("Bytes in the body of `POST /predict` that is a PNG or raw bytes", asgi.MAX_BINARY_BYTES),
+    ("Bytes of long bodies of `POST /predict` that one process holds at a time", asgi.MAX_HELD_BYTES),
+    ("Bytes of JSON of `POST /predict` that is not a list of images alone", requests.MAX_SCHEMA_BYTES),
+    ("Images in one `POST /predict`", schemas.MAX_IMAGES),
     ("Images that may wait for one network, in one process", batcher.MOST_WAITING),
     ("Bytes of a PNG", images.MAX_BYTES),
     ("Pixels of a PNG, each way", images.MAX_SIDE),

@@ -18,12 +18,14 @@ from starlette.types import Receive, Scope, Send
 from service.errors import Problem, told
 from service.errors import invalid as wrong_fields
 from service.head import HeadMiddleware
-from service.infer import Infer, is_infer
 from service.parts import Parts
 from service.plain_errors import PlainErrorsMiddleware
-from service.predict import PATH, Predict
-from service.predict_schemas import PredictRequest
+from service.predict.asgi import PATH, Predict
+from service.predict.fast_path import SHORT
+from service.predict.reply import worded
+from service.predict.schemas import PredictRequest
 from service.problems import ProblemView, problems
+from service.protocols.asgi import Infer, is_infer
 from service.routes import (
     datasets,
     ensembles,
@@ -40,9 +42,7 @@ from service.routes import (
 )
 from service.security import SecurityMiddleware
 from service.settings import Settings
-from service.short_way import SHORT
 from service.store.engine import DatabaseError
-from service.wording import worded
 
 MAX_BODY_BYTES = 2**20
 

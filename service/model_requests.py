@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from models.spec import Name
-from service.predict_schemas import Reference
+from service.predict.schemas import Reference
 from service.schemas import Identifier
 from service.store.versions import Targets
 

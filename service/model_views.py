@@ -7,8 +7,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from models.spec import TrainingSpec
+from service.predict.shadow import Shadow
 from service.schemas import moment
-from service.shadow import Shadow
 from service.store.engine import Record
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from service.artifacts import Artifacts
-from service.predictor import Predictor
+from service.predict.predictor import Predictor
 from service.queue import Doorbell
 from service.settings import Settings
 from service.store import Store

@@ -7,8 +7,8 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from service import logs, tether
+from service.predict.fast_path import ShortWayProtocol
 from service.settings import Settings
-from service.short_way import ShortWayProtocol
 
 _FIRST = "TENFOLD_FIRST_PROCESS"
 """Names the process that the others are to end with."""

@@ -26,15 +26,15 @@ HOMES = {
     "onnxruntime": {"models/exported.py"},
     "optuna": {"worker/errands/suggest.py"},
     "orjson": {
-        "service/infer.py",
-        "service/infer_answers.py",
-        "service/infer_bodies.py",
-        "service/predict.py",
-        "service/predict_answers.py",
-        "service/predict_bodies.py",
-        "service/predict_details.py",
+        "service/protocols/asgi.py",
+        "service/protocols/responses.py",
+        "service/protocols/requests.py",
+        "service/predict/asgi.py",
+        "service/predict/responses.py",
+        "service/predict/requests.py",
+        "service/predict/details.py",
         "service/routes/v2.py",
-        "service/score_bodies.py",
+        "service/protocols/scoring.py",
     },
     "pandas": {"models/history.py"},
     "PIL": {"models/images.py"},
@@ -69,7 +69,7 @@ HOMES = {
     },
     "torchvision": {"models/data.py"},
     "typer": {"service/cli.py"},
-    "uvicorn": {"service/serving.py", "service/short_way.py"},
+    "uvicorn": {"service/serving.py", "service/predict/fast_path.py"},
 }
 FILES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 

@@ -1,4 +1,4 @@
-"""/predict: read digits. Here it is described; `service.predict` answers it."""
+"""/predict: read digits. Here it is described; `service.predict.asgi` answers it."""
 
 from typing import Annotated, Any
 
@@ -6,8 +6,8 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from service.predict import MAX_BODY_BYTES, PATH, Predict
-from service.predict_schemas import MAX_IMAGES, Predictions, PredictionWithModel, PredictQuery
+from service.predict.asgi import MAX_BODY_BYTES, PATH, Predict
+from service.predict.schemas import MAX_IMAGES, Predictions, PredictionWithModel, PredictQuery
 from service.problems import problems
 
 router = APIRouter(tags=["predict"])
@@ -37,7 +37,7 @@ _LINES: dict[int | str, dict[str, Any]] = {
 
 
 class _Delegated(Response):
-    """What `service.predict` answers."""
+    """What `service.predict.asgi` answers."""
 
     def __init__(self, predict: Predict) -> None:
         super().__init__()

@@ -6,9 +6,9 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from service.errors import NotYet
-from service.infer import INVOCATIONS, reference
-from service.predict import MAX_BODY_BYTES
+from service.predict.asgi import MAX_BODY_BYTES
 from service.problems import problems
+from service.protocols.asgi import INVOCATIONS, reference
 from service.routes import Given
 from service.routes.v2 import Answering, Delegated
 

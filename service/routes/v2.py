@@ -9,11 +9,11 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from models.spec import CLASSES
-from service.batcher import LARGEST
 from service.errors import Invalid, Malformed, NotYet
-from service.infer import Infer, answering, reference
-from service.predict import MAX_BODY_BYTES
+from service.predict.asgi import MAX_BODY_BYTES
+from service.predict.batcher import LARGEST
 from service.problems import problems
+from service.protocols.asgi import Infer, answering, reference
 from service.routes import Given
 
 router = APIRouter(tags=["v2"], prefix="/v2")
@@ -38,7 +38,7 @@ Answering = Annotated[Infer, Depends(_infer_of)]
 
 
 class Delegated(Response):
-    """What `service.infer` answers."""
+    """What `service.protocols.asgi` answers."""
 
     def __init__(self, infer: Infer) -> None:
         super().__init__()

@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Any
 
-from service.batcher import Rows
-from service.networks import LOGITS, Scores, Served
-from service.shadow import Shadow
+from service.predict.batcher import Rows
+from service.predict.cache import LOGITS, Scores, Served
+from service.predict.shadow import Shadow
 
 Receive = Callable[[], Awaitable[Any]]
 

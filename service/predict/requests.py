@@ -17,8 +17,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from models.images import from_png
 from models.spec import PIXELS
 from service.errors import Fault, Invalid, UnsupportedMedia, invalid
-from service.predict_form import files
-from service.predict_schemas import MAX_IMAGES, REFERENCE_LENGTH, Image, PredictRequest
+from service.predict.multipart import files
+from service.predict.schemas import MAX_IMAGES, REFERENCE_LENGTH, Image, PredictRequest
 
 SHORT = 64 * 1024
 """Bytes of a body that is read in the event loop; longer ones, and pictures, are read in a thread."""

@@ -10,8 +10,8 @@ from fastapi.testclient import TestClient
 
 from models.inference import read
 from service.artifacts import Artifacts
-from service.predictor import Predictor
-from service.shadow import Shadow
+from service.predict.predictor import Predictor
+from service.predict.shadow import Shadow
 from service.store import Store
 from tests.service.models_on_record import damage, succeeded, weights
 from tests.service.test_app import pointers

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models import inference
-from service.batcher import LARGEST, Batcher, Pace
 from service.errors import NotYet, TooMuch
+from service.predict.batcher import LARGEST, Batcher, Pace
 from tests.service.models_on_record import weights
 
 QUICK, SLOW = Pace(0.0, 0.0), Pace(1.0, 0.0)
@@ -186,7 +186,7 @@ def test_one_stall_does_not_refuse_for_ever_who_is_in_a_hurry(monkeypatch: pytes
         clock.now += clock.stall
         return rows * 2
 
-    monkeypatch.setattr("service.batcher.time", SimpleNamespace(perf_counter=lambda: clock.now))
+    monkeypatch.setattr("service.predict.batcher.time", SimpleNamespace(perf_counter=lambda: clock.now))
 
     async def test() -> None:
         batcher = Batcher(compute, Pace(1e-4, 0.0))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.spec import PIXELS
 from service.errors import Invalid
-from service.predict_schemas import MAX_IMAGES
+from service.predict.schemas import MAX_IMAGES
 
 DATATYPES = {
     **{f"UINT{bits}": np.dtype(f"<u{bits // 8}") for bits in (8, 16, 32, 64)},

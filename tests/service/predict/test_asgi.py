@@ -18,13 +18,13 @@ from PIL import Image
 
 from models import inference
 from service.artifacts import Artifacts
-from service.batcher import LARGEST, Batcher, Pace
 from service.errors import Invalid
-from service.networks import Served
-from service.predict import Predict
-from service.predict_bodies import MAX_SCHEMA_BYTES, Asked, _by_schema, reader
-from service.predict_schemas import MAX_IMAGES
-from service.predictor import Predictor
+from service.predict.asgi import Predict
+from service.predict.batcher import LARGEST, Batcher, Pace
+from service.predict.cache import Served
+from service.predict.predictor import Predictor
+from service.predict.requests import MAX_SCHEMA_BYTES, Asked, _by_schema, reader
+from service.predict.schemas import MAX_IMAGES
 from service.store import Store
 from tests.service.models_on_record import succeeded, weights
 from tests.service.test_app import pointers, problem

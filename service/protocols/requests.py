@@ -8,8 +8,8 @@ import orjson
 
 from models.spec import CLASSES, PIXELS
 from service.errors import TOO_LARGE, Invalid, Malformed, TooLarge, UnsupportedMedia
-from service.predict_bodies import MAX_SCHEMA_BYTES
-from service.tensors import DATATYPES, Pixels, count_of, from_bytes, from_numbers
+from service.predict.requests import MAX_SCHEMA_BYTES
+from service.protocols.tensors import DATATYPES, Pixels, count_of, from_bytes, from_numbers
 
 OUTPUTS = ("logits", "probabilities", "digit")
 

@@ -16,11 +16,11 @@ from models.ensemble import Ensemble
 from models.inference import read
 from models.spec import PIXELS
 from service.artifacts import Artifacts
-from service.batcher import Batcher, Pace
 from service.errors import Conflict, Damaged, NotFound, NotYet
-from service.networks import Networks, Served, scorer
-from service.predict_schemas import ModelView
-from service.shadow import Shadow
+from service.predict.batcher import Batcher, Pace
+from service.predict.cache import Networks, Served, scorer
+from service.predict.schemas import ModelView
+from service.predict.shadow import Shadow
 from service.store import Store
 from service.store.references import Meaning, NoCheckpoint, NothingThere, Target
 

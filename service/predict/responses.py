@@ -6,7 +6,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from service.predict_schemas import PredictQuery
+from service.predict.schemas import PredictQuery
 
 Probabilities = NDArray[np.float32]
 

@@ -15,9 +15,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from service.security import CAREFUL
 
 if TYPE_CHECKING:  # numpy must not be loaded before it is said how many threads it shall have
-    from service.networks import Scores, Served
-    from service.predict_bodies import Pixels
-    from service.shadow import Shadow
+    from service.predict.cache import Scores, Served
+    from service.predict.requests import Pixels
+    from service.predict.shadow import Shadow
 
 SHORT = "short_way"
 """In the lifespan's state: what says who answers a request by the short way, from its scope and its headers."""
@@ -46,7 +46,7 @@ def begun(served: "Served", pixels: "Pixels", shadow: "Shadow | None", word: Wor
         return served.batcher.put(pixels), word
 
     def tell_and_word(scores: "Scores") -> tuple[Iterable[Header], bytes]:
-        from service.networks import LOGITS
+        from service.predict.cache import LOGITS
 
         answer = word(scores)
         shadow.ask(pixels, scores[:, LOGITS])

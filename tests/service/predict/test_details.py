@@ -14,10 +14,10 @@ from models import novelty, saliency
 from models.calibration import entropy, softmax
 from models.inference import read
 from service.artifacts import Artifacts
-from service.batcher import Batcher, Pace
-from service.networks import PROBABILITIES, Served, scorer
-from service.predict_details import tell
-from service.predict_schemas import MOST_EXPLAINED, ModelView, PredictQuery
+from service.predict.batcher import Batcher, Pace
+from service.predict.cache import PROBABILITIES, Served, scorer
+from service.predict.details import tell
+from service.predict.schemas import MOST_EXPLAINED, ModelView, PredictQuery
 from service.store import Store
 from service.store.states import owner_of
 from tests.service.models_on_record import succeeded, weights

@@ -11,19 +11,19 @@ from typing import Any
 import numpy as np
 import orjson
 
-from service import infer_answers, infer_bodies, score_bodies
-from service.batcher import LARGEST
-from service.computing import ClientLeft, Receive, computed
 from service.errors import told
-from service.infer_statistics import Statistics
-from service.networks import LOGITS, PROBABILITIES, Scores, Served
-from service.predict import MAX_BODY_BYTES, Predict, Send
-from service.predict_bodies import SHORT, Pixels
-from service.predictor import Predictor
+from service.predict.asgi import MAX_BODY_BYTES, Predict, Send
+from service.predict.batcher import LARGEST
+from service.predict.cache import LOGITS, PROBABILITIES, Scores, Served
+from service.predict.compute import ClientLeft, Receive, computed
+from service.predict.fast_path import Begun, Header, begun
+from service.predict.predictor import Predictor
+from service.predict.reply import worded
+from service.predict.requests import SHORT, Pixels
+from service.predict.shadow import Shadow
+from service.protocols import requests, responses, scoring
+from service.protocols.statistics import Statistics
 from service.security import CAREFUL
-from service.shadow import Shadow
-from service.short_way import Begun, Header, begun
-from service.wording import worded
 
 logger = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ class Infer:
         began = perf_counter_ns()
         model, version = matched.groups()
         name = reference(model, version)
-        asked = infer_bodies.read(body, headers.get(b"inference-header-content-length"))
+        asked = requests.read(body, headers.get(b"inference-header-content-length"))
         served = self._predictor.at_hand(name)
         if served is None or asked.timeout is not None or len(asked.pixels) > LARGEST:
             return None
@@ -127,8 +127,8 @@ class Infer:
         began = perf_counter_ns()
         length, encoding = headers.get(b"inference-header-content-length"), headers.get(b"content-encoding", b"")
 
-        def read() -> infer_bodies.Asked:
-            return infer_bodies.read(infer_bodies.inflated(body, encoding, MAX_BODY_BYTES), length)
+        def read() -> requests.Asked:
+            return requests.read(requests.inflated(body, encoding, MAX_BODY_BYTES), length)
 
         asked = read() if len(body) <= SHORT and not encoding else await asyncio.to_thread(read)
         was_read = perf_counter_ns()
@@ -146,7 +146,7 @@ class Infer:
         self, served: Served, path: str, body: bytes, kind: str, receive: Receive, shadow: Shadow | None
     ) -> bytes:
         def read() -> Pixels:
-            return score_bodies.invocations(body, kind) if path == INVOCATIONS else score_bodies.instances(body)
+            return scoring.invocations(body, kind) if path == INVOCATIONS else scoring.instances(body)
 
         pixels = read() if len(body) <= SHORT else await asyncio.to_thread(read)
         scores = await _scores(served, pixels, receive, None, shadow)
@@ -160,10 +160,8 @@ _JSON = (b"content-type", b"application/json")
 _BYTES = (b"content-type", b"application/octet-stream")
 
 
-def _worded(
-    scores: Scores, asked: infer_bodies.Asked, model: str, version: str | None
-) -> tuple[Iterable[Header], bytes]:
-    answer, json_length = infer_answers.worded(scores, asked, model, version)
+def _worded(scores: Scores, asked: requests.Asked, model: str, version: str | None) -> tuple[Iterable[Header], bytes]:
+    answer, json_length = responses.worded(scores, asked, model, version)
     if json_length is None:
         return [_JSON], answer
     return [_BYTES, (b"inference-header-content-length", b"%d" % json_length)], answer

@@ -11,14 +11,14 @@ import pytest
 from fastapi.testclient import TestClient
 
 from models import inference
-from service import infer_answers
 from service.artifacts import Artifacts
-from service.batcher import LARGEST
-from service.predict_bodies import MAX_SCHEMA_BYTES
+from service.predict.batcher import LARGEST
+from service.predict.requests import MAX_SCHEMA_BYTES
+from service.protocols import responses
 from service.store import Store
 from tests.service.conftest import submitted
 from tests.service.models_on_record import succeeded, weights
-from tests.service.test_predict import images
+from tests.service.predict.test_asgi import images
 
 NETWORK = inference.read(weights(seed=0))
 INFER = "/v2/models/default/infer"
@@ -288,7 +288,7 @@ def test_more_than_a_batch_is_answered_in_order(api: TestClient, model: str) -> 
 
 def test_a_long_answer_is_not_worded_in_the_loop(api: TestClient, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     in_loop: list[bool] = []
-    worded = infer_answers.worded
+    worded = responses.worded
 
     def noting(*arguments: Any) -> Any:
         try:
@@ -299,7 +299,7 @@ def test_a_long_answer_is_not_worded_in_the_loop(api: TestClient, model: str, mo
             in_loop.append(True)
         return worded(*arguments)
 
-    monkeypatch.setattr(infer_answers, "worded", noting)
+    monkeypatch.setattr(responses, "worded", noting)
     for count in (1, LARGEST + 1):
         assert binary(api, b"", bytes(count * 784)).status_code == 200
     assert in_loop == [True, False]

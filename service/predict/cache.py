@@ -13,8 +13,8 @@ from models.ensemble import Ensemble
 from models.inference import Network, softmax
 from models.novelty import Novelty
 from models.spec import CLASSES
-from service.batcher import Batcher
-from service.predict_schemas import ModelView
+from service.predict.batcher import Batcher
+from service.predict.schemas import ModelView
 from service.store.references import Target
 
 Scores = NDArray[np.float32]

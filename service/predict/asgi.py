@@ -13,19 +13,19 @@ import numpy as np
 import orjson
 from pydantic import ValidationError
 
-from service import predict_answers as answers
-from service.batcher import LARGEST, Rows
-from service.computing import ClientLeft, Receive, computed
 from service.errors import MEDIA_TYPE, TOO_LARGE, NotYet, TooLarge, document, invalid
-from service.networks import PROBABILITIES, Scores, Served
-from service.predict_bodies import is_short, reader
-from service.predict_details import are_wanted, tell
-from service.predict_schemas import PredictQuery
-from service.predictor import Predictor
+from service.predict import responses
+from service.predict.batcher import LARGEST, Rows
+from service.predict.cache import PROBABILITIES, Scores, Served
+from service.predict.compute import ClientLeft, Receive, computed
+from service.predict.details import are_wanted, tell
+from service.predict.fast_path import Begun, Header, begun
+from service.predict.predictor import Predictor
+from service.predict.reply import worded
+from service.predict.requests import is_short, reader
+from service.predict.schemas import PredictQuery
+from service.predict.shadow import Shadow
 from service.security import CAREFUL
-from service.shadow import Shadow
-from service.short_way import Begun, Header, begun
-from service.wording import worded
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ class Predict:
             return None
 
         def word(scores: Scores) -> tuple[Iterable[Header], bytes]:
-            return (_JSON,), answers.one(scores[0, PROBABILITIES], served.model_json)
+            return (_JSON,), responses.one(scores[0, PROBABILITIES], served.model_json)
 
         return begun(served, asked.pixels, self._predictor.along_with(asked.model), word)
 
@@ -116,7 +116,7 @@ class Predict:
         in_lines = b"ndjson" in headers.get(b"accept", b"")
         if not asked.several and not in_lines and query.is_plain:
             (scores,) = await computed(served, asked.pixels, receive, deadline, shadow)
-            await _send(send, 200, _JSON, answers.one(scores[PROBABILITIES], served.model_json))
+            await _send(send, 200, _JSON, responses.one(scores[PROBABILITIES], served.model_json))
             return
         details = are_wanted(query, len(asked.pixels))
         batches = _predictions(served, asked.pixels, query, receive, deadline, shadow, with_details=details)
@@ -127,9 +127,9 @@ class Predict:
             return
         predictions = [prediction async for batch in batches for prediction in batch]
         if asked.several:
-            await _send(send, 200, _JSON, answers.several(predictions, served.model_json))
+            await _send(send, 200, _JSON, responses.several(predictions, served.model_json))
         else:
-            await _send(send, 200, _JSON, answers.with_model(predictions[0], served.model_json))
+            await _send(send, 200, _JSON, responses.with_model(predictions[0], served.model_json))
 
     async def _rest(self, message: Any, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
         """Read a body that comes in several pieces; it counts as held until it has been answered."""
@@ -192,9 +192,9 @@ async def _predictions(
     async def word(start: int, scores: Scores) -> list[bytes]:
         rows = np.ascontiguousarray(scores[:, PROBABILITIES])
         if not with_details:
-            return answers.each(rows, query)
+            return responses.each(rows, query)
         batch = pixels[start : start + LARGEST]
-        return answers.each(rows, query, await asyncio.to_thread(tell, served, query, batch, rows))
+        return responses.each(rows, query, await asyncio.to_thread(tell, served, query, batch, rows))
 
     if not len(pixels):
         return
@@ -221,7 +221,7 @@ async def _with_unreadable(
         nonlocal place
         errors = []
         while place in unreadable:
-            errors.append(answers.unreadable(unreadable[place]))
+            errors.append(responses.unreadable(unreadable[place]))
             place += 1
         return errors
 
@@ -241,7 +241,7 @@ async def _stream(batches: AsyncIterator[list[bytes]], model: bytes, send: Send)
     last = b""
     try:
         while True:
-            await send({"type": "http.response.body", "body": answers.lines(batch, model), "more_body": True})
+            await send({"type": "http.response.body", "body": responses.lines(batch, model), "more_body": True})
             batch = await anext(batches)
     except StopAsyncIteration:
         pass

@@ -7,8 +7,8 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from service.infer_bodies import Asked, Output
-from service.networks import LOGITS, PROBABILITIES, Scores
+from service.predict.cache import LOGITS, PROBABILITIES, Scores
+from service.protocols.requests import Asked, Output
 
 
 def worded(scores: Scores, asked: Asked, model: str, version: str | None) -> tuple[bytes, int | None]:

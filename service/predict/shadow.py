@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.batcher import LARGEST
-from service.networks import LOGITS, Scores, Served
+from service.predict.batcher import LARGEST
+from service.predict.cache import LOGITS, Scores, Served
 from service.store.references import Meaning
 
 

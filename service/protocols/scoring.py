@@ -7,9 +7,9 @@ import orjson
 
 from models.spec import PIXELS
 from service.errors import Invalid, Malformed, TooLarge, UnsupportedMedia
-from service.predict_bodies import MAX_SCHEMA_BYTES
-from service.predict_schemas import MAX_IMAGES
-from service.tensors import Pixels, from_numbers
+from service.predict.requests import MAX_SCHEMA_BYTES
+from service.predict.schemas import MAX_IMAGES
+from service.protocols.tensors import Pixels, from_numbers
 
 
 def invocations(body: bytes, kind: str) -> Pixels:

@@ -12,8 +12,8 @@ from sqlalchemy import event, update
 
 from service.artifacts import Artifacts
 from service.errors import Damaged, NotFound
-from service.networks import Served
-from service.predictor import FRESH_SECONDS, Predictor
+from service.predict.cache import Served
+from service.predict.predictor import FRESH_SECONDS, Predictor
 from service.store import Store
 from service.store.files import File
 from service.store.states import owner_of

@@ -19,7 +19,7 @@ from service.artifacts import Artifacts
 from service.settings import Settings
 from service.store import Store
 from tests.service.models_on_record import succeeded, weights
-from tests.service.test_predict import images
+from tests.service.predict.test_asgi import images
 from tests.service.test_serving import serving
 
 CLIENTS = os.environ.get("MODEL_CLIENTS")

@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 from models import inference
 from service.app import create_app
 from service.artifacts import Artifacts
-from service.batcher import Batcher, Pace
-from service.networks import Served, scorer
+from service.predict.batcher import Batcher, Pace
+from service.predict.cache import Served, scorer
+from service.predict.fast_path import ShortWayProtocol
 from service.settings import Settings
-from service.short_way import ShortWayProtocol
 from service.store import Store
 from tests.service.models_on_record import succeeded, weights
+from tests.service.predict.test_asgi import JSON, RAW, images
 from tests.service.test_app import problem
-from tests.service.test_predict import JSON, RAW, images
 from tests.waiting import wait_until
 
 NETWORK = inference.read(weights(seed=0))
