@@ -13,7 +13,7 @@ from sqlalchemy import select
 from models.run import Epoch, Record
 from models.spec import TrainingSpec
 from models.training import train
-from service.app import create_app
+from service.api.app import create_app
 from service.artifacts import Artifacts
 from service.doctor import examine, mend
 from service.settings import Settings

@@ -12,9 +12,10 @@ from typing import Any
 
 import service
 from models import csv_images, images, spec, training
-from service import app, errors, supervisor, sweeps
+from service import errors, supervisor, sweeps
+from service.api import app
+from service.api.routes.jobs import submit
 from service.predict import asgi, batcher, requests, schemas
-from service.routes import jobs
 from service.settings import Settings
 from service.store import rescue
 from worker.errands import draw_sweep
@@ -29,7 +30,7 @@ PROBLEM = "application/problem+json"
 
 LIMITS = (
     ("Bytes in the body of a request, unless said otherwise below", app.MAX_BODY_BYTES),
-    ("Bytes in the body of `POST /jobs`", jobs.MAX_SPEC_BYTES),
+    ("Bytes in the body of `POST /jobs`", submit.MAX_SPEC_BYTES),
     ("Bytes in the body of `POST /predict`", asgi.MAX_BODY_BYTES),
     ("Bytes in the body of `POST /datasets`", "`TENFOLD_MAX_UPLOAD_BYTES`"),
     ("Bytes in the body of `POST /predict` that is a PNG or raw bytes", asgi.MAX_BINARY_BYTES),

@@ -13,7 +13,8 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from service import logs, serving, stack
+from service import logs, stack
+from service.api import server
 from service.artifacts import Artifacts
 from service.client import TenfoldError
 from service.settings import Settings
@@ -57,7 +58,7 @@ def up(host: Host = None, port: Port = None, home: Home = None, workers: Workers
 @app.command()
 def api(host: Host = None, port: Port = None, home: Home = None) -> None:
     """Run the API alone."""
-    serving.run(_settings(host=host, port=port, home=home))
+    server.run(_settings(host=host, port=port, home=home))
 
 
 @app.command()
@@ -163,7 +164,7 @@ def gc(
 @app.command()
 def openapi() -> None:
     """Print the API's OpenAPI document."""
-    from service.app import create_app
+    from service.api.app import create_app
 
     typer.echo(json.dumps(create_app(Settings()).openapi(), indent=2))
 

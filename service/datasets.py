@@ -1,6 +1,6 @@
 """Which data sets there are: those that are built in, and those on record."""
 
-from service.dataset_views import Dataset, DatasetDescription
+from service.api.schemas.datasets import Dataset, DatasetDescription
 from service.store import Store
 from service.store.engine import Record
 

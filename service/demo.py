@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from service import stack
+from service.api.schemas.jobs import PLOTS
 from service.client import Client, TenfoldError
-from service.schemas import PLOTS
 from service.settings import Settings
 
 REPORT_TRIAL_1 = {

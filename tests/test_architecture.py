@@ -13,7 +13,7 @@ ROOMS = {"models": {"models"}, "service": {"models", "service"}, "worker": {"mod
 HOMES = {
     "alembic": {"service/store"},
     "celery": {"service/messages.py", "worker/app.py", "worker/request.py"},
-    "fastapi": {"service/app.py", "service/routes"},
+    "fastapi": {"service/api"},
     "kombu": {"service/messages.py", "worker/poison.py"},
     "matplotlib": {
         "worker/plots/accuracy_scale.py",
@@ -33,7 +33,7 @@ HOMES = {
         "service/predict/responses.py",
         "service/predict/requests.py",
         "service/predict/details.py",
-        "service/routes/v2.py",
+        "service/api/routes/v2.py",
         "service/protocols/scoring.py",
     },
     "pandas": {"models/history.py"},
@@ -45,12 +45,8 @@ HOMES = {
     "safetensors": {"models/checkpoints.py", "models/golden.py", "models/inference.py", "models/novelty.py"},
     "sqlalchemy": {"service/store"},
     "starlette": {
-        "service/app.py",
-        "service/routes",
-        "service/head.py",
-        "service/plain_errors.py",
         "service/security.py",
-        "service/serving.py",
+        "service/api",
     },
     "torch": {
         "models/augmentation.py",
@@ -69,7 +65,7 @@ HOMES = {
     },
     "torchvision": {"models/data.py"},
     "typer": {"service/cli.py"},
-    "uvicorn": {"service/serving.py", "service/predict/fast_path.py"},
+    "uvicorn": {"service/api/server.py", "service/predict/fast_path.py"},
 }
 FILES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 
@@ -111,7 +107,7 @@ def test_a_source_file_is_one_idea_of_at_most_three_hundred_lines() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["service.app", "service.cli", "service.demo", "worker.app", "worker.errands.draw_job"]
+    "module", ["service.api.app", "service.cli", "service.demo", "worker.app", "worker.errands.draw_job"]
 )
 def test_only_training_processes_load_torch(module: str) -> None:
     # What a process imports at its start; that a running API has not loaded torch is a test of the API.
@@ -123,7 +119,7 @@ def test_a_training_process_loads_nothing_heavy_beside_torch() -> None:
 
 
 def test_the_api_does_not_load_the_broker_s_clients_before_it_sends_a_message() -> None:
-    assert loaded("service.app") & {"celery", "kombu", "redis"} == set()
+    assert loaded("service.api.app") & {"celery", "kombu", "redis"} == set()
 
 
 def loaded(module: str) -> set[str]:

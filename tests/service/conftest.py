@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from models.spec import TrainingSpec
-from service.app import create_app
+from service.api.app import create_app
 from service.settings import Settings
 from service.store import Store
 

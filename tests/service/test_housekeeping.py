@@ -17,8 +17,8 @@ from service.settings import Settings
 from service.store import Store
 from service.store.states import owner_of
 from service.store.tables import jobs
+from tests.service.api.routes.jobs.test_actions import claim, ended, in_state, learn
 from tests.service.conftest import submitted
-from tests.service.test_job_actions import claim, ended, in_state, learn
 
 
 def told(settings: Settings, *words: str) -> tuple[int, str]:

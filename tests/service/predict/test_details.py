@@ -20,8 +20,8 @@ from service.predict.details import tell
 from service.predict.schemas import MOST_EXPLAINED, ModelView, PredictQuery
 from service.store import Store
 from service.store.states import owner_of
+from tests.service.api.test_app import pointers, problem
 from tests.service.models_on_record import succeeded, weights
-from tests.service.test_app import pointers, problem
 
 RAW = {"Content-Type": "application/octet-stream"}
 TEMPERATURE = 2.5

@@ -16,16 +16,16 @@ from fastapi.testclient import TestClient
 from numpy.typing import NDArray
 
 from models import inference
-from service.app import create_app
+from service.api.app import create_app
 from service.artifacts import Artifacts
 from service.predict.batcher import Batcher, Pace
 from service.predict.cache import Served, scorer
 from service.predict.fast_path import ShortWayProtocol
 from service.settings import Settings
 from service.store import Store
+from tests.service.api.test_app import problem
 from tests.service.models_on_record import succeeded, weights
 from tests.service.predict.test_asgi import JSON, RAW, images
-from tests.service.test_app import problem
 from tests.waiting import wait_until
 
 NETWORK = inference.read(weights(seed=0))

@@ -18,9 +18,9 @@ from models import inference
 from service.artifacts import Artifacts
 from service.settings import Settings
 from service.store import Store
+from tests.service.api.test_server import serving
 from tests.service.models_on_record import succeeded, weights
 from tests.service.predict.test_asgi import images
-from tests.service.test_serving import serving
 
 CLIENTS = os.environ.get("MODEL_CLIENTS")
 NETWORK = inference.read(weights(seed=0))

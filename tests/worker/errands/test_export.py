@@ -15,14 +15,14 @@ from PIL import Image
 from models import exported
 from models.calibration import softmax
 from models.inference import read
-from service.app import create_app
+from service.api.app import create_app
 from service.artifacts import Artifacts
 from service.doctor import examine
 from service.settings import Settings
 from service.store import Store
 from service.store.versions import Findings, Promotion
+from tests.service.api.test_app import problem
 from tests.service.models_on_record import damage, succeeded, weights
-from tests.service.test_app import problem
 from worker.errands.export import _WRITERS, export
 
 TEMPERATURE = 1.7

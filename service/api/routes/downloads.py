@@ -1,0 +1,101 @@
+"""Stored files over HTTP: ETag and 304, ranges, and pictures that a worker draws when somebody asks for them."""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from typing import Any, BinaryIO, TypeVar
+
+from fastapi import Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import FileResponse
+from starlette.types import Receive, Scope, Send
+
+from models.inference import read
+from service.api.dependencies import Parts
+from service.errors import Damaged, NotFound, NotYet
+from service.store.engine import Record
+from service.store.versions import WEIGHTS, owner_of
+
+T = TypeVar("T")
+
+_LOOK_EVERY_SECONDS = 0.05
+_TRIES = 5
+
+
+class _OpenFileResponse(FileResponse):
+    """Serves a file that is open already: it may be replaced, and unlinked, while it is being sent."""
+
+    def __init__(self, file: BinaryIO, **options: Any) -> None:
+        super().__init__(f"/dev/fd/{file.fileno()}", stat_result=os.fstat(file.fileno()), **options)
+        self._file = file
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._file:
+            await super().__call__(scope, receive, send)
+
+
+def download(
+    request: Request, parts: Parts, find: Callable[[], Record], *, media_type: str, filename: str | None = None
+) -> Response:
+    """Serve the file that `find` points to; its SHA-256 is its ETag."""
+
+    def serve(pointer: Record) -> Response:
+        headers = {"ETag": f'"{pointer.sha256}"', "Cache-Control": "no-cache"}
+        if _matches(request.headers.get("if-none-match", ""), headers["ETag"]):
+            return Response(status_code=304, headers=headers)
+        file = parts.artifacts.path(pointer.key).open("rb")
+        return _OpenFileResponse(file, media_type=media_type, headers=headers, filename=filename)
+
+    return opened(find, serve)
+
+
+def opened(find: Callable[[], Record], use: Callable[[Record], T]) -> T:
+    """Use the file that `find` points to, which may be replaced, and so be gone, before it is opened.
+
+    Raises Damaged if it is still pointed to when it is gone, NotYet if it is replaced faster than it can be opened.
+    """
+    gone = None
+    for _ in range(_TRIES):
+        pointer = find()
+        try:
+            return use(pointer)
+        except FileNotFoundError:
+            if pointer.key == gone:
+                raise Damaged(f"the file {pointer.key} is gone; `tenfold doctor` tells what else is") from None
+            gone = pointer.key
+    raise NotYet("the file is being replaced; try again", retry_after=1)
+
+
+def _matches(if_none_match: str, etag: str) -> bool:
+    """RFC 9110, section 13.1.2: a list of entity tags, compared weakly, or a star."""
+    tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
+    return etag in tags or "*" in tags
+
+
+async def wait_for(look: Callable[[], T | None], *, seconds: float, what: str) -> T:
+    """Look again and again until there is something, or raise NotYet when there is nothing in time."""
+    deadline = time.monotonic() + seconds
+    while (found := await run_in_threadpool(look)) is None:
+        if time.monotonic() > deadline:
+            raise NotYet(what, retry_after=2)
+        await asyncio.sleep(_LOOK_EVERY_SECONDS)
+    return found
+
+
+def require_weights(parts: Parts, name: str, version: int) -> None:
+    """Make sure that the weights of a version can be used; raises Damaged, and NotFound."""
+
+    def pointer() -> Record | None:
+        return parts.store.files.get(owner_of(name, version), WEIGHTS)
+
+    file = pointer()
+    try:
+        if file is not None:
+            read(parts.artifacts.read(file.key, file.sha256))
+    except (OSError, ValueError) as error:
+        file = pointer()  # it may have been deleted since it was looked up
+        if file is not None:
+            raise Damaged(f"the weights of version {version} of model {name} can not be used: {error}") from error
+    if file is None:
+        raise NotFound(f"model {name} has no version {version}")

@@ -1,0 +1,131 @@
+"""POST /models: several versions as one, whose networks answer together."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Depends, Response
+from fastapi.concurrency import run_in_threadpool
+
+from models.spec import TrainingSpec
+from service.api.dependencies import Given, Parts
+from service.api.problems import problems
+from service.api.routes.downloads import require_weights, wait_for
+from service.api.routes.jobs.submit import json_only
+from service.api.schemas.ensembles import MOST_MEMBERS, MOST_PARAMETERS, Combination
+from service.api.schemas.models import VersionView
+from service.errors import Conflict, Fault, Invalid, NotYet
+from service.store.engine import Record
+from service.store.ensembles import Member
+from service.store.references import NoCheckpoint, NothingThere
+from service.store.versions import measured_on
+
+router = APIRouter(tags=["models"])
+
+
+@router.post(
+    "/models",
+    status_code=201,
+    dependencies=[Depends(json_only)],
+    summary="Make an ensemble",
+    responses={
+        200: {"model": VersionView, "description": "There is a version of these members already."},
+        **problems(400, 409, 413, 415, 422, 500, 503),
+    },
+)
+async def combine(combination: Annotated[Combination, Body()], response: Response, parts: Given) -> VersionView:
+    """Make a version whose members answer together, by the mean of their probabilities.
+
+    A worker assesses it on the images that its members were validated with, which have to be the same for all. It is
+    asked, promoted and rolled back as every version is, and stays when its members are deleted. Asked again for the
+    same members, it is the same version: after a 503, ask again.
+    """
+    rows = await run_in_threadpool(_chosen, parts, combination)
+    members: list[Member] = [(row.model, row.version) for row in rows]
+
+    def found() -> Record | None:
+        return parts.store.ensembles.find(combination.name, members)
+
+    row = await run_in_threadpool(found)
+    if row is None:
+        for member in members:
+            await run_in_threadpool(require_weights, parts, *member)
+        asked = (combination.name, members, combination.promote, combination.promote_margin)
+        if not await run_in_threadpool(parts.doorbell.ask_for_ensemble, *asked):
+            raise NotYet("the broker does not answer, so that no worker can be asked to assess it", retry_after=5)
+        what = "the ensemble was asked for but is not assessed yet; is a worker for errands running? See its log"
+        row = await wait_for(found, seconds=parts.settings.max_wait_seconds, what=what)
+    else:
+        response.status_code = 200
+    response.headers["Location"] = f"/models/{row.model}/versions/{row.version}"
+    return VersionView.of(row)
+
+
+def _chosen(parts: Parts, combination: Combination) -> Sequence[Record]:
+    """Give the versions that are meant, if they can be one; raises a Problem."""
+    if combination.members is None:
+        rows = _of_sweep(parts, combination)
+        fields = ["/sweep"] * len(rows)
+    else:
+        rows = [_version(parts, place, reference) for place, reference in enumerate(combination.members)]
+        fields = [f"/members/{place}" for place in range(len(rows))]
+    known: dict[Member, str] = {}
+    parameters = 0
+    for field, row in zip(fields, rows, strict=True):
+        called = f"version {row.version} of model {row.model}"
+        if row.members is not None:
+            raise _wrong(field, f"{called} is an ensemble itself; name its members instead")
+        if (row.model, row.version) in known:
+            raise _wrong(field, f"{called} is named twice")
+        if row.data_sha256 is None or measured_on(row.spec, row.data_sha256) != measured_on(
+            rows[0].spec, rows[0].data_sha256
+        ):
+            raise _wrong(
+                field,
+                f"{called} was not validated on the same images as version {rows[0].version} of model {rows[0].model}; "
+                "members need one data set, validation_fraction and split_seed, or there is nothing to assess them on",
+            )
+        known[row.model, row.version] = field
+        parameters += TrainingSpec.model_validate(row.spec).parameters
+        if parameters > MOST_PARAMETERS:
+            raise _wrong(
+                field,
+                f"with {called} its members have {parameters:,} parameters; choose fewer or smaller ones, "
+                f"with at most {MOST_PARAMETERS:,}",
+            )
+    return rows
+
+
+def _of_sweep(parts: Parts, combination: Combination) -> Sequence[Record]:
+    assert combination.sweep is not None, "the schema asks for one of the two"
+    if parts.store.sweeps.get(combination.sweep) is None:
+        raise _wrong("/sweep", f"there is no sweep {combination.sweep}")
+    rows = parts.store.ensembles.of_sweep(combination.sweep)[: combination.best]
+    if len(rows) < 2:
+        raise Conflict(f"sweep {combination.sweep} has {len(rows)} versions; an ensemble needs two")
+    if len(rows) > MOST_MEMBERS:
+        detail = f"sweep {combination.sweep} has {len(rows):,} versions; choose up to {MOST_MEMBERS} of them by best"
+        raise _wrong("/best", detail)
+    return rows
+
+
+def _version(parts: Parts, place: int, reference: str) -> Record:
+    field = f"/members/{place}"
+    try:
+        shares = parts.store.references.look_up(reference).shares
+    except NothingThere as nothing:
+        raise _wrong(field, str(nothing)) from None
+    except NoCheckpoint:
+        raise _wrong(field, f"job {reference} has no version yet; wait until it has succeeded") from None
+    target = shares[0][0]
+    if len(shares) > 1:
+        raise _wrong(field, f"{reference} points to several versions; name one of them")
+    row = None
+    if target.model is not None and target.version is not None:
+        row = parts.store.models.version(target.model, target.version)
+    if row is None:
+        raise _wrong(field, f"job {reference} has no version yet; wait until it has succeeded")
+    return row
+
+
+def _wrong(field: str, detail: str) -> Invalid:
+    return Invalid(detail, faults=[Fault(field, detail)])

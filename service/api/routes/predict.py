@@ -1,0 +1,67 @@
+"""/predict: read digits. Here it is described; `service.predict.asgi` answers it."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from service.api.problems import problems
+from service.predict.asgi import MAX_BODY_BYTES, PATH, Predict
+from service.predict.schemas import MAX_IMAGES, Predictions, PredictionWithModel, PredictQuery
+
+router = APIRouter(tags=["predict"])
+
+_BLANK_ROW = [0.0] * 28
+_EXAMPLE = {"image": [_BLANK_ROW] * 4 + [[0.0] * 13 + [255.0] * 2 + [0.0] * 13] * 20 + [_BLANK_ROW] * 4}
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": {"$ref": "#/components/schemas/PredictRequest"}, "example": _EXAMPLE},
+            "image/png": _BINARY,
+            "application/octet-stream": _BINARY,
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"files": {"type": "array", "items": _BINARY["schema"], "maxItems": MAX_IMAGES}},
+                }
+            },
+        },
+    }
+}
+_LINES: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/x-ndjson": {"schema": {"$ref": "#/components/schemas/PredictionWithModel"}}}}
+}
+
+
+class _Delegated(Response):
+    """What `service.predict.asgi` answers."""
+
+    def __init__(self, predict: Predict) -> None:
+        super().__init__()
+        self._predict = predict
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._predict(scope, receive, send)
+
+
+@router.post(
+    PATH,
+    summary="Read digits",
+    max_body_size=MAX_BODY_BYTES,
+    openapi_extra=_BODY,
+    response_model=PredictionWithModel | Predictions,
+    responses={**_LINES, **problems(400, 404, 409, 413, 415, 422, 429, 500, 503)},
+)
+async def predict(request: Request, _query: Annotated[PredictQuery, Query()]) -> Response:
+    """Read the digit in an image, or the digits in several.
+
+    The body is JSON with `image` or `images` (28 rows of 28 numbers, 0 for paper and 255 for ink) or `images_base64`;
+    or a PNG of any size up to 1024 x 1024; or raw bytes, 784 for each image; or a form with a PNG in each of its parts.
+    A file of a form that can not be read has an error in its place, and the others are answered; of all else nothing
+    is answered unless everything can be read. Who accepts `application/x-ndjson` gets a line for each image, as soon as
+    it is there; should that end early, the last line is the problem.
+    """
+    return _Delegated(request.app.state.predict)

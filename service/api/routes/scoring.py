@@ -1,0 +1,68 @@
+"""/invocations, /ping and /v1: the protocols of MLflow, SageMaker, TensorFlow Serving and KServe V1."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from service.api.dependencies import Given
+from service.api.problems import problems
+from service.api.routes.v2 import Answering, Delegated
+from service.errors import NotYet
+from service.predict.asgi import MAX_BODY_BYTES
+from service.protocols.asgi import INVOCATIONS, reference
+
+router = APIRouter(tags=["scoring"])
+
+_BODY: dict[str, Any] = {
+    "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}
+}
+_CSV: dict[str, Any] = {"requestBody": {"required": True, "content": {**_BODY["requestBody"]["content"]}}}
+_CSV["requestBody"]["content"]["text/csv"] = {"schema": {"type": "string"}}
+
+
+@router.get("/ping", summary="Is the container well?", responses=problems(503))
+def ping(parts: Given) -> dict[str, str]:
+    """Answer 200 while predictions can be answered: SageMaker's health check."""
+    if not parts.store.database.is_alive():
+        raise NotYet("the database does not answer", retry_after=1)
+    return {"status": "ok"}
+
+
+@router.post(
+    INVOCATIONS,
+    summary="Read digits with the newest model",
+    max_body_size=MAX_BODY_BYTES,
+    openapi_extra=_CSV,
+    responses=problems(400, 404, 409, 413, 415, 429, 500, 503),
+)
+async def invocations(infer: Answering) -> Response:
+    """Answer MLflow's and SageMaker's request: `inputs`, `instances` or `dataframe_split` in JSON, or CSV.
+
+    An image is 784 numbers from 0 to 255, flat or in 28 rows; the answer has `digit`, `logits` and `probabilities` of
+    each under `predictions`.
+    """
+    return Delegated(infer)
+
+
+_V1: dict[str, Any] = {
+    "summary": "Read digits",
+    "max_body_size": MAX_BODY_BYTES,
+    "openapi_extra": _BODY,
+    "responses": problems(400, 404, 409, 413, 429, 500, 503),
+}
+
+
+@router.post("/v1/models/{model}/versions/{version}:predict", **_V1)
+@router.post("/v1/models/{model}:predict", **_V1)
+async def predict(infer: Answering, model: str, version: str | None = None) -> Response:  # noqa: ARG001
+    """Answer TensorFlow Serving's and KServe's V1 request, `instances`: as /invocations does, with a model by name."""
+    return Delegated(infer)
+
+
+@router.get("/v1/models/{model}", summary="Does a model answer?", responses=problems(404, 409, 500, 503))
+async def status(parts: Given, model: str) -> dict[str, Any]:
+    """Load the model if it is not yet loaded, and say so, as KServe and as TensorFlow Serving do."""
+    await parts.predictor.find(reference(model))
+    state = {"version": "1", "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
+    return {"name": model, "ready": True, "model_version_status": [state]}

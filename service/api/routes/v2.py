@@ -1,0 +1,202 @@
+"""/v2: the Open Inference Protocol, https://github.com/kserve/open-inference-protocol, for clients of other servers."""
+
+from importlib.metadata import version as version_of
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from models.spec import CLASSES
+from service.api.dependencies import Given
+from service.api.problems import problems
+from service.errors import Invalid, Malformed, NotYet
+from service.predict.asgi import MAX_BODY_BYTES
+from service.predict.batcher import LARGEST
+from service.protocols.asgi import Infer, answering, reference
+
+router = APIRouter(tags=["v2"], prefix="/v2")
+
+EXTENSIONS = ["binary_tensor_data", "classification", "model_repository", "model_configuration", "statistics"]
+_INPUTS = [{"name": "pixels", "datatype": "UINT8", "shape": [-1, 28, 28]}]
+_OUTPUTS = [
+    {"name": "logits", "datatype": "FP32", "shape": [-1, CLASSES]},
+    {"name": "probabilities", "datatype": "FP32", "shape": [-1, CLASSES]},
+    {"name": "digit", "datatype": "INT64", "shape": [-1]},
+]
+_WRONG = problems(400, 404, 409, 413, 415, 429, 500, 503)
+_UNUSABLE = problems(404, 409, 500, 503)
+
+
+def _infer_of(request: Request) -> Infer:
+    infer: Infer = request.app.state.infer
+    return infer
+
+
+Answering = Annotated[Infer, Depends(_infer_of)]
+
+
+class Delegated(Response):
+    """What `service.protocols.asgi` answers."""
+
+    def __init__(self, infer: Infer) -> None:
+        super().__init__()
+        self._infer = infer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the request."""
+        await self._infer(scope, receive, send)
+
+
+def names(parts: Given) -> list[str]:
+    """Give the names of all models."""
+    return [model.name for model in parts.store.models.all()]
+
+
+@router.get("/health/live", summary="Does the server answer?")
+async def live() -> dict[str, bool]:
+    """Answer without touching anything else."""
+    return {"live": True}
+
+
+@router.get("/health/ready", summary="Can the server answer predictions?", responses=problems(503))
+def ready(parts: Given) -> dict[str, bool]:
+    """Tell whether models can be found; 503 if the database does not answer."""
+    if not parts.store.database.is_alive():
+        raise NotYet("the database does not answer", retry_after=1)
+    return {"live": True, "ready": True}
+
+
+@router.get("/", include_in_schema=False)
+@router.get("", summary="Which server, and what of the protocol it knows")
+async def server() -> dict[str, Any]:
+    """Tell name, version and extensions."""
+    return {"name": "tenfold", "version": version_of("tenfold"), "extensions": EXTENSIONS}
+
+
+@router.get("/models", summary="Names of models")
+def models(parts: Given) -> dict[str, list[str]]:
+    """List the models. A job's id, and `name@alias`, are answered as well."""
+    return {"models": names(parts)}
+
+
+@router.get("/models/stats", summary="Counts and times of all models")
+async def all_statistics(infer: Answering) -> dict[str, Any]:
+    """Give the statistics of the models that this process has been asked for since it began."""
+    return {"model_stats": infer.statistics.all()}
+
+
+@router.get("/models/{model}/versions/{version}", summary="Inputs and outputs of a version", responses=_UNUSABLE)
+@router.get("/models/{model}", summary="Inputs and outputs of a model", responses=_UNUSABLE)
+async def metadata(parts: Given, model: str, version: str | None = None) -> dict[str, Any]:
+    """Describe the tensors; -1 is as many images as you like. Other numeric datatypes are understood too."""
+    version = answering(await parts.predictor.find(reference(model, version)))
+    about = {"name": model, "platform": "tenfold", "inputs": _INPUTS, "outputs": _OUTPUTS}
+    return {**about, "versions": [version]} if version else about
+
+
+@router.get("/models/{model}/versions/{version}/ready", summary="Does a version answer?", responses=_UNUSABLE)
+@router.get("/models/{model}/ready", summary="Does a model answer?", responses=_UNUSABLE)
+async def model_ready(parts: Given, model: str, version: str | None = None) -> dict[str, Any]:
+    """Load the model if it is not yet loaded, and say so."""
+    await parts.predictor.find(reference(model, version))
+    return {"name": model, "ready": True}
+
+
+@router.get("/models/{model}/versions/{version}/config", summary="Settings of a version", responses=_UNUSABLE)
+@router.get("/models/{model}/config", summary="Settings of a model", responses=_UNUSABLE)
+async def config(parts: Given, model: str, version: str | None = None) -> dict[str, Any]:
+    """Describe the model as Triton does; dimensions are without that of the batch."""
+    await parts.predictor.find(reference(model, version))
+
+    def tensors(described: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [
+            {"name": one["name"], "data_type": f"TYPE_{one['datatype']}", "dims": one["shape"][1:] or [1]}
+            for one in described
+        ]
+
+    return {
+        "name": model,
+        "platform": "tenfold",
+        "backend": "tenfold",
+        "max_batch_size": LARGEST,
+        "input": tensors(_INPUTS),
+        "output": tensors(_OUTPUTS),
+        "dynamic_batching": {},
+    }
+
+
+@router.get("/models/{model}/versions/{version}/stats", summary="Counts of a version", responses=_UNUSABLE)
+@router.get("/models/{model}/stats", summary="Counts and times of a model", responses=_UNUSABLE)
+async def statistics(parts: Given, infer: Answering, model: str, version: str | None = None) -> dict[str, Any]:
+    """Give counts and nanoseconds since this process began; computing includes waiting for the batch."""
+    infer.statistics.know(model, answering(await parts.predictor.find(reference(model, version))))
+    return {"model_stats": infer.statistics.of(model, version)}
+
+
+@router.post("/repository/{repository}/index", include_in_schema=False)
+@router.post("/repository/index", summary="List the repository")
+def index(parts: Given) -> list[dict[str, str]]:
+    """List the models; all of them are ready, as one that is not loaded is loaded when it is asked for."""
+    return [{"name": name, "state": "READY", "reason": ""} for name in names(parts)]
+
+
+@router.post("/repository/models/{model}/load", summary="Load a model", responses={**problems(400), **_UNUSABLE})
+async def load(request: Request, parts: Given, model: str) -> dict[str, Any]:
+    """Load it, or say why not. Files and settings are not taken: models come from jobs."""
+    parameters = await _parameters(request)
+    if parameters:
+        raise Invalid(f"parameters {', '.join(parameters)} are not served; models come from jobs")
+    await parts.predictor.find(reference(model))
+    return {"name": model, "load": True}
+
+
+@router.post(
+    "/repository/models/{model}/unload", summary="Drop a model from memory", responses=problems(400, 404, 409, 500, 503)
+)
+async def unload(request: Request, parts: Given, model: str) -> dict[str, Any]:
+    """Drop it from this process's memory; nothing is deleted, and who asks for it next loads it again."""
+    await _parameters(request)
+    await parts.predictor.find(reference(model))
+    parts.predictor.forget(reference(model))
+    return {"name": model, "unload": True}
+
+
+async def _parameters(request: Request) -> dict[str, Any]:
+    body = await request.body()
+    try:
+        parameters = orjson.loads(body).get("parameters") or {} if body.strip() else {}
+    except (orjson.JSONDecodeError, AttributeError):
+        raise Malformed("the body is to be a JSON object, or nothing") from None
+    if not isinstance(parameters, dict):
+        raise Invalid("parameters are to be an object")
+    return parameters
+
+
+_TENSORS = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            media: {"schema": {"type": "object" if media.endswith("json") else "string"}}
+            for media in ("application/json", "application/octet-stream")
+        },
+    }
+}
+_INFER: dict[str, Any] = {
+    "summary": "Read digits",
+    "max_body_size": MAX_BODY_BYTES,
+    "openapi_extra": _TENSORS,
+    "responses": _WRONG,
+}
+
+
+@router.post("/models/{model}/versions/{version}/infer", **_INFER)
+@router.post("/models/{model}/infer", **_INFER)
+async def infer(infer: Answering, model: str, version: str | None = None) -> Response:  # noqa: ARG001
+    """Read digits from one tensor of any name, [n,28,28], [n,784] or [n,1,28,28], of pixels from 0 to 255.
+
+    JSON, or JSON followed by raw tensors (`Inference-Header-Content-Length`); with the length 0, 784 raw bytes for each
+    image. Answers the outputs asked for, in that order, or `logits`, `probabilities` and `digit`.
+    """
+    return Delegated(infer)

@@ -1,0 +1,53 @@
+"""The API as a program: one process, or several that share a socket."""
+
+import gc
+import os
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from service import logs, tether
+from service.predict.fast_path import ShortWayProtocol
+from service.settings import Settings
+
+_FIRST = "TENFOLD_FIRST_PROCESS"
+"""Names the process that the others are to end with."""
+
+
+def run(settings: Settings) -> None:
+    """Serve the API until a signal ends it; where there are several processes, one that dies is replaced."""
+    # Batches are small and several at a time: threads of the matrix products would wait for each other, spinning.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.update(settings.environment() | {_FIRST: str(os.getpid())})
+    uvicorn.run(
+        "service.api.server:create",
+        factory=True,
+        http=ShortWayProtocol,
+        workers=settings.api_processes,
+        host=settings.host,
+        port=settings.port,
+        server_header=False,
+        limit_concurrency=1000,
+        timeout_keep_alive=5,
+        # An event stream lasts as long as its job; on shutdown its client is sent away, and comes back.
+        timeout_graceful_shutdown=3,
+        log_level="info",
+        access_log=False,
+    )
+
+
+def create() -> ASGIApp:
+    """Build the API in the process that serves it, with the settings that the environment says."""
+    # Only here: numpy must not be loaded before it is said how many threads it shall have.
+    from service.api.app import create_app
+
+    settings = Settings()
+    if settings.api_processes > 1:
+        # Not to whatever is the parent by now: that of an orphan is the system's first process, which never dies.
+        tether.tie(int(os.environ[_FIRST]))
+        logs.set_up()
+    app = create_app(settings)
+    # What is there now stays: the collector need not look at it again and again while requests wait.
+    gc.collect()
+    gc.freeze()
+    return app
