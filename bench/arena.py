@@ -26,10 +26,10 @@ from bench.wrong_clock import wrong_clock
 from service import stack
 from service.artifacts import Artifacts
 from service.settings import Settings
-from service.store import Store
 from service.store.engine import DatabaseError
 from service.store.engine import Record as Row
 from service.store.states import FINAL_STATES, owner_of
+from service.store.store import Store
 from service.store.tables import jobs
 from service.supervisor import Supervisor, free_port
 from tests.postgres import Server, killable_server

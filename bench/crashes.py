@@ -17,8 +17,8 @@ from service.api.app import create_app
 from service.artifacts import Artifacts
 from service.doctor import examine, mend
 from service.settings import Settings
-from service.store import Store
 from service.store.states import owner_of
+from service.store.store import Store
 from service.store.tables import jobs, submissions
 from tests.waiting import wait_until
 from worker.errands.describe import describe

@@ -17,7 +17,7 @@ from service.api import app
 from service.api.routes.jobs import submit
 from service.predict import asgi, batcher, requests, schemas
 from service.settings import Settings
-from service.store import rescue
+from service.store import stalled
 from worker.errands import draw_sweep
 from worker.plots import sweep as sweep_plots
 from worker.train import epoch
@@ -47,7 +47,7 @@ LIMITS = (
     ("Jobs in one sweep", sweeps.MAX_JOBS),
     ("Trials whose curves are drawn in one plot of a sweep, the best first", draw_sweep.MAX_CURVES),
     ("Trials whose final accuracies are drawn in one plot of a sweep, the best first", sweep_plots.MAX_BARS),
-    ("Attempts in a row that end without an epoch, before a job is given up", rescue.MAX_FRUITLESS_ATTEMPTS),
+    ("Attempts in a row that end without an epoch, before a job is given up", stalled.MAX_FRUITLESS_ATTEMPTS),
     ("Validation images kept of a job, for `GET /jobs/{job_id}/examples`", epoch.EXAMPLES),
     ("Wrong fields named in one error", errors.MAX_FAULTS),
     ("Bytes of a log before it is put aside at the next start of its process", supervisor.LOG_BYTES),

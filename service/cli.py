@@ -18,7 +18,7 @@ from service.api import server
 from service.artifacts import Artifacts
 from service.client import TenfoldError
 from service.settings import Settings
-from service.store import Store
+from service.store.store import Store
 from service.supervisor import StartError, Supervisor, free_port
 
 app = typer.Typer(

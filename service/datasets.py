@@ -1,8 +1,8 @@
 """Which data sets there are: those that are built in, and those on record."""
 
 from service.api.schemas.datasets import Dataset, DatasetDescription
-from service.store import Store
 from service.store.engine import Record
+from service.store.store import Store
 
 BUILTIN = ("digits", "fashion_mnist", "kmnist", "mnist", "qmnist")
 

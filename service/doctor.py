@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from service.artifacts import Artifacts
-from service.store import Store
 from service.store.engine import Record
+from service.store.store import Store
 
 Kind = Literal["missing", "damaged", "orphan"]
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from service.artifacts import Artifacts
-from service.store import Store
 from service.store.jobs import PartOfSweep
 from service.store.states import Job, StateConflict, owner_of
+from service.store.store import Store
 
 PIN = "keep"
 """A job with a label of this name stays, whatever its value."""

@@ -15,8 +15,8 @@ from psycopg import sql
 from service import broker
 from service.artifacts import Artifacts
 from service.settings import Settings
-from service.store import Store
 from service.store.engine import Database
+from service.store.store import Store
 from service.supervisor import Part, Supervisor, free_port
 from tests.postgres import postgres_server
 

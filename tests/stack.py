@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from service.client import FINAL_STATES, Client
 from service.settings import Settings
-from service.store import Store
+from service.store.store import Store
 from service.store.tables import jobs
 from service.supervisor import free_port
 from tests.waiting import wait_until

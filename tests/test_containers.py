@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from service.cli import app
 from service.settings import Settings
-from service.store import Store
+from service.store.store import Store
 from service.store.tables import workers
 from service.supervisor import Part, Supervisor, free_port
 

@@ -21,8 +21,8 @@ from service.artifacts import Artifacts
 from service.messages import BROKER_SETTINGS
 from service.queue import ERRANDS, TRAIN, Doorbell
 from service.settings import Settings
-from service.store import Store
 from service.store.engine import DatabaseError
+from service.store.store import Store
 from service.store.versions import Promotion
 from service.store.workers import Role
 from worker.heartbeat import Heart, ask_for_trials

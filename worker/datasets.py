@@ -4,8 +4,8 @@ from models import data
 from models.data import Examples
 from service.artifacts import Artifacts
 from service.settings import Settings
-from service.store import Store
 from service.store.datasets import owner_of
+from service.store.store import Store
 
 
 def load(name: str, store: Store, artifacts: Artifacts, settings: Settings) -> Examples:

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 
 from service.queue import Doorbell
 from service.settings import Settings
-from service.store import Store
 from service.store.engine import DatabaseError, cause
+from service.store.store import Store
 from service.store.workers import Role
 from worker.watchdog import Watchdog
 

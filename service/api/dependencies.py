@@ -9,7 +9,7 @@ from service.artifacts import Artifacts
 from service.predict.predictor import Predictor
 from service.queue import Doorbell
 from service.settings import Settings
-from service.store import Store
+from service.store.store import Store
 
 
 @dataclass(frozen=True)

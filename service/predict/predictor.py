@@ -21,8 +21,8 @@ from service.predict.batcher import Batcher, Pace
 from service.predict.cache import Networks, Served, scorer
 from service.predict.schemas import ModelView
 from service.predict.shadow import Shadow
-from service.store import Store
 from service.store.references import Meaning, NoCheckpoint, NothingThere, Target
+from service.store.store import Store
 
 FRESH_SECONDS = 1.0
 """How long an answer of the record is good for; at half of it, it is asked for anew, and nobody waits for that."""

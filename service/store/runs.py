@@ -24,7 +24,7 @@ CHECKPOINT = ("safetensors", "json", "state.safetensors")
 """How the names of a checkpoint's files end."""
 
 
-_ALONE_AFTER = 3  # fruitless attempts; a job is given up after five (service/store/rescue.py)
+_ALONE_AFTER = 3  # fruitless attempts; a job is given up after five (service/store/stalled.py)
 
 
 class LeaseLostError(Exception):

@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from models.spec import TrainingSpec
 from service.api.app import create_app
 from service.settings import Settings
-from service.store import Store
+from service.store.store import Store
 
 _QUICK = {"max_wait_seconds": 0.2, "max_upload_bytes": 2_000_000}
 

@@ -13,9 +13,9 @@ from models.inference import read
 from models.networks import build
 from models.spec import TrainingSpec
 from service.artifacts import Artifacts
-from service.store import Store
 from service.store.runs import EpochRecord
 from service.store.states import owner_of
+from service.store.store import Store
 from service.store.versions import WEIGHTS, Findings
 from service.store.versions import owner_of as owner_of_version
 from tests.service.conftest import submitted

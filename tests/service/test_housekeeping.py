@@ -14,8 +14,8 @@ from service.artifacts import Artifacts
 from service.cli import app
 from service.doctor import examine
 from service.settings import Settings
-from service.store import Store
 from service.store.states import owner_of
+from service.store.store import Store
 from service.store.tables import jobs
 from tests.service.api.routes.jobs.test_actions import claim, ended, in_state, learn
 from tests.service.conftest import submitted

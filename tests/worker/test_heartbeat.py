@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import update
 
-from service.store import Store
 from service.store.engine import now_ms
+from service.store.store import Store
 from service.store.tables import jobs
 from tests.waiting import wait_until
 from tests.worker.train.test_run import Bell, found, submit

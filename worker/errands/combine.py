@@ -12,10 +12,10 @@ from models.inference import Network, read
 from models.spec import TrainingSpec
 from service.artifacts import Artifacts
 from service.settings import Settings
-from service.store import Store
 from service.store.engine import Record
 from service.store.ensembles import Member, MemberGone
 from service.store.files import File
+from service.store.store import Store
 from service.store.versions import WEIGHTS, Findings, Promotion, owner_of
 from worker.datasets import load
 from worker.train.assess import write_down

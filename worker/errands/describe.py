@@ -2,8 +2,8 @@
 
 from service.artifacts import Artifacts
 from service.settings import Settings
-from service.store import Store
 from service.store.datasets import owner_of
+from service.store.store import Store
 from worker.datasets import load
 from worker.plots.job import samples
 

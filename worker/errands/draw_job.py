@@ -8,8 +8,8 @@ import numpy as np
 
 from models.images import from_base64
 from service.artifacts import Artifacts
-from service.store import Store
 from service.store.states import Job, owner_of
+from service.store.store import Store
 from worker.plots import job as job_plots
 
 # Files of a running job are replaced every epoch; more than one replacement between two lines is not to be expected.

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from service.artifacts import Artifacts
-from service.ranking import Standing, rank, written
 from service.report import REPORT, is_faithful
-from service.store import Store
 from service.store.engine import Record
+from service.store.ranking import Standing, rank, written
+from service.store.store import Store
 from service.store.sweeps import owner_of
 from service.sweep_spec import SweepSpec
 from worker.plots import sweep as sweep_plots

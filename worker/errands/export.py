@@ -5,7 +5,7 @@ from typing import Literal
 
 from models.export import to_onnx, to_pt2
 from service.artifacts import Artifacts
-from service.store import Store
+from service.store.store import Store
 from service.store.versions import REFUSED, WEIGHTS, exported, owner_of
 
 _logger = logging.getLogger(__name__)

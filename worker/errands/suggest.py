@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from service.queue import Doorbell
-from service.ranking import Standing, rank
-from service.store import Store
+from service.store.ranking import Standing, rank
 from service.store.states import FINAL_STATES
+from service.store.store import Store
 from service.sweep_spec import Range, SweepSpec
 from service.sweeps import Trial, trial
 

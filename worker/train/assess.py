@@ -13,9 +13,9 @@ from models.inference import read
 from models.novelty import Looks
 from models.spec import TrainingSpec
 from service.artifacts import Artifacts
-from service.store import Store
 from service.store.files import File
 from service.store.states import owner_of
+from service.store.store import Store
 from service.store.versions import Findings
 
 STEMS = ("golden", "novelty", "card")

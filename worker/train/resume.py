@@ -8,10 +8,10 @@ from typing import Any
 
 from models.checkpoints import Checkpoint, unpack, unpack_weights
 from service.artifacts import Artifacts
-from service.store import Store
 from service.store.engine import Record
 from service.store.runs import CHECKPOINT, Claim
 from service.store.states import owner_of
+from service.store.store import Store
 from service.store.submissions import INITIAL_WEIGHTS
 
 _logger = logging.getLogger(__name__)

@@ -16,10 +16,10 @@ from models.spec import TrainingSpec
 from models.training import Stop
 from service.artifacts import Artifacts
 from service.settings import Settings
-from service.store import Store
 from service.store.engine import DatabaseError, cause
 from service.store.runs import Claim, LeaseLostError
 from service.store.states import State, StoppedEarly, owner_of
+from service.store.store import Store
 from service.store.versions import NO_FINDINGS
 from worker.train import assess, epoch
 from worker.train.lease import Lease

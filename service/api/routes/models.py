@@ -28,7 +28,7 @@ from service.api.schemas.models import (
 )
 from service.errors import Conflict, Damaged, Fault, Invalid, NotFound, PreconditionFailed
 from service.store.engine import Record
-from service.store.models import Condition, InUse, NoSuchVersion, NothingBefore, WrongRevision
+from service.store.registry import Condition, InUse, NoSuchVersion, NothingBefore, WrongRevision
 from service.store.states import owner_of as owner_of_job
 from service.store.versions import owner_of
 

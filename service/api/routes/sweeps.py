@@ -16,8 +16,8 @@ from service.api.schemas.jobs import Identifier
 from service.api.schemas.sweeps import Sweep, SweepPage, SweepPlot, detail, summary, table
 from service.datasets import names
 from service.errors import Conflict, Fault, Invalid, NotFound, NotYet
-from service.ranking import rank
 from service.store.engine import Record
+from service.store.ranking import rank
 from service.store.states import StateConflict
 from service.store.states import owner_of as owner_of_job
 from service.store.sweeps import owner_of

@@ -12,8 +12,8 @@ from PIL import Image
 
 from service.artifacts import Artifacts
 from service.settings import Settings
-from service.store import Store
 from service.store.states import owner_of
+from service.store.store import Store
 from tests.service.conftest import submitted
 
 BLANK = [[0] * 28] * 28

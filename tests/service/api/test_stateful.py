@@ -14,9 +14,9 @@ from models.training import train
 from service.api.app import create_app
 from service.artifacts import Artifacts
 from service.settings import Settings
-from service.store import Store
 from service.store.states import FINAL_STATES
-from tests.service.test_ownership_model import MOVES
+from service.store.store import Store
+from tests.service.store.test_ownership import MOVES
 from worker.train.run import run
 
 SPEC = {"dataset": "digits", "hidden_sizes": [4], "epochs": 2, "batch_size": 512}

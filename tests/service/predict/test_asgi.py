@@ -25,7 +25,7 @@ from service.predict.cache import Served
 from service.predict.predictor import Predictor
 from service.predict.requests import MAX_SCHEMA_BYTES, Asked, _by_schema, reader
 from service.predict.schemas import MAX_IMAGES
-from service.store import Store
+from service.store.store import Store
 from tests.service.api.test_app import pointers, problem
 from tests.service.models_on_record import succeeded, weights
 

@@ -18,8 +18,8 @@ from service.predict.batcher import Batcher, Pace
 from service.predict.cache import PROBABILITIES, Served, scorer
 from service.predict.details import tell
 from service.predict.schemas import MOST_EXPLAINED, ModelView, PredictQuery
-from service.store import Store
 from service.store.states import owner_of
+from service.store.store import Store
 from tests.service.api.test_app import pointers, problem
 from tests.service.models_on_record import succeeded, weights
 

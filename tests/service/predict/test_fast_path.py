@@ -22,7 +22,7 @@ from service.predict.batcher import Batcher, Pace
 from service.predict.cache import Served, scorer
 from service.predict.fast_path import ShortWayProtocol
 from service.settings import Settings
-from service.store import Store
+from service.store.store import Store
 from tests.service.api.test_app import problem
 from tests.service.models_on_record import succeeded, weights
 from tests.service.predict.test_asgi import JSON, RAW, images

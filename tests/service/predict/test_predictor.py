@@ -14,9 +14,9 @@ from service.artifacts import Artifacts
 from service.errors import Damaged, NotFound
 from service.predict.cache import Served
 from service.predict.predictor import FRESH_SECONDS, Predictor
-from service.store import Store
 from service.store.files import File
 from service.store.states import owner_of
+from service.store.store import Store
 from service.store.tables import artifacts as artifact_table
 from service.store.versions import alone, numbers_in
 from tests.service.models_on_record import damage, succeeded, weights

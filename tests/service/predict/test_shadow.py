@@ -12,7 +12,7 @@ from models.inference import read
 from service.artifacts import Artifacts
 from service.predict.predictor import Predictor
 from service.predict.shadow import Shadow
-from service.store import Store
+from service.store.store import Store
 from tests.service.api.test_app import pointers
 from tests.service.models_on_record import damage, succeeded, weights
 from tests.waiting import wait_until

@@ -15,7 +15,7 @@ from service.artifacts import Artifacts
 from service.predict.batcher import LARGEST
 from service.predict.requests import MAX_SCHEMA_BYTES
 from service.protocols import responses
-from service.store import Store
+from service.store.store import Store
 from tests.service.conftest import submitted
 from tests.service.models_on_record import succeeded, weights
 from tests.service.predict.test_asgi import images

@@ -17,7 +17,7 @@ from tritonclient.utils import InferenceServerException
 from models import inference
 from service.artifacts import Artifacts
 from service.settings import Settings
-from service.store import Store
+from service.store.store import Store
 from tests.service.api.test_server import serving
 from tests.service.models_on_record import succeeded, weights
 from tests.service.predict.test_asgi import images

@@ -11,9 +11,9 @@ from models.inference import read
 from service.artifacts import Artifacts
 from service.doctor import examine
 from service.settings import Settings
-from service.store import Store
 from service.store.engine import Record
 from service.store.ensembles import Member
+from service.store.store import Store
 from service.store.versions import WEIGHTS, Promotion, owner_of
 from tests.service.models_on_record import damage
 from tests.worker.train.test_run import trained

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from service.artifacts import Artifacts
-from service.store import Store
 from service.store.engine import Record
+from service.store.store import Store
 from service.store.sweeps import owner_of
 from service.sweep_spec import SweepSpec
 from service.sweeps import expand
-from tests.service.test_store import claim, epoch, file
+from tests.service.store.test_runs import claim, epoch, file
 from worker.errands.draw_sweep import draw_sweep
 
 PLOTS = ("curves", "comparison", "parallel")

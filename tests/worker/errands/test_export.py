@@ -19,7 +19,7 @@ from service.api.app import create_app
 from service.artifacts import Artifacts
 from service.doctor import examine
 from service.settings import Settings
-from service.store import Store
+from service.store.store import Store
 from service.store.versions import Findings, Promotion
 from tests.service.api.test_app import problem
 from tests.service.models_on_record import damage, succeeded, weights

@@ -4,10 +4,10 @@ import pytest
 import redis
 
 from service.queue import ERRANDS, Doorbell
-from service.store import Store
+from service.store.store import Store
 from service.sweep_spec import SweepSpec
 from service.sweeps import expand
-from tests.service.test_store import claim, epoch, file
+from tests.service.store.test_runs import claim, epoch, file
 from worker.errands.suggest import extend
 from worker.heartbeat import reconcile
 

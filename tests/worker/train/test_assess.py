@@ -9,8 +9,8 @@ from models.inference import read
 from service.artifacts import Artifacts
 from service.doctor import examine
 from service.settings import Settings
-from service.store import Store
 from service.store.states import owner_of as owner_of_job
+from service.store.store import Store
 from service.store.versions import owner_of
 from tests.worker.train.test_run import kept, submit, trained
 from worker.train import assess

@@ -16,11 +16,11 @@ from models.spec import TrainingSpec
 from models.training import train
 from service.artifacts import Artifacts
 from service.settings import Settings
-from service.store import Store
 from service.store.engine import Record as Row
 from service.store.engine import now_ms
 from service.store.runs import Claim, Runs, Wish
 from service.store.states import owner_of
+from service.store.store import Store
 from service.store.tables import jobs
 from service.sweep_spec import SweepSpec
 from service.sweeps import expand

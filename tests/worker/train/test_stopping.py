@@ -12,9 +12,9 @@ from models.spec import TrainingSpec
 from models.training import train
 from service.artifacts import Artifacts
 from service.settings import Settings
-from service.store import Store
 from service.store.runs import Wish
 from service.store.states import owner_of
+from service.store.store import Store
 from tests.worker.train.test_run import SMALL, expire, found, interrupted, kept, submit, trained
 from worker.train import run as running
 from worker.train.lease import Lease

@@ -10,8 +10,8 @@ from models.inference import read
 from models.spec import TrainingSpec
 from service.api.schemas.ensembles import MOST_MEMBERS
 from service.artifacts import Artifacts
-from service.store import Store
 from service.store.ensembles import Member
+from service.store.store import Store
 from service.store.versions import NO_FINDINGS, WEIGHTS, Findings, Promotion, owner_of
 from tests.service.api.test_app import pointers, problem
 from tests.service.models_on_record import damage, succeeded, weights

@@ -13,9 +13,9 @@ from models.spec import TrainingSpec
 from service.artifacts import Artifacts
 from service.doctor import examine
 from service.settings import Settings
-from service.store import Store
 from service.store.engine import Database
-from service.store.models import Condition, WrongRevision
+from service.store.registry import Condition, WrongRevision
+from service.store.store import Store
 from service.store.versions import alone, owner_of
 from tests.service.models_on_record import succeeded
 from tests.waiting import wait_until

@@ -9,8 +9,8 @@ from sqlalchemy import update
 
 from models.spec import TrainingSpec
 from service.artifacts import Artifacts
-from service.store import Store
 from service.store.states import owner_of
+from service.store.store import Store
 from service.store.tables import jobs, submissions
 from tests.service.api.routes.jobs.test_actions import SPEC, ended
 

@@ -10,10 +10,10 @@ import pytest
 from fastapi.testclient import TestClient
 
 from service.settings import Settings
-from service.store import Store
 from service.store.states import owner_of
+from service.store.store import Store
 from tests.service.api.test_app import pointers, problem
-from tests.service.test_store import claim, epoch, file
+from tests.service.store.test_runs import claim, epoch, file
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from fastapi.testclient import TestClient
 from sqlalchemy import update
 
 from service.artifacts import Artifacts
-from service.store import Store
 from service.store.files import File
 from service.store.runs import Claim, EpochRecord
 from service.store.states import owner_of
+from service.store.store import Store
 from service.store.tables import jobs
 from tests.service.conftest import submitted
 

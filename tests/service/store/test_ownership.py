@@ -18,13 +18,13 @@ from sqlalchemy import select, update
 
 from models.spec import TrainingSpec
 from service.settings import Settings
-from service.store import Store
 from service.store import runs as store_runs
 from service.store.engine import now_ms
 from service.store.files import File
-from service.store.rescue import MAX_FRUITLESS_ATTEMPTS
 from service.store.runs import Claim, EpochRecord, LeaseLostError
+from service.store.stalled import MAX_FRUITLESS_ATTEMPTS
 from service.store.states import FINAL_STATES, StateConflict
+from service.store.store import Store
 from service.store.tables import attempts, jobs
 
 EPOCHS = 3

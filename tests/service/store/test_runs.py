@@ -13,13 +13,13 @@ from sqlalchemy import func, select, update
 
 from models.spec import TrainingSpec
 from service.settings import Settings
-from service.store import Store
 from service.store.datasets import DatasetInUse
 from service.store.engine import Database, DatabaseError, Record, now_ms
 from service.store.files import File
-from service.store.rescue import MAX_FRUITLESS_ATTEMPTS
 from service.store.runs import Claim, EpochRecord, LeaseLostError
+from service.store.stalled import MAX_FRUITLESS_ATTEMPTS
 from service.store.states import StateConflict, owner_of
+from service.store.store import Store
 from service.store.tables import attempts, jobs, metadata
 from tests.waiting import wait_until
 

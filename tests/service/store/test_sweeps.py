@@ -10,17 +10,17 @@ from alembic.config import Config
 from sqlalchemy import create_engine, func, insert, make_url, select, text
 
 from models.spec import TrainingSpec
-from service.store import Store
 from service.store.engine import _MIGRATIONS, Database, Record
 from service.store.files import File
 from service.store.jobs import PartOfSweep
 from service.store.states import StateConflict, StoppedEarly, owner_of
+from service.store.store import Store
 from service.store.sweeps import owner_of as owner_of_sweep
 from service.store.tables import metadata
 from service.store.tally import state_of
 from service.sweep_spec import SweepSpec
 from service.sweeps import expand
-from tests.service.test_store import claim, end, epoch, expire, file, submit
+from tests.service.store.test_runs import claim, end, epoch, expire, file, submit
 
 
 def sweep(store: Store, **fields: Any) -> tuple[str, list[str]]:

@@ -1,0 +1,54 @@
+"""The record: the only SQL, and every legal change of a job's state as one guarded statement."""
+
+from dataclasses import dataclass
+
+from service.settings import Settings
+from service.store.datasets import Datasets
+from service.store.engine import Database
+from service.store.ensembles import Ensembles
+from service.store.files import Files
+from service.store.jobs import Jobs
+from service.store.references import References
+from service.store.registry import Models
+from service.store.runs import Runs
+from service.store.stalled import Rescue
+from service.store.submissions import Submissions
+from service.store.sweeps import Sweeps
+from service.store.workers import Workers
+
+
+@dataclass(frozen=True)
+class Store:
+    """All that is recorded, by resource."""
+
+    database: Database
+    submissions: Submissions
+    jobs: Jobs
+    runs: Runs
+    rescue: Rescue
+    sweeps: Sweeps
+    files: Files
+    datasets: Datasets
+    models: Models
+    ensembles: Ensembles
+    references: References
+    workers: Workers
+
+    @classmethod
+    def open(cls, settings: Settings) -> "Store":
+        """Open the database that the settings name, and bring its tables up to date."""
+        database = Database.open(settings.database_url)
+        return cls(
+            database=database,
+            submissions=Submissions(database),
+            jobs=Jobs(database),
+            runs=Runs(database, settings.lease_seconds),
+            rescue=Rescue(database),
+            sweeps=Sweeps(database),
+            files=Files(database),
+            datasets=Datasets(database),
+            models=Models(database),
+            ensembles=Ensembles(database),
+            references=References(database),
+            workers=Workers(database),
+        )
