@@ -1,6 +1,6 @@
 """A running Tenfold that faults are thrown at: its processes, its record, its files, and a client that goes on asking.
 
-Every part is tied to the bench (see service/tether.py), and ends with it.
+Every part is tied to the bench (see service/processes/tether.py), and ends with it.
 """
 
 import json
@@ -23,15 +23,15 @@ from sqlalchemy import func, make_url, select
 
 from bench.proxy import Proxy
 from bench.wrong_clock import wrong_clock
-from service import stack
 from service.artifacts import Artifacts
+from service.processes import programs
+from service.processes.supervisor import Supervisor, free_port
 from service.settings import Settings
 from service.store.engine import DatabaseError
 from service.store.engine import Record as Row
 from service.store.states import FINAL_STATES, owner_of
 from service.store.store import Store
 from service.store.tables import jobs
-from service.supervisor import Supervisor, free_port
 from tests.postgres import Server, killable_server
 from tests.waiting import wait_until
 
@@ -267,15 +267,15 @@ def arena(
 @contextmanager
 def running(arena: Arena) -> Iterator[None]:
     """Keep all parts alive meanwhile; what was killed comes back within seconds, however often that happens."""
-    broker = stack.broker_part(arena.settings, int(arena.settings.broker_url.rpartition(":")[2].partition("/")[0]))
-    workers = stack.worker_parts(_through(arena, "workers' database"))
+    broker = programs.broker_part(arena.settings, int(arena.settings.broker_url.rpartition(":")[2].partition("/")[0]))
+    workers = programs.worker_parts(_through(arena, "workers' database"))
     if arena.skew_seconds:
         clock = wrong_clock(arena.settings.home, arena.skew_seconds)
         workers = [replace(part, command=[*clock, *part.command]) for part in workers]
     parts = [
         broker,
         *workers,
-        stack.api_part(_through(arena, "the API's database")),
+        programs.api_part(_through(arena, "the API's database")),
     ]
     with Supervisor(parts, arena.settings.home / "logs", longest_pause=1.0):
         yield

@@ -13,10 +13,10 @@ import numpy as np
 
 from bench.figures import circumstances, spread
 from models import idx
-from service import stack
-from service.best import BEST
 from service.client import Client
+from service.processes import programs
 from service.settings import Settings
+from service.sweeps.best import BEST
 
 CLAIMED = 0.99
 ABLATION: dict[str, dict[str, Any]] = {
@@ -88,7 +88,7 @@ def main() -> None:
     asked = parser.parse_args()
     settings = Settings()
     print(circumstances(threads=settings.threads), flush=True)
-    with stack.short_lived(settings) as url, Client(url) as client:
+    with programs.short_lived(settings) as url, Client(url) as client:
         if asked.ablation_seeds:
             ablate(client, asked.ablation_seeds)
         found = test(client, settings, asked.seeds) if asked.seeds else []

@@ -14,7 +14,7 @@ import redis
 
 from bench.arena import Arena
 from bench.hands import broker_away, frozen, submit_some, wait_for_another
-from service.queue import TRAIN, Doorbell
+from service.broker.doorbell import TRAIN, Doorbell
 from tests.waiting import wait_until
 
 

@@ -15,7 +15,7 @@ from models.spec import TrainingSpec
 from models.training import train
 from service.api.app import create_app
 from service.artifacts import Artifacts
-from service.doctor import examine, mend
+from service.cli.doctor import examine, mend
 from service.settings import Settings
 from service.store.states import owner_of
 from service.store.store import Store

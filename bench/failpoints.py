@@ -33,8 +33,8 @@ from bench.crashes import SCENARIOS, Scenario, World
 from bench.figures import circumstances
 from bench.invariants import Evidence, violations
 from models import tuning
+from service.processes.supervisor import free_port
 from service.settings import Settings
-from service.supervisor import free_port
 from tests.postgres import postgres_server
 
 # Forked from a process that has loaded torch, and has not used it: a kill costs a fraction of a second.

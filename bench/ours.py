@@ -19,11 +19,11 @@ import numpy as np
 from bench.forms import IMAGE, RAW, Image, OpenInference
 from bench.started import Failed, Server
 from models.inference import Network, read
-from service import stack
+from service.cli.demo import REPORT_TRIAL_1
 from service.client import Client
-from service.demo import REPORT_TRIAL_1
+from service.processes import programs
+from service.processes.supervisor import Supervisor, free_port
 from service.settings import Settings
-from service.supervisor import Supervisor, free_port
 
 JSON, BYTES, TWO = "Tenfold", "Tenfold, raw bytes", "Tenfold, two processes"
 OIP = ("Tenfold, OIP v2 JSON", "Tenfold, OIP v2 binary")
@@ -69,7 +69,7 @@ def train(home: Path, images: int) -> Trained:
         broker_url=f"redis://127.0.0.1:{broker_port}/0",
         workers=1,
     )
-    parts = [stack.broker_part(settings, broker_port), *stack.worker_parts(settings), stack.api_part(settings)]
+    parts = [programs.broker_part(settings, broker_port), *programs.worker_parts(settings), programs.api_part(settings)]
     with Supervisor(parts, home / "logs"), Client(f"http://127.0.0.1:{settings.port}") as client:
         mnist = client.dataset("mnist")
         while mnist["state"] == "pending":

@@ -17,9 +17,9 @@ from statistics import median
 from typing import Any
 
 from bench.figures import circumstances, spread
-from service import stack
+from service.cli.demo import REPORT_TRIAL_1
 from service.client import Client
-from service.demo import REPORT_TRIAL_1
+from service.processes import programs
 from service.settings import Settings
 
 SHARE, SECONDS = 0.10, 1.0
@@ -110,7 +110,7 @@ def main() -> None:
     )
     fresh = ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1)
     settings = Settings(workers=1, threads=asked.threads)
-    with stack.short_lived(settings) as url, Client(url) as client, fresh:
+    with programs.short_lived(settings) as url, Client(url) as client, fresh:
         first, _ = run_job(client, spec)
         print(f"the first job, whose worker loads the data set, is not counted: {first:.2f} s\n", flush=True)
         print(f"{'pair':>4}{'service':>11}{'in process':>13}{'difference':>13}{'share':>9}")

@@ -15,8 +15,8 @@ import numpy as np
 from bench.figures import circumstances, spread
 from bench.forms import IMAGE
 from bench.load import MISSING, Load, is_here, load, put_down
-from service import stack
 from service.client import Client
+from service.processes import programs
 from service.settings import Settings
 
 _PAUSE_SECONDS = 0.5
@@ -63,7 +63,7 @@ def main() -> None:
     still, moved, moves = list[Load](), list[Load](), 0
     with (
         tempfile.TemporaryDirectory(prefix="tenfold-promotion-") as folder,
-        stack.short_lived(Settings(workers=1)) as url,
+        programs.short_lived(Settings(workers=1)) as url,
         Client(url) as client,
     ):
         ids = [client.submit(**_SPEC, seed=seed)["id"] for seed in (1, 2)]

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.figures import circumstances
-from service import stack
 from service.client import Client
+from service.processes import programs
 from service.settings import Settings
 
 BATCH_SIZES = (64, 128, 1024)
@@ -175,7 +175,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5, help="seeds of each trial (5)")
     seeds = parser.parse_args().seeds
     PICTURES.mkdir(exist_ok=True)
-    with stack.short_lived(Settings()) as url, Client(url) as client:
+    with programs.short_lived(Settings()) as url, Client(url) as client:
         if client.dataset("mnist")["state"] != "ready":
             raise SystemExit("MNIST is neither there nor to be downloaded; set TENFOLD_DATA to where it lies")
         started = time.perf_counter()

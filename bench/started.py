@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bench.forms import Form, Image
 from models.calibration import softmax
-from service.supervisor import free_port
+from service.processes.supervisor import free_port
 
 START_SECONDS, STOP_SECONDS = 60.0, 15.0
 TOLERANCE = 1e-4

@@ -16,10 +16,11 @@ from bench.figures import circumstances
 from bench.train import by_study
 from models import data
 from models.spec import TrainingSpec
-from service import cores, stack
+from service import cores
 from service.client import Client
-from service.report import REPORT
+from service.processes import programs
 from service.settings import Settings
+from service.sweeps.presets import REPORT
 
 CLAIMED = 30.0
 PLOTS = ("curves_plot", "comparison_plot", "parallel_plot")
@@ -27,7 +28,7 @@ PLOTS = ("curves_plot", "comparison_plot", "parallel_plot")
 
 def by_service(settings: Settings, batch_size: int) -> tuple[float, float, Mapping[str, float]]:
     """Train all ten; gives the seconds until all were trained, until all was drawn, and the best trial's accuracies."""
-    with stack.short_lived(settings) as url, Client(url) as client:
+    with programs.short_lived(settings) as url, Client(url) as client:
         if client.dataset("mnist")["state"] != "ready":
             raise SystemExit("MNIST is neither there nor to be downloaded; set TENFOLD_DATA to where it lies")
         started = time.perf_counter()

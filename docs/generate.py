@@ -12,12 +12,14 @@ from typing import Any
 
 import service
 from models import csv_images, images, spec, training
-from service import errors, supervisor, sweeps
+from service import errors
 from service.api import app
 from service.api.routes.jobs import submit
 from service.predict import asgi, batcher, requests, schemas
+from service.processes import supervisor
 from service.settings import Settings
 from service.store import stalled
+from service.sweeps import expand
 from worker.errands import draw_sweep
 from worker.plots import sweep as sweep_plots
 from worker.train import epoch
@@ -44,7 +46,7 @@ LIMITS = (
     ("Examples in an uploaded CSV, at most", csv_images.MAX_ROWS),
     ("Parameters of a network", spec.MAX_PARAMETERS),
     ("Batches in one job, all epochs together", training.MAX_ITERATIONS),
-    ("Jobs in one sweep", sweeps.MAX_JOBS),
+    ("Jobs in one sweep", expand.MAX_JOBS),
     ("Trials whose curves are drawn in one plot of a sweep, the best first", draw_sweep.MAX_CURVES),
     ("Trials whose final accuracies are drawn in one plot of a sweep, the best first", sweep_plots.MAX_BARS),
     ("Attempts in a row that end without an epoch, before a job is given up", stalled.MAX_FRUITLESS_ATTEMPTS),

@@ -12,12 +12,12 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from service import broker
 from service.artifacts import Artifacts
+from service.broker import embedded
+from service.processes.supervisor import Part, Supervisor, free_port
 from service.settings import Settings
 from service.store.engine import Database
 from service.store.store import Store
-from service.supervisor import Part, Supervisor, free_port
 from tests.postgres import postgres_server
 
 _numbers = itertools.count()
@@ -104,7 +104,7 @@ def broker_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     port = free_port()
     url = f"redis://127.0.0.1:{port}/0"
     folder = tmp_path_factory.mktemp("broker")
-    part = Part("broker", broker.command(port, folder), is_ready=lambda: broker.is_ready(url))
+    part = Part("broker", embedded.command(port, folder), is_ready=lambda: embedded.is_ready(url))
     with Supervisor([part], folder):
         yield url
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psycopg
 
-from service.supervisor import free_port
+from service.processes.supervisor import free_port
 from tests.stack import alive, family
 from tests.waiting import wait_until
 

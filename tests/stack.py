@@ -14,10 +14,10 @@ import httpx
 from sqlalchemy import select
 
 from service.client import FINAL_STATES, Client
+from service.processes.supervisor import free_port
 from service.settings import Settings
 from service.store.store import Store
 from service.store.tables import jobs
-from service.supervisor import free_port
 from tests.waiting import wait_until
 
 START_SECONDS = 90.0

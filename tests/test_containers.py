@@ -17,11 +17,11 @@ from packaging.utils import canonicalize_name
 from sqlalchemy import update
 from typer.testing import CliRunner
 
-from service.cli import app
+from service.cli.main import app
+from service.processes.supervisor import Part, Supervisor, free_port
 from service.settings import Settings
 from service.store.store import Store
 from service.store.tables import workers
-from service.supervisor import Part, Supervisor, free_port
 
 ROOT = Path(__file__).parent.parent
 DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", "")
@@ -82,7 +82,7 @@ def test_the_files_satisfy_their_linters(command: list[str]) -> None:
 def test_what_a_container_runs_is_a_command_of_tenfold(name: str) -> None:
     (entrypoint,) = instructions("ENTRYPOINT")
     (program,) = json.loads(entrypoint)
-    assert PROJECT["scripts"][program] == "service.cli:app"
+    assert PROJECT["scripts"][program] == "service.cli.main:app"
     outcome = CliRunner().invoke(app, [*COMPOSE["services"][name]["command"], "--help"])
     assert outcome.exit_code == 0, outcome.output
 

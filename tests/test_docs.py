@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from service import cli, stack
 from service.api.app import create_app
+from service.cli import main
+from service.processes import programs
 from service.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -72,7 +73,7 @@ def test_every_setting_is_in_operations_and_no_other_is_spoken_of() -> None:
 
 def test_every_program_of_the_stack_is_in_operations_with_the_time_it_has_to_stop(tmp_path: Path) -> None:
     page, settings = (DOCS / "operations.md").read_text(), Settings(home=tmp_path)
-    for part in (stack.broker_part(settings, 0), *stack.worker_parts(settings), stack.api_part(settings)):
+    for part in (programs.broker_part(settings, 0), *programs.worker_parts(settings), programs.api_part(settings)):
         assert re.search(rf"^\| `{part.name}` \|.*\| {part.stop_seconds:g} s \|$", page, re.MULTILINE), part.name
 
 
@@ -101,7 +102,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 @every_page
 def test_every_command_is_one_that_there_is(page: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    commands = {command.name or getattr(command.callback, "__name__", "") for command in cli.app.registered_commands}
+    commands = {command.name or getattr(command.callback, "__name__", "") for command in main.app.registered_commands}
     for text in code(page):
         assert set(re.findall(r"\bmake ([a-z-]+)", text)) <= targets, text
         assert set(re.findall(r"(?<![\w/-])tenfold ([a-z-]+)", text)) <= commands, text

@@ -18,8 +18,8 @@ from celery import Celery, signals
 from celery.worker import state
 
 from service.artifacts import Artifacts
-from service.messages import BROKER_SETTINGS
-from service.queue import ERRANDS, TRAIN, Doorbell
+from service.broker.doorbell import ERRANDS, TRAIN, Doorbell
+from service.broker.messages import BROKER_SETTINGS
 from service.settings import Settings
 from service.store.engine import DatabaseError
 from service.store.store import Store

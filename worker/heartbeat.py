@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from service.queue import Doorbell
+from service.broker.doorbell import Doorbell
 from service.settings import Settings
 from service.store.engine import DatabaseError, cause
 from service.store.store import Store

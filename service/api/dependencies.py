@@ -6,8 +6,8 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from service.artifacts import Artifacts
+from service.broker.doorbell import Doorbell
 from service.predict.predictor import Predictor
-from service.queue import Doorbell
 from service.settings import Settings
 from service.store.store import Store
 

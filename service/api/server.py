@@ -6,8 +6,8 @@ import os
 import uvicorn
 from starlette.types import ASGIApp
 
-from service import logs, tether
 from service.predict.fast_path import ShortWayProtocol
+from service.processes import logs, tether
 from service.settings import Settings
 
 _FIRST = "TENFOLD_FIRST_PROCESS"

@@ -10,7 +10,7 @@ from typing import Any
 
 from service.store.engine import Record
 from service.store.states import State
-from service.sweep_spec import SweepSpec
+from service.sweeps.spec import SweepSpec
 
 
 @dataclass(frozen=True)

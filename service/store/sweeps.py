@@ -15,7 +15,7 @@ from service.store.states import owner_of as owner_of_job
 from service.store.submissions import Key, once
 from service.store.tables import epochs, jobs, sweeps
 from service.store.tally import Tally, tally
-from service.sweep_spec import Halving, SweepSpec
+from service.sweeps.spec import Halving, SweepSpec
 
 _SUMMED_UP = ("id", "number", "name", "state", "trial", "spec", "last_epoch", "result")
 

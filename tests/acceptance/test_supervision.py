@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from service import broker
-from service.supervisor import free_port
+from service.broker import embedded
+from service.processes.supervisor import free_port
 from tests.acceptance.test_killed_workers import LONG
 from tests.stack import QUICK, alive, family, running_stack
 from tests.waiting import wait_until
@@ -32,9 +32,9 @@ class LoneBroker:
 
     def start(self) -> None:
         self._lives += 1
-        command = broker.command(self._port, self._folder / f"broker-{self._lives}")
+        command = embedded.command(self._port, self._folder / f"broker-{self._lives}")
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        wait_until(lambda: broker.is_ready(self.url), timeout=20, what="the broker")
+        wait_until(lambda: embedded.is_ready(self.url), timeout=20, what="the broker")
 
     def kill(self) -> None:
         self._process.kill()

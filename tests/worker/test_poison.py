@@ -8,7 +8,7 @@ import pytest
 import redis
 from kombu import Connection, Consumer, Queue
 
-from service.queue import TRAIN, Doorbell
+from service.broker.doorbell import TRAIN, Doorbell
 
 PROPER = {"exchange": "", "routing_key": TRAIN}
 NO_MESSAGES = [

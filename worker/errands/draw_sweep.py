@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from service.artifacts import Artifacts
-from service.report import REPORT, is_faithful
 from service.store.engine import Record
 from service.store.ranking import Standing, rank, written
 from service.store.store import Store
 from service.store.sweeps import owner_of
-from service.sweep_spec import SweepSpec
+from service.sweeps.presets import REPORT, is_faithful
+from service.sweeps.spec import SweepSpec
 from worker.plots import sweep as sweep_plots
 from worker.plots.sweep import Axis, Bar, Curve
 

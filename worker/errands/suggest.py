@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from service.queue import Doorbell
+from service.broker.doorbell import Doorbell
 from service.store.ranking import Standing, rank
 from service.store.states import FINAL_STATES
 from service.store.store import Store
-from service.sweep_spec import Range, SweepSpec
-from service.sweeps import Trial, trial
+from service.sweeps.expand import Trial, trial
+from service.sweeps.spec import Range, SweepSpec
 
 if TYPE_CHECKING:
     from optuna import Study

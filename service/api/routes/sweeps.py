@@ -21,8 +21,8 @@ from service.store.ranking import rank
 from service.store.states import StateConflict
 from service.store.states import owner_of as owner_of_job
 from service.store.sweeps import owner_of
-from service.sweep_spec import SweepSpec
-from service.sweeps import expand
+from service.sweeps.expand import expand
+from service.sweeps.spec import SweepSpec
 
 router = APIRouter(tags=["sweeps"])
 

@@ -10,12 +10,12 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from service.api.schemas.jobs import moment
-from service.report import REPORT, is_faithful
 from service.store.engine import Record
 from service.store.ranking import Spread, Standing, best_job
 from service.store.states import STATES, State
 from service.store.tally import SweepState, Tally, state_of
-from service.sweep_spec import SweepSpec
+from service.sweeps.presets import REPORT, is_faithful
+from service.sweeps.spec import SweepSpec
 
 SWEEP_PLOTS = ("curves", "comparison", "parallel")
 SweepPlot = Literal["curves", "comparison", "parallel"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 
-from service.supervisor import free_port
+from service.processes.supervisor import free_port
 from tests.stack import alive
 from tests.waiting import wait_until
 

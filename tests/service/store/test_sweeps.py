@@ -18,8 +18,8 @@ from service.store.store import Store
 from service.store.sweeps import owner_of as owner_of_sweep
 from service.store.tables import metadata
 from service.store.tally import state_of
-from service.sweep_spec import SweepSpec
-from service.sweeps import expand
+from service.sweeps.expand import expand
+from service.sweeps.spec import SweepSpec
 from tests.service.store.test_runs import claim, end, epoch, expire, file, submit
 
 

@@ -9,7 +9,7 @@ from models import golden
 from models.ensemble import Ensemble
 from models.inference import read
 from service.artifacts import Artifacts
-from service.doctor import examine
+from service.cli.doctor import examine
 from service.settings import Settings
 from service.store.engine import Record
 from service.store.ensembles import Member

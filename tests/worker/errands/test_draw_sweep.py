@@ -8,8 +8,8 @@ from service.artifacts import Artifacts
 from service.store.engine import Record
 from service.store.store import Store
 from service.store.sweeps import owner_of
-from service.sweep_spec import SweepSpec
-from service.sweeps import expand
+from service.sweeps.expand import expand
+from service.sweeps.spec import SweepSpec
 from tests.service.store.test_runs import claim, epoch, file
 from worker.errands.draw_sweep import draw_sweep
 

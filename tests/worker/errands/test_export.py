@@ -17,7 +17,7 @@ from models.calibration import softmax
 from models.inference import read
 from service.api.app import create_app
 from service.artifacts import Artifacts
-from service.doctor import examine
+from service.cli.doctor import examine
 from service.settings import Settings
 from service.store.store import Store
 from service.store.versions import Findings, Promotion
@@ -189,7 +189,7 @@ class TestCommand:
 
     def predict(self, onnx: Path, *images: Path) -> "subprocess.CompletedProcess[str]":
         code = (
-            "import sys; from service.cli import app\n"
+            "import sys; from service.cli.main import app\n"
             "try: app()\n"
             "finally: assert not {'torch', 'fastapi'} & set(sys.modules), 'it loads what it does not need'"
         )

@@ -3,10 +3,10 @@
 import pytest
 import redis
 
-from service.queue import ERRANDS, Doorbell
+from service.broker.doorbell import ERRANDS, Doorbell
 from service.store.store import Store
-from service.sweep_spec import SweepSpec
-from service.sweeps import expand
+from service.sweeps.expand import expand
+from service.sweeps.spec import SweepSpec
 from tests.service.store.test_runs import claim, epoch, file
 from worker.errands.suggest import extend
 from worker.heartbeat import reconcile

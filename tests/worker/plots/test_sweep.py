@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from service.report import REPORT
+from service.sweeps.presets import REPORT
 from worker.plots import accuracy_scale
 from worker.plots.style import folded
 from worker.plots.sweep import Axis, Bar, Curve, comparison, curves, parallel

@@ -7,7 +7,7 @@ import pytest
 from models import golden, novelty
 from models.inference import read
 from service.artifacts import Artifacts
-from service.doctor import examine
+from service.cli.doctor import examine
 from service.settings import Settings
 from service.store.states import owner_of as owner_of_job
 from service.store.store import Store

@@ -22,8 +22,8 @@ from service.store.runs import Claim, Runs, Wish
 from service.store.states import owner_of
 from service.store.store import Store
 from service.store.tables import jobs
-from service.sweep_spec import SweepSpec
-from service.sweeps import expand
+from service.sweeps.expand import expand
+from service.sweeps.spec import SweepSpec
 from tests.waiting import wait_until
 from worker.errands.describe import describe
 from worker.errands.draw_job import draw

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, create_engine, make_url, text
 
 from models.spec import TrainingSpec
 from service.artifacts import Artifacts
-from service.doctor import examine
+from service.cli.doctor import examine
 from service.settings import Settings
 from service.store.engine import Database
 from service.store.registry import Condition, WrongRevision

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from service.supervisor import LOG_BYTES, Part, StartError, Supervisor, free_port
+from service.processes.supervisor import LOG_BYTES, Part, StartError, Supervisor, free_port
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 # What the parts run. Each leaves its process id as a line of the file it is given, when it is set up.
 NOTE = "import os, signal, subprocess, sys, time; note = open(sys.argv[1], 'a', buffering=1)\n"
@@ -293,7 +293,7 @@ def test_a_supervisor_killed_outright_leaves_no_tethered_process_behind(tmp_path
 
 
 def test_a_command_whose_parent_is_gone_does_not_start(tmp_path: Path) -> None:
-    command = ["-m", "service.tether", str(os.getppid()), "touch", str(tmp_path / "started")]
+    command = ["-m", "service.processes.tether", str(os.getppid()), "touch", str(tmp_path / "started")]
     outcome = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False)
     assert outcome.returncode == 1
     assert "cannot start touch" in outcome.stderr

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from models.spec import TrainingSpec
 from service.artifacts import Artifacts
-from service.cli import app
-from service.doctor import examine
+from service.cli.doctor import examine
+from service.cli.main import app
 from service.settings import Settings
 from service.store.states import owner_of
 from service.store.store import Store

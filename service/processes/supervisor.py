@@ -1,7 +1,7 @@
 """Start a few programs in order, keep them alive, and stop them in reverse order.
 
 One thread starts, watches and stops them all. It lives as long as the supervisor does, because a tethered
-process (see `service.tether`) dies with the thread that spawned it; the main thread is free for other work.
+process (see `service.processes.tether`) dies with the thread that spawned it; the main thread is free for other work.
 """
 
 import logging
@@ -20,7 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import BinaryIO, Self
 
-from service import tether
+from service.processes import tether
 
 logger = logging.getLogger(__name__)
 

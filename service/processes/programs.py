@@ -9,9 +9,9 @@ from pathlib import Path
 
 import httpx
 
-from service import broker
+from service.broker import embedded
+from service.processes.supervisor import Part, Supervisor, free_port
 from service.settings import Settings
-from service.supervisor import Part, Supervisor, free_port
 
 _CELERY = [sys.executable, "-m", "celery", "--app", "worker.app", "--quiet", "worker", "--loglevel", "INFO"]
 # Chatter between workers that nobody needs here, and that has kept workers from reconnecting.
@@ -22,8 +22,8 @@ def broker_part(settings: Settings, port: int) -> Part:
     """Give the embedded broker."""
     return Part(
         name="broker",
-        command=broker.command(port, settings.home / "broker"),
-        is_ready=partial(broker.is_ready, settings.broker_url),
+        command=embedded.command(port, settings.home / "broker"),
+        is_ready=partial(embedded.is_ready, settings.broker_url),
     )
 
 

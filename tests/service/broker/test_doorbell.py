@@ -5,8 +5,8 @@ import json
 import pytest
 import redis
 
-from service.queue import ERRANDS, TRAIN, Doorbell
-from service.supervisor import free_port
+from service.broker.doorbell import ERRANDS, TRAIN, Doorbell
+from service.processes.supervisor import free_port
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""`python -m service.tether PARENT_PID COMMAND...` becomes COMMAND, which dies when its parent dies.
+"""`python -m service.processes.tether PARENT_PID COMMAND...` becomes COMMAND, which dies when its parent dies.
 
 Linux only, by prctl(2); elsewhere COMMAND outlives a parent that was killed outright. The setting survives exec
 but is not inherited by children: what COMMAND starts has to tie itself. "Parent" means the very thread that

@@ -13,13 +13,13 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from service import logs, stack
 from service.api import server
 from service.artifacts import Artifacts
 from service.client import TenfoldError
+from service.processes import logs, programs
+from service.processes.supervisor import StartError, Supervisor, free_port
 from service.settings import Settings
 from service.store.store import Store
-from service.supervisor import StartError, Supervisor, free_port
 
 app = typer.Typer(
     help="Train small image classifiers over HTTP, follow them live, and serve what they learned.",
@@ -45,8 +45,8 @@ def up(host: Host = None, port: Port = None, home: Home = None, workers: Workers
     if "broker_url" not in settings.model_fields_set:
         broker_port = free_port()
         settings = settings.model_copy(update={"broker_url": f"redis://127.0.0.1:{broker_port}/0"})
-        parts.append(stack.broker_part(settings, broker_port))
-    parts += [*stack.worker_parts(settings), stack.api_part(settings)]
+        parts.append(programs.broker_part(settings, broker_port))
+    parts += [*programs.worker_parts(settings), programs.api_part(settings)]
     logs = settings.home / "logs"
     typer.echo(f"Starting {settings.workers} training process(es); logs in {logs}")
     with _worded(), Supervisor(parts, logs) as supervisor:
@@ -65,7 +65,7 @@ def api(host: Host = None, port: Port = None, home: Home = None) -> None:
 def worker(home: Home = None, workers: Workers = None) -> None:
     """Run the workers alone: the training processes, and one for drawing and describing."""
     settings = _settings(home=home, workers=workers)
-    with _worded(), Supervisor(stack.worker_parts(settings), log_folder=None) as supervisor:
+    with _worded(), Supervisor(programs.worker_parts(settings), log_folder=None) as supervisor:
         supervisor.watch()
 
 
@@ -75,7 +75,7 @@ def demo(
     workers: Workers = 1,
 ) -> None:
     """Train the study's first network through the service, and let it read digits that it never saw."""
-    from service.demo import run
+    from service.cli.demo import run
 
     with _worded():
         run(_settings(workers=workers), folder)
@@ -126,8 +126,8 @@ def doctor(
     mend: Annotated[bool, typer.Option(help="Remove orphans, and pictures that can be drawn again.")] = False,
 ) -> None:
     """Read every stored file and compare it with the record; exit with 1 if something is not as it should be."""
-    from service.doctor import examine
-    from service.doctor import mend as mend_one
+    from service.cli.doctor import examine
+    from service.cli.doctor import mend as mend_one
 
     left = 0
     with _record(home) as (store, artifacts):
@@ -151,7 +151,7 @@ def gc(
     apply: Annotated[bool, typer.Option("--apply", help="Delete; without this nothing is.")] = False,
 ) -> None:
     """Tell which jobs may go, and delete them with --apply; jobs with the label `keep`, and sweeps, stay."""
-    from service.retention import Retention, collect
+    from service.cli.gc import Retention, collect
 
     gone = 0
     with _record(home) as (store, artifacts):
@@ -217,7 +217,3 @@ def _worded() -> Iterator[None]:
     except (StartError, TenfoldError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
-
-
-if __name__ == "__main__":
-    app()

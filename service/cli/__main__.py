@@ -1,0 +1,5 @@
+"""`python -m service.cli` is `tenfold`, whatever is on the PATH."""
+
+from service.cli.main import app
+
+app()
