@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from bench.figures import circumstances, spread
-from models import idx
+from models.data import idx
 from service.client import Client
 from service.processes import programs
 from service.settings import Settings

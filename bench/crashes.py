@@ -10,7 +10,7 @@ import httpx
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
-from models.run import Epoch, Record
+from models.learner import Epoch, Record
 from models.spec import TrainingSpec
 from models.training import train
 from service.api.app import create_app

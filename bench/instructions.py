@@ -27,8 +27,8 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from bench.figures import circumstances, spread, verdict
-from models import data
-from models.data import Examples, Split
+from models.data.examples import Examples
+from models.data.split import Split, divide
 from models.networks import build
 from models.spec import TrainingSpec
 from models.training import train
@@ -79,7 +79,7 @@ def run_watched(rounds: int) -> None:
     random = np.random.default_rng(0)
     pixels = random.integers(0, 256, (examples * 10 // 9, 28, 28), dtype=np.uint8)
     invented = Examples(pixels, random.integers(0, 10, len(pixels)))
-    split = data.split(invented, validation_fraction=0.1, split_seed=0)
+    split = divide(invented, validation_fraction=0.1, split_seed=0)
     for side in SIDES.values():
         gc.collect()
         gc.disable()

@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from models.learner import derive_seed
 from models.networks import build
-from models.run import derive_seed
 from models.spec import TrainingSpec
 
 Tree = Any

@@ -16,9 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from bench.figures import circumstances, met
-from models import data
-from models.data import Split
-from models.run import Epoch
+from models.data.split import Split, prepare
+from models.learner import Epoch
 from models.spec import CLASSES, PIXELS, TrainingSpec
 from models.training import train
 from models.tuning import use_threads
@@ -47,7 +46,7 @@ def train_together(networks: int, batch_size: int, folder: Path) -> Grown:
     use_threads(1)
     specs = [TrainingSpec(batch_size=batch_size, epochs=1, seed=seed) for seed in range(networks)]
     before = resident()
-    split = data.prepare(specs[0], folder)
+    split = prepare(specs[0], folder)
     loaded = resident()
     # Makes the peak begin anew, see proc(5).
     Path("/proc/self/clear_refs").write_text("5")
@@ -65,7 +64,7 @@ def train_long() -> Mapping[int, tuple[int, float]]:
     """Train a small network on the digits; gives for some epochs the resident bytes and the seconds until their end."""
     use_threads(1)
     spec = TrainingSpec(dataset="digits", hidden_sizes=(30, 5), batch_size=64, epochs=EPOCHS[-1])
-    split = data.prepare(spec, Path())
+    split = prepare(spec, Path())
     started = time.perf_counter()
     return {
         record.epoch: (resident(), time.perf_counter() - started)

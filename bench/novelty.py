@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from bench.figures import circumstances, verdict
-from models import data, inference, novelty
+from models import inference, novelty
 from models.calibration import entropy, fit_temperature, softmax
 from models.checkpoints import pack_weights
-from models.data import Examples
+from models.data.examples import Examples
+from models.data.load import load_builtin
+from models.data.split import prepare
 from models.inference import Network
-from models.run import Epoch
+from models.learner import Epoch
 from models.spec import TrainingSpec
 from models.training import train
 from service.settings import Settings
@@ -50,7 +52,7 @@ def unusual(usual: Pixels, folder: Path) -> Iterator[tuple[str, Pixels]]:
     yield "upside down", usual[:, ::-1]
     yield "two digits on one another", np.maximum(usual, np.roll(usual, 1, axis=0))
     try:
-        yield "Fashion-MNIST", data.load("fashion_mnist", folder).pixels[:COUNT]
+        yield "Fashion-MNIST", load_builtin("fashion_mnist", folder).pixels[:COUNT]
     except ValueError:
         print("Fashion-MNIST is not to be had here")
 
@@ -79,7 +81,7 @@ def main() -> None:
     print(circumstances(threads=1))
     gains = []
     for name, spec in SPECS.items():
-        split = data.prepare(spec, folder)
+        split = prepare(spec, folder)
         *_, epoch = (record for record in train([spec], split) if isinstance(record, Epoch))
         network = inference.read(pack_weights(epoch.checkpoint, spec, mean=split.mean, deviation=split.deviation))
         pixels, labels = split.validation.pixels, split.validation.labels

@@ -75,16 +75,16 @@ def run_loop(asked: dict[str, Any], folder: Path, threads: int) -> tuple[float, 
     """Give the seconds of the bare loop in this process, and the SHA-256 of the final weights."""
     import torch
 
-    from models import data
     from models.checkpoints import pack_weights
-    from models.run import Epoch
+    from models.data.split import prepare
+    from models.learner import Epoch
     from models.spec import TrainingSpec
     from models.training import train
 
     torch.set_num_threads(threads)
     torch.set_num_interop_threads(1)
     spec = TrainingSpec.model_validate(asked)
-    split = data.prepare(spec, folder)
+    split = prepare(spec, folder)
     next(train([spec], split))
     started = time.perf_counter()
     for record in train([spec], split):

@@ -26,11 +26,10 @@ import torch
 
 from bench.figures import circumstances, spread, verdict
 from bench.processes import Remote, cores
-from models import data
-from models.data import Split
+from models.data.split import Split, prepare
+from models.learner import Epoch
 from models.networks import build
 from models.optimizers import optimizer
-from models.run import Epoch
 from models.spec import PIXELS, TrainingSpec
 from models.stack import Layout
 from models.training import train
@@ -154,9 +153,9 @@ def by_jax(specs: Sequence[TrainingSpec], split: Split, *, together: bool) -> It
         yield Seconds(seconds, time.perf_counter() - started)
 
 
-def prepare(way: Way, specs: Sequence[TrainingSpec], folder: Path) -> Iterator[Seconds]:
+def begin(way: Way, specs: Sequence[TrainingSpec], folder: Path) -> Iterator[Seconds]:
     """Begin in a process of its own."""
-    return way(specs, data.prepare(TrainingSpec(), folder))
+    return way(specs, prepare(TrainingSpec(), folder))
 
 
 class Side:
@@ -166,7 +165,7 @@ class Side:
         shares = [specs[number :: len(among)] for number in range(len(among))]
         self._networks = len(specs)
         self._processes = [
-            Remote(prepare, (way, share, folder), cores=its_cores)
+            Remote(begin, (way, share, folder), cores=its_cores)
             for share, its_cores in zip(shares, among, strict=True)
             if share
         ]

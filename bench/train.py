@@ -25,10 +25,9 @@ from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset
 
 from bench.figures import circumstances, spread, verdict
 from bench.processes import Remote, cores
-from models import data
-from models.data import Split
+from models.data.split import Split, prepare
+from models.learner import Epoch, derive_seed
 from models.networks import build
-from models.run import Epoch, derive_seed
 from models.spec import CLASSES, TrainingSpec
 from models.training import train
 from service.settings import Settings
@@ -136,9 +135,9 @@ def by_jax(spec: TrainingSpec, split: Split) -> Iterator[Accuracies]:
         yield float(accuracy(state, x_train, y_train)), float(accuracy(state, x_val, y_val))
 
 
-def prepare(way: Way, spec: TrainingSpec, folder: Path) -> Iterator[Accuracies]:
+def begin(way: Way, spec: TrainingSpec, folder: Path) -> Iterator[Accuracies]:
     """Begin in a process of its own."""
-    return way(spec, data.prepare(spec, folder))
+    return way(spec, prepare(spec, folder))
 
 
 def measure(
@@ -169,7 +168,7 @@ def main() -> None:
     spec = TrainingSpec(hidden_sizes=(100, 50), learning_rate=0.01, batch_size=asked.batch_size, epochs=asked.rounds)
     folder = Settings().data
     try:
-        split = data.prepare(spec, folder)
+        split = prepare(spec, folder)
     except ValueError as error:
         raise SystemExit(str(error)) from None
     ways: dict[str, Way] = {
@@ -186,7 +185,7 @@ def main() -> None:
         f"n = {asked.rounds - 1} epochs of each way after the first (the study's: {rounds[STUDY] - 1}), in turns\n",
         flush=True,
     )
-    processes = {name: Remote(prepare, (way, spec, folder), cores=cores(asked.threads)) for name, way in ways.items()}
+    processes = {name: Remote(begin, (way, spec, folder), cores=cores(asked.threads)) for name, way in ways.items()}
     for process in processes.values():
         process.wait()
     seconds, accuracies = measure(processes, rounds)

@@ -14,7 +14,7 @@ import torch
 
 from bench.figures import circumstances
 from bench.train import by_study
-from models import data
+from models.data.split import prepare
 from models.spec import TrainingSpec
 from service import cores
 from service.client import Client
@@ -51,7 +51,7 @@ def seconds_by_study(settings: Settings, batch_size: int) -> dict[tuple[str, tup
         spec = TrainingSpec.model_validate({**trial.fields, "batch_size": batch_size})
         kind = (spec.architecture, spec.hidden_sizes)
         if kind not in seconds:
-            split = data.prepare(spec, settings.data)
+            split = prepare(spec, settings.data)
             started = time.perf_counter()
             next(by_study(spec, split, settings.data))
             seconds[kind] = time.perf_counter() - started

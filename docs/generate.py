@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import service
-from models import csv_images, images, spec, training
+from models import images, spec, training
+from models.data import csv
 from service import errors
 from service.api import app
 from service.api.routes.jobs import submit
@@ -42,8 +43,8 @@ LIMITS = (
     ("Images that may wait for one network, in one process", batcher.MOST_WAITING),
     ("Bytes of a PNG", images.MAX_BYTES),
     ("Pixels of a PNG, each way", images.MAX_SIDE),
-    ("Examples in an uploaded CSV, at least", csv_images.MIN_ROWS),
-    ("Examples in an uploaded CSV, at most", csv_images.MAX_ROWS),
+    ("Examples in an uploaded CSV, at least", csv.MIN_ROWS),
+    ("Examples in an uploaded CSV, at most", csv.MAX_ROWS),
     ("Parameters of a network", spec.MAX_PARAMETERS),
     ("Batches in one job, all epochs together", training.MAX_ITERATIONS),
     ("Jobs in one sweep", expand.MAX_JOBS),

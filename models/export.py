@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.checkpoints import unpack_weights
-from models.exported import predict
 from models.inference import LAYER_NORM_EPSILON, Network, metadata, read
 from models.networks import MLP, NMLP
+from models.predict_onnx import predict
 from models.spec import CLASSES, PIXELS
 
 if TYPE_CHECKING:

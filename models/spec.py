@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field, StringConstraints, ValidationInfo, field_validator
 
+from models.data.builtin import BUILTIN
+
 PIXELS = 28 * 28
 CLASSES = 10
 MAX_PARAMETERS = 10_000_000
@@ -116,7 +118,7 @@ class TrainingSpec(BaseModel):
 
     dataset: Name = Field(
         default="mnist",
-        description="Name of a data set: `mnist`, `fashion_mnist`, `kmnist`, `qmnist`, `digits`, or an uploaded one.",
+        description=f"Name of a data set: {', '.join(f'`{name}`' for name in BUILTIN)}, or an uploaded one.",
         examples=["mnist"],
     )
     validation_fraction: float = Field(

@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from models.checkpoints import Checkpoint
-from models.data import Split
-from models.run import Ended, Failed, Record, Run
+from models.data.split import Split
+from models.learner import Ended, Failed, Record, Run
 from models.spec import CLASSES, TrainingSpec
 from models.stack import Stack
 

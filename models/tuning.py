@@ -7,7 +7,8 @@ from functools import cache
 import numpy as np
 import torch
 
-from models.data import Examples, Split, split
+from models.data.examples import Examples
+from models.data.split import Split, divide
 from models.spec import TrainingSpec
 from models.training import train
 
@@ -50,7 +51,7 @@ def _seconds_of_a_step(group_size: int, examples: Split) -> float:
 def _invented() -> Split:
     random = np.random.default_rng(0)
     pixels = random.integers(0, 256, (_EXAMPLES, 28, 28), dtype=np.uint8)
-    return split(Examples(pixels, random.integers(0, 10, _EXAMPLES)), validation_fraction=0.1, split_seed=0)
+    return divide(Examples(pixels, random.integers(0, 10, _EXAMPLES)), validation_fraction=0.1, split_seed=0)
 
 
 def use_threads(count: int) -> None:

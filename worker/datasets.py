@@ -1,7 +1,7 @@
 """The examples of a data set, wherever they come from: a table that was uploaded, or what is built in."""
 
-from models import data
-from models.data import Examples
+from models.data.examples import Examples
+from models.data.load import load_builtin, load_table
 from service.artifacts import Artifacts
 from service.settings import Settings
 from service.store.datasets import owner_of
@@ -11,4 +11,4 @@ from service.store.store import Store
 def load(name: str, store: Store, artifacts: Artifacts, settings: Settings) -> Examples:
     """Load a data set, downloading it if need be; raises ValueError or OSError where that can not be done."""
     table = store.files.get(owner_of(name), "table.npy")
-    return data.load_table(artifacts.path(table.key)) if table is not None else data.load(name, settings.data)
+    return load_table(artifacts.path(table.key)) if table is not None else load_builtin(name, settings.data)

@@ -92,8 +92,8 @@ def predict(
     """
     import numpy as np
 
-    from models.exported import predict
     from models.images import from_png
+    from models.predict_onnx import predict
 
     pictures = []
     for image in images:

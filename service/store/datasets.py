@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, delete, select, update
 
+from models.data.builtin import BUILTIN
 from service.store.engine import Database, Record, insert_or, now_ms
 from service.store.files import File, publish
 from service.store.states import FINAL_STATES
@@ -27,7 +28,7 @@ class DatasetInUse(Exception):  # noqa: N818 - a conflict is no error of the pro
 
 @dataclass(frozen=True)
 class Datasets:
-    """The data sets of a database."""
+    """The data sets of a database. `get` and `all` know those on record, `exists` and `names` those built in too."""
 
     database: Database
 
@@ -35,6 +36,14 @@ class Datasets:
         """Look a data set up."""
         with self.database.reader.connect() as connection:
             return connection.execute(select(datasets).where(datasets.c.name == name)).one_or_none()
+
+    def exists(self, name: str) -> bool:
+        """Whether a job may name this data set."""
+        return name in BUILTIN or self.get(name) is not None
+
+    def names(self) -> set[str]:
+        """Give the names of all data sets."""
+        return {*BUILTIN, *(row.name for row in self.all())}
 
     def all(self) -> Sequence[Record]:
         """List the data sets by name."""

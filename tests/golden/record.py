@@ -12,10 +12,10 @@ from typing import Any
 
 import torch
 
-from models import data
 from models.checkpoints import fingerprint, pack_weights
-from models.data import Split
-from models.run import Epoch
+from models.data.load import load_builtin
+from models.data.split import Split, divide
+from models.learner import Epoch
 from models.spec import TrainingSpec
 from models.training import train
 
@@ -97,10 +97,10 @@ def _processor() -> str:
 
 def record() -> None:
     """Write losses.json."""
-    digits = data.load("digits", Path())
+    digits = load_builtin("digits", Path())
     runs: dict[str, dict[str, Any]] = {}
     for name, spec in SPECS.items():
-        split = data.split(digits, validation_fraction=spec.validation_fraction, split_seed=spec.split_seed)
+        split = divide(digits, validation_fraction=spec.validation_fraction, split_seed=spec.split_seed)
         runs[name] = {"spec": spec.model_dump(mode="json"), **measure(spec, split)}
     FILE.write_text(json.dumps({"machine": machine(), "runs": runs}, indent=1) + "\n")
 

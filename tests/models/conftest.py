@@ -7,8 +7,9 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
-from models import data
-from models.data import Examples, Split
+from models.data.examples import Examples
+from models.data.load import load_builtin
+from models.data.split import Split, divide
 
 # Busy machines make any time limit a matter of luck.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -30,16 +31,16 @@ def _denormals_kept() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def digits() -> Examples:
-    return data.load("digits", Path("unused"))
+    return load_builtin("digits", Path("unused"))
 
 
 @pytest.fixture(scope="session")
 def digits_split(digits: Examples) -> Split:
     """1,437 examples to learn from, 360 to validate with."""
-    return data.split(digits, validation_fraction=0.2, split_seed=42)
+    return divide(digits, validation_fraction=0.2, split_seed=42)
 
 
 @pytest.fixture(scope="session")
 def small_split(digits: Examples) -> Split:
     """160 examples to learn from, 40 to validate with."""
-    return data.split(digits.sample(200, seed=0), validation_fraction=0.2, split_seed=42)
+    return divide(digits.sample(200, seed=0), validation_fraction=0.2, split_seed=42)

@@ -11,10 +11,10 @@ from models import golden, inference
 from models.assessment import Assessment, assess, class_scores
 from models.calibration import entropy, fit_temperature, measure, softmax
 from models.checkpoints import pack_weights
-from models.data import Split
+from models.data.split import Split
 from models.ensemble import Ensemble
 from models.inference import Network
-from models.run import Epoch
+from models.learner import Epoch
 from models.spec import TrainingSpec
 from models.training import train
 from tests.models.test_inference import network_and_file, random_pixels, seeds

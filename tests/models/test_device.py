@@ -4,7 +4,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from models import device
-from models.data import Split
+from models.data.split import Split
 from models.networks import NMLP
 from models.stack import Stack
 

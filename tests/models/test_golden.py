@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models import golden, inference, novelty
-from models.data import Examples
+from models.data.examples import Examples
 from models.ensemble import Ensemble
 from models.golden import Golden
 from models.inference import Network

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFile, PngImagePlugin
 
-from models import data
-from models.data import Examples
+from models.data.examples import Examples
+from models.data.load import load_builtin
 from models.images import BOX, FAINTEST, MAX_BYTES, MAX_SIDE, SIDE, from_png
 
 Grey = NDArray[np.uint8]
@@ -521,7 +521,7 @@ def mnist() -> Examples:
     folder = os.environ.get("TENFOLD_DATA")
     if folder is None:
         pytest.skip("set TENFOLD_DATA to a folder that holds the files of MNIST")
-    return data.load("mnist", Path(folder))
+    return load_builtin("mnist", Path(folder))
 
 
 def test_mnist_is_left_alone_bit_for_bit(mnist: Examples) -> None:

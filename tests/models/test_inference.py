@@ -12,10 +12,10 @@ from torch import nn
 
 from models import inference
 from models.checkpoints import Checkpoint, pack_state, pack_weights
-from models.data import Split
+from models.data.split import Split
 from models.evaluation import validate
+from models.learner import Epoch
 from models.networks import build
-from models.run import Epoch
 from models.spec import TrainingSpec
 from models.training import train
 
@@ -202,7 +202,7 @@ def test_any_bytes_are_refused(content: bytes) -> None:
 
 def test_what_the_api_imports_does_not_load_torch() -> None:
     program = (
-        "import sys; import models.inference, models.spec, models.csv_images, models.images, models.history; "
+        "import sys; import models.inference, models.spec, models.data.csv, models.images, models.curves; "
         "import models.assessment, models.card, models.ensemble, models.saliency; "
         "sys.exit('torch' in sys.modules)"
     )

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models import novelty
-from models.data import Examples
+from models.data.examples import Examples
 from models.novelty import Novelty
 
 Entropies = NDArray[np.float64]

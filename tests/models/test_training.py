@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, log_softmax
 
 from models.checkpoints import Checkpoint, pack_state, pack_weights, unpack
-from models.data import Split
+from models.data.split import Split
 from models.evaluation import accuracy, validate
+from models.learner import DivergenceError, Ended, Epoch, Failed, Record, derive_seed
 from models.networks import build
-from models.run import DivergenceError, Ended, Epoch, Failed, Record, derive_seed
 from models.spec import TrainingSpec
 from models.training import train
 from tests.golden import record

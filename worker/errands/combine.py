@@ -6,7 +6,7 @@ from typing import Any
 
 from models import card
 from models.assessment import assess
-from models.data import split
+from models.data.split import divide
 from models.ensemble import Ensemble
 from models.inference import Network, read
 from models.spec import TrainingSpec
@@ -83,7 +83,7 @@ def _assessed(
     examples = load(spec.dataset, store, artifacts, settings)
     if examples.digest != rows[0].data_sha256:
         raise ValueError(f"the data set {spec.dataset} is not what it was when its members were trained")
-    parts = split(examples, validation_fraction=spec.validation_fraction, split_seed=spec.split_seed)
+    parts = divide(examples, validation_fraction=spec.validation_fraction, split_seed=spec.split_seed)
     assessment = assess(ensemble, parts.validation.pixels, parts.validation.labels)
     data = card.DataDescription(spec.dataset, len(parts.y_train), len(parts.validation.labels), parts.digest)
     told = card.write_ensemble(model, [_told(row) for row in rows], data, assessment)

@@ -10,7 +10,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from models.history import downsample, moving_average
+from models.curves import downsample, moving_average
 from worker.plots.style import (
     BLUE,
     FAINT,

@@ -8,7 +8,8 @@ from weakref import WeakKeyDictionary
 
 from models import card, golden, novelty
 from models.assessment import Assessment, assess
-from models.data import Examples, Split
+from models.data.examples import Examples
+from models.data.split import Split
 from models.inference import read
 from models.novelty import Looks
 from models.spec import TrainingSpec

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from models import data, training, tuning
+from models import training, tuning
 from models.checkpoints import Checkpoint, fingerprint
+from models.data.split import Split, prepare
 from models.device import choose, require_fast
-from models.run import Ended, Epoch, Failed, Record
+from models.learner import Ended, Epoch, Failed, Record
 from models.spec import TrainingSpec
 from models.training import Stop
 from service.artifacts import Artifacts
@@ -97,7 +98,7 @@ class _Run:
         spec = TrainingSpec.model_validate(claims[0].spec)
         try:
             require_fast(spec.precision, self.device)
-            split = data.prepare(spec, self.settings.data, self._uploaded(spec.dataset))
+            split = prepare(spec, self.settings.data, self._uploaded(spec.dataset))
         except DatabaseError:
             raise
         except Exception as error:
@@ -107,7 +108,7 @@ class _Run:
         else:
             self._train_together(claims, split)
 
-    def _train_together(self, claims: Sequence[Claim], split: data.Split) -> None:
+    def _train_together(self, claims: Sequence[Claim], split: Split) -> None:
         """Train jobs as one group, and in halves what an error leaves of it, until whose error it is has shown."""
         try:
             self._follow(claims, split)
@@ -128,7 +129,7 @@ class _Run:
             if half:
                 self._train_together(half, split)
 
-    def _follow(self, claims: Sequence[Claim], split: data.Split) -> None:
+    def _follow(self, claims: Sequence[Claim], split: Split) -> None:
         specs = [TrainingSpec.model_validate(claim.spec) for claim in claims]
         records = self.trainer(
             specs,
@@ -149,7 +150,7 @@ class _Run:
                 # A disk that is full for one job need not be full for the others.
                 self._fail(claim, error)
 
-    def _write_down(self, record: Record, claim: Claim, spec: TrainingSpec, split: data.Split) -> None:
+    def _write_down(self, record: Record, claim: Claim, spec: TrainingSpec, split: Split) -> None:
         match record:
             case Epoch():
                 self._record(record, claim, spec, split)
@@ -159,7 +160,7 @@ class _Run:
             case Failed():
                 self._fail(claim, record.error)
 
-    def _end(self, claim: Claim, spec: TrainingSpec, split: data.Split) -> None:
+    def _end(self, claim: Claim, spec: TrainingSpec, split: Split) -> None:
         if claim.job_id in self.leaving:
             state: State = self.store.runs.leave(claim)
             if state == "queued":
@@ -168,7 +169,7 @@ class _Run:
             state = self._finish(claim, spec, split)
         _logger.info("job %s: %s", claim.job_id, state)
 
-    def _finish(self, claim: Claim, spec: TrainingSpec, split: data.Split) -> State:
+    def _finish(self, claim: Claim, spec: TrainingSpec, split: Split) -> State:
         findings = (
             NO_FINDINGS
             if self.lease.wish(claim) == "cancel"
@@ -184,7 +185,7 @@ class _Run:
         self.artifacts.remove(unreferenced)
         return state
 
-    def _record(self, record: Epoch, claim: Claim, spec: TrainingSpec, split: data.Split) -> None:
+    def _record(self, record: Epoch, claim: Claim, spec: TrainingSpec, split: Split) -> None:
         files = epoch.write(claim.job_id, record, spec, split, self.artifacts)
         try:
             superseded = self.store.runs.record_epoch(claim, epoch.record(record), files)
@@ -221,7 +222,7 @@ class _Run:
         table = self.store.files.get(f"datasets/{dataset}", "table.npy")
         return self.artifacts.path(table.key) if table is not None else None
 
-    def _resume(self, claim: Claim, split: data.Split) -> Checkpoint | None:
+    def _resume(self, claim: Claim, split: Split) -> Checkpoint | None:
         found = find_checkpoint(claim, self.store, self.artifacts, split.digest, fingerprint(self.device))
         epoch_number = found.checkpoint.epoch if found.checkpoint else 0
         try:

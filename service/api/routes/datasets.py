@@ -10,13 +10,13 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from numpy.typing import NDArray
 
-from models.csv_images import read
+from models.data.builtin import BUILTIN
+from models.data.csv import read
 from models.spec import Name
 from service.api.dependencies import Given, Parts
 from service.api.problems import problems
 from service.api.routes.downloads import download, wait_for
 from service.api.schemas.datasets import Dataset, DatasetList
-from service.datasets import BUILTIN, exists, show
 from service.errors import Conflict, Invalid, NotFound, NotYet, UnsupportedMedia
 from service.store.datasets import DatasetInUse, owner_of
 from service.store.engine import Record
@@ -31,7 +31,7 @@ _CSV_BODY = {"requestBody": {"required": True, "content": {"text/csv": {"schema"
 def find(parts: Given) -> DatasetList:
     """List the built-in and the uploaded data sets."""
     rows = {row.name: row for row in parts.store.datasets.all()}
-    return DatasetList(data=[show(name, rows.get(name)) for name in sorted({*BUILTIN, *rows})])
+    return DatasetList(data=[Dataset.of(name, rows.get(name)) for name in sorted({*BUILTIN, *rows})])
 
 
 @router.get("/datasets/{name}", summary="Look at a data set", responses=problems(404, 422, 503))
@@ -48,7 +48,7 @@ async def get(name: DatasetName, response: Response, parts: Given) -> Dataset:
     except NotYet as not_yet:
         response.headers["Retry-After"] = str(not_yet.retry_after)
         row = await run_in_threadpool(parts.store.datasets.get, name)
-    return show(name, row)
+    return Dataset.of(name, row)
 
 
 @router.get(
@@ -91,13 +91,13 @@ async def upload(
         raise UnsupportedMedia("send text/csv")
     if request.headers.get("content-encoding", "identity") != "identity":
         raise UnsupportedMedia("send the CSV uncompressed")
-    if await run_in_threadpool(exists, name, parts.store):
+    if await run_in_threadpool(parts.store.datasets.exists, name):
         raise Conflict(f"there is a data set called {name!r} already; choose another name")
     with tempfile.TemporaryFile() as file:
         await _receive(request.stream(), file)
         row = await run_in_threadpool(_keep, parts, name, file)
     response.headers["Location"] = f"/datasets/{name}"
-    return show(name, row)
+    return Dataset.of(name, row)
 
 
 @router.delete("/datasets/{name}", status_code=204, summary="Delete an upload", responses=problems(404, 409, 422, 503))

@@ -14,7 +14,6 @@ from service.api.routes.downloads import download, wait_for
 from service.api.routes.jobs.submit import IdempotencyKey, answered, json_only, key_to, label_pairs, unless_reused
 from service.api.schemas.jobs import Identifier
 from service.api.schemas.sweeps import Sweep, SweepPage, SweepPlot, detail, summary, table
-from service.datasets import names
 from service.errors import Conflict, Fault, Invalid, NotFound, NotYet
 from service.store.engine import Record
 from service.store.ranking import rank
@@ -60,7 +59,7 @@ def submit(
     else:
         if spec.tpe is not None:
             spec = _prepared(spec, parts)
-        trials = expand(spec, names(parts.store))
+        trials = expand(spec, parts.store.datasets.names())
         with unless_reused():
             sweep_id, job_ids = parts.store.sweeps.submit(spec, trials, key)
     background.add_task(parts.doorbell.ring, job_ids[:MAX_RINGS])

@@ -1,8 +1,10 @@
 """Shapes on the wire: data sets."""
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import BaseModel, Field
+
+from service.store.engine import Record
 
 
 class DatasetDescription(BaseModel):
@@ -27,6 +29,15 @@ class Dataset(BaseModel):
     description: DatasetDescription | None
     error: str | None = Field(description="Why it could not be described.")
     links: dict[str, str]
+
+    @classmethod
+    def of(cls, name: str, row: Record | None) -> Self:
+        """Show a data set; a built-in one that nobody has asked for yet has no row."""
+        links = {"self": f"/datasets/{name}", "samples": f"/datasets/{name}/samples.png"}
+        if row is None:
+            return cls(name=name, source="builtin", state="unknown", description=None, error=None, links=links)
+        description = DatasetDescription(**row.description) if row.description else None
+        return cls(name=name, source=row.source, state=row.state, description=description, error=row.error, links=links)
 
 
 class DatasetList(BaseModel):

@@ -12,7 +12,7 @@ import torch
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from models import exported
+from models import predict_onnx
 from models.calibration import softmax
 from models.inference import read
 from service.api.app import create_app
@@ -76,7 +76,7 @@ def test_an_onnx_file_gives_what_predict_gives(api: TestClient, store: Store, ar
     export("default", 1, "onnx", store, artifacts)
     answer = api.get(f"{LINK}.onnx")
     assert answer.headers["content-disposition"] == 'attachment; filename="default-1.onnx"'
-    logits, probabilities = exported.predict(answer.content, PIXELS)
+    logits, probabilities = predict_onnx.predict(answer.content, PIXELS)
     np.testing.assert_allclose(logits, expected()[0], rtol=0, atol=1e-4)
     np.testing.assert_allclose(probabilities, expected()[1], rtol=0, atol=1e-5)
     served = api.post(

@@ -11,7 +11,7 @@ import torch
 from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 
-from models.run import Epoch, Record
+from models.learner import Epoch, Record
 from models.spec import TrainingSpec
 from models.training import train
 from service.artifacts import Artifacts

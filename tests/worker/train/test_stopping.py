@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from models import data
-from models.run import Epoch, Record
+from models.data.split import Split, prepare
+from models.learner import Epoch, Record
 from models.spec import TrainingSpec
 from models.training import train
 from service.artifacts import Artifacts
@@ -151,12 +151,12 @@ def test_a_job_that_goes_on_under_other_circumstances_says_so(
 def test_a_job_whose_data_have_changed_does_not_go_on(
     store: Store, artifacts: Artifacts, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job_id, whole = interrupted(store, artifacts, settings), data.prepare
+    job_id, whole = interrupted(store, artifacts, settings), prepare
 
-    def changed(*arguments: Any) -> data.Split:
+    def changed(*arguments: Any) -> Split:
         return dataclasses.replace(whole(*arguments), digest="0" * 64)
 
-    monkeypatch.setattr(data, "prepare", changed)
+    monkeypatch.setattr("worker.train.run.prepare", changed)
     run(job_id, store, artifacts, settings, owner="second")
     job = found(store, job_id)
     assert (job.state, job.error["type"]) == ("failed", "DataChangedError")

@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from numpy.typing import NDArray
 
-from models.history import downsample, moving_average
+from models.curves import downsample, moving_average
 from models.images import from_base64
 from service.api.dependencies import Given, Parts
 from service.api.problems import problems

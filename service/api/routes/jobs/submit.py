@@ -15,7 +15,6 @@ from service.api.dependencies import Given, Parts
 from service.api.problems import problems
 from service.api.reuse import reusable
 from service.api.schemas.jobs import Identifier, Job, JobPage
-from service.datasets import exists
 from service.errors import Conflict, Fault, Invalid, NotFound, UnsupportedMedia
 from service.store.jobs import PartOfSweep
 from service.store.states import Job as JobRow
@@ -65,7 +64,7 @@ def label_pairs(label: list[str] | None) -> list[tuple[str, str]]:
 
 def require_dataset(spec: TrainingSpec, parts: Parts) -> None:
     """Refuse a spec whose data set is not there."""
-    if not exists(spec.dataset, parts.store):
+    if not parts.store.datasets.exists(spec.dataset):
         raise Invalid(
             f"there is no data set called {spec.dataset!r}; GET /datasets lists them",
             faults=[Fault("/dataset", f"there is no data set called {spec.dataset!r}; GET /datasets lists them")],

@@ -18,7 +18,7 @@ from torch import Generator, Tensor
 
 from models.augmentation import augment
 from models.checkpoints import Checkpoint
-from models.data import Split
+from models.data.split import Split
 from models.evaluation import Validation, accuracy, validate
 from models.networks import MLP, NMLP, build
 from models.optimizers import optimizer

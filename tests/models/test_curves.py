@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.history import downsample, moving_average
+from models.curves import downsample, moving_average
 
 finite = st.floats(allow_nan=False, allow_infinity=False, width=32)
 histories = st.lists(finite, min_size=1, max_size=400).map(lambda values: np.array(values, dtype=np.float32))

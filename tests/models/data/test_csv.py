@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from models.csv_images import read
+from models.data.csv import read
 
 HEADER = b"label," + b",".join(b"pixel%d" % number for number in range(784)) + b"\n"
 BEYOND_THE_FIRST_CHUNK = 2100

@@ -1,0 +1,25 @@
+"""The built-in data sets. A further one is added here and nowhere else."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+
+@dataclass(frozen=True)
+class BuiltIn:
+    """Where a built-in data set comes from: a class of torchvision and what it is to be asked for, or scikit-learn."""
+
+    torchvision: str | None = None
+    arguments: Mapping[str, Any] = field(default_factory=lambda: {"train": True})
+
+
+BUILTIN: Mapping[str, BuiltIn] = MappingProxyType(
+    {
+        "mnist": BuiltIn("MNIST"),
+        "fashion_mnist": BuiltIn("FashionMNIST"),
+        "kmnist": BuiltIn("KMNIST"),
+        "qmnist": BuiltIn("QMNIST", {"what": "train"}),
+        "digits": BuiltIn(),
+    }
+)

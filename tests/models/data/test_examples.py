@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+
+from models.data.examples import Examples
+
+
+def some_examples(count: int = 30, seed: int = 0) -> Examples:
+    random = np.random.default_rng(seed)
+    return Examples(random.integers(0, 256, (count, 28, 28), dtype=np.uint8), random.integers(0, 10, count))
+
+
+def test_mean_and_deviation_are_those_of_all_pixels() -> None:
+    examples = some_examples()
+    plain = examples.pixels.astype(np.float64)
+    assert examples.mean_and_deviation() == pytest.approx((plain.mean(), plain.std()), rel=1e-12)
+
+
+def test_the_digest_tells_a_changed_pixel_and_a_changed_label() -> None:
+    examples = some_examples()
+    pixels, labels = examples.pixels.copy(), examples.labels.copy()
+    pixels[3, 4, 5] ^= 1
+    labels[3] = (labels[3] + 1) % 10
+    assert examples.digest == Examples(examples.pixels.copy(), examples.labels.copy()).digest
+    changed = {Examples(pixels, examples.labels).digest, Examples(examples.pixels, labels).digest}
+    assert len(changed | {examples.digest}) == 3
+
+
+def test_classes_without_an_example_are_counted_as_zero() -> None:
+    examples = Examples(np.zeros((3, 28, 28), np.uint8), np.array([2, 2, 7]))
+    assert examples.class_counts() == [0, 0, 2, 0, 0, 0, 0, 1, 0, 0]
+
+
+def test_a_sample_takes_no_example_twice_and_is_drawn_by_its_seed() -> None:
+    examples = Examples(np.zeros((50, 28, 28), np.uint8), np.arange(50))
+    drawn = examples.sample(20, seed=1).labels.tolist()
+    assert len(set(drawn)) == 20
+    assert drawn == examples.sample(20, seed=1).labels.tolist()
+    assert drawn != examples.sample(20, seed=2).labels.tolist()
+
+
+def test_a_sample_keeps_labels_beside_their_pixels_and_is_never_larger_than_the_whole() -> None:
+    examples = Examples(np.arange(7, dtype=np.uint8).repeat(784).reshape(7, 28, 28), np.arange(7))
+    sample = examples.sample(64, seed=0)
+    assert sorted(sample.labels) == list(range(7))
+    assert np.array_equal(sample.pixels[:, 0, 0], sample.labels)
