@@ -27,8 +27,7 @@ from service.artifacts import Artifacts
 from service.processes import programs
 from service.processes.supervisor import Supervisor, free_port
 from service.settings import Settings
-from service.store.engine import DatabaseError
-from service.store.engine import Record as Row
+from service.store.engine import DatabaseError, Row
 from service.store.states import FINAL_STATES, owner_of
 from service.store.store import Store
 from service.store.tables import jobs

@@ -10,7 +10,7 @@ import httpx
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
-from models.learner import Epoch, Record
+from models.records import Epoch, TrainingRecord
 from models.spec import TrainingSpec
 from models.training import train
 from service.api.app import create_app
@@ -67,7 +67,9 @@ class World:
         with self.store.database.reader.connect() as connection:
             return list(connection.scalars(select(jobs.c.id).order_by(jobs.c.number)))
 
-    def train(self, job_id: str, *, worker: str = _NEXT, trainer: Callable[..., Iterator[Record]] = train) -> None:
+    def train(
+        self, job_id: str, *, worker: str = _NEXT, trainer: Callable[..., Iterator[TrainingRecord]] = train
+    ) -> None:
         """Train a job, and whatever fits to it."""
         run(job_id, self.store, self.artifacts, self.settings, owner=f"{worker}/1", trainer=trainer)
 
@@ -75,8 +77,8 @@ class World:
         """Take jobs back from the process that was killed; its database sessions may take a moment to end."""
 
         def none_held() -> bool:
-            self.store.rescue.release_dead(f"{_FIRST}/1")
-            return not self.store.rescue.of_worker(_FIRST)
+            self.store.stalled.release_dead(f"{_FIRST}/1")
+            return not self.store.stalled.of_worker(_FIRST)
 
         wait_until(none_held, timeout=20, what="the jobs of the killed process")
 
@@ -132,20 +134,20 @@ def _asked(world: World, wish: Callable[[str], object]) -> None:
     """Train the newest job, and let something be wished of it after its first epoch."""
     job_id = world.ids()[-1]
 
-    def trainer(*arguments: Any, **options: Any) -> Iterator[Record]:
+    def trainer(*arguments: Any, **options: Any) -> Iterator[TrainingRecord]:
         for record in train(*arguments, **options):
             yield record
             if isinstance(record, Epoch) and record.epoch == 1:
                 wish(job_id)
 
     # Asks the record itself, and not the thread that asks every now and then: each kill must meet the same operations.
-    Lease.wish = lambda self, claim: self._runs.look([claim]).get(claim.job_id)  # type: ignore[method-assign]
+    Lease.stop_request = lambda self, claim: self._runs.look([claim]).get(claim.job_id)  # type: ignore[method-assign]
     world.train(job_id, worker=_FIRST, trainer=trainer)
 
 
 def _leave(world: World) -> None:
     world.store.workers.seen(_FIRST, "train", slots=1)
-    _asked(world, lambda _: world.store.workers.leave(_FIRST))
+    _asked(world, lambda _: world.store.workers.drain(_FIRST))
 
 
 def _pause(world: World) -> None:
@@ -175,7 +177,7 @@ def _damaged(world: World) -> None:
     """Leave a job after its second epoch, with a last checkpoint that is damaged."""
     job_id = world.submit(epochs=3)
 
-    def trainer(*arguments: Any, **options: Any) -> Iterator[Record]:
+    def trainer(*arguments: Any, **options: Any) -> Iterator[TrainingRecord]:
         for record in train(*arguments, **options):
             yield record
             if isinstance(record, Epoch) and record.epoch == 2:
@@ -184,7 +186,7 @@ def _damaged(world: World) -> None:
     try:
         world.train(job_id, worker=_FIRST, trainer=trainer)
     except _Died:
-        world.store.rescue.release_dead(f"{_FIRST}/1")
+        world.store.stalled.release_dead(f"{_FIRST}/1")
     (file,) = [each for each in world.store.files.of(owner_of(job_id)) if each.name == "last.safetensors"]
     path = world.artifacts.path(file.key)
     path.write_bytes(path.read_bytes()[:-1])
@@ -264,7 +266,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("a worker leaves", World.submit, _leave),
     Scenario("a running job is paused", World.submit, _pause),
     Scenario("a running job is cancelled", World.submit, _cancel, again=_cancel_again),
-    Scenario("jobs are taken back", _held, lambda world: world.store.rescue.release_dead(f"{_FIRST}/1")),
+    Scenario("jobs are taken back", _held, lambda world: world.store.stalled.release_dead(f"{_FIRST}/1")),
     _same("POST /jobs", _nothing, _request("POST", "/jobs", json=dict(SPEC), headers={"Idempotency-Key": "one"})),
     _same("PUT /jobs/mine", _nothing, _request("PUT", "/jobs/mine", json=dict(SPEC))),
     _same("POST /sweeps", _nothing, _request("POST", "/sweeps", json=_SWEEP, headers={"Idempotency-Key": "one"})),

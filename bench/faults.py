@@ -22,7 +22,7 @@ from bench.network_faults import (
     refuse_broker,
     slow_connections,
 )
-from service.store.engine import Record as Row
+from service.store.engine import Row
 from service.store.states import owner_of
 from tests.waiting import wait_until
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from sqlalchemy import Table, create_engine, make_url, select
 
 from service.settings import Settings
-from service.store.engine import Record as Row
+from service.store.engine import Row
 from service.store.states import FINAL_STATES
 from service.store.tables import artifacts, attempts, epochs, events, jobs, versions
 

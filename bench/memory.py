@@ -17,7 +17,7 @@ import numpy as np
 
 from bench.figures import circumstances, met
 from models.data.split import Split, prepare
-from models.learner import Epoch
+from models.records import Epoch
 from models.spec import CLASSES, PIXELS, TrainingSpec
 from models.training import train
 from models.tuning import use_threads

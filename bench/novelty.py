@@ -24,7 +24,7 @@ from models.data.examples import Examples
 from models.data.load import load_builtin
 from models.data.split import prepare
 from models.inference import Network
-from models.learner import Epoch
+from models.records import Epoch
 from models.spec import TrainingSpec
 from models.training import train
 from service.settings import Settings

@@ -77,7 +77,7 @@ def run_loop(asked: dict[str, Any], folder: Path, threads: int) -> tuple[float, 
 
     from models.checkpoints import pack_weights
     from models.data.split import prepare
-    from models.learner import Epoch
+    from models.records import Epoch
     from models.spec import TrainingSpec
     from models.training import train
 

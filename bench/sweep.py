@@ -27,9 +27,9 @@ import torch
 from bench.figures import circumstances, spread, verdict
 from bench.processes import Remote, cores
 from models.data.split import Split, prepare
-from models.learner import Epoch
 from models.networks import build
 from models.optimizers import optimizer
+from models.records import Epoch
 from models.spec import PIXELS, TrainingSpec
 from models.stack import Layout
 from models.training import train

@@ -26,8 +26,9 @@ from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset
 from bench.figures import circumstances, spread, verdict
 from bench.processes import Remote, cores
 from models.data.split import Split, prepare
-from models.learner import Epoch, derive_seed
+from models.learner import derive_seed
 from models.networks import build
+from models.records import Epoch
 from models.spec import CLASSES, TrainingSpec
 from models.training import train
 from service.settings import Settings

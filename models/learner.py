@@ -9,7 +9,6 @@ Legend of shapes: N training examples, B examples in a batch, D = 784 pixels, C 
 import time
 from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -19,70 +18,16 @@ from torch import Generator, Tensor
 from models.augmentation import augment
 from models.checkpoints import Checkpoint
 from models.data.split import Split
-from models.evaluation import Validation, accuracy, validate
+from models.evaluation import accuracy, validate
 from models.networks import MLP, NMLP, build
 from models.optimizers import optimizer
+from models.records import DivergenceError, Ended, Epoch, Failed, TrainingRecord
 from models.schedules import learning_rate
 from models.spec import TrainingSpec
 from models.stack import Layout
 
 
-class DivergenceError(ArithmeticError):
-    """The loss is no number any more; the message says since when and what to change."""
-
-
-@dataclass(frozen=True, eq=False)
-class Epoch:
-    """What one pass over the training part brought to one network.
-
-    `network` is the place of its spec among those that are trained together. `epoch` counts from 1, `iterations` counts
-    batches since the run began, `losses` float32 holds the loss of every batch of this epoch and `loss` their mean.
-    The accuracies are those on the whole training and validation part after the epoch. `seconds` have passed since the
-    record before, for all networks at once. An epoch that was asked to stop on its way is not `complete`. `checkpoint`
-    holds the live tensors of the run: use it before the next record is asked for.
-    """
-
-    network: int
-    epoch: int
-    iterations: int
-    losses: NDArray[np.float32]
-    loss: float
-    train_accuracy: float
-    validation: Validation
-    seconds: float
-    complete: bool
-    checkpoint: Checkpoint
-
-    @property
-    def val_accuracy(self) -> float:
-        """Share of the validation part that is predicted correctly."""
-        return self.validation.accuracy
-
-    @property
-    def is_best(self) -> bool:
-        """Whether no earlier epoch had a validation accuracy as good."""
-        return self.checkpoint.best_epoch == self.epoch
-
-
-@dataclass(frozen=True)
-class Ended:
-    """The network has no epoch to come: all were done, its patience is at its end, or it was asked to stop."""
-
-    network: int
-
-
-@dataclass(frozen=True)
-class Failed:
-    """The network can not be trained on: it diverged, or its spec asks for too much of this data set."""
-
-    network: int
-    error: Exception
-
-
-Record = Epoch | Ended | Failed
-
-
-class Run:
+class Learner:
     """One network on its way through its epochs."""
 
     def __init__(
@@ -143,7 +88,7 @@ class Run:
         if self._average is not None:
             self._average.follow(weights_P, self._iterations)
 
-    def end_epoch(self, split: Split, *, complete: bool) -> Iterator[Record]:
+    def end_epoch(self, split: Split, *, complete: bool) -> Iterator[TrainingRecord]:
         """Evaluate the network; yields what the epoch brought, and that it was the last if it was."""
         if self._losses:
             try:
@@ -156,7 +101,7 @@ class Run:
         if self.is_over:
             yield Ended(self.number)
 
-    def leave(self) -> Iterator[Record]:
+    def discard_epoch(self) -> Iterator[TrainingRecord]:
         """Stop amid an epoch, of which nothing is kept; yields that there is no more to come."""
         self.is_over = True
         yield Ended(self.number)

@@ -15,15 +15,15 @@ from torch.nn.functional import one_hot
 
 from models.checkpoints import Checkpoint
 from models.data.split import Split
-from models.learner import Ended, Failed, Record, Run
+from models.learner import Learner
+from models.records import Ended, Failed, TrainingRecord
 from models.spec import CLASSES, TrainingSpec
 from models.stack import Stack
 
 MAX_ITERATIONS = 1_000_000
 """Batches in one job: the loss of every one of them is recorded and served."""
 
-
-Stop = Literal["end", "leave"]
+Stop = Literal["end", "discard"]
 """How a network is stopped: its epoch ends here, or nothing of this epoch is kept."""
 
 
@@ -38,12 +38,12 @@ def train(
     resume: Sequence[Checkpoint | None] = (),
     should_stop: Callable[[int], Stop | None] = _never,
     device: str | torch.device = "cpu",
-) -> Iterator[Record]:
+) -> Iterator[TrainingRecord]:
     """Train a network for each spec on `split`, from the start or each from its checkpoint.
 
     Yields the records of all networks, those of each in order; the last one of each is Ended or Failed.
     `should_stop(network)` is asked before every batch. Once it says "end", that network's epoch ends there, is
-    evaluated, yielded as incomplete (unless no batch of it was done), and is its last; with "leave" it is not even
+    evaluated, yielded as incomplete (unless no batch of it was done), and is its last; with "discard" it is not even
     evaluated. Raises ValueError unless the specs agree in their `shape`.
     """
     if len({spec.shape for spec in specs}) != 1:
@@ -54,51 +54,65 @@ def train(
     examples = len(split.y_train)
     batches = -(-examples // specs[0].batch_size)
     targets_NC = one_hot(split.y_train, CLASSES).to(torch.float32)
-    runs = []
+    learners = []
     for number, (spec, checkpoint) in enumerate(zip(specs, resume or [None] * len(specs), strict=True)):
         if batches * spec.epochs > MAX_ITERATIONS:
             yield Failed(number, _too_many_batches(spec, batches))
             continue
-        run = Run(number, spec, checkpoint, targets_NC, batches * spec.epochs, device)
-        if run.is_over:
+        learner = Learner(number, spec, checkpoint, targets_NC, batches * spec.epochs, device)
+        if learner.is_over:
             yield Ended(number)
         else:
-            runs.append(run)
+            learners.append(learner)
 
-    stack = _stack(runs)
-    while stack is not None:
-        for run in runs:
-            run.begin_epoch(examples)
-        for batch in range(batches + 1):
-            for run in runs:
-                stop = "end" if batch == batches else should_stop(run.number)
-                if stop is not None:
-                    yield from run.leave() if stop == "leave" else run.end_epoch(split, complete=batch == batches)
-            if any(run.is_over for run in runs):
-                runs = [run for run in runs if not run.is_over]
-                stack = _stack(runs)
-            if stack is None:
-                break
-            if batch < batches:
-                _step(stack, runs, batch, split.x_train)
-
-
-def _stack(runs: Sequence[Run]) -> Stack | None:
-    if not runs:
-        return None
-    half = runs[0].spec.precision == "bfloat16"
-    return Stack([run.network for run in runs], [run.dropout for run in runs], half=half)
+    group = _Group(learners)
+    while group.learners:
+        for learner in group.learners:
+            learner.begin_epoch(examples)
+        for batch in range(batches):
+            for learner in group.learners:
+                stop = should_stop(learner.number)
+                if stop == "end":
+                    yield from learner.end_epoch(split, complete=False)
+                elif stop == "discard":
+                    yield from learner.discard_epoch()
+            group.drop_those_over()
+            if not group.learners:
+                return
+            group.step(batch, split.x_train)
+        for learner in group.learners:
+            yield from learner.end_epoch(split, complete=True)
+        group.drop_those_over()
 
 
-@torch.inference_mode()
-def _step(stack: Stack, runs: Sequence[Run], number: int, x_ND: Tensor) -> None:
-    """Do one step with each network's own batch of this number."""
-    batch = stack.batch(len(runs[0].order[number]))
-    for run, x_BD in zip(runs, batch.images, strict=True):
-        run.fill(number, x_ND, x_BD)
-    losses = batch.step([run.targets[number] for run in runs])
-    for run, (weights_P, gradients_P), loss in zip(runs, stack.rows, losses, strict=True):
-        run.step(weights_P, gradients_P, loss)
+class _Group:
+    """Networks that learn in step, and the stack of which their weights are rows."""
+
+    def __init__(self, learners: Sequence[Learner]) -> None:
+        self.learners = learners
+        self._restack()
+
+    def drop_those_over(self) -> None:
+        """Let those go that have no epoch to come; the others are stacked anew."""
+        if any(learner.is_over for learner in self.learners):
+            self.learners = [learner for learner in self.learners if not learner.is_over]
+            self._restack()
+
+    def _restack(self) -> None:
+        if self.learners:
+            half = self.learners[0].spec.precision == "bfloat16"
+            networks = [learner.network for learner in self.learners]
+            self._stack = Stack(networks, [learner.dropout for learner in self.learners], half=half)
+
+    @torch.inference_mode()
+    def step(self, number: int, x_ND: Tensor) -> None:
+        """Do one step with each network's own batch of this number."""
+        batch = self._stack.batch(len(self.learners[0].order[number]))
+        for learner, x_BD in zip(self.learners, batch.images, strict=True):
+            learner.fill(number, x_ND, x_BD)
+        losses = batch.step([learner.targets[number] for learner in self.learners])
+        for learner, (weights_P, gradients_P), loss in zip(self.learners, self._stack.rows, losses, strict=True):
+            learner.step(weights_P, gradients_P, loss)
 
 
 def _too_many_batches(spec: TrainingSpec, batches: int) -> ValueError:

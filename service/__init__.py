@@ -1,0 +1,1 @@
+"""The record and its HTTP face: what is asked for, what became of it, and predictions."""

@@ -1,109 +1,168 @@
-"""Every library has one home, and imports go one way: worker -> service -> models."""
+"""Every library has one home, imports go one way, and a file is found by its name.
+
+`HOMES` and `FLOORS` are what the page on the architecture shows; `docs/generate.py` writes them there.
+"""
 
 import ast
+import graphlib
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
-ROOMS = {"models": {"models"}, "service": {"models", "service"}, "worker": {"models", "service", "worker"}}
+ROOMS = ("worker", "service", "models")
+
 HOMES = {
-    "alembic": {"service/store"},
-    "celery": {"service/broker/messages.py", "worker/app.py", "worker/request.py"},
-    "fastapi": {"service/api"},
-    "kombu": {"service/broker/messages.py", "worker/poison.py"},
-    "matplotlib": {
-        "worker/plots/accuracy_scale.py",
-        "worker/plots/style.py",
-        "worker/plots/parallel.py",
-        "worker/plots/job.py",
-        "worker/plots/sweep.py",
-    },
-    "onnx": {"models/export.py"},
-    "onnxruntime": {"models/predict_onnx.py"},
-    "optuna": {"worker/errands/suggest.py"},
-    "orjson": {
-        "service/protocols/asgi.py",
-        "service/protocols/responses.py",
-        "service/protocols/requests.py",
-        "service/predict/asgi.py",
-        "service/predict/responses.py",
-        "service/predict/requests.py",
-        "service/predict/details.py",
-        "service/api/routes/v2.py",
-        "service/protocols/scoring.py",
-    },
-    "pandas": {"models/curves.py"},
-    "PIL": {"models/images.py"},
-    "psycopg": set(),
-    "pydantic_settings": {"service/settings.py"},
-    "redis": {"service/broker/embedded.py", "service/broker/messages.py"},
-    "rich": {"service/cli/demo.py"},
-    "safetensors": {"models/checkpoints.py", "models/golden.py", "models/inference.py", "models/novelty.py"},
-    "sqlalchemy": {"service/store"},
-    "starlette": {
-        "service/security.py",
-        "service/api",
-    },
-    "torch": {
-        "models/augmentation.py",
-        "models/checkpoints.py",
-        "models/data.py",
-        "models/device.py",
-        "models/evaluation.py",
-        "models/export.py",
-        "models/layers.py",
-        "models/networks.py",
-        "models/optimizers.py",
-        "models/learner.py",
-        "models/stack.py",
-        "models/training.py",
-        "models/tuning.py",
-    },
-    "torchvision": {"models/data.py"},
-    "typer": {"service/cli/main.py"},
-    "uvicorn": {"service/api/server.py", "service/predict/fast_path.py"},
+    "alembic": ("service/store",),
+    "celery": ("service/broker", "worker/app.py", "worker/poison.py"),
+    "fastapi": ("service/api",),
+    "httpx": ("service/client.py", "service/processes/programs.py"),
+    "httpx_sse": ("service/client.py",),
+    "kombu": ("service/broker", "worker/poison.py"),
+    "matplotlib": ("worker/plots",),
+    "onnx": ("models/export.py",),
+    "onnxruntime": ("models/predict_onnx.py",),
+    "optuna": ("worker/errands/suggest.py",),
+    "orjson": ("service/api/routes/v2.py", "service/predict", "service/protocols"),
+    "pandas": ("models/curves.py",),
+    "PIL": ("models/images.py",),
+    "psycopg": (),
+    "pydantic_settings": ("service/settings.py",),
+    "redis": ("service/broker",),
+    "rich": ("service/cli",),
+    "safetensors": ("models/checkpoints.py", "models/golden.py", "models/inference.py", "models/novelty.py"),
+    "sklearn": (),
+    "sqlalchemy": ("service/store",),
+    "starlette": ("service/api", "service/security.py"),
+    "torch": ("models",),
+    "torchvision": ("models/data/load.py",),
+    "typer": ("service/cli",),
+    "uvicorn": ("service/api/server.py", "service/predict/fast_path.py"),
 }
+"""Which library is imported where; those that are in no line (numpy, pydantic) are at home everywhere."""
+
+FLOORS = {
+    "worker": (("app",), ("errands", "heartbeat"), ("train", "reconcile"), ("plots", "datasets")),
+    "service": (
+        ("cli",),
+        ("api",),
+        ("protocols",),
+        ("predict",),
+        ("artifacts",),
+        ("store",),
+        ("sweeps",),
+        ("processes",),
+        ("broker",),
+    ),
+}
+"""From top to bottom: what stands on a floor imports nothing from those above it, nor from beside it. Whatever is in no
+line stands on the ground."""
+
+SHORT = {
+    "service/cli/__main__.py": "what `python -m service.cli` runs has to be a file of this name",
+    "service/processes/logs.py": "how programs log, in one place",
+}
+"""Files of fewer than 15 lines, and why each of them is one."""
+
 FILES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+NAMES = [path.relative_to(ROOT).as_posix() for path in FILES]
+SOURCE = {name: ast.parse((ROOT / name).read_text()) for name in NAMES}
+
+every_file = pytest.mark.parametrize("name", NAMES)
 
 
-def imports(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
+def imports(name: str) -> Iterator[str]:
+    """Yield what a file imports, anywhere in it, by its full name."""
+    for node in ast.walk(SOURCE[name]):
         if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: imports are absolute"
-            assert node.module is not None
-            yield node.module.partition(".")[0]
+            assert node.level == 0, f"{name}: imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_go_one_way_and_every_library_stays_at_home(path: Path) -> None:
-    name = path.relative_to(ROOT).as_posix()
-    for library in imports(path):
-        if library in ROOMS:
-            assert library in ROOMS[name.partition("/")[0]], f"{name} must not import {library}"
-        for home in HOMES.get(library, {name}):
-            if name == home or name.startswith(f"{home}/"):
-                break
-        else:
-            pytest.fail(f"{name} imports {library}, whose home is {sorted(HOMES[library])}")
+def imported_files(name: str) -> set[str]:
+    """Give those of our files that a file imports."""
+    parts = [full.split(".") for full in imports(name)]
+    candidates = {f"{'/'.join(path)}.py" for path in parts} | {f"{'/'.join(path[:-1])}.py" for path in parts}
+    return candidates & set(NAMES)
+
+
+def floor_of(name: str) -> int:
+    """Give how far below the top a file stands within its room."""
+    room, place = name.removesuffix(".py").split("/")[:2]
+    floors = FLOORS.get(room, ())
+    return next((number for number, floor in enumerate(floors) if place in floor), len(floors))
+
+
+@every_file
+def test_every_library_stays_at_home(name: str) -> None:
+    for library in {full.partition(".")[0] for full in imports(name)}:
+        homes = HOMES.get(library, (name,))
+        at_home = any(name == home or name.startswith(f"{home}/") for home in homes)
+        assert at_home, f"{name} imports {library}, whose home is {homes}"
 
 
 def test_every_home_is_lived_in() -> None:
-    used = {path.relative_to(ROOT).as_posix(): set(imports(path)) for path in FILES}
+    used = {name: {full.partition(".")[0] for full in imports(name)} for name in NAMES}
     for library, homes in HOMES.items():
-        users = [name for name, libraries in used.items() if library in libraries]
         for home in homes:
+            users = [name for name, libraries in used.items() if library in libraries]
             assert any(name == home or name.startswith(f"{home}/") for name in users), f"{library}: {home}"
 
 
-def test_a_source_file_is_one_idea_of_at_most_three_hundred_lines() -> None:
-    long = {path.relative_to(ROOT).as_posix(): len(path.read_text().splitlines()) for path in FILES}
-    assert {name: lines for name, lines in long.items() if lines > 300} == {}
+@every_file
+def test_imports_go_down_and_never_up(name: str) -> None:
+    room, place = name.removesuffix(".py").split("/")[:2]
+    for other in imported_files(name):
+        its_room, its_place = other.removesuffix(".py").split("/")[:2]
+        assert ROOMS.index(room) <= ROOMS.index(its_room), f"{name} imports {other}, of a room above"
+        if room == its_room and place != its_place and room in FLOORS:
+            ground = floor_of(other) == len(FLOORS[room])
+            assert ground or floor_of(name) < floor_of(other), f"{name} imports {other}, which does not stand below it"
+
+
+def test_imports_never_go_round_in_a_circle() -> None:
+    # TopologicalSorter raises CycleError, with the files of the circle.
+    assert len(tuple(graphlib.TopologicalSorter({name: imported_files(name) for name in NAMES}).static_order()))
+
+
+def test_a_source_file_is_one_idea_of_15_to_300_lines() -> None:
+    lengths = {name: len((ROOT / name).read_text().splitlines()) for name in NAMES if not name.endswith("__init__.py")}
+    assert {name: lines for name, lines in lengths.items() if lines > 300} == {}
+    assert {name for name, lines in lengths.items() if lines < 15} == set(SHORT)
+
+
+def test_three_files_with_one_prefix_are_a_folder() -> None:
+    folders = sorted({Path(name).parent for name in NAMES if "migrations" not in name})
+    for folder in folders:
+        words = Counter(path.stem.partition("_")[0] for path in (ROOT / folder).glob("*.py") if path.stem[0] != "_")
+        assert [word for word, count in words.items() if count > 2] == [], folder
+
+
+def test_files_of_one_name_in_different_folders_are_siblings_or_one_thing_from_several_sides() -> None:
+    # The walls of an idea: a name that is said twice stands for one resource, or for one step of what siblings do.
+    alike = {
+        "ensembles.py", "aliases.py", "datasets.py", "health.py", "models.py", "sweeps.py", "jobs.py",
+        "asgi.py", "requests.py", "responses.py", "export.py", "predict.py", "messages.py",
+    }  # fmt: skip
+    names = sorted(Path(name).name for name in NAMES if not Path(name).name.startswith("__"))
+    assert {name for name, same in groupby(names) if len(list(same)) > 1} - alike == set()
+
+
+def test_the_service_itself_has_at_most_eight_files_beside_its_folders() -> None:
+    assert len(list((ROOT / "service").glob("*.py"))) <= 8
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.endswith("__init__.py")])
+def test_a_folder_says_its_idea_in_a_sentence_and_imports_nothing(name: str) -> None:
+    assert ast.get_docstring(SOURCE[name]), name
+    assert len(SOURCE[name].body) == 1, "a neighbour must load nothing by being imported"
 
 
 @pytest.mark.parametrize(
@@ -120,6 +179,11 @@ def test_a_training_process_loads_nothing_heavy_beside_torch() -> None:
 
 def test_the_api_does_not_load_the_broker_s_clients_before_it_sends_a_message() -> None:
     assert loaded("service.api.app") & {"celery", "kombu", "redis"} == set()
+
+
+def test_a_spec_is_read_without_numpy() -> None:
+    # Programs set the number of its threads first.
+    assert loaded("models.spec") & {"numpy", "torch"} == set()
 
 
 def loaded(module: str) -> set[str]:

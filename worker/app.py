@@ -25,7 +25,8 @@ from service.store.engine import DatabaseError
 from service.store.store import Store
 from service.store.versions import Promotion
 from service.store.workers import Role
-from worker.heartbeat import Heart, ask_for_trials
+from worker.heartbeat import Heartbeat
+from worker.reconcile import ask_for_trials
 from worker.slots import Slots
 
 settings = Settings()
@@ -64,7 +65,7 @@ app.conf.update(
 
 
 # Before tasks are made, which inherit it.
-app.Task.Request = "worker.request:CheckedRequest"
+app.Task.Request = "worker.poison:CheckedRequest"
 
 
 @cache
@@ -125,18 +126,18 @@ def _tuned() -> Settings:
 
 
 @signals.worker_shutting_down.connect
-def _leave(**_: Any) -> None:
-    if (heart := getattr(app, "heart", None)) is not None:
-        heart.leave()
+def _drain(**_: Any) -> None:
+    if (heartbeat := getattr(app, "heartbeat", None)) is not None:
+        heartbeat.drain()
     else:
         # Nothing was received yet, and Celery would wait for a broker that is away before it ends.
         os._exit(0)
 
 
 @signals.worker_ready.connect
-def _start_heart(sender: Any, **_: Any) -> None:
+def _start_heartbeat(sender: Any, **_: Any) -> None:
     role: Role = "train" if TRAIN in sender.app.amqp.queues.consume_from else "errands"
-    heart = Heart(
+    heartbeat = Heartbeat(
         store,
         doorbell(),
         settings,
@@ -144,9 +145,9 @@ def _start_heart(sender: Any, **_: Any) -> None:
         worker_id=os.environ[_WORKER],
         messages_held=lambda: len(state.reserved_requests),
     )
-    app.heart = heart  # type: ignore[attr-defined]
-    signals.task_received.connect(lambda **_: heart.heard(), weak=False)
-    heart.start()
+    app.heartbeat = heartbeat  # type: ignore[attr-defined]
+    signals.task_received.connect(lambda **_: heartbeat.heard(), weak=False)
+    heartbeat.start()
 
 
 @app.task(name="tenfold.train")
@@ -157,10 +158,10 @@ def train(job_ids: list[str]) -> None:
     tuned, owner = _tuned(), f"{os.environ[_WORKER]}/{os.getpid()}"
     for _ in job_ids:
         with slots().one():
-            left = run(None, store(), Artifacts(settings.artifacts), tuned, owner=owner)
-        if left:
-            doorbell().ring(left)
-        with suppress(DatabaseError):  # then the heart asks
+            released = run(None, store(), Artifacts(settings.artifacts), tuned, owner=owner)
+        if released:
+            doorbell().ring(released)
+        with suppress(DatabaseError):  # then the heartbeat asks
             ask_for_trials(store(), doorbell())
 
 

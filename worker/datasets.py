@@ -1,5 +1,7 @@
 """The examples of a data set, wherever they come from: a table that was uploaded, or what is built in."""
 
+from pathlib import Path
+
 from models.data.examples import Examples
 from models.data.load import load_builtin, load_table
 from service.artifacts import Artifacts
@@ -10,5 +12,11 @@ from service.store.store import Store
 
 def load(name: str, store: Store, artifacts: Artifacts, settings: Settings) -> Examples:
     """Load a data set, downloading it if need be; raises ValueError or OSError where that can not be done."""
+    table = uploaded_table(name, store, artifacts)
+    return load_table(table) if table is not None else load_builtin(name, settings.data)
+
+
+def uploaded_table(name: str, store: Store, artifacts: Artifacts) -> Path | None:
+    """Give the table of an uploaded data set, or None for what is built in."""
     table = store.files.get(owner_of(name), "table.npy")
-    return load_table(artifacts.path(table.key)) if table is not None else load_builtin(name, settings.data)
+    return artifacts.path(table.key) if table is not None else None

@@ -1,9 +1,14 @@
-"""What lies on the queue and is no message is taken off it; kombu's own transport would end the worker over it."""
+"""What lies on the queue and is no message, or none of ours, is taken off it.
+
+kombu's own transport and Celery's own request would end the worker over it, and then its successor.
+"""
 
 import json
 import logging
 from typing import Any
 
+from celery.exceptions import InvalidTaskError
+from celery.worker.request import Request
 from kombu.transport import redis
 from kombu.transport.virtual import base
 
@@ -45,3 +50,13 @@ class Transport(redis.Transport):
     """Redis, as a worker listens to it."""
 
     Channel = Channel
+
+
+class CheckedRequest(Request):
+    """A request whose message has the parts of one; others are logged and taken off the queue."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        try:
+            super().__init__(*args, **kwargs)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise InvalidTaskError(f"the message is not a task's: {error!r}") from error

@@ -1,0 +1,1 @@
+"""All that speaks with Redis or Valkey."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from service.artifacts import Artifacts
-from service.store.engine import Record
+from service.store.engine import Row
 from service.store.store import Store
 
 Kind = Literal["missing", "damaged", "orphan"]
@@ -24,7 +24,7 @@ class Finding:
     key: str
     size: int
     remedy: str
-    pointer: Record | None = None
+    pointer: Row | None = None
 
     @property
     def is_mendable(self) -> bool:
@@ -64,11 +64,11 @@ def _files(folder: Path, *, before: float) -> Iterator[Path]:
             yield path
 
 
-def _is_made_when_asked_for(pointer: Record) -> bool:
+def _is_made_when_asked_for(pointer: Row) -> bool:
     return str(pointer.name).endswith(".png") or str(pointer.name).startswith("export.")
 
 
-def _remedy(pointer: Record) -> str:
+def _remedy(pointer: Row) -> str:
     owner, _, name = pointer.owner.partition("/")
     if _is_made_when_asked_for(pointer):
         return "--mend forgets it; it is made again when somebody asks for it"

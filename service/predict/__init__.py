@@ -1,0 +1,1 @@
+"""From the body of a prediction to its answer, and the networks that give it."""

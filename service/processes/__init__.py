@@ -1,0 +1,1 @@
+"""What keeps the programs alive that Tenfold consists of."""

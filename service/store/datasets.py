@@ -11,7 +11,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, delete, select, update
 
 from models.data.builtin import BUILTIN
-from service.store.engine import Database, Record, insert_or, now_ms
+from service.store.engine import Database, Row, insert_or, now_ms
 from service.store.files import File, publish
 from service.store.states import FINAL_STATES
 from service.store.tables import artifacts, datasets, jobs
@@ -32,7 +32,7 @@ class Datasets:
 
     database: Database
 
-    def get(self, name: str) -> Record | None:
+    def get(self, name: str) -> Row | None:
         """Look a data set up."""
         with self.database.reader.connect() as connection:
             return connection.execute(select(datasets).where(datasets.c.name == name)).one_or_none()
@@ -45,7 +45,7 @@ class Datasets:
         """Give the names of all data sets."""
         return {*BUILTIN, *(row.name for row in self.all())}
 
-    def all(self) -> Sequence[Record]:
+    def all(self) -> Sequence[Row]:
         """List the data sets by name."""
         with self.database.reader.connect() as connection:
             return connection.execute(select(datasets).order_by(datasets.c.name)).all()
@@ -63,11 +63,11 @@ class Datasets:
                 publish(connection, owner_of(name), files)
             return added is not None
 
-    def describe_again(self, seen: Record) -> None:
+    def describe_again(self, seen: Row) -> None:
         """Let a data set whose description failed wait for another try."""
         self._change(seen, state="pending", error=None)
 
-    def describe(self, seen: Record, description: Mapping[str, Any], files: Sequence[File]) -> list[str]:
+    def describe(self, seen: Row, description: Mapping[str, Any], files: Sequence[File]) -> list[str]:
         """Note what a worker found in the data set that it has seen; one of the same name may have taken its place.
 
         Gives the keys of files that nothing points to any more.
@@ -83,7 +83,7 @@ class Datasets:
                 return [file.key for file in files]
             return publish(connection, owner_of(seen.name), files)
 
-    def fail(self, seen: Record, error: str) -> None:
+    def fail(self, seen: Row, error: str) -> None:
         """Note why the data set that a worker has seen could not be described."""
         self._change(seen, state="failed", error=error)
 
@@ -103,11 +103,11 @@ class Datasets:
             files = delete(artifacts).where(artifacts.c.owner == owner_of(name)).returning(artifacts.c.key)
             return list(connection.scalars(files))
 
-    def _change(self, seen: Record, **values: Any) -> None:
+    def _change(self, seen: Row, **values: Any) -> None:
         with self.database.writer.begin() as connection:
             connection.execute(update(datasets).where(*_still(seen)).values(changed_at=now_ms(), **values))
 
 
-def _still(seen: Record) -> tuple[ColumnElement[bool], ...]:
+def _still(seen: Row) -> tuple[ColumnElement[bool], ...]:
     """Match the very data set that was seen, if it still waits as it did then."""
     return datasets.c.name == seen.name, datasets.c.created_at == seen.created_at, datasets.c.state == seen.state

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, BigInteger, Connection, Engine, Row, create_engine, event, inspect, make_url, text
+import sqlalchemy
+from sqlalchemy import URL, BigInteger, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.compiler import compiles
@@ -16,7 +17,7 @@ from sqlalchemy.sql.schema import Table
 DatabaseError = SQLAlchemyError
 """What the store raises when the database can not be reached, stays locked, or all connections are taken."""
 
-Record = Row[Any]
+Row = sqlalchemy.Row[Any]
 """A row of any table: what the store gives to those who ask; columns are attributes."""
 
 # As many as the API has threads for requests (anyio's default), so that none waits for a connection.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
-from service.store.engine import Database, Record, insert_or, now_ms
+from service.store.engine import Database, Row, insert_or, now_ms
 from service.store.files import share
 from service.store.tables import jobs, models, versions
 from service.store.versions import (
@@ -34,13 +34,13 @@ class Ensembles:
 
     database: Database
 
-    def of_sweep(self, sweep_id: str) -> Sequence[Record]:
+    def of_sweep(self, sweep_id: str) -> Sequence[Row]:
         """List the versions that the trials of a sweep have become, the most accurate first."""
         query = select(versions).join(jobs, jobs.c.id == versions.c.job_id).where(jobs.c.sweep_id == sweep_id)
         with self.database.reader.connect() as connection:
             return connection.execute(query.order_by(versions.c.val_accuracy.desc(), jobs.c.trial)).all()
 
-    def find(self, model: str, members: Sequence[Member]) -> Record | None:
+    def find(self, model: str, members: Sequence[Member]) -> Row | None:
         """Look up the version of a model that is made of these members, whatever their order."""
         with self.database.reader.connect() as connection:
             return _made_of(connection, model, sorted(members))
@@ -91,7 +91,7 @@ def _hold(connection: Connection, names: set[str]) -> None:
         connection.execute(select(models.c.name).where(models.c.name == name).with_for_update())
 
 
-def _made_of(connection: Connection, model: str, members: Sequence[Member]) -> Record | None:
+def _made_of(connection: Connection, model: str, members: Sequence[Member]) -> Row | None:
     query = select(versions).where(versions.c.model == model, versions.c.members.is_not(None))
     for row in connection.execute(query.order_by(versions.c.version.desc())).all():
         if [(its["model"], its["version"]) for its in row.members] == list(members):

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, delete, insert, select, update
 
-from service.store.engine import Database, Record, insert_or, now_ms
+from service.store.engine import Database, Row, insert_or, now_ms
 from service.store.tables import artifacts, datasets, jobs, sweeps, versions
 
 
@@ -112,19 +112,19 @@ class Files:
 
     database: Database
 
-    def get(self, owner: str, name: str) -> Record | None:
+    def get(self, owner: str, name: str) -> Row | None:
         """Look a pointer up."""
         query = select(artifacts).where(artifacts.c.owner == owner, artifacts.c.name == name)
         with self.database.reader.connect() as connection:
             return connection.execute(query).one_or_none()
 
-    def of(self, owner: str) -> Sequence[Record]:
+    def of(self, owner: str) -> Sequence[Row]:
         """List the files of an owner by name."""
         query = select(artifacts).where(artifacts.c.owner == owner).order_by(artifacts.c.name)
         with self.database.reader.connect() as connection:
             return connection.execute(query).all()
 
-    def all(self) -> Sequence[Record]:
+    def all(self) -> Sequence[Row]:
         """List all pointers."""
         with self.database.reader.connect() as connection:
             return connection.execute(select(artifacts).order_by(artifacts.c.owner, artifacts.c.name)).all()
@@ -134,7 +134,7 @@ class Files:
         with self.database.reader.connect() as connection:
             return _unreferenced(connection, set(keys))
 
-    def forget(self, pointer: Record) -> None:
+    def forget(self, pointer: Row) -> None:
         """Point no more to a file, unless another has taken its name meanwhile."""
         with self.database.writer.begin() as connection:
             same = (artifacts.c.owner == pointer.owner) & (artifacts.c.name == pointer.name)

@@ -7,7 +7,7 @@ from typing import Literal
 from sqlalchemy import Connection, delete, select, update
 
 from models.spec import TrainingSpec
-from service.store.engine import Database, Record, now_ms
+from service.store.engine import Database, Row, now_ms
 from service.store.files import withdraw_all
 from service.store.states import FINAL_STATES, Job, State, StateConflict, finish, locked, log_event, move, owner_of
 from service.store.tables import epochs, events, jobs
@@ -136,12 +136,12 @@ class Jobs:
             connection.execute(delete(jobs).where(jobs.c.id == job_id))
             return withdraw_all(connection, [owner_of(job_id)])
 
-    def epochs(self, job_id: str) -> Sequence[Record]:
+    def epochs(self, job_id: str) -> Sequence[Row]:
         """List what each epoch brought, in order."""
         with self.database.reader.connect() as connection:
             return connection.execute(select(epochs).where(epochs.c.job_id == job_id).order_by(epochs.c.epoch)).all()
 
-    def events(self, job_id: str, *, after: int = 0, limit: int = 1000) -> Sequence[Record]:
+    def events(self, job_id: str, *, after: int = 0, limit: int = 1000) -> Sequence[Row]:
         """List what happened to a job, in order; only events whose number is above `after`."""
         query = (
             select(events)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from service.store.engine import Record
+from service.store.engine import Row
 from service.store.states import State
 from service.sweeps.spec import SweepSpec
 
@@ -38,7 +38,7 @@ class Standing:
     trial: int
     label: str
     chosen: dict[str, Any]
-    jobs: Sequence[Record]
+    jobs: Sequence[Row]
 
     @property
     def counts(self) -> Counter[State]:
@@ -46,7 +46,7 @@ class Standing:
         return Counter(job.state for job in self.jobs)
 
     @cached_property
-    def succeeded(self) -> list[Record]:
+    def succeeded(self) -> list[Row]:
         """Its jobs that succeeded."""
         return [job for job in self.jobs if job.state == "succeeded"]
 
@@ -61,9 +61,9 @@ class Standing:
         return statistics.fmean(reached) if reached else None
 
 
-def rank(spec: SweepSpec, jobs: Iterable[Record]) -> list[Standing]:
+def rank(spec: SweepSpec, jobs: Iterable[Row]) -> list[Standing]:
     """Rank the trials: the best first, those of which nothing is known yet last; among equals the earlier first."""
-    by_trial: dict[int, list[Record]] = {}
+    by_trial: dict[int, list[Row]] = {}
     for job in jobs:
         by_trial.setdefault(job.trial, []).append(job)
     standings = []
@@ -81,7 +81,7 @@ def _label(spec: SweepSpec, number: int, chosen: dict[str, Any]) -> str:
     return f"{number}: {told}" if told else f"trial {number}"
 
 
-def best_job(standings: Iterable[Standing]) -> Record | None:
+def best_job(standings: Iterable[Standing]) -> Row | None:
     """Give the job with the best validation accuracy of all that succeeded; among equals the earliest."""
     jobs = sorted((job for one in standings for job in one.succeeded), key=lambda job: int(job.number))
     return max(jobs, key=lambda job: float(job.result["best_val_accuracy"]), default=None)

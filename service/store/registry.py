@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, select
 
-from service.store.engine import Database, Record
+from service.store.engine import Database, Row
 from service.store.files import withdraw_all
 from service.store.tables import aliases, models, moves, versions
 from service.store.versions import Targets, alias_of, move, numbers_in, owner_of, version_of
@@ -46,7 +46,7 @@ class Condition:
     revisions: frozenset[int] | None = None
     there: bool | None = None
 
-    def require(self, alias: Record | None) -> None:
+    def require(self, alias: Row | None) -> None:
         """Raise WrongRevision unless it holds."""
         revision = None if alias is None else int(alias.revision)
         if self.revisions is not None and revision not in self.revisions:
@@ -64,17 +64,17 @@ class Models:
 
     database: Database
 
-    def all(self) -> Sequence[Record]:
+    def all(self) -> Sequence[Row]:
         """List the models by name."""
         with self.database.reader.connect() as connection:
             return connection.execute(select(models).order_by(models.c.name)).all()
 
-    def get(self, model: str) -> Record | None:
+    def get(self, model: str) -> Row | None:
         """Look a model up."""
         with self.database.reader.connect() as connection:
             return connection.execute(select(models).where(models.c.name == model)).one_or_none()
 
-    def versions(self, model: str, *, before: int | None = None, limit: int) -> Sequence[Record]:
+    def versions(self, model: str, *, before: int | None = None, limit: int) -> Sequence[Row]:
         """List versions, the newest first; only those with a lower number than `before`, if given."""
         query = select(versions).where(versions.c.model == model).order_by(versions.c.version.desc()).limit(limit)
         if before is not None:
@@ -82,12 +82,12 @@ class Models:
         with self.database.reader.connect() as connection:
             return connection.execute(query).all()
 
-    def version(self, model: str, version: int) -> Record | None:
+    def version(self, model: str, version: int) -> Row | None:
         """Look a version up."""
         with self.database.reader.connect() as connection:
             return version_of(connection, model, version)
 
-    def aliases(self, model: str | None = None) -> Sequence[Record]:
+    def aliases(self, model: str | None = None) -> Sequence[Row]:
         """List the aliases of a model, or of all, by name."""
         query = select(aliases).order_by(aliases.c.model, aliases.c.alias)
         if model is not None:
@@ -95,12 +95,12 @@ class Models:
         with self.database.reader.connect() as connection:
             return connection.execute(query).all()
 
-    def alias(self, model: str, alias: str) -> Record | None:
+    def alias(self, model: str, alias: str) -> Row | None:
         """Look an alias up."""
         with self.database.reader.connect() as connection:
             return alias_of(connection, model, alias)
 
-    def history(self, model: str, *, limit: int) -> Sequence[Record]:
+    def history(self, model: str, *, limit: int) -> Sequence[Row]:
         """List the moves of a model's aliases, the newest first."""
         query = select(moves).where(moves.c.model == model).order_by(moves.c.moved_at.desc(), moves.c.revision.desc())
         with self.database.reader.connect() as connection:
@@ -117,7 +117,7 @@ class Models:
             rows = connection.execute(select(versions.c.model, versions.c.version, versions.c.job_id)).all()
         return {row.job_id for row in rows if row.job_id is not None and (row.model, row.version) in named}
 
-    def set_alias(self, model: str, alias: str, targets: Targets, condition: Condition = ALWAYS) -> tuple[Record, bool]:
+    def set_alias(self, model: str, alias: str, targets: Targets, condition: Condition = ALWAYS) -> tuple[Row, bool]:
         """Let an alias point to versions; gives it, and whether it is new. To where it points already is no move.
 
         Raises WrongRevision, and NoSuchVersion.
@@ -145,7 +145,7 @@ class Models:
                 move(connection, model, alias, None, why="deleted")
             return before is not None
 
-    def roll_back(self, model: str, alias: str, condition: Condition = ALWAYS) -> Record | None:
+    def roll_back(self, model: str, alias: str, condition: Condition = ALWAYS) -> Row | None:
         """Let an alias point to what it pointed to before; gives it, or None when there is none of that name.
 
         Rolled back again, it goes back one more. What points to a version that was deleted is passed over, and a shadow

@@ -17,7 +17,7 @@ from service.store.states import Job, State, StoppedEarly, end_attempt, finish, 
 from service.store.tables import artifacts, attempts, epochs, jobs, workers
 from service.store.versions import NO_FINDINGS, Findings, make
 
-Wish = Literal["cancel", "pause", "leave"]
+StopRequest = Literal["cancel", "pause", "drain"]
 """What a training process is asked to do with a job: to end it, or to give it back, for later or for another worker."""
 
 CHECKPOINT = ("safetensors", "json", "state.safetensors")
@@ -72,11 +72,11 @@ class Runs:
         Gives at most `most` jobs, and of those that could be trained together only this process's share, so that every
         training process finds some; those that have brought down a worker are taken with their like, and in smaller
         groups. Gives nothing when there is nothing to take: the bell may have rung late, twice, or for a job long done.
-        `owner` is the name of the worker, a slash, and the number of its training process; one that is about to leave
+        `owner` is the name of the worker, a slash, and the number of its training process; one that drains
         takes nothing.
         """
         with self.database.writer.begin() as connection:
-            if connection.scalar(select(_is_leaving(worker_of(owner)))):
+            if connection.scalar(select(_is_draining(worker_of(owner)))):
                 return []
             taken = self._take(connection, [job_id], owner) if job_id is not None else []
             if not taken:
@@ -134,8 +134,8 @@ class Runs:
     def _silent_since(self) -> ColumnElement[int]:
         return now_ms() - int(self.lease_seconds * 1000)
 
-    def renew(self, claims: Sequence[Claim]) -> dict[str, Wish | None]:
-        """Renew the leases of one training process; gives for each job that is still held what is wished of it."""
+    def renew(self, claims: Sequence[Claim]) -> dict[str, StopRequest | None]:
+        """Renew the leases of one training process; gives for each job still held how it is to stop, if at all."""
         with self.database.writer.begin() as connection:
             # In the order in which a sweep's cancelling locks them, or the two would wait for each other.
             connection.execute(select(jobs.c.id).where(_are(claims)).order_by(jobs.c.number).with_for_update())
@@ -145,15 +145,17 @@ class Runs:
                 .values(lease_expires_at=self._lease_end())
                 .returning(jobs.c.id, jobs.c.cancel_requested, jobs.c.pause_requested)
             ).all()
-            return _wishes(held, leaving=bool(connection.scalar(select(_is_leaving(worker_of(claims[0].owner))))))
+            return _stop_requests(
+                held, draining=bool(connection.scalar(select(_is_draining(worker_of(claims[0].owner)))))
+            )
 
-    def look(self, claims: Sequence[Claim]) -> dict[str, Wish | None]:
+    def look(self, claims: Sequence[Claim]) -> dict[str, StopRequest | None]:
         """Give what `renew` gives; writes nothing."""
-        leaving = _is_leaving(worker_of(claims[0].owner)).label("leaving")
-        query = select(jobs.c.id, jobs.c.cancel_requested, jobs.c.pause_requested, leaving).where(_are(claims))
+        draining = _is_draining(worker_of(claims[0].owner)).label("draining")
+        query = select(jobs.c.id, jobs.c.cancel_requested, jobs.c.pause_requested, draining).where(_are(claims))
         with self.database.reader.connect() as connection:
             held = connection.execute(query).all()
-        return _wishes(held, leaving=any(job.leaving for job in held))
+        return _stop_requests(held, draining=any(job.draining for job in held))
 
     def rewind(self, claim: Claim, epoch: int, *, bit_identical: bool = True) -> list[str]:
         """Forget the epochs after `epoch`, because the run goes on from there.
@@ -218,8 +220,8 @@ class Runs:
             gone = withdraw_names(connection, owner_of(claim.job_id), names)
             return state, gone if state == "succeeded" else gone + [file.key for file in findings.files]
 
-    def leave(self, claim: Claim) -> State:
-        """Give a job back that was left at its last epoch, by a worker that stops, or because it shall be paused.
+    def release(self, claim: Claim) -> State:
+        """Give a job back after its last complete epoch, because its worker drains or it is to be paused.
 
         Gives the state in which it is then. Raises LeaseLostError.
         """
@@ -252,12 +254,12 @@ def worker_of(owner: str) -> str:
     return owner.rpartition("/")[0]
 
 
-def _is_leaving(worker_id: str) -> ColumnElement[bool]:
-    return exists().where(workers.c.id == worker_id, workers.c.leaving)
+def _is_draining(worker_id: str) -> ColumnElement[bool]:
+    return exists().where(workers.c.id == worker_id, workers.c.draining)
 
 
-def _wishes(held: Sequence[Job], *, leaving: bool) -> dict[str, Wish | None]:
-    last: Wish | None = "leave" if leaving else None
+def _stop_requests(held: Sequence[Job], *, draining: bool) -> dict[str, StopRequest | None]:
+    last: StopRequest | None = "drain" if draining else None
     return {job.id: "cancel" if job.cancel_requested else "pause" if job.pause_requested else last for job in held}
 
 

@@ -14,7 +14,7 @@ MAX_FRUITLESS_ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
-class Rescue:
+class Stalled:
     """The jobs of a database that somebody may have forgotten."""
 
     database: Database
@@ -76,7 +76,7 @@ class Rescue:
         with self.database.reader.connect() as connection:
             return list(connection.scalars(select(jobs.c.id).where(old).order_by(jobs.c.number).limit(limit)))
 
-    def rung(self, job_ids: Sequence[str]) -> None:
+    def announced(self, job_ids: Sequence[str]) -> None:
         """Note that the bell was just rung for these jobs."""
         these = jobs.c.id.in_(job_ids)
         with self.database.writer.begin() as connection:

@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 from sqlalchemy import Connection, insert, select, update
 
 from models.spec import TrainingSpec
-from service.store.engine import Record, now_ms
+from service.store.engine import Row, now_ms
 from service.store.tables import artifacts, attempts, epochs, events, jobs
 
 State = Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]
@@ -24,7 +24,7 @@ StoppedEarly = Literal["patience", "halving", "max_seconds"]
 How = Literal["waiting", "stopped", "killed", "worker_lost"]
 """How a job was cancelled: before or between its attempts, by its training process, or with it."""
 
-Job = Record
+Job = Row
 """A row of the table `jobs`."""
 
 

@@ -11,7 +11,7 @@ from service.store.jobs import Jobs
 from service.store.references import References
 from service.store.registry import Models
 from service.store.runs import Runs
-from service.store.stalled import Rescue
+from service.store.stalled import Stalled
 from service.store.submissions import Submissions
 from service.store.sweeps import Sweeps
 from service.store.workers import Workers
@@ -25,7 +25,7 @@ class Store:
     submissions: Submissions
     jobs: Jobs
     runs: Runs
-    rescue: Rescue
+    stalled: Stalled
     sweeps: Sweeps
     files: Files
     datasets: Datasets
@@ -43,7 +43,7 @@ class Store:
             submissions=Submissions(database),
             jobs=Jobs(database),
             runs=Runs(database, settings.lease_seconds),
-            rescue=Rescue(database),
+            stalled=Stalled(database),
             sweeps=Sweeps(database),
             files=Files(database),
             datasets=Datasets(database),

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from models.spec import TrainingSpec
-from service.store.engine import Database, Record, now_ms
+from service.store.engine import Database, Row, now_ms
 from service.store.files import withdraw_all
 from service.store.states import FINAL_STATES, StateConflict, cancel_unbegun, enqueue, finish, log_events
 from service.store.states import owner_of as owner_of_job
@@ -93,7 +93,7 @@ class Sweeps:
                 update(sweeps).where(sweeps.c.id == sweep_id, sweeps.c.suggested == after).values(trials=after)
             )
 
-    def get(self, sweep_id: str) -> Record | None:
+    def get(self, sweep_id: str) -> Row | None:
         """Look a sweep up."""
         with self.database.reader.connect() as connection:
             return connection.execute(select(sweeps).where(sweeps.c.id == sweep_id)).one_or_none()
@@ -105,7 +105,7 @@ class Sweeps:
         labels: Sequence[tuple[str, str]] = (),
         before: int | None = None,
         limit: int,
-    ) -> Sequence[Record]:
+    ) -> Sequence[Row]:
         """List sweeps, the newest first; only those whose number is below `before`, if given."""
         query = select(sweeps).order_by(sweeps.c.number.desc()).limit(limit)
         if name is not None:
@@ -117,7 +117,7 @@ class Sweeps:
         with self.database.reader.connect() as connection:
             return connection.execute(query).all()
 
-    def jobs(self, sweep_id: str) -> Sequence[Record]:
+    def jobs(self, sweep_id: str) -> Sequence[Row]:
         """List the jobs of a sweep, trial by trial, with what sums them up."""
         columns = [jobs.c[name] for name in _SUMMED_UP]
         query = select(*columns).where(jobs.c.sweep_id == sweep_id).order_by(jobs.c.trial, jobs.c.number)
@@ -251,5 +251,5 @@ def _enqueue(
     return enqueue(connection, specs, sweep_id=sweep_id, trials=numbers)
 
 
-def _locked(connection: Connection, sweep_id: str) -> Record | None:
+def _locked(connection: Connection, sweep_id: str) -> Row | None:
     return connection.execute(select(sweeps).where(sweeps.c.id == sweep_id).with_for_update()).one_or_none()

@@ -208,7 +208,7 @@ workers = Table(
     Column("id", String(255), primary_key=True),
     Column("role", String(16), nullable=False),
     Column("slots", Integer, nullable=False),  # training processes
-    Column("leaving", Boolean, nullable=False, server_default=false()),  # it was told to stop
+    Column("leaving", Boolean, key="draining", nullable=False, server_default=false()),  # it was told to stop
     Column("started_at", BigInteger, nullable=False),
     Column("seen_at", BigInteger, nullable=False),
 )

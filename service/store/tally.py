@@ -7,7 +7,7 @@ from typing import Literal
 
 from sqlalchemy import Connection, func, select
 
-from service.store.engine import Record
+from service.store.engine import Row
 from service.store.states import FINAL_STATES, State
 from service.store.tables import jobs
 
@@ -36,7 +36,7 @@ class Tally:
         return self.counts["queued"] + self.counts["running"] + self.counts["paused"]
 
 
-def state_of(sweep: Record, tally: Tally) -> SweepState:
+def state_of(sweep: Row, tally: Tally) -> SweepState:
     """Tell how a sweep stands.
 
     It runs while a job has not ended, or more trials are to come. Then it is cancelled if that was asked for, failed if

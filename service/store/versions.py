@@ -10,7 +10,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from models.spec import TrainingSpec
-from service.store.engine import Record, insert_or, now_ms
+from service.store.engine import Row, insert_or, now_ms
 from service.store.files import File, publish, share
 from service.store.states import Job
 from service.store.states import owner_of as owner_of_job
@@ -156,13 +156,13 @@ def numbers_in(targets: Targets) -> set[int]:
     return {int(number) for number in [*targets["versions"], *shadow]}
 
 
-def alias_of(connection: Connection, model: str, alias: str) -> Record | None:
+def alias_of(connection: Connection, model: str, alias: str) -> Row | None:
     """Look an alias up."""
     query = select(aliases).where(aliases.c.model == model, aliases.c.alias == alias)
     return connection.execute(query).one_or_none()
 
 
-def version_of(connection: Connection, model: str, version: int) -> Record | None:
+def version_of(connection: Connection, model: str, version: int) -> Row | None:
     """Look a version up."""
     query = select(versions).where(versions.c.model == model, versions.c.version == version)
     return connection.execute(query).one_or_none()

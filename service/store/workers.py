@@ -29,17 +29,17 @@ class Workers:
             )
             connection.execute(delete(workers).where(workers.c.seen_at < now_ms() - _FORGOTTEN_AFTER_MS))
 
-    def leave(self, worker_id: str) -> None:
-        """Note that a worker was told to stop: its training processes leave their jobs, and take no others."""
+    def drain(self, worker_id: str) -> None:
+        """Note that a worker was told to stop: its training processes release their jobs, and take no others."""
         with self.database.writer.begin() as connection:
-            connection.execute(update(workers).where(workers.c.id == worker_id).values(leaving=True, slots=0))
+            connection.execute(update(workers).where(workers.c.id == worker_id).values(draining=True, slots=0))
 
     def count(self, role: Role, *, seconds: float) -> int:
         """Count the workers of a role that were seen within the last seconds."""
         query = (
             select(func.count())
             .select_from(workers)
-            .where(workers.c.role == role, workers.c.leaving.is_(False), _seen_within(seconds))
+            .where(workers.c.role == role, workers.c.draining.is_(False), _seen_within(seconds))
         )
         with self.database.reader.connect() as connection:
             return connection.scalar(query) or 0

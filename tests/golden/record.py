@@ -15,7 +15,7 @@ import torch
 from models.checkpoints import fingerprint, pack_weights
 from models.data.load import load_builtin
 from models.data.split import Split, divide
-from models.learner import Epoch
+from models.records import Epoch
 from models.spec import TrainingSpec
 from models.training import train
 

@@ -14,7 +14,7 @@ from models.checkpoints import pack_weights
 from models.data.split import Split
 from models.ensemble import Ensemble
 from models.inference import Network
-from models.learner import Epoch
+from models.records import Epoch
 from models.spec import TrainingSpec
 from models.training import train
 from tests.models.test_inference import network_and_file, random_pixels, seeds

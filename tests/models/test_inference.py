@@ -14,8 +14,8 @@ from models import inference
 from models.checkpoints import Checkpoint, pack_state, pack_weights
 from models.data.split import Split
 from models.evaluation import validate
-from models.learner import Epoch
 from models.networks import build
+from models.records import Epoch
 from models.spec import TrainingSpec
 from models.training import train
 

@@ -10,8 +10,8 @@ from torch.nn.functional import cross_entropy, one_hot
 
 from models.checkpoints import pack_state, pack_weights
 from models.data.split import Split
-from models.learner import Ended, Epoch, Failed
 from models.networks import MLP, NMLP
+from models.records import Ended, Epoch, Failed
 from models.spec import TrainingSpec
 from models.stack import Layout, Stack
 from models.training import Stop, train

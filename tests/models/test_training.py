@@ -13,8 +13,9 @@ from torch.nn.functional import cross_entropy, log_softmax
 from models.checkpoints import Checkpoint, pack_state, pack_weights, unpack
 from models.data.split import Split
 from models.evaluation import accuracy, validate
-from models.learner import DivergenceError, Ended, Epoch, Failed, Record, derive_seed
+from models.learner import derive_seed
 from models.networks import build
+from models.records import DivergenceError, Ended, Epoch, Failed, TrainingRecord
 from models.spec import TrainingSpec
 from models.training import train
 from tests.golden import record
@@ -70,7 +71,7 @@ def train_one(
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Epoch]:
     """Train a network alone; yields its epochs, and raises what it failed of."""
-    last: Record | None = None
+    last: TrainingRecord | None = None
     for told in train([spec], split, resume=[resume], should_stop=lambda _: "end" if should_stop() else None):
         last = told
         match told:
@@ -355,7 +356,7 @@ def test_a_run_that_is_asked_to_leave_keeps_nothing_of_its_epoch_and_those_besid
     specs = [tiny(), tiny(seed=5)]
     asked = itertools.count()
     records = list(
-        train(specs, small_split, should_stop=lambda number: "leave" if number == 0 and next(asked) >= 14 else None)
+        train(specs, small_split, should_stop=lambda number: "discard" if number == 0 and next(asked) >= 14 else None)
     )
     mine = [record for record in records if record.network == 0]
     assert [(type(record), getattr(record, "epoch", None)) for record in mine] == [(Epoch, 1), (Ended, None)]

@@ -13,7 +13,7 @@ from service.store.store import Store
 from service.store.tables import jobs
 from tests.waiting import wait_until
 from tests.worker.train.test_run import Bell, found, submit
-from worker.heartbeat import has_room, look_after_children
+from worker.reconcile import has_room, look_after_children
 from worker.watchdog import Watchdog
 
 WORKER = "host:1:abc"
@@ -114,7 +114,7 @@ def test_a_job_that_an_older_version_asked_to_stop_is_looked_after(store: Store)
     store.runs.claim(job_id, f"{WORKER}/7")
     with store.database.writer.begin() as connection:
         connection.execute(update(jobs).values(cancel_requested=True, stop_requested_at=None))
-    assert store.rescue.of_worker(WORKER) == {f"{WORKER}/7": 0.0}
+    assert store.stalled.of_worker(WORKER) == {f"{WORKER}/7": 0.0}
 
 
 def test_rings_that_wait_only_now_and_then_are_no_proof_of_deafness() -> None:

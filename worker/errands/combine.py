@@ -12,7 +12,7 @@ from models.inference import Network, read
 from models.spec import TrainingSpec
 from service.artifacts import Artifacts
 from service.settings import Settings
-from service.store.engine import Record
+from service.store.engine import Row
 from service.store.ensembles import Member, MemberGone
 from service.store.files import File
 from service.store.store import Store
@@ -52,14 +52,14 @@ def combine(
     artifacts.remove([file.key for file in written])
 
 
-def _version(store: Store, member: Member) -> Record:
+def _version(store: Store, member: Member) -> Row:
     row = store.models.version(*member)
     if row is None:
         raise MemberGone(f"model {member[0]} has no version {member[1]} any more")
     return row
 
 
-def _network(store: Store, artifacts: Artifacts, row: Record) -> Network:
+def _network(store: Store, artifacts: Artifacts, row: Row) -> Network:
     file = store.files.get(owner_of(row.model, row.version), WEIGHTS)
     if file is None:
         raise MemberGone(f"the weights of version {row.version} of model {row.model} are not there any more")
@@ -72,7 +72,7 @@ def _network(store: Store, artifacts: Artifacts, row: Record) -> Network:
 
 def _assessed(
     model: str,
-    rows: Sequence[Record],
+    rows: Sequence[Row],
     ensemble: Ensemble,
     store: Store,
     artifacts: Artifacts,
@@ -92,6 +92,6 @@ def _assessed(
     return Findings(parts.digest, {"temperature": assessment.temperature}, written), assessment.accuracy
 
 
-def _told(row: Record) -> dict[str, Any]:
+def _told(row: Row) -> dict[str, Any]:
     version = f"{row.model}/{row.version}"
     return {"version": version, "val_accuracy": row.val_accuracy, "weights_sha256": row.weights_sha256}

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from service.artifacts import Artifacts
-from service.store.engine import Record
+from service.store.engine import Row
 from service.store.ranking import Standing, rank, written
 from service.store.store import Store
 from service.store.sweeps import owner_of
@@ -30,7 +30,7 @@ def draw_sweep(sweep_id: str, plot: str, store: Store, artifacts: Artifacts) -> 
     artifacts.remove(store.files.publish(owner, [file]))
 
 
-def _curves(sweep: Record, spec: SweepSpec, ranked: Sequence[Standing], store: Store) -> bytes:
+def _curves(sweep: Row, spec: SweepSpec, ranked: Sequence[Standing], store: Store) -> bytes:
     begun = [one for one in ranked if any(job.last_epoch for job in one.jobs)]
     curves = []
     for one in begun[:MAX_CURVES]:
@@ -47,7 +47,7 @@ def _curves(sweep: Record, spec: SweepSpec, ranked: Sequence[Standing], store: S
     return sweep_plots.curves(curves, _title("Accuracy", sweep, spec) + best)
 
 
-def _comparison(sweep: Record, spec: SweepSpec, ranked: Sequence[Standing], _store: Store) -> bytes:
+def _comparison(sweep: Row, spec: SweepSpec, ranked: Sequence[Standing], _store: Store) -> bytes:
     ended = [one for one in ranked if one.succeeded]
     if spec.preset:
         ended.sort(key=lambda one: one.trial)
@@ -58,7 +58,7 @@ def _comparison(sweep: Record, spec: SweepSpec, ranked: Sequence[Standing], _sto
     return sweep_plots.comparison(bars, _title("Final accuracy", sweep, spec))
 
 
-def _parallel(sweep: Record, spec: SweepSpec, ranked: Sequence[Standing], _store: Store) -> bytes:
+def _parallel(sweep: Row, spec: SweepSpec, ranked: Sequence[Standing], _store: Store) -> bytes:
     ended = [one for one in ranked if one.score is not None]
     axes = [
         Axis(name=name, values=[_place(one.chosen[name]) for one in ended], log=_is_log(spec, name))
@@ -68,7 +68,7 @@ def _parallel(sweep: Record, spec: SweepSpec, ranked: Sequence[Standing], _store
     return sweep_plots.parallel(axes, scores, f"Best validation accuracy: {_name(sweep, spec)}")
 
 
-_PAINTERS: dict[str, Callable[[Record, SweepSpec, Sequence[Standing], Store], bytes]] = {
+_PAINTERS: dict[str, Callable[[Row, SweepSpec, Sequence[Standing], Store], bytes]] = {
     "curves": _curves,
     "comparison": _comparison,
     "parallel": _parallel,
@@ -95,12 +95,12 @@ def _is_log(spec: SweepSpec, name: str) -> bool:
     return name in {"learning_rate", "weight_decay", "batch_size"}
 
 
-def _title(what: str, sweep: Record, spec: SweepSpec) -> str:
+def _title(what: str, sweep: Row, spec: SweepSpec) -> str:
     """Name the fields whose values are the labels of the trials."""
     fields = [] if spec.preset or spec.trials else spec.varied
     by = f", by {', '.join(fields[:3])}{' ...' if len(fields) > 3 else ''}" if fields else ""
     return f"{what}: {_name(sweep, spec)}{by}"
 
 
-def _name(sweep: Record, spec: SweepSpec) -> str:
+def _name(sweep: Row, spec: SweepSpec) -> str:
     return spec.name or spec.preset or str(sweep.id)[:8]

@@ -1,0 +1,1 @@
+"""One run of jobs, from the claim to the last epoch."""

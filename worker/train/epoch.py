@@ -9,7 +9,7 @@ from typing import Any
 from models.checkpoints import fingerprint, pack_state, pack_weights
 from models.data.split import Split
 from models.images import to_base64
-from models.learner import Epoch
+from models.records import Epoch
 from models.spec import TrainingSpec
 from service.artifacts import Artifacts
 from service.store.files import File

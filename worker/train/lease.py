@@ -1,4 +1,4 @@
-"""Claims are kept alive while their jobs train, and it is asked what is wished of the jobs."""
+"""Claims are kept alive while their jobs train, and it is asked whether the jobs are to stop."""
 
 import logging
 import threading
@@ -9,7 +9,7 @@ from typing import Self
 
 from service.settings import Settings
 from service.store.engine import DatabaseError, cause
-from service.store.runs import Claim, Runs, Wish
+from service.store.runs import Claim, Runs, StopRequest
 
 _logger = logging.getLogger(__name__)
 
@@ -17,14 +17,14 @@ _logger = logging.getLogger(__name__)
 class Lease:
     """Renews claims in a thread, within a `with` block.
 
-    `wish` and `lost` are cheap enough to be asked before every batch. Leases that could not be renewed for two thirds
-    of their time, by this machine's own clock, count as lost: the jobs may soon be another's.
+    `stop_request` and `lost` are cheap enough to be asked before every batch. Leases that could not be renewed for
+    two thirds of their time, by this machine's own clock, count as lost: the jobs may soon be another's.
     """
 
     def __init__(self, runs: Runs, claims: Sequence[Claim], settings: Settings) -> None:
         self._runs, self._settings = runs, settings
         self._held = {claim.job_id: claim for claim in claims}
-        self._wishes: dict[str, Wish | None] = {}
+        self._stop_requests: dict[str, StopRequest | None] = {}
         self._silent = False
         self._renewed_at = time.monotonic()
         self._ended = threading.Event()
@@ -48,9 +48,9 @@ class Lease:
             self._silent = True
         return self._silent or claim.job_id not in self._held
 
-    def wish(self, claim: Claim) -> Wish | None:
-        """What is asked of this process to do with the job."""
-        return self._wishes.get(claim.job_id)
+    def stop_request(self, claim: Claim) -> StopRequest | None:
+        """How this process is asked to stop the job, if it is."""
+        return self._stop_requests.get(claim.job_id)
 
     def give_up(self, claim: Claim) -> None:
         """Renew this claim no more: its job has ended, or is another's."""
@@ -72,7 +72,7 @@ class Lease:
         held = self._runs.renew(claims) if due else self._runs.look(claims)
         if due:
             self._renewed_at = asked_at
-        self._wishes = held
+        self._stop_requests = held
         for claim in claims:
             if claim.job_id not in held:
                 self.give_up(claim)

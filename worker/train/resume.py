@@ -8,7 +8,7 @@ from typing import Any
 
 from models.checkpoints import Checkpoint, unpack, unpack_weights
 from service.artifacts import Artifacts
-from service.store.engine import Record
+from service.store.engine import Row
 from service.store.runs import CHECKPOINT, Claim
 from service.store.states import owner_of
 from service.store.store import Store
@@ -56,7 +56,7 @@ def find_checkpoint(
     return Found(None)
 
 
-def _read(files: list[Record], artifacts: Artifacts, data_sha256: str, fingerprint: Mapping[str, Any]) -> Found:
+def _read(files: list[Row], artifacts: Artifacts, data_sha256: str, fingerprint: Mapping[str, Any]) -> Found:
     weights, about, state = (artifacts.read(file.key, file.sha256) for file in files)
     then = json.loads(about)
     if then["data_sha256"] != data_sha256:

@@ -1,10 +1,8 @@
 """One run of jobs of equal shape: claim -> load or resume -> for each record of the training: write it down."""
 
 import logging
-import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 from pydantic import ValidationError
 
@@ -12,19 +10,20 @@ from models import training, tuning
 from models.checkpoints import Checkpoint, fingerprint
 from models.data.split import Split, prepare
 from models.device import choose, require_fast
-from models.learner import Ended, Epoch, Failed, Record
+from models.records import Ended, Epoch, Failed, TrainingRecord
 from models.spec import TrainingSpec
-from models.training import Stop
 from service.artifacts import Artifacts
 from service.settings import Settings
 from service.store.engine import DatabaseError, cause
 from service.store.runs import Claim, LeaseLostError
-from service.store.states import State, StoppedEarly, owner_of
+from service.store.states import State, owner_of
 from service.store.store import Store
 from service.store.versions import NO_FINDINGS
+from worker.datasets import uploaded_table
 from worker.train import assess, epoch
 from worker.train.lease import Lease
 from worker.train.resume import find_checkpoint
+from worker.train.stopping import Stopping
 
 _logger = logging.getLogger(__name__)
 
@@ -36,7 +35,7 @@ def run(
     settings: Settings,
     *,
     owner: str,
-    trainer: Callable[..., Iterator[Record]] = training.train,
+    trainer: Callable[..., Iterator[TrainingRecord]] = training.train,
 ) -> list[str]:
     """Claim a job, the one named or the one that has waited longest, and train it to its end.
 
@@ -55,34 +54,29 @@ def run(
         _logger.info("job %s: attempt %d begins after epoch %d", claim.job_id, claim.attempt, claim.last_epoch)
     if not claims:
         return []
-    left: list[str] = []
+    released: list[str] = []
     try:
         with Lease(store.runs, claims, settings) as lease:
-            run = _Run(lease, store, artifacts, settings, device, trainer, left)
+            run = _Run(lease, Stopping(lease), store, artifacts, settings, device, trainer, released)
             if sound := [claim for claim in claims if run.is_sound(claim)]:
                 run.train(sound)
     except DatabaseError as error:
         # No fault of the jobs'. Nothing more is written; once the leases have expired, another attempt goes on.
         _logger.warning("%d job(s) lost the database: %s", len(claims), cause(error))
-    return left
+    return released
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class _Run:
     lease: Lease
+    stopping: Stopping
     store: Store
     artifacts: Artifacts
     settings: Settings
     device: str
-    trainer: Callable[..., Iterator[Record]]
-    left: list[str]
+    trainer: Callable[..., Iterator[TrainingRecord]]
+    released: list[str]
     """Jobs that were given back and wait for another worker."""
-    ending: dict[str, StoppedEarly] = field(default_factory=dict)
-    """Jobs that end before their last epoch, and why."""
-    begun: dict[str, float] = field(default_factory=dict)
-    """When the first batch of a job began, by this machine's own clock."""
-    leaving: set[str] = field(default_factory=set)
-    """Jobs that are given back after their last complete epoch."""
 
     def is_sound(self, claim: Claim) -> bool:
         """Whether the spec is still one that this version trains; if not, the job fails, and not those beside it."""
@@ -98,7 +92,7 @@ class _Run:
         spec = TrainingSpec.model_validate(claims[0].spec)
         try:
             require_fast(spec.precision, self.device)
-            split = prepare(spec, self.settings.data, self._uploaded(spec.dataset))
+            split = prepare(spec, self.settings.data, uploaded_table(spec.dataset, self.store, self.artifacts))
         except DatabaseError:
             raise
         except Exception as error:
@@ -135,7 +129,7 @@ class _Run:
             specs,
             split,
             resume=[self._resume(claim, split) for claim in claims],
-            should_stop=lambda network: self._should_stop(claims[network]),
+            should_stop=lambda network: self.stopping.should_stop(claims[network]),
             device=self.device,
         )
         for record in records:
@@ -150,7 +144,7 @@ class _Run:
                 # A disk that is full for one job need not be full for the others.
                 self._fail(claim, error)
 
-    def _write_down(self, record: Record, claim: Claim, spec: TrainingSpec, split: Split) -> None:
+    def _write_down(self, record: TrainingRecord, claim: Claim, spec: TrainingSpec, split: Split) -> None:
         match record:
             case Epoch():
                 self._record(record, claim, spec, split)
@@ -161,10 +155,10 @@ class _Run:
                 self._fail(claim, record.error)
 
     def _end(self, claim: Claim, spec: TrainingSpec, split: Split) -> None:
-        if claim.job_id in self.leaving:
-            state: State = self.store.runs.leave(claim)
+        if self.stopping.is_released(claim):
+            state: State = self.store.runs.release(claim)
             if state == "queued":
-                self.left.append(claim.job_id)
+                self.released.append(claim.job_id)
         else:
             state = self._finish(claim, spec, split)
         _logger.info("job %s: %s", claim.job_id, state)
@@ -172,12 +166,12 @@ class _Run:
     def _finish(self, claim: Claim, spec: TrainingSpec, split: Split) -> State:
         findings = (
             NO_FINDINGS
-            if self.lease.wish(claim) == "cancel"
-            else assess.find_out(claim.job_id, spec, split, self.store, self.artifacts)
+            if self.stopping.is_cancelled(claim)
+            else assess.assess_best(claim.job_id, spec, split, self.store, self.artifacts)
         )
         try:
             state, unreferenced = self.store.runs.finish(
-                claim, stopped_early=self.ending.get(claim.job_id), findings=findings
+                claim, stopped_early=self.stopping.why_early(claim), findings=findings
             )
         except LeaseLostError:
             self.artifacts.remove([file.key for file in findings.files])
@@ -195,32 +189,7 @@ class _Run:
             raise
         self.artifacts.remove(superseded)
         if claim.sweep_id is not None and self.store.sweeps.falls_behind(claim.job_id, record.epoch):
-            self.ending[claim.job_id] = "halving"
-
-    def _should_stop(self, claim: Claim) -> Stop | None:
-        """Whether to stop now, and what becomes of the epoch; notes why, which decides what becomes of the job."""
-        if self.lease.lost(claim):
-            return "leave"
-        if claim.job_id in self.ending:
-            return "end"
-        match self.lease.wish(claim):
-            case "cancel":
-                return "end"
-            case "pause" | "leave":
-                # Whoever takes the job next begins this epoch anew, and ends with the same bits.
-                self.leaving.add(claim.job_id)
-                return "leave"
-        # Counted from its first batch: what comes before is no training, and would leave nothing to succeed with.
-        trained = time.monotonic() - self.begun.setdefault(claim.job_id, time.monotonic())
-        limit = claim.spec.get("max_seconds")
-        if limit is not None and trained > 0 and claim.seconds + trained > limit:
-            self.ending[claim.job_id] = "max_seconds"
-            return "end"
-        return None
-
-    def _uploaded(self, dataset: str) -> Path | None:
-        table = self.store.files.get(f"datasets/{dataset}", "table.npy")
-        return self.artifacts.path(table.key) if table is not None else None
+            self.stopping.fell_behind(claim)
 
     def _resume(self, claim: Claim, split: Split) -> Checkpoint | None:
         found = find_checkpoint(claim, self.store, self.artifacts, split.digest, fingerprint(self.device))

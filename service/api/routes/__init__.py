@@ -1,1 +1,1 @@
-"""One file for each first word of a URL."""
+"""What each URL does: one file for each first word."""

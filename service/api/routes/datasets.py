@@ -19,7 +19,7 @@ from service.api.routes.downloads import download, wait_for
 from service.api.schemas.datasets import Dataset, DatasetList
 from service.errors import Conflict, Invalid, NotFound, NotYet, UnsupportedMedia
 from service.store.datasets import DatasetInUse, owner_of
-from service.store.engine import Record
+from service.store.engine import Row
 
 router = APIRouter(tags=["data sets"])
 
@@ -42,7 +42,7 @@ async def get(name: DatasetName, response: Response, parts: Given) -> Dataset:
     a request should, the state is `pending`: ask again.
     """
     await run_in_threadpool(_ask_for_description, parts, name)
-    row: Record | None
+    row: Row | None
     try:
         row = await _described(parts, name)
     except NotYet as not_yet:
@@ -64,7 +64,7 @@ async def samples(name: DatasetName, request: Request, parts: Given) -> Response
     if row.state == "failed":
         raise Conflict(row.error)
 
-    def picture() -> Record:
+    def picture() -> Row:
         file = parts.store.files.get(owner_of(name), "samples.png")
         if file is None:
             raise NotFound(f"there is no data set called {name!r}")
@@ -128,8 +128,8 @@ def _ask_for_description(parts: Parts, name: str) -> None:
         raise NotYet("the broker does not answer, so that no worker can be asked to look", retry_after=5)
 
 
-async def _described(parts: Parts, name: str) -> Record:
-    def settled() -> Record | None:
+async def _described(parts: Parts, name: str) -> Row:
+    def settled() -> Row | None:
         row = parts.store.datasets.get(name)
         return row if row is not None and row.state != "pending" else None
 
@@ -143,7 +143,7 @@ async def _receive(chunks: AsyncIterator[bytes], file: BinaryIO) -> None:
     file.seek(0)
 
 
-def _keep(parts: Parts, name: str, file: BinaryIO) -> Record:
+def _keep(parts: Parts, name: str, file: BinaryIO) -> Row:
     try:
         table: NDArray[np.uint8] = read(file)
     except ValueError as error:

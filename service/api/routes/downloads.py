@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from models.inference import read
 from service.api.dependencies import Parts
 from service.errors import Damaged, NotFound, NotYet
-from service.store.engine import Record
+from service.store.engine import Row
 from service.store.versions import WEIGHTS, owner_of
 
 T = TypeVar("T")
@@ -36,11 +36,11 @@ class _OpenFileResponse(FileResponse):
 
 
 def download(
-    request: Request, parts: Parts, find: Callable[[], Record], *, media_type: str, filename: str | None = None
+    request: Request, parts: Parts, find: Callable[[], Row], *, media_type: str, filename: str | None = None
 ) -> Response:
     """Serve the file that `find` points to; its SHA-256 is its ETag."""
 
-    def serve(pointer: Record) -> Response:
+    def serve(pointer: Row) -> Response:
         headers = {"ETag": f'"{pointer.sha256}"', "Cache-Control": "no-cache"}
         if _matches(request.headers.get("if-none-match", ""), headers["ETag"]):
             return Response(status_code=304, headers=headers)
@@ -50,7 +50,7 @@ def download(
     return opened(find, serve)
 
 
-def opened(find: Callable[[], Record], use: Callable[[Record], T]) -> T:
+def opened(find: Callable[[], Row], use: Callable[[Row], T]) -> T:
     """Use the file that `find` points to, which may be replaced, and so be gone, before it is opened.
 
     Raises Damaged if it is still pointed to when it is gone, NotYet if it is replaced faster than it can be opened.
@@ -86,7 +86,7 @@ async def wait_for(look: Callable[[], T | None], *, seconds: float, what: str) -
 def require_weights(parts: Parts, name: str, version: int) -> None:
     """Make sure that the weights of a version can be used; raises Damaged, and NotFound."""
 
-    def pointer() -> Record | None:
+    def pointer() -> Row | None:
         return parts.store.files.get(owner_of(name, version), WEIGHTS)
 
     file = pointer()

@@ -14,7 +14,7 @@ from service.api.routes.jobs.submit import json_only
 from service.api.schemas.ensembles import MOST_MEMBERS, MOST_PARAMETERS, Combination
 from service.api.schemas.models import VersionView
 from service.errors import Conflict, Fault, Invalid, NotYet
-from service.store.engine import Record
+from service.store.engine import Row
 from service.store.ensembles import Member
 from service.store.references import NoCheckpoint, NothingThere
 from service.store.versions import measured_on
@@ -42,7 +42,7 @@ async def combine(combination: Annotated[Combination, Body()], response: Respons
     rows = await run_in_threadpool(_chosen, parts, combination)
     members: list[Member] = [(row.model, row.version) for row in rows]
 
-    def found() -> Record | None:
+    def found() -> Row | None:
         return parts.store.ensembles.find(combination.name, members)
 
     row = await run_in_threadpool(found)
@@ -60,7 +60,7 @@ async def combine(combination: Annotated[Combination, Body()], response: Respons
     return VersionView.of(row)
 
 
-def _chosen(parts: Parts, combination: Combination) -> Sequence[Record]:
+def _chosen(parts: Parts, combination: Combination) -> Sequence[Row]:
     """Give the versions that are meant, if they can be one; raises a Problem."""
     if combination.members is None:
         rows = _of_sweep(parts, combination)
@@ -95,7 +95,7 @@ def _chosen(parts: Parts, combination: Combination) -> Sequence[Record]:
     return rows
 
 
-def _of_sweep(parts: Parts, combination: Combination) -> Sequence[Record]:
+def _of_sweep(parts: Parts, combination: Combination) -> Sequence[Row]:
     assert combination.sweep is not None, "the schema asks for one of the two"
     if parts.store.sweeps.get(combination.sweep) is None:
         raise _wrong("/sweep", f"there is no sweep {combination.sweep}")
@@ -108,7 +108,7 @@ def _of_sweep(parts: Parts, combination: Combination) -> Sequence[Record]:
     return rows
 
 
-def _version(parts: Parts, place: int, reference: str) -> Record:
+def _version(parts: Parts, place: int, reference: str) -> Row:
     field = f"/members/{place}"
     try:
         shares = parts.store.references.look_up(reference).shares

@@ -10,7 +10,7 @@ from service.api.problems import problems
 from service.api.routes.downloads import download, require_weights, wait_for
 from service.api.routes.models import ModelName, Version, the_version
 from service.errors import Conflict, NotFound, NotYet
-from service.store.engine import Record
+from service.store.engine import Row
 from service.store.versions import REFUSED, WEIGHTS, exported, owner_of
 
 router = APIRouter(tags=["models"])
@@ -41,7 +41,7 @@ async def export(name: ModelName, version: Version, form: Form, request: Request
     if form != "safetensors":
         await _written(parts, name, version, form)
 
-    def pointer() -> Record:
+    def pointer() -> Row:
         found = parts.store.files.get(owner, file)
         if found is None:
             raise NotFound(f"model {name} has no version {version}")
@@ -61,7 +61,7 @@ async def _written(parts: Parts, name: str, version: int, form: str) -> None:
     """Wait until a worker has written the file; raises Conflict with its reason if it could not."""
     owner = owner_of(name, version)
 
-    def look() -> Record | None:
+    def look() -> Row | None:
         files = parts.store.files
         return files.get(owner, exported(form)) or files.get(owner, exported(form) + REFUSED)
 
@@ -77,7 +77,7 @@ async def _written(parts: Parts, name: str, version: int, form: str) -> None:
         raise Conflict(f"version {version} of model {name} can not be written as {form}: {why}")
 
 
-def _taken_back(parts: Parts, refusal: Record) -> str:
+def _taken_back(parts: Parts, refusal: Row) -> str:
     """Read a refusal and forget it: whoever asks next is answered anew, when what was wrong may be mended."""
     try:
         return parts.artifacts.read(refusal.key, refusal.sha256).decode()

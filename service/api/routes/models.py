@@ -27,7 +27,7 @@ from service.api.schemas.models import (
     VersionView,
 )
 from service.errors import Conflict, Damaged, Fault, Invalid, NotFound, PreconditionFailed
-from service.store.engine import Record
+from service.store.engine import Row
 from service.store.registry import Condition, InUse, NoSuchVersion, NothingBefore, WrongRevision
 from service.store.states import owner_of as owner_of_job
 from service.store.versions import owner_of
@@ -263,7 +263,7 @@ def _worded(name: str, alias: str) -> Iterator[None]:
         ) from None
 
 
-def _shown(row: Record, response: Response, parts: Parts) -> AliasView:
+def _shown(row: Row, response: Response, parts: Parts) -> AliasView:
     response.headers["ETag"] = f'"{row.revision}"'
     name = f"{row.model}@{row.alias}"
     answering = {int(number) for number in row.targets["versions"]}
@@ -271,14 +271,14 @@ def _shown(row: Record, response: Response, parts: Parts) -> AliasView:
     return AliasView.of(row, refused=refused, shadow=shadow)
 
 
-def _found(parts: Parts, name: str) -> Record:
+def _found(parts: Parts, name: str) -> Row:
     row = parts.store.models.get(name)
     if row is None:
         raise NotFound(f"there is no model called {name}")
     return row
 
 
-def the_version(parts: Parts, name: str, version: int) -> Record:
+def the_version(parts: Parts, name: str, version: int) -> Row:
     """Look a version up; raises NotFound."""
     row = parts.store.models.version(name, version)
     if row is None:
@@ -287,7 +287,7 @@ def the_version(parts: Parts, name: str, version: int) -> Record:
     return row
 
 
-def _lineage(parts: Parts, row: Record) -> Lineage:
+def _lineage(parts: Parts, row: Row) -> Lineage:
     return Lineage.of(row, None if row.job_id is None else parts.store.jobs.get(row.job_id))
 
 

@@ -15,7 +15,7 @@ from service.api.routes.jobs.submit import IdempotencyKey, answered, json_only, 
 from service.api.schemas.jobs import Identifier
 from service.api.schemas.sweeps import Sweep, SweepPage, SweepPlot, detail, summary, table
 from service.errors import Conflict, Fault, Invalid, NotFound, NotYet
-from service.store.engine import Record
+from service.store.engine import Row
 from service.store.ranking import rank
 from service.store.states import StateConflict
 from service.store.states import owner_of as owner_of_job
@@ -124,7 +124,7 @@ async def plot(sweep_id: SweepId, plot: SweepPlot, request: Request, parts: Give
     await run_in_threadpool(_require_something_to_draw, parts, row, plot)
     progress = await run_in_threadpool(parts.store.sweeps.progress, sweep_id)
 
-    def drawn() -> Record | None:
+    def drawn() -> Row | None:
         picture = parts.store.files.get(owner_of(sweep_id), f"{plot}.png")
         return picture if picture is not None and picture.epoch >= progress else None
 
@@ -134,7 +134,7 @@ async def plot(sweep_id: SweepId, plot: SweepPlot, request: Request, parts: Give
         what = "the plot was asked for but is not drawn yet; is a worker for errands running?"
         await wait_for(drawn, seconds=parts.settings.max_wait_seconds, what=what)
 
-    def picture() -> Record:
+    def picture() -> Row:
         file = parts.store.files.get(owner_of(sweep_id), f"{plot}.png")
         if file is None:
             raise NotFound(f"there is no sweep {sweep_id}")
@@ -182,20 +182,20 @@ def _prepared(spec: SweepSpec, parts: Parts) -> SweepSpec:
     return spec.model_copy(update={"tpe": tpe})
 
 
-def _found(parts: Parts, sweep_id: str) -> Record:
+def _found(parts: Parts, sweep_id: str) -> Row:
     row = parts.store.sweeps.get(sweep_id)
     if row is None:
         raise NotFound(f"there is no sweep {sweep_id}")
     return row
 
 
-def _detail(parts: Parts, row: Record, *, limit: int) -> Sweep:
+def _detail(parts: Parts, row: Row, *, limit: int) -> Sweep:
     spec = SweepSpec.model_validate(row.spec)
     tally = parts.store.sweeps.tally([row.id])[row.id]
     return detail(row, spec, tally, rank(spec, parts.store.sweeps.jobs(row.id)), limit=limit)
 
 
-def _require_something_to_draw(parts: Parts, row: Record, plot: SweepPlot) -> None:
+def _require_something_to_draw(parts: Parts, row: Row, plot: SweepPlot) -> None:
     tally = parts.store.sweeps.tally([row.id])[row.id]
     if plot == "curves" and not tally.epochs_done:
         raise Conflict(f"no job of sweep {row.id} has finished an epoch yet; there is nothing to draw")

@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, Field
 
-from service.store.engine import Record
+from service.store.engine import Row
 
 
 class DatasetDescription(BaseModel):
@@ -31,7 +31,7 @@ class Dataset(BaseModel):
     links: dict[str, str]
 
     @classmethod
-    def of(cls, name: str, row: Record | None) -> Self:
+    def of(cls, name: str, row: Row | None) -> Self:
         """Show a data set; a built-in one that nobody has asked for yet has no row."""
         links = {"self": f"/datasets/{name}", "samples": f"/datasets/{name}/samples.png"}
         if row is None:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from models.spec import TrainingSpec
 from service.api.schemas.jobs import moment
 from service.predict.shadow import Shadow
-from service.store.engine import Record
+from service.store.engine import Row
 
 
 class ShadowView(BaseModel):
@@ -43,7 +43,7 @@ class AliasView(BaseModel):
     )
 
     @classmethod
-    def of(cls, row: Record, *, refused: str | None = None, shadow: Shadow | None = None) -> "AliasView":
+    def of(cls, row: Row, *, refused: str | None = None, shadow: Shadow | None = None) -> "AliasView":
         """Show a row of the table `aliases`, and how its shadow did."""
         shown = None
         if (version := row.targets.get("shadow")) is not None:
@@ -72,7 +72,7 @@ class ModelSummary(BaseModel):
     links: dict[str, str]
 
     @classmethod
-    def of(cls, row: Record, aliases: Sequence[Record]) -> "ModelSummary":
+    def of(cls, row: Row, aliases: Sequence[Row]) -> "ModelSummary":
         """Show a row of the table `models`, and those of its aliases."""
         model = f"/models/{row.name}"
         return cls(
@@ -120,7 +120,7 @@ class VersionView(BaseModel):
     links: dict[str, str]
 
     @classmethod
-    def of(cls, row: Record) -> "VersionView":
+    def of(cls, row: Row) -> "VersionView":
         """Show a row of the table `versions`."""
         this = f"/models/{row.model}/versions/{row.version}"
         return cls(
@@ -144,7 +144,7 @@ class VersionView(BaseModel):
         )
 
 
-def _links(row: Record, this: str) -> dict[str, str]:
+def _links(row: Row, this: str) -> dict[str, str]:
     """Give the links that an ensemble does not have."""
     if row.job_id is None:
         return {}
@@ -177,7 +177,7 @@ class Lineage(BaseModel):
     data_sha256: str | None
 
     @classmethod
-    def of(cls, row: Record, job: Record | None) -> "Lineage":
+    def of(cls, row: Row, job: Row | None) -> "Lineage":
         """Show where a row of the table `versions` comes from; `job` is its job, if that is still there."""
         spec = TrainingSpec.model_validate(row.spec)
         return cls(
@@ -215,7 +215,7 @@ class MoveView(BaseModel):
     moved_at: datetime
 
     @classmethod
-    def of(cls, row: Record) -> "MoveView":
+    def of(cls, row: Row) -> "MoveView":
         """Show a row of the table `moves`."""
         return cls(
             alias=row.alias,

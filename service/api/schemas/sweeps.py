@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from service.api.schemas.jobs import moment
-from service.store.engine import Record
+from service.store.engine import Row
 from service.store.ranking import Spread, Standing, best_job
 from service.store.states import STATES, State
 from service.store.tally import SweepState, Tally, state_of
@@ -117,7 +117,7 @@ class SweepPage(BaseModel):
     next: str | None = Field(description="Where the page after this one is.", examples=["/sweeps?limit=20&after=7"])
 
 
-def summary(row: Record, tally: Tally) -> SweepSummary:
+def summary(row: Row, tally: Tally) -> SweepSummary:
     """Show a row of the table `sweeps` and the count of its jobs."""
     state = state_of(row, tally)
     return SweepSummary(
@@ -134,7 +134,7 @@ def summary(row: Record, tally: Tally) -> SweepSummary:
     )
 
 
-def detail(row: Record, spec: SweepSpec, tally: Tally, ranked: Sequence[Standing], *, limit: int) -> Sweep:
+def detail(row: Row, spec: SweepSpec, tally: Tally, ranked: Sequence[Standing], *, limit: int) -> Sweep:
     """Show a sweep with the first of its ranked trials."""
     best = best_job(ranked)
     return Sweep(
@@ -201,7 +201,7 @@ def _counts(counts: Any) -> dict[State, int]:
     return {state: counts[state] for state in STATES}
 
 
-def _progress(row: Record, tally: Tally) -> SweepProgress:
+def _progress(row: Row, tally: Tally) -> SweepProgress:
     to_come = 0 if row.cancel_requested else row.trials - row.suggested
     # Trials that have not been chosen yet are taken to be like the others.
     expected = tally.epochs * to_come / row.suggested

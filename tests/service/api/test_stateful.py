@@ -9,7 +9,7 @@ from hypothesis import HealthCheck
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule, run_state_machine_as_test
 
-from models.learner import Epoch
+from models.records import Epoch
 from models.training import train
 from service.api.app import create_app
 from service.artifacts import Artifacts

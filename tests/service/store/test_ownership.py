@@ -126,7 +126,7 @@ class Ownership(RuleBasedStateMachine):
             case "cancel":
                 written = self._write(worker, claim, lambda: self.store.runs.finish(claim))
             case "pause":
-                written = self._write(worker, claim, lambda: self.store.runs.leave(claim))
+                written = self._write(worker, claim, lambda: self.store.runs.release(claim))
             case _:
                 return
         if written:
@@ -135,7 +135,7 @@ class Ownership(RuleBasedStateMachine):
     @rule(number=workers)
     def leave(self, number: int) -> None:
         """Give a job back, as a worker does that was told to stop."""
-        if (held := self._held(number)) is not None and self._write(*held, lambda: self.store.runs.leave(held[1])):
+        if (held := self._held(number)) is not None and self._write(*held, lambda: self.store.runs.release(held[1])):
             del held[0].claims[held[1].job_id]
 
     @rule(number=workers)
@@ -153,14 +153,14 @@ class Ownership(RuleBasedStateMachine):
     @rule(number=workers)
     def be_found_dead(self, number: int) -> None:
         self.pool[number].claims.clear()
-        self.store.rescue.release_dead(self.pool[number].name)
+        self.store.stalled.release_dead(self.pool[number].name)
 
     @rule(job_id=submitted)
     def expire(self, job_id: str) -> None:
         """Let a lease run out, whether its worker is dead, slow or hung: it may still write later."""
         with self.store.database.writer.begin() as connection:
             connection.execute(update(jobs).where(jobs.c.id == job_id).values(lease_expires_at=now_ms() - 1))
-        self.store.rescue.release_expired()
+        self.store.stalled.release_expired()
 
     @rule(job_id=submitted, number=workers)
     def take_over(self, job_id: str, number: int) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import func, select, update
 from models.spec import TrainingSpec
 from service.settings import Settings
 from service.store.datasets import DatasetInUse
-from service.store.engine import Database, DatabaseError, Record, now_ms
+from service.store.engine import Database, DatabaseError, Row, now_ms
 from service.store.files import File
 from service.store.runs import Claim, EpochRecord, LeaseLostError
 from service.store.stalled import MAX_FRUITLESS_ATTEMPTS
@@ -172,7 +172,7 @@ def test_a_job_that_brought_down_a_worker_takes_no_others_down_with_it(store: St
     suspect, other, another = (submit(store, seed=seed) for seed in range(3))
     claim(store, suspect)
     expire(store, suspect)
-    assert store.rescue.release_expired() == [suspect]
+    assert store.stalled.release_expired() == [suspect]
     assert [claim.job_id for claim in store.runs.claim(other, "worker", most=16)] == [other, another]
     assert [claim.job_id for claim in store.runs.claim(None, "worker", most=16)] == [suspect]
 
@@ -185,7 +185,7 @@ def test_of_jobs_that_were_trained_together_one_that_kills_its_workers_is_given_
         if any(held.job_id == poison for held in claims):
             for held in claims:
                 expire(store, held.job_id)
-            store.rescue.release_expired()
+            store.stalled.release_expired()
         else:
             for held in claims:
                 end(store, held)
@@ -202,7 +202,7 @@ def test_jobs_that_had_got_on_when_their_worker_died_go_on_together(store: Store
         store.runs.record_epoch(held, epoch(1), [])
     for job_id in ids:
         expire(store, job_id)
-    assert sorted(store.rescue.release_expired()) == sorted(ids)
+    assert sorted(store.stalled.release_expired()) == sorted(ids)
     assert [claim.job_id for claim in store.runs.claim(None, "worker", most=16)] == ids
 
 
@@ -259,7 +259,7 @@ def test_a_worker_that_lost_its_job_can_write_nothing(
     store.runs.record_epoch(held, epoch(1), [])
     if ending in {"replaced", "waiting again"}:
         expire(store, held.job_id)
-        assert store.rescue.release_expired() == [held.job_id]
+        assert store.stalled.release_expired() == [held.job_id]
     if ending == "replaced":
         claim(store, held.job_id, "another worker")
     if ending in {"finished", "deleted"}:
@@ -276,14 +276,14 @@ def test_a_lease_that_is_renewed_does_not_expire(store: Store) -> None:
     held = claim(store, submit(store))
     expire(store, held.job_id)
     assert store.runs.renew([held]) == {held.job_id: None}
-    assert store.rescue.release_expired() == []
+    assert store.stalled.release_expired() == []
 
 
 def test_a_lease_that_is_not_renewed_expires_by_the_clock_of_the_database(store: Store, settings: Settings) -> None:
     short = Store.open(settings.model_copy(update={"lease_seconds": 0.2}))
     job_id = submit(store)
     assert short.runs.claim(job_id, "worker")
-    assert wait_until(short.rescue.release_expired, timeout=5, what="the lease to expire") == [job_id]
+    assert wait_until(short.stalled.release_expired, timeout=5, what="the lease to expire") == [job_id]
     short.database.close()
     with store.database.reader.connect() as connection:
         assert connection.scalar(select(attempts.c.outcome).where(attempts.c.job_id == job_id)) == "lost"
@@ -297,8 +297,8 @@ def test_who_freezes_within_a_transaction_does_not_keep_its_job(store: Store) ->
     expire(store, job_id)
     with store.database.writer.connect() as frozen:
         frozen.execute(select(jobs).where(jobs.c.id == job_id).with_for_update())
-        assert store.rescue.release_expired() == []
-        wait_until(lambda: store.rescue.release_expired() == [job_id], timeout=30, what="the lock to be given up")
+        assert store.stalled.release_expired() == []
+        wait_until(lambda: store.stalled.release_expired() == [job_id], timeout=30, what="the lock to be given up")
         with pytest.raises(DatabaseError):
             frozen.execute(select(jobs))
 
@@ -308,14 +308,14 @@ def test_a_job_that_kills_its_workers_is_given_up_unless_it_gets_on(store: Store
     for _ in range(MAX_FRUITLESS_ATTEMPTS - 1):
         claim(store, job_id)
         expire(store, job_id)
-        assert store.rescue.release_expired() == [job_id]
+        assert store.stalled.release_expired() == [job_id]
     store.runs.record_epoch(claim(store, job_id), epoch(1), [])
     expire(store, job_id)
-    assert store.rescue.release_expired() == [job_id]
+    assert store.stalled.release_expired() == [job_id]
     for _ in range(MAX_FRUITLESS_ATTEMPTS):
         claim(store, job_id)
         expire(store, job_id)
-        store.rescue.release_expired()
+        store.stalled.release_expired()
     job = store.jobs.get(job_id)
     assert job is not None
     assert (job.state, job.error["type"]) == ("failed", "worker_lost")
@@ -347,7 +347,7 @@ def test_a_job_whose_worker_died_while_it_was_asked_to_stop_is_cancelled_and_kee
     store.runs.record_epoch(held, epoch(1), [file("last.safetensors", "k"), file("best.safetensors", "k")])
     store.jobs.cancel(held.job_id)
     expire(store, held.job_id)
-    assert store.rescue.release_expired() == []
+    assert store.stalled.release_expired() == []
     job = store.jobs.get(held.job_id)
     assert job is not None
     assert job.state == "cancelled"
@@ -406,12 +406,12 @@ def test_a_rewound_run_forgets_later_epochs_and_their_files(store: Store) -> Non
 
 def test_jobs_that_nobody_heard_of_are_known_until_they_are_rung_again(store: Store) -> None:
     job_id = submit(store)
-    assert store.rescue.unheard(60) == []
-    assert wait_until(lambda: store.rescue.unheard(0.001), timeout=5, what="the job to have waited") == [job_id]
-    store.rescue.rung([job_id])
-    assert store.rescue.unheard(60) == []
+    assert store.stalled.unheard(60) == []
+    assert wait_until(lambda: store.stalled.unheard(0.001), timeout=5, what="the job to have waited") == [job_id]
+    store.stalled.announced([job_id])
+    assert store.stalled.unheard(60) == []
     claim(store, job_id)
-    assert store.rescue.unheard(-60) == []
+    assert store.stalled.unheard(-60) == []
 
 
 def test_workers_are_counted_by_role_while_they_are_seen(store: Store) -> None:
@@ -439,7 +439,7 @@ def test_a_data_set_is_pending_until_it_is_described_or_has_failed(store: Store)
     assert store.files.of("datasets/mine") == []
 
 
-def dataset(store: Store) -> Record:
+def dataset(store: Store) -> Row:
     found = store.datasets.get("mine")
     assert found is not None
     return found

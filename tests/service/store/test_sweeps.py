@@ -10,7 +10,7 @@ from alembic.config import Config
 from sqlalchemy import create_engine, func, insert, make_url, select, text
 
 from models.spec import TrainingSpec
-from service.store.engine import _MIGRATIONS, Database, Record
+from service.store.engine import _MIGRATIONS, Database, Row
 from service.store.files import File
 from service.store.jobs import PartOfSweep
 from service.store.states import StateConflict, StoppedEarly, owner_of
@@ -31,7 +31,7 @@ def sweep(store: Store, **fields: Any) -> tuple[str, list[str]]:
     return store.sweeps.submit(spec, expand(spec, {"digits", "mnist"}))
 
 
-def found(store: Store, sweep_id: str) -> Record:
+def found(store: Store, sweep_id: str) -> Row:
     row = store.sweeps.get(sweep_id)
     assert row is not None
     return row
@@ -112,7 +112,7 @@ def test_cancelling_a_sweep_ends_what_waits_and_asks_what_runs(store: Store) -> 
     lost = claim(store, job_ids[2])
     store.runs.record_epoch(lost, epoch(1), [file("last.safetensors", "k"), file("best.safetensors", "k")])
     expire(store, lost.job_id)
-    assert store.rescue.release_expired() == [lost.job_id]
+    assert store.stalled.release_expired() == [lost.job_id]
 
     for _ in range(2):
         assert store.sweeps.cancel(sweep_id)

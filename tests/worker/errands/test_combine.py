@@ -11,7 +11,7 @@ from models.inference import read
 from service.artifacts import Artifacts
 from service.cli.doctor import examine
 from service.settings import Settings
-from service.store.engine import Record
+from service.store.engine import Row
 from service.store.ensembles import Member
 from service.store.store import Store
 from service.store.versions import WEIGHTS, Promotion, owner_of
@@ -24,13 +24,13 @@ IF_BETTER = Promotion("if_better")
 
 
 @pytest.fixture
-def members(store: Store, artifacts: Artifacts, settings: Settings) -> list[Record]:
+def members(store: Store, artifacts: Artifacts, settings: Settings) -> list[Row]:
     for seed in (1, 2):
         trained(store, artifacts, settings, model="digits", seed=seed)
     return [made(store, "digits", version) for version in (1, 2)]
 
 
-def made(store: Store, model: str, version: int) -> Record:
+def made(store: Store, model: str, version: int) -> Row:
     row = store.models.version(model, version)
     assert row is not None
     return row
@@ -41,7 +41,7 @@ def contents(store: Store, artifacts: Artifacts, model: str, version: int) -> di
 
 
 def test_several_versions_become_one_that_was_assessed(
-    store: Store, artifacts: Artifacts, settings: Settings, members: list[Record]
+    store: Store, artifacts: Artifacts, settings: Settings, members: list[Row]
 ) -> None:
     combine("together", MEMBERS, IF_BETTER, store, artifacts, settings)
     row = made(store, "together", 1)

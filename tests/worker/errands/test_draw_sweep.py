@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from service.artifacts import Artifacts
-from service.store.engine import Record
+from service.store.engine import Row
 from service.store.store import Store
 from service.store.sweeps import owner_of
 from service.sweeps.expand import expand
@@ -34,7 +34,7 @@ def end(store: Store, job_id: str, accuracy: float) -> None:
     store.runs.finish(held)
 
 
-def drawn(store: Store, artifacts: Artifacts, sweep_id: str, plot: str) -> Record:
+def drawn(store: Store, artifacts: Artifacts, sweep_id: str, plot: str) -> Row:
     draw_sweep(sweep_id, plot, store, artifacts)
     picture = store.files.get(owner_of(sweep_id), f"{plot}.png")
     assert picture is not None

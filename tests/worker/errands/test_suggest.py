@@ -9,7 +9,7 @@ from service.sweeps.expand import expand
 from service.sweeps.spec import SweepSpec
 from tests.service.store.test_runs import claim, epoch, file
 from worker.errands.suggest import extend
-from worker.heartbeat import reconcile
+from worker.reconcile import reconcile
 
 RANGES = {"learning_rate": {"log_uniform": [0.0001, 1.0]}, "hidden_sizes": {"choice": [[9], [8, 7]]}}
 

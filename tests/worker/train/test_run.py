@@ -11,14 +11,13 @@ import torch
 from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 
-from models.learner import Epoch, Record
+from models.records import Epoch, TrainingRecord
 from models.spec import TrainingSpec
 from models.training import train
 from service.artifacts import Artifacts
 from service.settings import Settings
-from service.store.engine import Record as Row
-from service.store.engine import now_ms
-from service.store.runs import Claim, Runs, Wish
+from service.store.engine import Row, now_ms
+from service.store.runs import Claim, Runs, StopRequest
 from service.store.states import owner_of
 from service.store.store import Store
 from service.store.tables import jobs
@@ -27,7 +26,7 @@ from service.sweeps.spec import SweepSpec
 from tests.waiting import wait_until
 from worker.errands.describe import describe
 from worker.errands.draw_job import draw
-from worker.heartbeat import reconcile
+from worker.reconcile import reconcile
 from worker.train.lease import Lease
 from worker.train.run import run
 
@@ -88,7 +87,7 @@ def interrupted(store: Store, artifacts: Artifacts, settings: Settings) -> str:
     class Died(BaseException):
         pass
 
-    def train_and_die(*arguments: Any, **options: Any) -> Iterator[Record]:
+    def train_and_die(*arguments: Any, **options: Any) -> Iterator[TrainingRecord]:
         for record in train(*arguments, **options):
             yield record
             if isinstance(record, Epoch) and record.epoch == 2:
@@ -98,7 +97,7 @@ def interrupted(store: Store, artifacts: Artifacts, settings: Settings) -> str:
     with pytest.raises(Died):
         run(job_id, store, artifacts, settings, owner="first", trainer=train_and_die)
     expire(store, job_id)
-    assert store.rescue.release_expired() == [job_id]
+    assert store.stalled.release_expired() == [job_id]
     return job_id
 
 
@@ -156,7 +155,7 @@ def test_a_job_that_can_not_be_trained_fails_with_the_reason(
 def test_a_job_that_is_cancelled_keeps_what_it_has_learned(
     store: Store, artifacts: Artifacts, settings: Settings
 ) -> None:
-    def train_and_cancel(*arguments: Any, **options: Any) -> Iterator[Record]:
+    def train_and_cancel(*arguments: Any, **options: Any) -> Iterator[TrainingRecord]:
         for record in train(*arguments, **options):
             yield record
             store.jobs.cancel(job_id)
@@ -211,7 +210,7 @@ def test_a_job_taken_from_a_group_is_written_to_no_more_and_the_others_go_on(
 ) -> None:
     kept_on, taken = submit(store), submit(store, seed=1)
 
-    def train_and_take(*arguments: Any, **options: Any) -> Iterator[Record]:
+    def train_and_take(*arguments: Any, **options: Any) -> Iterator[TrainingRecord]:
         for record in train(*arguments, **options):
             yield record
             if isinstance(record, Epoch) and (record.network, record.epoch) == (1, 2):
@@ -226,7 +225,7 @@ def test_a_job_taken_from_a_group_is_written_to_no_more_and_the_others_go_on(
 def test_an_error_of_one_job_fails_it_alone(store: Store, artifacts: Artifacts, settings: Settings) -> None:
     ids = [submit(store, seed=seed) for seed in range(5)]
 
-    def train_but_three(specs: list[TrainingSpec], *arguments: Any, **options: Any) -> Iterator[Record]:
+    def train_but_three(specs: list[TrainingSpec], *arguments: Any, **options: Any) -> Iterator[TrainingRecord]:
         for record in train(specs, *arguments, **options):
             if specs[record.network].seed == 3 and isinstance(record, Epoch) and record.epoch == 2:
                 raise KeyError("a checkpoint that does not fit")
@@ -266,7 +265,7 @@ def test_a_group_that_memory_does_not_suffice_for_is_tried_in_halves_and_a_job_t
     ids = [submit(store, seed=seed) for seed in range(5)]
     groups = []
 
-    def train_few(specs: list[TrainingSpec], *arguments: Any, **options: Any) -> Iterator[Record]:
+    def train_few(specs: list[TrainingSpec], *arguments: Any, **options: Any) -> Iterator[TrainingRecord]:
         groups.append(len(specs))
         if len(specs) > 2 or any(spec.seed == 4 for spec in specs):
             torch.empty(2**60)
@@ -313,12 +312,12 @@ class SlowRuns:
     def __init__(self) -> None:
         self.let_go, self.renewals = threading.Event(), 0
 
-    def renew(self, claims: list[Claim]) -> dict[str, Wish | None]:
+    def renew(self, claims: list[Claim]) -> dict[str, StopRequest | None]:
         assert self.let_go.wait(30)
         self.renewals += 1
         return self.look(claims)
 
-    def look(self, claims: list[Claim]) -> dict[str, Wish | None]:
+    def look(self, claims: list[Claim]) -> dict[str, StopRequest | None]:
         return dict.fromkeys(claim.job_id for claim in claims)
 
 

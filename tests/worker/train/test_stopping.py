@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from models.data.split import Split, prepare
-from models.learner import Epoch, Record
+from models.records import Epoch, TrainingRecord
 from models.spec import TrainingSpec
 from models.training import train
 from service.artifacts import Artifacts
 from service.settings import Settings
-from service.store.runs import Wish
+from service.store.runs import StopRequest
 from service.store.states import owner_of
 from service.store.store import Store
 from tests.worker.train.test_run import SMALL, expire, found, interrupted, kept, submit, trained
@@ -24,16 +24,16 @@ WORKER = "host:1:abc"
 
 
 @pytest.fixture
-def after_epoch(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Callable[..., Iterator[Record]]]:
+def after_epoch(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Callable[..., Iterator[TrainingRecord]]]:
     """Make a trainer that lets something happen after an epoch, and sees what is wished of the job at once."""
 
-    def wishes(self: Lease, claim: Any) -> Wish | None:
+    def wishes(self: Lease, claim: Any) -> StopRequest | None:
         return self._runs.look([claim]).get(claim.job_id)
 
     monkeypatch.setattr(Lease, "wish", wishes)
 
-    def make(number: int, happen: Callable[[], object]) -> Callable[..., Iterator[Record]]:
-        def trainer(*arguments: Any, **options: Any) -> Iterator[Record]:
+    def make(number: int, happen: Callable[[], object]) -> Callable[..., Iterator[TrainingRecord]]:
+        def trainer(*arguments: Any, **options: Any) -> Iterator[TrainingRecord]:
             for record in train(*arguments, **options):
                 yield record
                 if isinstance(record, Epoch) and record.epoch == number:
@@ -44,7 +44,7 @@ def after_epoch(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Callable[..., 
     return make
 
 
-Maker = Callable[..., Callable[..., Iterator[Record]]]
+Maker = Callable[..., Callable[..., Iterator[TrainingRecord]]]
 
 
 def test_a_paused_job_frees_its_worker_and_goes_on_with_the_same_bits(
@@ -85,7 +85,7 @@ def test_a_worker_that_leaves_gives_its_jobs_back_and_they_count_no_lost_attempt
     undisturbed = trained(store, artifacts, settings)
     store.workers.seen(WORKER, "train", slots=1)
     ids = [submit(store), submit(store, seed=3)]
-    trainer = after_epoch(2, lambda: store.workers.leave(WORKER))
+    trainer = after_epoch(2, lambda: store.workers.drain(WORKER))
     left = run(ids[0], store, artifacts, settings, owner=f"{WORKER}/7", trainer=trainer)
     assert sorted(left) == sorted(ids)
     for job_id in ids:
@@ -198,7 +198,7 @@ def test_a_lease_that_expires_while_a_pause_is_asked_for_leaves_the_job_paused(s
     store.runs.claim(job_id, "worker/1")
     store.jobs.pause(job_id)
     expire(store, job_id)
-    assert store.rescue.release_expired() == []
+    assert store.stalled.release_expired() == []
     assert found(store, job_id).state == "paused"
 
 
@@ -230,13 +230,13 @@ def test_a_job_that_fell_back_to_the_checkpoint_before_can_end_in_every_way(
 ) -> None:
     job_id = interrupted(store, artifacts, settings)
     damage_last(store, artifacts, job_id)
-    wish: dict[str, Wish] = {"paused and cancelled": "pause", "cancelled at once": "cancel", "tuned": "pause"}
+    wish: dict[str, StopRequest] = {"paused and cancelled": "pause", "cancelled at once": "cancel", "tuned": "pause"}
     monkeypatch.setattr(Lease, "wish", lambda *_: wish.get(ending))
 
     class Died(BaseException):
         pass
 
-    def trainer(*arguments: Any, **options: Any) -> Iterator[Record]:
+    def trainer(*arguments: Any, **options: Any) -> Iterator[TrainingRecord]:
         if ending == "worker lost":
             raise Died
         if ending == "failed":
@@ -252,7 +252,7 @@ def test_a_job_that_fell_back_to_the_checkpoint_before_can_end_in_every_way(
             run(job_id, store, artifacts, settings, owner="second", trainer=trainer)
         store.jobs.cancel(job_id)
         expire(store, job_id)
-        assert store.rescue.release_expired() == []
+        assert store.stalled.release_expired() == []
     else:
         run(job_id, store, artifacts, settings, owner="second", trainer=trainer)
     if ending == "paused and cancelled":

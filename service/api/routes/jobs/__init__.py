@@ -1,0 +1,1 @@
+"""What /jobs does: submitted and listed, acted on, followed, and what jobs leave."""

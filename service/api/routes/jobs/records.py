@@ -34,7 +34,7 @@ from service.api.schemas.jobs import (
     moment,
 )
 from service.errors import Conflict, Damaged, NotFound, NotYet
-from service.store.engine import Record
+from service.store.engine import Row
 from service.store.states import FINAL_STATES, owner_of
 
 router = APIRouter(tags=["what is recorded of a job"])
@@ -91,7 +91,7 @@ def _plain(values: NDArray[Any]) -> list[float | None]:
     ]
 
 
-def _csv(epochs: Sequence[Record], iters: list[int], losses: list[float | None], average: list[float | None]) -> str:
+def _csv(epochs: Sequence[Row], iters: list[int], losses: list[float | None], average: list[float | None]) -> str:
     ends = {epoch.iterations: epoch for epoch in epochs}
     bounds = [epoch.iterations for epoch in epochs]
     numbers = np.searchsorted(bounds, iters, side="left")
@@ -117,7 +117,7 @@ async def plot(job_id: JobId, plot: Plot, request: Request, parts: Given) -> Res
     if job.last_epoch == 0:
         raise Conflict(f"job {job_id} has not finished an epoch yet; there is nothing to draw")
 
-    def drawn() -> Record | None:
+    def drawn() -> Row | None:
         picture = parts.store.files.get(owner_of(job_id), f"{plot}.png")
         return picture if picture is not None and picture.epoch >= job.last_epoch else None
 
@@ -251,11 +251,11 @@ def _has_ended(parts: Parts, job_id: str) -> bool:
     return job is None or job.state in FINAL_STATES
 
 
-def _event(row: Record) -> Event:
+def _event(row: Row) -> Event:
     return Event(id=row.number, type=row.type, created_at=moment(row.created_at), data=row.data)
 
 
-def _file(parts: Parts, job_id: str, name: str) -> Record:
+def _file(parts: Parts, job_id: str, name: str) -> Row:
     file = parts.store.files.get(owner_of(job_id), name)
     if file is None:
         found(parts.store.jobs.get(job_id), job_id)
@@ -266,7 +266,7 @@ def _file(parts: Parts, job_id: str, name: str) -> Record:
 def _read_json(parts: Parts, job_id: str, name: str) -> dict[str, Any]:
     """Read a small file of a job, which a running job may just be replacing; empty when there is none."""
 
-    def read(file: Record) -> dict[str, Any]:
+    def read(file: Row) -> dict[str, Any]:
         try:
             return dict(json.loads(parts.artifacts.read(file.key, file.sha256)))
         except ValueError as error:

@@ -151,7 +151,7 @@ def test_cancelling_weighs_more_than_pausing(api: TestClient, store: Store) -> N
     api.post(f"/jobs/{job_id}/cancel")
     assert api.post(f"/jobs/{job_id}/pause").status_code == 409
     assert store.runs.look([held]) == {job_id: "cancel"}
-    assert store.runs.leave(held) == "cancelled"
+    assert store.runs.release(held) == "cancelled"
 
 
 def test_a_job_that_ended_elsewhere_is_verified_by_its_weights(

@@ -1,0 +1,78 @@
+"""Jobs are taken back from workers that died or fell silent, and rung for again while nobody hears of them."""
+
+import logging
+import os
+import signal
+import sys
+from contextlib import suppress
+
+from service.broker.doorbell import Doorbell
+from service.store.store import Store
+
+_logger = logging.getLogger(__name__)
+
+
+def has_room(training: int, messages: int, *, slots: int) -> bool:
+    """Whether a worker could deal with another message, by its processes that train and the messages it holds.
+
+    Processes that only start hold messages, and no job yet: on a busy machine that takes minutes.
+    """
+    return max(training, messages) < slots
+
+
+def look_after_children(
+    store: Store, doorbell: Doorbell, worker_id: str, killed: set[str], *, kill_after_seconds: float
+) -> int:
+    """Take jobs back from training processes of this worker that died, and kill those that do not stop when asked.
+
+    Gives how many processes hold jobs; those that were killed are noted in `killed`.
+    """
+    held = store.stalled.of_worker(worker_id)
+    for owner, asked_seconds_ago in held.items():
+        number = int(owner.rpartition("/")[2])
+        if not _is_alive(number):
+            waiting = store.stalled.release_dead(owner, killed=owner in killed)
+            killed.discard(owner)
+            _logger.warning("training process %d is gone; %d job(s) wait again", number, len(waiting))
+            doorbell.ring(waiting)
+        elif asked_seconds_ago > kill_after_seconds and owner not in killed:
+            _logger.warning("training process %d did not stop in %g s; it is killed", number, kill_after_seconds)
+            killed.add(owner)
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(number, signal.SIGKILL)
+    return len(held)
+
+
+def _is_alive(number: int) -> bool:
+    """Whether a child runs: one that has died, but that Celery has not yet waited for, does not."""
+    try:
+        if sys.platform == "darwin":
+            os.kill(number, 0)
+            return True
+        return os.waitid(os.P_PID, number, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+    except (ProcessLookupError, PermissionError, ChildProcessError):
+        return False
+
+
+def reconcile(store: Store, doorbell: Doorbell, *, ring_again_seconds: float) -> None:
+    """Take jobs back from workers that fell silent, and ring again for jobs and trials that nobody heard of.
+
+    Jobs are rung again only when no ring waits at the broker: while one does, the queue is merely long, and every
+    ring that is heard takes the job that has waited longest.
+    """
+    expired = store.stalled.release_expired()
+    if expired:
+        _logger.warning("took %d job(s) back from workers that fell silent: %s", len(expired), ", ".join(expired))
+        doorbell.ring(expired)
+    unheard = store.stalled.unheard(ring_again_seconds)
+    if unheard and doorbell.rings_waiting() == 0 and doorbell.ring(unheard):
+        store.stalled.announced(unheard)
+    ask_for_trials(store, doorbell)
+
+
+def ask_for_trials(store: Store, doorbell: Doorbell) -> None:
+    """Ask for the next trials of sweeps that have room for more, unless errands wait already."""
+    wanting = store.sweeps.wanting()
+    if wanting and doorbell.errands_waiting() == 0:
+        for sweep_id in wanting:
+            doorbell.ask_for_trials(sweep_id)

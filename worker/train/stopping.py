@@ -1,0 +1,55 @@
+"""Whether a job stops now, why, and what becomes of it: it ends early, or is released for another worker."""
+
+import time
+
+from models.training import Stop
+from service.store.runs import Claim
+from service.store.states import StoppedEarly
+from worker.train.lease import Lease
+
+
+class Stopping:
+    """Decides for the jobs of one run; cheap enough to be asked before every batch."""
+
+    def __init__(self, lease: Lease) -> None:
+        self._lease = lease
+        self._ends_early: dict[str, StoppedEarly] = {}
+        self._released: set[str] = set()
+        self._began_at: dict[str, float] = {}  # by this machine's own clock
+
+    def should_stop(self, claim: Claim) -> Stop | None:
+        """Whether to stop now, and what becomes of the epoch; notes why, which decides what becomes of the job."""
+        if self._lease.lost(claim):
+            return "discard"
+        if claim.job_id in self._ends_early:
+            return "end"
+        match self._lease.stop_request(claim):
+            case "cancel":
+                return "end"
+            case "pause" | "drain":
+                # Whoever takes the job next begins this epoch anew, and ends with the same bits.
+                self._released.add(claim.job_id)
+                return "discard"
+        # Counted from its first batch: what comes before is no training, and would leave nothing to succeed with.
+        trained = time.monotonic() - self._began_at.setdefault(claim.job_id, time.monotonic())
+        limit = claim.spec.get("max_seconds")
+        if limit is not None and trained > 0 and claim.seconds + trained > limit:
+            self._ends_early[claim.job_id] = "max_seconds"
+            return "end"
+        return None
+
+    def fell_behind(self, claim: Claim) -> None:
+        """Note that halving ends a job at this epoch."""
+        self._ends_early[claim.job_id] = "halving"
+
+    def why_early(self, claim: Claim) -> StoppedEarly | None:
+        """Why a job ends before its last epoch, if it is known here."""
+        return self._ends_early.get(claim.job_id)
+
+    def is_released(self, claim: Claim) -> bool:
+        """Whether the job is given back after its last complete epoch."""
+        return claim.job_id in self._released
+
+    def is_cancelled(self, claim: Claim) -> bool:
+        """Whether it was asked to cancel the job, as far as is known here."""
+        return self._lease.stop_request(claim) == "cancel"
