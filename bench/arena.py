@@ -1,6 +1,6 @@
 """A running Tenfold that faults are thrown at: its processes, its record, its files, and a client that goes on asking.
 
-Every part is tied to the bench (see service/processes/tether.py), and ends with it.
+Every program is tied to the bench (see service/processes/tether.py), and ends with it.
 """
 
 import json
@@ -85,7 +85,7 @@ class Arena:
     kills: list[Kill] = field(default_factory=list)
     broker_away: list[tuple[float, float]] = field(default_factory=list)
     proxies: Mapping[str, Proxy] = field(default_factory=dict)
-    """What stands between the parts, by what it leads to. The bench itself goes past them."""
+    """What stands between the programs, by what it leads to. The bench itself goes past them."""
     specs: Sequence[Mapping[str, Any]] = SPECS
     away_seconds: float = 5.0
     """For how long the broker is away when it refuses connections."""
@@ -184,8 +184,8 @@ class Arena:
         files = self.store.files.of(owner_of(job_id))
         return [self.artifacts.path(file.key) for file in files if file.name.startswith("last.")]
 
-    def part(self, words: str) -> int:
-        """Give the process id of the part whose command line holds these words, once it runs."""
+    def program(self, words: str) -> int:
+        """Give the process id of the program whose command line holds these words, once it runs."""
 
         def look() -> int | None:
             listing = subprocess.run(
@@ -198,9 +198,9 @@ class Arena:
 
         return wait_until(look, timeout=60, what=f"the process of {words!r}")
 
-    def log(self, part: str) -> str:
-        """Give what a part has logged."""
-        return (self.settings.home / "logs" / f"{part}.log").read_text(errors="replace")
+    def log(self, program: str) -> str:
+        """Give what a program has logged."""
+        return (self.settings.home / "logs" / f"{program}.log").read_text(errors="replace")
 
 
 def training_process(job: Row) -> int:
@@ -229,7 +229,7 @@ def arena(
     """Start everything on free loopback ports, with short leases, and stop it in the end.
 
     A home that is given is kept. The PostgreSQL server is the bench's own. `specs`: what is trained.
-    `proxied`: the parts reach broker and database through proxies, which cost some milliseconds a statement.
+    `proxied`: the programs reach broker and database through proxies, which cost some milliseconds a statement.
     """
     with ExitStack() as opened:
         folder = home or Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="tenfold-chaos-")))
@@ -265,23 +265,19 @@ def arena(
 
 @contextmanager
 def running(arena: Arena) -> Iterator[None]:
-    """Keep all parts alive meanwhile; what was killed comes back within seconds, however often that happens."""
-    broker = programs.broker_part(arena.settings, int(arena.settings.broker_url.rpartition(":")[2].partition("/")[0]))
-    workers = programs.worker_parts(_through(arena, "workers' database"))
+    """Keep all programs alive meanwhile; what was killed comes back within seconds, however often that happens."""
+    broker = programs.broker(arena.settings, int(arena.settings.broker_url.rpartition(":")[2].partition("/")[0]))
+    workers = programs.workers(_through(arena, "workers' database"))
     if arena.skew_seconds:
         clock = wrong_clock(arena.settings.home, arena.skew_seconds)
-        workers = [replace(part, command=[*clock, *part.command]) for part in workers]
-    parts = [
-        broker,
-        *workers,
-        programs.api_part(_through(arena, "the API's database")),
-    ]
-    with Supervisor(parts, arena.settings.home / "logs", longest_pause=1.0):
+        workers = [replace(program, command=[*clock, *program.command]) for program in workers]
+    api = programs.api(_through(arena, "the API's database"))
+    with Supervisor([broker, *workers, api], arena.settings.home / "logs", longest_pause=1.0):
         yield
 
 
 def _through(arena: Arena, way: str) -> Settings:
-    """Give the settings of a part that reaches broker and database through proxies."""
+    """Give the settings of a program that reaches broker and database through proxies."""
     settings, proxies, changed = arena.settings, arena.proxies, {}
     if "broker" in proxies:
         changed["broker_url"] = f"redis://127.0.0.1:{proxies['broker'].port}/0"

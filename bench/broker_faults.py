@@ -20,7 +20,7 @@ from tests.waiting import wait_until
 
 def kill_broker(arena: Arena) -> None:
     """SIGKILL the broker, which comes back with nothing in it."""
-    broker = arena.part("valkey-server")
+    broker = arena.program("valkey-server")
     with broker_away(arena):
         os.kill(broker, signal.SIGKILL)
         # Its supervisor waits half a second before it starts it again.
@@ -34,7 +34,7 @@ def kill_broker(arena: Arena) -> None:
 
 def freeze_broker(arena: Arena) -> None:
     """SIGSTOP the broker for some seconds."""
-    with broker_away(arena), frozen(arena.part("valkey-server"), at_most=12.0):
+    with broker_away(arena), frozen(arena.program("valkey-server"), at_most=12.0):
         until = time.monotonic() + arena.chance.uniform(2.5, 7.0)
         submit_some(arena)
         time.sleep(max(0.0, until - time.monotonic()))

@@ -59,7 +59,7 @@ def kill_while_it_writes(arena: Arena) -> None:
 def kill_worker(arena: Arena) -> None:
     """SIGKILL the worker for training; its training processes end with it."""
     arena.training(least_epoch=1)
-    worker = arena.part("--hostname train@")
+    worker = arena.program("--hostname train@")
     held = {job.id: job.attempt for job in arena.jobs("running")}
     at_ms = time.time() * 1000
     os.kill(worker, signal.SIGKILL)
@@ -70,7 +70,7 @@ def kill_worker(arena: Arena) -> None:
 def stop_worker(arena: Arena) -> None:
     """SIGTERM the worker for training, which gives its jobs back and ends."""
     arena.training(least_epoch=1)
-    worker = arena.part("--hostname train@")
+    worker = arena.program("--hostname train@")
     os.kill(worker, signal.SIGTERM)
     wait_for_another(arena, "--hostname train@", worker)
 
@@ -92,7 +92,7 @@ def freeze_training_process(arena: Arena) -> None:
 
 def kill_api(arena: Arena) -> None:
     """SIGKILL the API, amid submissions."""
-    api = arena.part("service.cli api")
+    api = arena.program("service.cli api")
     with ThreadPoolExecutor(2) as pool:
         submitted = [pool.submit(submit_some, arena, 2) for _ in range(2)]
         time.sleep(arena.chance.uniform(0.0, 0.05))

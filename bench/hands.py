@@ -50,7 +50,7 @@ def submit_some(arena: Arena, count: int = 3) -> None:
 
 def wait_for_another(arena: Arena, words: str, former: int) -> None:
     """Wait until another process has the place of one that ended."""
-    wait_until(lambda: arena.part(words) != former, timeout=60, what=f"another process of {words!r}")
+    wait_until(lambda: arena.program(words) != former, timeout=60, what=f"another process of {words!r}")
     if words == "service.cli api":
         wait_until(lambda: _is_live(arena), timeout=60, what="the API to answer")
 

@@ -69,8 +69,8 @@ def train(home: Path, images: int) -> Trained:
         broker_url=f"redis://127.0.0.1:{broker_port}/0",
         workers=1,
     )
-    parts = [programs.broker_part(settings, broker_port), *programs.worker_parts(settings), programs.api_part(settings)]
-    with Supervisor(parts, home / "logs"), Client(f"http://127.0.0.1:{settings.port}") as client:
+    everything = [programs.broker(settings, broker_port), *programs.workers(settings), programs.api(settings)]
+    with Supervisor(everything, home / "logs"), Client(f"http://127.0.0.1:{settings.port}") as client:
         mnist = client.dataset("mnist")
         while mnist["state"] == "pending":
             mnist = client.dataset("mnist")

@@ -1,4 +1,4 @@
-"""A TCP proxy on the loopback that stands between two parts of the service, and can be told to misbehave."""
+"""A TCP proxy on the loopback that stands between two programs of the service, and can be told to misbehave."""
 
 import random
 import socket

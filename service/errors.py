@@ -122,7 +122,7 @@ PROTOCOLS = ("/v2", "/v1", "/invocations", "/ping")
 """First words of the routes that answer as other model servers do, and of their errors."""
 
 
-def told(status: int, detail: str, path: str, faults: Sequence[Fault] = ()) -> tuple[int, dict[str, Any], str]:
+def rendered(status: int, detail: str, path: str, faults: Sequence[Fault] = ()) -> tuple[int, dict[str, Any], str]:
     """Give status, document and media type of an error, as the clients of its route understand it.
 
     Clients of other model servers read `error`, of exactly `application/json`, and know neither 422 nor 409.

@@ -6,7 +6,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import told
+from service.errors import rendered
 
 CAREFUL = (
     (b"x-content-type-options", b"nosniff"),
@@ -35,7 +35,7 @@ class SecurityMiddleware:
             return
         if scope["method"] not in _SAFE_METHODS and _comes_from_another_site(Headers(scope=scope)):
             detail = "a page of another site may not change anything here"
-            status, body, kind = told(403, detail, scope["path"])
+            status, body, kind = rendered(403, detail, scope["path"])
             refusal = JSONResponse(body, status_code=status, media_type=kind)
             await refusal(scope, receive, send)
             return

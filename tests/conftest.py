@@ -14,7 +14,7 @@ from psycopg import sql
 
 from service.artifacts import Artifacts
 from service.broker import embedded
-from service.processes.supervisor import Part, Supervisor, free_port
+from service.processes.supervisor import Program, Supervisor, free_port
 from service.settings import Settings
 from service.store.engine import Database
 from service.store.store import Store
@@ -104,7 +104,7 @@ def broker_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     port = free_port()
     url = f"redis://127.0.0.1:{port}/0"
     folder = tmp_path_factory.mktemp("broker")
-    part = Part("broker", embedded.command(port, folder), is_ready=lambda: embedded.is_ready(url))
+    part = Program("broker", embedded.command(port, folder), is_ready=lambda: embedded.is_ready(url))
     with Supervisor([part], folder):
         yield url
 

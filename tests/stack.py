@@ -58,8 +58,8 @@ class Stack:
         )
         assert self.client.job(job_id)["state"] == "running", "the job was too short for this test"
 
-    def part(self, words: str) -> int:
-        """Give the process id of the part whose command line holds these words."""
+    def program(self, words: str) -> int:
+        """Give the process id of the program whose command line holds these words."""
         found = [pid for pid, _, command in _processes(self.process.pid) if words in command]
         assert len(found) == 1, f"{words!r} fits {len(found)} processes"
         return found[0]

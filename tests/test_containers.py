@@ -18,7 +18,7 @@ from sqlalchemy import update
 from typer.testing import CliRunner
 
 from service.cli.main import app
-from service.processes.supervisor import Part, Supervisor, free_port
+from service.processes.supervisor import Program, Supervisor, free_port
 from service.settings import Settings
 from service.store.store import Store
 from service.store.tables import workers
@@ -171,7 +171,7 @@ def test_an_api_is_healthy_from_when_it_answers_until_it_is_gone(tmp_path: Path)
 
     assert not is_healthy()
     settings = Settings(home=tmp_path / "home", port=port, broker_url=f"redis://127.0.0.1:{free_port()}/0")
-    api = Part("api", [sys.executable, "-m", "service.cli", "api"], is_healthy, environment=settings.environment())
+    api = Program("api", [sys.executable, "-m", "service.cli", "api"], is_healthy, environment=settings.environment())
     with Supervisor([api], tmp_path):
         assert is_healthy()
     assert not is_healthy()

@@ -73,7 +73,7 @@ def test_every_setting_is_in_operations_and_no_other_is_spoken_of() -> None:
 
 def test_every_program_of_the_stack_is_in_operations_with_the_time_it_has_to_stop(tmp_path: Path) -> None:
     page, settings = (DOCS / "operations.md").read_text(), Settings(home=tmp_path)
-    for part in (programs.broker_part(settings, 0), *programs.worker_parts(settings), programs.api_part(settings)):
+    for part in (programs.broker(settings, 0), *programs.workers(settings), programs.api(settings)):
         assert re.search(rf"^\| `{part.name}` \|.*\| {part.stop_seconds:g} s \|$", page, re.MULTILINE), part.name
 
 

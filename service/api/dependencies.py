@@ -7,14 +7,15 @@ from fastapi import Depends, Request
 
 from service.artifacts import Artifacts
 from service.broker.doorbell import Doorbell
+from service.errors import UnsupportedMedia
 from service.predict.predictor import Predictor
 from service.settings import Settings
 from service.store.store import Store
 
 
 @dataclass(frozen=True)
-class Parts:
-    """The parts of a running API process."""
+class Dependencies:
+    """What the routes of a running API process work with."""
 
     settings: Settings
     store: Store
@@ -23,8 +24,8 @@ class Parts:
     predictor: Predictor
 
     @classmethod
-    def build(cls, settings: Settings) -> "Parts":
-        """Build all parts; opens the database."""
+    def build(cls, settings: Settings) -> "Dependencies":
+        """Build all of it; opens the database."""
         store, artifacts = Store.open(settings), Artifacts(settings.artifacts)
         return cls(
             settings=settings,
@@ -35,9 +36,16 @@ class Parts:
         )
 
 
-def _parts(request: Request) -> Parts:
-    parts: Parts = request.app.state.parts
-    return parts
+def _dependencies(request: Request) -> Dependencies:
+    dependencies: Dependencies = request.app.state.dependencies
+    return dependencies
 
 
-Given = Annotated[Parts, Depends(_parts)]
+Deps = Annotated[Dependencies, Depends(_dependencies)]
+
+
+def json_only(request: Request) -> None:
+    """Refuse a body of another media type."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise UnsupportedMedia("send application/json")

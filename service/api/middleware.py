@@ -6,7 +6,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import TOO_LARGE, told
+from service.errors import TOO_LARGE, rendered
 
 
 class PlainErrorsMiddleware:
@@ -23,7 +23,7 @@ class PlainErrorsMiddleware:
         plain: Message | None = None
         text = b""
 
-        async def send_worded(message: Message) -> None:
+        async def send_rendered(message: Message) -> None:
             nonlocal plain, text
             if message["type"] == "http.response.start" and _is_plain_error(message):
                 plain = message
@@ -34,7 +34,7 @@ class PlainErrorsMiddleware:
                 if not message.get("more_body", False):
                     await _word(plain, text.decode(), scope["path"])(scope, receive, send)
 
-        await self.app(scope, receive, send_worded)
+        await self.app(scope, receive, send_rendered)
 
 
 def _is_plain_error(start: Message) -> bool:
@@ -44,7 +44,7 @@ def _is_plain_error(start: Message) -> bool:
 def _word(start: Message, text: str, path: str) -> JSONResponse:
     status = start["status"]
     detail = {"Content Too Large": TOO_LARGE, "Invalid host header": _FOREIGN_HOST}.get(text, text)
-    status, body, kind = told(status, detail or HTTPStatus(status).phrase, path)
+    status, body, kind = rendered(status, detail or HTTPStatus(status).phrase, path)
     response = JSONResponse(body, status_code=status, media_type=kind)
     for name, value in MutableHeaders(raw=start["headers"]).items():
         response.headers.setdefault(name, value)
@@ -52,3 +52,23 @@ def _word(start: Message, text: str, path: str) -> JSONResponse:
 
 
 _FOREIGN_HOST = "this host name is not one of ours; TENFOLD_ALLOWED_HOSTS lists those under which we answer"
+
+
+class HeadMiddleware:
+    """Answers HEAD by what GET would answer, for every route but streams of events, which never end."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass HEAD on as GET, and keep its body back."""
+        if scope["type"] != "http" or scope["method"] != "HEAD" or scope["path"].endswith("/events"):
+            await self.app(scope, receive, send)
+            return
+
+        async def send_head(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        await self.app({**scope, "method": "GET"}, receive, send_head)

@@ -4,22 +4,18 @@ import json
 from importlib.metadata import version
 
 from models.spec import TrainingSpec
-from service.api.dependencies import Parts
+from service.api.dependencies import Dependencies
 from service.store.states import Job, owner_of
 
 
-def reusable(spec: TrainingSpec, parts: Parts) -> Job | None:
+def reusable(spec: TrainingSpec, deps: Dependencies) -> Job | None:
     """Give the newest job whose outcome a run of `spec` would have, as a version of the same model, or None."""
-    uploaded = parts.store.datasets.get(spec.dataset)
+    uploaded = deps.store.datasets.get(spec.dataset)
     digest = uploaded.description["sha256"] if uploaded is not None and uploaded.description else None
     if digest is None and uploaded is not None and uploaded.source == "upload":
         return None  # it may be another than it was under this name
-    for job in parts.store.jobs.equal_to(spec):
-        if (
-            TrainingSpec.model_validate(job.spec).model == spec.model
-            and _is_whole(job)
-            and _is_ours(job, digest, parts)
-        ):
+    for job in deps.store.jobs.equal_to(spec):
+        if TrainingSpec.model_validate(job.spec).model == spec.model and _is_whole(job) and _is_ours(job, digest, deps):
             return job
     return None
 
@@ -30,14 +26,14 @@ def _is_whole(job: Job) -> bool:
     return began and job.result["stopped_early"] in {None, "patience"}
 
 
-def _is_ours(job: Job, digest: str | None, parts: Parts) -> bool:
+def _is_ours(job: Job, digest: str | None, deps: Dependencies) -> bool:
     """Whether this version trained it on data of this digest, or of any if it is None; and its weights are there."""
-    files = {file.name: file for file in parts.store.files.of(owner_of(job.id))}
+    files = {file.name: file for file in deps.store.files.of(owner_of(job.id))}
     file, best = files.get("last.json"), files.get("best.safetensors")
-    if file is None or best is None or not parts.artifacts.path(best.key).exists():
+    if file is None or best is None or not deps.artifacts.path(best.key).exists():
         return False
     try:
-        about = json.loads(parts.artifacts.read(file.key, file.sha256))
+        about = json.loads(deps.artifacts.read(file.key, file.sha256))
     except (ValueError, FileNotFoundError):
         return False
     return bool(

@@ -6,7 +6,7 @@ import os
 import uvicorn
 from starlette.types import ASGIApp
 
-from service.predict.fast_path import ShortWayProtocol
+from service.predict.fast_path import FastPathProtocol
 from service.processes import logs, tether
 from service.settings import Settings
 
@@ -22,7 +22,7 @@ def run(settings: Settings) -> None:
     uvicorn.run(
         "service.api.server:create",
         factory=True,
-        http=ShortWayProtocol,
+        http=FastPathProtocol,
         workers=settings.api_processes,
         host=settings.host,
         port=settings.port,

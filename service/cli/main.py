@@ -41,15 +41,15 @@ def up(host: Host = None, port: Port = None, home: Home = None, workers: Workers
     if settings.port == 0:
         settings = settings.model_copy(update={"port": free_port()})
     _assert_free(settings.host, settings.port)
-    parts = []
+    everything = []
     if "broker_url" not in settings.model_fields_set:
         broker_port = free_port()
         settings = settings.model_copy(update={"broker_url": f"redis://127.0.0.1:{broker_port}/0"})
-        parts.append(programs.broker_part(settings, broker_port))
-    parts += [*programs.worker_parts(settings), programs.api_part(settings)]
+        everything.append(programs.broker(settings, broker_port))
+    everything += [*programs.workers(settings), programs.api(settings)]
     logs = settings.home / "logs"
     typer.echo(f"Starting {settings.workers} training process(es); logs in {logs}")
-    with _worded(), Supervisor(parts, logs) as supervisor:
+    with _explained(), Supervisor(everything, logs) as supervisor:
         address = f"http://{settings.host}:{settings.port}"
         typer.echo(f"Tenfold is ready: {address}\nDocumentation:    {address}/docs\nStop it with Ctrl-C.")
         supervisor.watch()
@@ -65,7 +65,7 @@ def api(host: Host = None, port: Port = None, home: Home = None) -> None:
 def worker(home: Home = None, workers: Workers = None) -> None:
     """Run the workers alone: the training processes, and one for drawing and describing."""
     settings = _settings(home=home, workers=workers)
-    with _worded(), Supervisor(programs.worker_parts(settings), log_folder=None) as supervisor:
+    with _explained(), Supervisor(programs.workers(settings), log_folder=None) as supervisor:
         supervisor.watch()
 
 
@@ -77,7 +77,7 @@ def demo(
     """Train the study's first network through the service, and let it read digits that it never saw."""
     from service.cli.demo import run
 
-    with _worded():
+    with _explained():
         run(_settings(workers=workers), folder)
 
 
@@ -210,8 +210,8 @@ def _assert_free(host: str, port: int) -> None:
 
 
 @contextmanager
-def _worded() -> Iterator[None]:
-    """Tell what kept the parts from starting, instead of where in the code it was noticed."""
+def _explained() -> Iterator[None]:
+    """Tell what kept the programs from starting, instead of where in the code it was noticed."""
     try:
         yield
     except (StartError, TenfoldError) as error:

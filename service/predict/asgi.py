@@ -19,9 +19,9 @@ from service.predict.batcher import LARGEST, Rows
 from service.predict.cache import PROBABILITIES, Scores, Served
 from service.predict.compute import ClientLeft, Receive, computed
 from service.predict.details import are_wanted, tell
-from service.predict.fast_path import Begun, Header, begun
+from service.predict.fast_path import Header, Pending, pending
 from service.predict.predictor import Predictor
-from service.predict.reply import worded
+from service.predict.reply import as_problem
 from service.predict.requests import is_short, reader
 from service.predict.schemas import PredictQuery
 from service.predict.shadow import Shadow
@@ -66,14 +66,14 @@ class Predict:
         except ClientLeft:
             return
         except Exception as error:  # noqa: BLE001 - whoever sent the request is told, and so is the log
-            problem = worded(error)
+            problem = as_problem(error)
             after = () if problem.retry_after is None else [(b"retry-after", b"%d" % problem.retry_after)]
             await _send(send, problem.status, _PROBLEM, _document(error), after)
         finally:
             self.give_back(held)
 
-    def begin(self, scope: Any, headers: Mapping[bytes, bytes], body: bytes) -> Begun | None:
-        """Begin to answer one image, asked for without options, by a network that is at hand; see ShortWayProtocol."""
+    def start(self, scope: Any, headers: Mapping[bytes, bytes], body: bytes) -> Pending | None:
+        """Start to answer one image, asked for without options, by a network that is at hand; see FastPathProtocol."""
         kind = headers.get(b"content-type", b"").decode("latin-1")
         in_lines = b"ndjson" in headers.get(b"accept", b"")
         # Several images would have been read for nothing.
@@ -87,7 +87,7 @@ class Predict:
         def word(scores: Scores) -> tuple[Iterable[Header], bytes]:
             return (_JSON,), responses.one(scores[0, PROBABILITIES], served.model_json)
 
-        return begun(served, asked.pixels, self._predictor.along_with(asked.model), word)
+        return pending(served, asked.pixels, self._predictor.along_with(asked.model), word)
 
     async def take(self, headers: Mapping[bytes, bytes], receive: Receive) -> tuple[bytes, int]:
         """Give a whole body, and how many bytes of it count as held until they are given back."""
@@ -253,7 +253,7 @@ async def _stream(batches: AsyncIterator[list[bytes]], model: bytes, send: Send)
 
 
 def _document(error: Exception) -> bytes:
-    problem = worded(error)
+    problem = as_problem(error)
     if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("a prediction failed", exc_info=error)
     return orjson.dumps(document(problem.status, problem.detail, PATH, problem.faults))

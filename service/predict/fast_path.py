@@ -1,6 +1,6 @@
 """From the socket to the batch and back: how most predictions are answered, without a task and messages of ASGI.
 
-Those take longer than reading an image and predicting. It is uvicorn's protocol, with a shorter way for requests that
+Those take longer than reading an image and predicting. It is uvicorn's protocol, with a fast path for requests that
 need neither waiting nor explaining. Whatever turns out to be otherwise is given to the application, as all others are.
 """
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:  # numpy must not be loaded before it is said how many threads
     from service.predict.requests import Pixels
     from service.predict.shadow import Shadow
 
-SHORT = "short_way"
-"""In the lifespan's state: what says who answers a request by the short way, from its scope and its headers."""
+FAST_PATH = "fast_path"
+"""In the lifespan's state: what says who answers a request by the fast path, from its scope and its headers."""
 
 _LONGEST = 64 * 1024
 """Bytes of a body that may come here: as many as are read in the event loop."""
@@ -29,18 +29,18 @@ _DIGITS = len(str(_LONGEST))
 
 Header = tuple[bytes, bytes]
 Word = Callable[["Scores"], tuple[Iterable[Header], bytes]]
-Begun = tuple["asyncio.Future[Scores]", Word]
+Pending = tuple["asyncio.Future[Scores]", Word]
 """The result to come, and what gives the headers and the body that answer it, with status 200."""
 
 
-class Beginner(Protocol):
-    """Who may answer by the short way."""
+class FastAnswerer(Protocol):
+    """Who may answer by the fast path."""
 
-    def begin(self, scope: Any, headers: Mapping[bytes, bytes], body: bytes) -> Begun | None:
-        """Begin to answer; None, or any exception, if the application is to do it instead."""
+    def start(self, scope: Any, headers: Mapping[bytes, bytes], body: bytes) -> Pending | None:
+        """Start to answer; None, or any exception, if the application is to do it instead."""
 
 
-def begun(served: "Served", pixels: "Pixels", shadow: "Shadow | None", word: Word) -> Begun:
+def pending(served: "Served", pixels: "Pixels", shadow: "Shadow | None", word: Word) -> Pending:
     """Have images computed; those who are asked along are asked when the answer is there."""
     if shadow is None:
         return served.batcher.put(pixels), word
@@ -67,14 +67,14 @@ class _Flow(FlowControl):
             super().resume_reading()
 
 
-class ShortWayProtocol(HttpToolsProtocol):
+class FastPathProtocol(HttpToolsProtocol):
     """HTTP/1.1 of one connection. Requests are answered in their order, whichever way each of them goes."""
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        self._short: Callable[[Any, Mapping[bytes, bytes]], Beginner | None] | None
-        self._short = None if self.config.access_log else self.app_state.get(SHORT)  # it writes no log
-        self._incomplete: tuple[RequestResponseCycle, Beginner, Mapping[bytes, bytes]] | None = None
+        self._answerer: Callable[[Any, Mapping[bytes, bytes]], FastAnswerer | None] | None
+        self._answerer = None if self.config.access_log else self.app_state.get(FAST_PATH)  # it writes no log
+        self._incomplete: tuple[RequestResponseCycle, FastAnswerer, Mapping[bytes, bytes]] | None = None
         self._result: asyncio.Future[Scores] | None = None
 
     def connection_made(self, transport: Any) -> None:
@@ -89,12 +89,12 @@ class ShortWayProtocol(HttpToolsProtocol):
             self.flow.resume_reading()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        if self._short is not None and app is self.app and not cycle.waiting_for_100_continue:
+        if self._answerer is not None and app is self.app and not cycle.waiting_for_100_continue:
             headers = dict(cycle.scope["headers"])
             length = headers.get(b"content-length", b"")
             # Zeros in front may be thousands, and int refuses so many digits.
             is_short = length.isdigit() and len(length) <= _DIGITS and int(length) <= _LONGEST
-            if is_short and (who := self._short(cycle.scope, headers)) is not None:
+            if is_short and (who := self._answerer(cycle.scope, headers)) is not None:
                 self._incomplete = cycle, who, headers
                 if not cycle.more_body:
                     self._begin()
@@ -102,7 +102,7 @@ class ShortWayProtocol(HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
     def on_message_complete(self) -> None:
-        """Begin to answer what had to come in first."""
+        """Start to answer what had to come in first."""
         super().on_message_complete()
         if self._incomplete is not None:
             self._begin()
@@ -125,13 +125,13 @@ class ShortWayProtocol(HttpToolsProtocol):
         assert self._incomplete is not None, "there is something to begin with"
         (cycle, who, headers), self._incomplete = self._incomplete, None
         try:
-            begun = None if self.flow.write_paused else who.begin(cycle.scope, headers, bytes(cycle.body))
+            started = None if self.flow.write_paused else who.start(cycle.scope, headers, bytes(cycle.body))
         except Exception:  # noqa: BLE001 - the application finds it too, and words it
-            begun = None
-        if begun is None:
+            started = None
+        if started is None:
             super()._start_asgi_task(cycle, self.app)
             return
-        self._result, word = begun
+        self._result, word = started
         self._result.add_done_callback(partial(self._answer, cycle, word))
 
     def _answer(self, cycle: RequestResponseCycle, word: Word, result: "asyncio.Future[Scores]") -> None:

@@ -4,7 +4,7 @@ from service.errors import NotYet, Problem
 from service.store.engine import DatabaseError
 
 
-def worded(error: Exception) -> Problem:
+def as_problem(error: Exception) -> Problem:
     """Give the problem to answer an error with; its status is 500 for what nobody foresaw, which belongs in the log."""
     if isinstance(error, Problem):
         return error

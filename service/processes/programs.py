@@ -1,4 +1,4 @@
-"""The programs that Tenfold consists of, as parts for the supervisor."""
+"""The programs that Tenfold consists of, as the supervisor runs them."""
 
 import sys
 import tempfile
@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 
 from service.broker import embedded
-from service.processes.supervisor import Part, Supervisor, free_port
+from service.processes.supervisor import Program, Supervisor, free_port
 from service.settings import Settings
 
 _CELERY = [sys.executable, "-m", "celery", "--app", "worker.app", "--quiet", "worker", "--loglevel", "INFO"]
@@ -18,16 +18,16 @@ _CELERY = [sys.executable, "-m", "celery", "--app", "worker.app", "--quiet", "wo
 _QUIET = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
 
 
-def broker_part(settings: Settings, port: int) -> Part:
+def broker(settings: Settings, port: int) -> Program:
     """Give the embedded broker."""
-    return Part(
+    return Program(
         name="broker",
         command=embedded.command(port, settings.home / "broker"),
         is_ready=partial(embedded.is_ready, settings.broker_url),
     )
 
 
-def worker_parts(settings: Settings) -> list[Part]:
+def workers(settings: Settings) -> list[Program]:
     """Give the training worker, and the worker for what must not wait for training."""
     # One more than may train at a time: it stands by for one that dies (see worker/slots.py).
     processes = str(settings.workers + 1)
@@ -35,14 +35,16 @@ def worker_parts(settings: Settings) -> list[Part]:
     errands = [*_CELERY, *_QUIET, "--hostname", "errands@%h", "--queues", "errands", "--pool", "solo"]
     return [
         # Told to stop, it gives its jobs back within a batch; one that outlasts these seconds is killed.
-        Part(name="train", command=train, is_ready=_at_once, environment=settings.environment(), stop_seconds=30),
-        Part(name="errands", command=errands, is_ready=_at_once, environment=settings.environment(), stop_seconds=10),
+        Program(name="train", command=train, is_ready=_at_once, environment=settings.environment(), stop_seconds=30),
+        Program(
+            name="errands", command=errands, is_ready=_at_once, environment=settings.environment(), stop_seconds=10
+        ),
     ]
 
 
-def api_part(settings: Settings) -> Part:
+def api(settings: Settings) -> Program:
     """Give the API; it is ready when jobs can be trained, so the workers must have been started before."""
-    return Part(
+    return Program(
         name="api",
         command=[sys.executable, "-m", "service.cli", "api"],
         is_ready=partial(_is_ready, settings),
@@ -68,8 +70,8 @@ def short_lived(settings: Settings, log_folder: Path | None = None) -> Iterator[
                 "broker_url": f"redis://127.0.0.1:{broker_port}/0",
             }
         )
-        parts = [broker_part(settings, broker_port), *worker_parts(settings), api_part(settings)]
-        with Supervisor(parts, log_folder or settings.home / "logs"):
+        programs = [broker(settings, broker_port), *workers(settings), api(settings)]
+        with Supervisor(programs, log_folder or settings.home / "logs"):
             yield f"http://127.0.0.1:{port}"
 
 

@@ -31,11 +31,11 @@ TAIL_BYTES, TAIL_LINES = 4_000, 20
 
 
 class StartError(RuntimeError):
-    """A part ended, or was not ready in time, while the parts were being started."""
+    """A program ended, or was not ready in time, while the programs were being started."""
 
 
 @dataclass(frozen=True)
-class Part:
+class Program:
     """A program to keep alive.
 
     `is_ready` is polled from the supervisor's thread and should answer within a second or two. `environment`
@@ -51,23 +51,23 @@ class Part:
 
 
 class Supervisor:
-    """Runs `parts`, each in a session of its own, its output appended to `log_folder`/NAME.log.
+    """Runs `programs`, each in a session of its own, its output appended to `log_folder`/NAME.log.
 
     Without a folder their output is mixed into the supervisor's own.
 
-    Entering starts the parts in order, each when the one before is ready; it raises StartError, with the end
-    of the log, when one ends early or needs more than `ready_seconds`. A part that dies later comes back
+    Entering starts the programs in order, each when the one before is ready; it raises StartError, with the end
+    of the log, when one ends early or needs more than `ready_seconds`. A program that dies later comes back
     after `first_pause` seconds, then after twice that, up to `longest_pause`, and after `first_pause` again
-    once it has lived for `settled_seconds`; the others run on. Leaving stops the parts in reverse order.
+    once it has lived for `settled_seconds`; the others run on. Leaving stops the programs in reverse order.
 
-    SIGINT, SIGTERM and SIGHUP belong to the supervisor meanwhile. The first stops the parts, and either ends
-    `watch` or raises KeyboardInterrupt or SystemExit in the `with` body; one that comes while the parts are
+    SIGINT, SIGTERM and SIGHUP belong to the supervisor meanwhile. The first stops the programs, and either ends
+    `watch` or raises KeyboardInterrupt or SystemExit in the `with` body; one that comes while the programs are
     being stopped kills them at once. Only a main thread may enter, and only once.
     """
 
     def __init__(
         self,
-        parts: Iterable[Part],
+        programs: Iterable[Program],
         log_folder: Path | None,
         *,
         ready_seconds: float = 60.0,
@@ -75,7 +75,7 @@ class Supervisor:
         longest_pause: float = 30.0,
         settled_seconds: float = 60.0,
     ) -> None:
-        self._processes = [_Process(part, log_folder and log_folder / f"{part.name}.log") for part in parts]
+        self._processes = [_Process(program, log_folder and log_folder / f"{program.name}.log") for program in programs]
         self._ready_seconds = ready_seconds
         self._first_pause = first_pause
         self._longest_pause = longest_pause
@@ -101,7 +101,7 @@ class Supervisor:
         return self
 
     def watch(self) -> None:
-        """Wait until a signal has come and every part has stopped."""
+        """Wait until a signal has come and every program has stopped."""
         self._interruptible = False
         wait([self._outcome])
 
@@ -115,7 +115,7 @@ class Supervisor:
 
     def _on_signal(self, number: int, _: FrameType | None) -> None:
         self._killing = self._stopping
-        # Set before anything is raised, so the thread stops the parts even if `__exit__` is never reached.
+        # Set before anything is raised, so the thread stops the programs even if `__exit__` is never reached.
         self._stopping = True
         self._interruption = KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number)
         if self._interruptible:
@@ -143,13 +143,13 @@ class Supervisor:
         deadline = time.monotonic() + self._ready_seconds
         ready = False
         while not (ready or self._stopping):
-            ready = process.part.is_ready()
+            ready = process.program.is_ready()
             # Asked afterwards, even if ready: it may have been a stranger, on the same port, who answered.
             if ending := process.ending():
-                raise StartError(f"{process.part.name} died before it was ready: {ending}\n{process.tail()}")
+                raise StartError(f"{process.program.name} died before it was ready: {ending}\n{process.tail()}")
             if not ready and time.monotonic() > deadline:
                 limit = f"{self._ready_seconds:g} s"
-                raise StartError(f"{process.part.name} was not ready within {limit}\n{process.tail()}")
+                raise StartError(f"{process.program.name} was not ready within {limit}\n{process.tail()}")
             self._revive(others)
             time.sleep(POLL_SECONDS)
 
@@ -171,23 +171,23 @@ class Supervisor:
         else:
             process.pause = self._first_pause
         process.due = now + process.pause
-        logger.warning("%s %s; it comes back in %g s", process.part.name, what_happened, process.pause)
+        logger.warning("%s %s; it comes back in %g s", process.program.name, what_happened, process.pause)
 
     def _stop(self, process: "_Process") -> None:
         if process.popen is None:
             return
         process.popen.terminate()
-        deadline = time.monotonic() + process.part.stop_seconds
+        deadline = time.monotonic() + process.program.stop_seconds
         while not (process.ending() or self._killing or time.monotonic() > deadline):
             time.sleep(POLL_SECONDS)
         if not process.ending():
-            logger.warning("%s did not stop in time and is killed", process.part.name)
+            logger.warning("%s did not stop in time and is killed", process.program.name)
         process.kill()
 
 
 @dataclass
 class _Process:
-    part: Part
+    program: Program
     log: Path | None
     popen: "subprocess.Popen[bytes] | None" = None
     spawned_at: float = 0.0
@@ -202,8 +202,8 @@ class _Process:
             self.popen = subprocess.Popen(
                 # By its path and isolated: it starts in half the time, from whatever folder, and
                 # `environment` cannot break it. The isolation ends with the tether; nothing is inherited.
-                [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), *self.part.command],
-                env={**os.environ, **self.part.environment},
+                [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), *self.program.command],
+                env={**os.environ, **self.program.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT if output else None,

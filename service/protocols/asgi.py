@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import orjson
 
-from service.errors import told
+from service.errors import rendered
 from service.predict.asgi import MAX_BODY_BYTES, Predict, Send
 from service.predict.batcher import LARGEST
 from service.predict.cache import LOGITS, PROBABILITIES, Scores, Served
 from service.predict.compute import ClientLeft, Receive, computed
-from service.predict.fast_path import Begun, Header, begun
+from service.predict.fast_path import Header, Pending, pending
 from service.predict.predictor import Predictor
-from service.predict.reply import worded
+from service.predict.reply import as_problem
 from service.predict.requests import SHORT, Pixels
 from service.predict.shadow import Shadow
 from service.protocols import requests, responses, scoring
@@ -82,17 +82,17 @@ class Infer:
         except ClientLeft:
             return
         except Exception as error:
-            problem = worded(error)
+            problem = as_problem(error)
             if problem.status == 500:
                 logger.exception("a prediction failed")
-            status, document, _ = told(problem.status, problem.detail, path, problem.faults)
+            status, document, _ = rendered(problem.status, problem.detail, path, problem.faults)
             after = () if problem.retry_after is None else [(b"retry-after", b"%d" % problem.retry_after)]
             await _send(send, status, orjson.dumps(document), [_JSON, *after])
         finally:
             self._bodies.give_back(held)
 
-    def begin(self, scope: Any, headers: Mapping[bytes, bytes], body: bytes) -> Begun | None:
-        """Begin to answer the Open Inference Protocol by a network that is at hand; see ShortWayProtocol."""
+    def start(self, scope: Any, headers: Mapping[bytes, bytes], body: bytes) -> Pending | None:
+        """Start to answer the Open Inference Protocol by a network that is at hand; see FastPathProtocol."""
         matched = _INFER.fullmatch(scope["path"])
         if matched is None or b"content-encoding" in headers:
             return None
@@ -107,12 +107,12 @@ class Infer:
 
         def word(scores: Scores) -> tuple[Iterable[Header], bytes]:
             were_computed = perf_counter_ns()
-            about, answer = _worded(scores, asked, model, version)
+            about, answer = _encode(scores, asked, model, version)
             times = (was_read - began, were_computed - was_read, perf_counter_ns() - were_computed)
             self.statistics.succeeded(model, answering(served), len(scores), times)
             return about, answer
 
-        return begun(served, asked.pixels, self._predictor.along_with(name), word)
+        return pending(served, asked.pixels, self._predictor.along_with(name), word)
 
     async def _infer(
         self,
@@ -134,7 +134,7 @@ class Infer:
         was_read = perf_counter_ns()
         scores = await _scores(served, asked.pixels, receive, asked.timeout, shadow)
         were_computed = perf_counter_ns()
-        word = partial(_worded, scores, asked, model, version)
+        word = partial(_encode, scores, asked, model, version)
         # Naming the classes of thousands of images takes half a second.
         about, answer = word() if len(scores) <= LARGEST else await asyncio.to_thread(word)
         ended = perf_counter_ns()
@@ -160,8 +160,8 @@ _JSON = (b"content-type", b"application/json")
 _BYTES = (b"content-type", b"application/octet-stream")
 
 
-def _worded(scores: Scores, asked: requests.Asked, model: str, version: str | None) -> tuple[Iterable[Header], bytes]:
-    answer, json_length = responses.worded(scores, asked, model, version)
+def _encode(scores: Scores, asked: requests.Asked, model: str, version: str | None) -> tuple[Iterable[Header], bytes]:
+    answer, json_length = responses.encode(scores, asked, model, version)
     if json_length is None:
         return [_JSON], answer
     return [_BYTES, (b"inference-header-content-length", b"%d" % json_length)], answer

@@ -11,7 +11,7 @@ from service.predict.cache import LOGITS, PROBABILITIES, Scores
 from service.protocols.requests import Asked, Output
 
 
-def worded(scores: Scores, asked: Asked, model: str, version: str | None) -> tuple[bytes, int | None]:
+def encode(scores: Scores, asked: Asked, model: str, version: str | None) -> tuple[bytes, int | None]:
     """Give the body that answers by scores, and how long its JSON is if bytes follow."""
     outputs, tails = [], []
     for output in asked.outputs:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -175,3 +176,8 @@ def insert_or(connection: Connection, table: Table) -> "postgresql.Insert | sqli
     """Give the dialect's INSERT that knows ON CONFLICT."""
     dialect: Callable[[Table], Insert] = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     return dialect(table)  # type: ignore[return-value]
+
+
+def moment(milliseconds: int) -> datetime:
+    """Turn the database's milliseconds into a time in UTC."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -64,14 +64,14 @@ def let_the_training_process_sleep_through_its_lease(stack: Stack, job_id: str) 
 
 
 def kill_the_whole_worker(stack: Stack, job_id: str) -> None:
-    worker = stack.part("--hostname train@")
+    worker = stack.program("--hostname train@")
     everything = family(worker)
     os.kill(worker, signal.SIGKILL)
     wait_until(lambda: not alive(everything), timeout=20, what="the children of a killed worker to end")
 
 
 def tell_the_worker_to_stop(stack: Stack, job_id: str) -> None:
-    worker = stack.part("--hostname train@")
+    worker = stack.program("--hostname train@")
     os.kill(worker, signal.SIGTERM)
     wait_until(lambda: not alive({worker}), timeout=30, what="the worker to leave")
 

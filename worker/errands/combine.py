@@ -86,12 +86,12 @@ def _assessed(
     parts = divide(examples, validation_fraction=spec.validation_fraction, split_seed=spec.split_seed)
     assessment = assess(ensemble, parts.validation.pixels, parts.validation.labels)
     data = card.DataDescription(spec.dataset, len(parts.y_train), len(parts.validation.labels), parts.digest)
-    told = card.write_ensemble(model, [_told(row) for row in rows], data, assessment)
+    about = card.write_ensemble(model, [_described(row) for row in rows], data, assessment)
     # Under the model's name: the number of the version is given when it is put on record.
-    write_down(f"models/{model}", assessment, told, artifacts, written)
+    write_down(f"models/{model}", assessment, about, artifacts, written)
     return Findings(parts.digest, {"temperature": assessment.temperature}, written), assessment.accuracy
 
 
-def _told(row: Row) -> dict[str, Any]:
+def _described(row: Row) -> dict[str, Any]:
     version = f"{row.model}/{row.version}"
     return {"version": version, "val_accuracy": row.val_accuracy, "weights_sha256": row.weights_sha256}

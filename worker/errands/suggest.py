@@ -53,7 +53,7 @@ def suggest(spec: SweepSpec, so_far: Sequence[Standing], *, after: int, count: i
     assert spec.tpe is not None
     ranges = spec.tpe.ranges
     distributions = {name: _distribution(values) for name, values in ranges.items()}
-    study = _study((spec.tpe.seed + after) % 2**32, [_told(one, ranges, distributions) for one in so_far])
+    study = _study((spec.tpe.seed + after) % 2**32, [_as_trial(one, ranges, distributions) for one in so_far])
     trials: list[Trial] = []
     for _ in range(_TRIES):
         asked = study.ask(distributions)
@@ -79,7 +79,7 @@ def _study(seed: int, trials: Sequence["FrozenTrial"]) -> "Study":
     return study
 
 
-def _told(one: Standing, ranges: dict[str, Range], distributions: dict[str, "BaseDistribution"]) -> "FrozenTrial":
+def _as_trial(one: Standing, ranges: dict[str, Range], distributions: dict[str, "BaseDistribution"]) -> "FrozenTrial":
     from optuna.trial import TrialState, create_trial
 
     params = {name: _place(values, one.chosen[name]) for name, values in ranges.items()}

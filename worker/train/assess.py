@@ -54,7 +54,7 @@ def _find_out(
         _looks[examples] = novelty.learn_looks(examples.pixels)
     assessment = assess(network, examples.pixels, examples.labels, looks=_looks[examples])
     data = card.DataDescription(spec.dataset, len(split.y_train), len(examples.labels), split.digest)
-    told = card.write(
+    description = card.write(
         spec,
         data,
         assessment,
@@ -63,14 +63,14 @@ def _find_out(
         weights_sha256=best.sha256,
         made_with=made["fingerprint"] | made["versions"],
     )
-    write_down(owner, assessment, told, artifacts, written, epoch=best.epoch)
+    write_down(owner, assessment, description, artifacts, written, epoch=best.epoch)
     return Findings(split.digest, {"temperature": assessment.temperature}, written)
 
 
 def write_down(
     owner: str,
     assessment: Assessment,
-    told: Mapping[str, Any],
+    about: Mapping[str, Any],
     artifacts: Artifacts,
     written: list[File],
     *,
@@ -80,7 +80,7 @@ def write_down(
     contents = {
         "golden.safetensors": golden.pack(assessment.golden),
         "novelty.safetensors": novelty.pack(assessment.novelty),
-        "card.json": json.dumps(told, separators=(",", ":")).encode(),
+        "card.json": json.dumps(about, separators=(",", ":")).encode(),
     }
     for name, content in contents.items():
         written.append(artifacts.write(owner, name, content, epoch=epoch))

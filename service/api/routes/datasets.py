@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from models.data.builtin import BUILTIN
 from models.data.csv import read
 from models.spec import Name
-from service.api.dependencies import Given, Parts
+from service.api.dependencies import Dependencies, Deps
 from service.api.problems import problems
-from service.api.routes.downloads import download, wait_for
+from service.api.routes.downloads import download
+from service.api.routes.on_demand import wait_for
 from service.api.schemas.datasets import Dataset, DatasetList
 from service.errors import Conflict, Invalid, NotFound, NotYet, UnsupportedMedia
 from service.store.datasets import DatasetInUse, owner_of
@@ -28,26 +29,26 @@ _CSV_BODY = {"requestBody": {"required": True, "content": {"text/csv": {"schema"
 
 
 @router.get("/datasets", summary="List data sets", responses=problems(503))
-def find(parts: Given) -> DatasetList:
+def find(deps: Deps) -> DatasetList:
     """List the built-in and the uploaded data sets."""
-    rows = {row.name: row for row in parts.store.datasets.all()}
+    rows = {row.name: row for row in deps.store.datasets.all()}
     return DatasetList(data=[Dataset.of(name, rows.get(name)) for name in sorted({*BUILTIN, *rows})])
 
 
 @router.get("/datasets/{name}", summary="Look at a data set", responses=problems(404, 422, 503))
-async def get(name: DatasetName, response: Response, parts: Given) -> Dataset:
+async def get(name: DatasetName, response: Response, deps: Deps) -> Dataset:
     """Tell the shape of a data set, its class counts, mean and deviation.
 
     A worker looks at a data set when somebody first asks, and downloads it if need be; while that takes longer than
     a request should, the state is `pending`: ask again.
     """
-    await run_in_threadpool(_ask_for_description, parts, name)
+    await run_in_threadpool(_ask_for_description, deps, name)
     row: Row | None
     try:
-        row = await _described(parts, name)
+        row = await _described(deps, name)
     except NotYet as not_yet:
         response.headers["Retry-After"] = str(not_yet.retry_after)
-        row = await run_in_threadpool(parts.store.datasets.get, name)
+        row = await run_in_threadpool(deps.store.datasets.get, name)
     return Dataset.of(name, row)
 
 
@@ -57,20 +58,20 @@ async def get(name: DatasetName, response: Response, parts: Given) -> Dataset:
     response_class=Response,
     responses={200: {"content": {"image/png": {}}}, **problems(404, 409, 422, 503)},
 )
-async def samples(name: DatasetName, request: Request, parts: Given) -> Response:
+async def samples(name: DatasetName, request: Request, deps: Deps) -> Response:
     """Give a picture of 64 random examples, 8 x 8, each with its label."""
-    await run_in_threadpool(_ask_for_description, parts, name)
-    row = await _described(parts, name)
+    await run_in_threadpool(_ask_for_description, deps, name)
+    row = await _described(deps, name)
     if row.state == "failed":
         raise Conflict(row.error)
 
     def picture() -> Row:
-        file = parts.store.files.get(owner_of(name), "samples.png")
+        file = deps.store.files.get(owner_of(name), "samples.png")
         if file is None:
             raise NotFound(f"there is no data set called {name!r}")
         return file
 
-    return await run_in_threadpool(download, request, parts, picture, media_type="image/png")
+    return await run_in_threadpool(download, request, deps, picture, media_type="image/png")
 
 
 @router.post(
@@ -83,7 +84,7 @@ async def samples(name: DatasetName, request: Request, parts: Given) -> Response
 async def upload(
     request: Request,
     response: Response,
-    parts: Given,
+    deps: Deps,
     name: Annotated[Name, Query(description="What jobs shall call it.")],
 ) -> Dataset:
     """Upload labelled images as CSV: a label 0-9 and 784 pixels 0-255 on each line, with or without a header line."""
@@ -91,50 +92,50 @@ async def upload(
         raise UnsupportedMedia("send text/csv")
     if request.headers.get("content-encoding", "identity") != "identity":
         raise UnsupportedMedia("send the CSV uncompressed")
-    if await run_in_threadpool(parts.store.datasets.exists, name):
+    if await run_in_threadpool(deps.store.datasets.exists, name):
         raise Conflict(f"there is a data set called {name!r} already; choose another name")
     with tempfile.TemporaryFile() as file:
         await _receive(request.stream(), file)
-        row = await run_in_threadpool(_keep, parts, name, file)
+        row = await run_in_threadpool(_keep, deps, name, file)
     response.headers["Location"] = f"/datasets/{name}"
     return Dataset.of(name, row)
 
 
 @router.delete("/datasets/{name}", status_code=204, summary="Delete an upload", responses=problems(404, 409, 422, 503))
-def delete(name: DatasetName, parts: Given) -> None:
+def delete(name: DatasetName, deps: Deps) -> None:
     """Delete an uploaded data set. Jobs that were trained on it stay; 409 while one waits for it or trains on it."""
     if name in BUILTIN:
         raise Conflict(f"{name!r} is built in")
     try:
-        files = parts.store.datasets.delete(name)
+        files = deps.store.datasets.delete(name)
     except DatasetInUse:
         raise Conflict(f"a job that has not ended trains on {name!r}; cancel it first, or wait") from None
     if files is None:
         raise NotFound(f"there is no data set called {name!r}")
-    parts.artifacts.remove(files)
+    deps.artifacts.remove(files)
 
 
-def _ask_for_description(parts: Parts, name: str) -> None:
-    row = parts.store.datasets.get(name)
+def _ask_for_description(deps: Dependencies, name: str) -> None:
+    row = deps.store.datasets.get(name)
     if row is None and name not in BUILTIN:
         raise NotFound(f"there is no data set called {name!r}; GET /datasets lists them")
     if row is not None and row.state == "ready":
         return
     if row is None:
-        parts.store.datasets.add(name, "builtin")
+        deps.store.datasets.add(name, "builtin")
     elif row.state == "failed":
-        parts.store.datasets.describe_again(row)
-    if not parts.doorbell.ask_for_description(name):
+        deps.store.datasets.describe_again(row)
+    if not deps.doorbell.ask_for_description(name):
         raise NotYet("the broker does not answer, so that no worker can be asked to look", retry_after=5)
 
 
-async def _described(parts: Parts, name: str) -> Row:
+async def _described(deps: Dependencies, name: str) -> Row:
     def settled() -> Row | None:
-        row = parts.store.datasets.get(name)
+        row = deps.store.datasets.get(name)
         return row if row is not None and row.state != "pending" else None
 
     what = f"data set {name!r} was asked for but not looked at yet; is a worker for errands running?"
-    return await wait_for(settled, seconds=parts.settings.max_wait_seconds, what=what)
+    return await wait_for(settled, seconds=deps.settings.max_wait_seconds, what=what)
 
 
 async def _receive(chunks: AsyncIterator[bytes], file: BinaryIO) -> None:
@@ -143,18 +144,18 @@ async def _receive(chunks: AsyncIterator[bytes], file: BinaryIO) -> None:
     file.seek(0)
 
 
-def _keep(parts: Parts, name: str, file: BinaryIO) -> Row:
+def _keep(deps: Dependencies, name: str, file: BinaryIO) -> Row:
     try:
         table: NDArray[np.uint8] = read(file)
     except ValueError as error:
         raise Invalid(str(error)) from None
-    stored = parts.artifacts.write_with(
+    stored = deps.artifacts.write_with(
         owner_of(name), "table.npy", lambda target: np.save(target, table, allow_pickle=False)
     )
-    if not parts.store.datasets.add(name, "upload", [stored]):
-        parts.artifacts.remove([stored.key])
+    if not deps.store.datasets.add(name, "upload", [stored]):
+        deps.artifacts.remove([stored.key])
         raise Conflict(f"there is a data set called {name!r} already; choose another name")
-    parts.doorbell.ask_for_description(name)
-    row = parts.store.datasets.get(name)
+    deps.doorbell.ask_for_description(name)
+    row = deps.store.datasets.get(name)
     assert row is not None
     return row

@@ -1,25 +1,21 @@
 """Stored files over HTTP: ETag and 304, ranges, and pictures that a worker draws when somebody asks for them."""
 
-import asyncio
 import os
-import time
 from collections.abc import Callable
 from typing import Any, BinaryIO, TypeVar
 
 from fastapi import Request, Response
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
 from starlette.types import Receive, Scope, Send
 
 from models.inference import read
-from service.api.dependencies import Parts
+from service.api.dependencies import Dependencies
 from service.errors import Damaged, NotFound, NotYet
 from service.store.engine import Row
 from service.store.versions import WEIGHTS, owner_of
 
 T = TypeVar("T")
 
-_LOOK_EVERY_SECONDS = 0.05
 _TRIES = 5
 
 
@@ -36,7 +32,7 @@ class _OpenFileResponse(FileResponse):
 
 
 def download(
-    request: Request, parts: Parts, find: Callable[[], Row], *, media_type: str, filename: str | None = None
+    request: Request, deps: Dependencies, find: Callable[[], Row], *, media_type: str, filename: str | None = None
 ) -> Response:
     """Serve the file that `find` points to; its SHA-256 is its ETag."""
 
@@ -44,7 +40,7 @@ def download(
         headers = {"ETag": f'"{pointer.sha256}"', "Cache-Control": "no-cache"}
         if _matches(request.headers.get("if-none-match", ""), headers["ETag"]):
             return Response(status_code=304, headers=headers)
-        file = parts.artifacts.path(pointer.key).open("rb")
+        file = deps.artifacts.path(pointer.key).open("rb")
         return _OpenFileResponse(file, media_type=media_type, headers=headers, filename=filename)
 
     return opened(find, serve)
@@ -73,26 +69,16 @@ def _matches(if_none_match: str, etag: str) -> bool:
     return etag in tags or "*" in tags
 
 
-async def wait_for(look: Callable[[], T | None], *, seconds: float, what: str) -> T:
-    """Look again and again until there is something, or raise NotYet when there is nothing in time."""
-    deadline = time.monotonic() + seconds
-    while (found := await run_in_threadpool(look)) is None:
-        if time.monotonic() > deadline:
-            raise NotYet(what, retry_after=2)
-        await asyncio.sleep(_LOOK_EVERY_SECONDS)
-    return found
-
-
-def require_weights(parts: Parts, name: str, version: int) -> None:
+def require_weights(deps: Dependencies, name: str, version: int) -> None:
     """Make sure that the weights of a version can be used; raises Damaged, and NotFound."""
 
     def pointer() -> Row | None:
-        return parts.store.files.get(owner_of(name, version), WEIGHTS)
+        return deps.store.files.get(owner_of(name, version), WEIGHTS)
 
     file = pointer()
     try:
         if file is not None:
-            read(parts.artifacts.read(file.key, file.sha256))
+            read(deps.artifacts.read(file.key, file.sha256))
     except (OSError, ValueError) as error:
         file = pointer()  # it may have been deleted since it was looked up
         if file is not None:

@@ -7,10 +7,10 @@ from fastapi import APIRouter, Body, Depends, Response
 from fastapi.concurrency import run_in_threadpool
 
 from models.spec import TrainingSpec
-from service.api.dependencies import Given, Parts
+from service.api.dependencies import Dependencies, Deps, json_only
 from service.api.problems import problems
-from service.api.routes.downloads import require_weights, wait_for
-from service.api.routes.jobs.submit import json_only
+from service.api.routes.downloads import require_weights
+from service.api.routes.on_demand import wait_for
 from service.api.schemas.ensembles import MOST_MEMBERS, MOST_PARAMETERS, Combination
 from service.api.schemas.models import VersionView
 from service.errors import Conflict, Fault, Invalid, NotYet
@@ -32,41 +32,41 @@ router = APIRouter(tags=["models"])
         **problems(400, 409, 413, 415, 422, 500, 503),
     },
 )
-async def combine(combination: Annotated[Combination, Body()], response: Response, parts: Given) -> VersionView:
+async def combine(combination: Annotated[Combination, Body()], response: Response, deps: Deps) -> VersionView:
     """Make a version whose members answer together, by the mean of their probabilities.
 
     A worker assesses it on the images that its members were validated with, which have to be the same for all. It is
     asked, promoted and rolled back as every version is, and stays when its members are deleted. Asked again for the
     same members, it is the same version: after a 503, ask again.
     """
-    rows = await run_in_threadpool(_chosen, parts, combination)
+    rows = await run_in_threadpool(_chosen, deps, combination)
     members: list[Member] = [(row.model, row.version) for row in rows]
 
     def found() -> Row | None:
-        return parts.store.ensembles.find(combination.name, members)
+        return deps.store.ensembles.find(combination.name, members)
 
     row = await run_in_threadpool(found)
     if row is None:
         for member in members:
-            await run_in_threadpool(require_weights, parts, *member)
+            await run_in_threadpool(require_weights, deps, *member)
         asked = (combination.name, members, combination.promote, combination.promote_margin)
-        if not await run_in_threadpool(parts.doorbell.ask_for_ensemble, *asked):
+        if not await run_in_threadpool(deps.doorbell.ask_for_ensemble, *asked):
             raise NotYet("the broker does not answer, so that no worker can be asked to assess it", retry_after=5)
         what = "the ensemble was asked for but is not assessed yet; is a worker for errands running? See its log"
-        row = await wait_for(found, seconds=parts.settings.max_wait_seconds, what=what)
+        row = await wait_for(found, seconds=deps.settings.max_wait_seconds, what=what)
     else:
         response.status_code = 200
     response.headers["Location"] = f"/models/{row.model}/versions/{row.version}"
     return VersionView.of(row)
 
 
-def _chosen(parts: Parts, combination: Combination) -> Sequence[Row]:
+def _chosen(deps: Dependencies, combination: Combination) -> Sequence[Row]:
     """Give the versions that are meant, if they can be one; raises a Problem."""
     if combination.members is None:
-        rows = _of_sweep(parts, combination)
+        rows = _of_sweep(deps, combination)
         fields = ["/sweep"] * len(rows)
     else:
-        rows = [_version(parts, place, reference) for place, reference in enumerate(combination.members)]
+        rows = [_version(deps, place, reference) for place, reference in enumerate(combination.members)]
         fields = [f"/members/{place}" for place in range(len(rows))]
     known: dict[Member, str] = {}
     parameters = 0
@@ -95,11 +95,11 @@ def _chosen(parts: Parts, combination: Combination) -> Sequence[Row]:
     return rows
 
 
-def _of_sweep(parts: Parts, combination: Combination) -> Sequence[Row]:
+def _of_sweep(deps: Dependencies, combination: Combination) -> Sequence[Row]:
     assert combination.sweep is not None, "the schema asks for one of the two"
-    if parts.store.sweeps.get(combination.sweep) is None:
+    if deps.store.sweeps.get(combination.sweep) is None:
         raise _wrong("/sweep", f"there is no sweep {combination.sweep}")
-    rows = parts.store.ensembles.of_sweep(combination.sweep)[: combination.best]
+    rows = deps.store.ensembles.of_sweep(combination.sweep)[: combination.best]
     if len(rows) < 2:
         raise Conflict(f"sweep {combination.sweep} has {len(rows)} versions; an ensemble needs two")
     if len(rows) > MOST_MEMBERS:
@@ -108,10 +108,10 @@ def _of_sweep(parts: Parts, combination: Combination) -> Sequence[Row]:
     return rows
 
 
-def _version(parts: Parts, place: int, reference: str) -> Row:
+def _version(deps: Dependencies, place: int, reference: str) -> Row:
     field = f"/members/{place}"
     try:
-        shares = parts.store.references.look_up(reference).shares
+        shares = deps.store.references.look_up(reference).shares
     except NothingThere as nothing:
         raise _wrong(field, str(nothing)) from None
     except NoCheckpoint:
@@ -121,7 +121,7 @@ def _version(parts: Parts, place: int, reference: str) -> Row:
         raise _wrong(field, f"{reference} points to several versions; name one of them")
     row = None
     if target.model is not None and target.version is not None:
-        row = parts.store.models.version(target.model, target.version)
+        row = deps.store.models.version(target.model, target.version)
     if row is None:
         raise _wrong(field, f"job {reference} has no version yet; wait until it has succeeded")
     return row

@@ -5,10 +5,11 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from service.api.dependencies import Given, Parts
+from service.api.dependencies import Dependencies, Deps
 from service.api.problems import problems
-from service.api.routes.downloads import download, require_weights, wait_for
+from service.api.routes.downloads import download, require_weights
 from service.api.routes.models import ModelName, Version, the_version
+from service.api.routes.on_demand import wait_for
 from service.errors import Conflict, NotFound, NotYet
 from service.store.engine import Row
 from service.store.versions import REFUSED, WEIGHTS, exported, owner_of
@@ -27,22 +28,22 @@ Form = Annotated[
     response_class=Response,
     responses={200: {"content": {"application/octet-stream": {}}}, **problems(404, 409, 422, 500, 503)},
 )
-async def export(name: ModelName, version: Version, form: Form, request: Request, parts: Given) -> Response:
+async def export(name: ModelName, version: Version, form: Form, request: Request, deps: Deps) -> Response:
     """Download a version for programs of others. ONNX and pt2 are written by a worker when somebody first asks.
 
     Both take `pixels`, uint8 `[n, 28, 28]`, ink light (255) on dark, and give `logits` and the calibrated
     `probabilities`, float32 `[n, 10]`. An ONNX file is offered once ONNX Runtime has given with it what torch gives.
     409 if it can not be written, and why. The ETag is the file's SHA-256; ranges are served.
     """
-    row = await run_in_threadpool(the_version, parts, name, version)
+    row = await run_in_threadpool(the_version, deps, name, version)
     if row.members is not None:
         raise Conflict(f"version {version} of model {name} is an ensemble; export its members, one by one")
     owner, file = owner_of(name, version), WEIGHTS if form == "safetensors" else exported(form)
     if form != "safetensors":
-        await _written(parts, name, version, form)
+        await _written(deps, name, version, form)
 
     def pointer() -> Row:
-        found = parts.store.files.get(owner, file)
+        found = deps.store.files.get(owner, file)
         if found is None:
             raise NotFound(f"model {name} has no version {version}")
         return found
@@ -50,39 +51,39 @@ async def export(name: ModelName, version: Version, form: Form, request: Request
     return await run_in_threadpool(
         download,
         request,
-        parts,
+        deps,
         pointer,
         media_type="application/octet-stream",
         filename=f"{name}-{version}.{form}",
     )
 
 
-async def _written(parts: Parts, name: str, version: int, form: str) -> None:
+async def _written(deps: Dependencies, name: str, version: int, form: str) -> None:
     """Wait until a worker has written the file; raises Conflict with its reason if it could not."""
     owner = owner_of(name, version)
 
     def look() -> Row | None:
-        files = parts.store.files
+        files = deps.store.files
         return files.get(owner, exported(form)) or files.get(owner, exported(form) + REFUSED)
 
     found = await run_in_threadpool(look)
     if found is None:
-        await run_in_threadpool(require_weights, parts, name, version)
-        if not await run_in_threadpool(parts.doorbell.ask_for_export, name, version, form):
+        await run_in_threadpool(require_weights, deps, name, version)
+        if not await run_in_threadpool(deps.doorbell.ask_for_export, name, version, form):
             raise NotYet("the broker does not answer, so that no worker can be asked to write it", retry_after=5)
         what = "the file was asked for but is not written yet; is a worker for errands running?"
-        found = await wait_for(look, seconds=parts.settings.max_wait_seconds, what=what)
+        found = await wait_for(look, seconds=deps.settings.max_wait_seconds, what=what)
     if found.name.endswith(REFUSED):
-        why = await run_in_threadpool(_taken_back, parts, found)
+        why = await run_in_threadpool(_taken_back, deps, found)
         raise Conflict(f"version {version} of model {name} can not be written as {form}: {why}")
 
 
-def _taken_back(parts: Parts, refusal: Row) -> str:
+def _taken_back(deps: Dependencies, refusal: Row) -> str:
     """Read a refusal and forget it: whoever asks next is answered anew, when what was wrong may be mended."""
     try:
-        return parts.artifacts.read(refusal.key, refusal.sha256).decode()
+        return deps.artifacts.read(refusal.key, refusal.sha256).decode()
     except (FileNotFoundError, ValueError):
         return "ask again"
     finally:
-        parts.store.files.forget(refusal)
-        parts.artifacts.remove([refusal.key])
+        deps.store.files.forget(refusal)
+        deps.artifacts.remove([refusal.key])

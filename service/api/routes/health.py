@@ -5,8 +5,8 @@ from importlib.metadata import version as version_of
 
 from fastapi import APIRouter, Response
 
-from service.api.dependencies import Given
-from service.api.schemas.jobs import Ready, Version
+from service.api.dependencies import Deps
+from service.api.schemas.health import Ready, Version
 
 router = APIRouter(tags=["health"])
 
@@ -18,13 +18,13 @@ async def livez() -> dict[str, str]:
 
 
 @router.get("/readyz", summary="Can jobs be trained?", responses={503: {"model": Ready}})
-def readyz(response: Response, parts: Given) -> Ready:
+def readyz(response: Response, deps: Deps) -> Ready:
     """Tell whether database, broker and a training worker are there; 503 if one is not."""
-    database = parts.store.database.is_alive()
+    database = deps.store.database.is_alive()
     ready = Ready(
         database=database,
-        broker=parts.doorbell.is_alive(),
-        worker=database and parts.store.workers.count("train", seconds=3 * parts.settings.heartbeat_seconds) > 0,
+        broker=deps.doorbell.is_alive(),
+        worker=database and deps.store.workers.count("train", seconds=3 * deps.settings.heartbeat_seconds) > 0,
     )
     if not (ready.database and ready.broker and ready.worker):
         response.status_code = 503

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from service.api.dependencies import Given
+from service.api.dependencies import Deps
 from service.api.problems import problems
 from service.api.routes.v2 import Answering, Delegated
 from service.errors import NotYet
@@ -22,9 +22,9 @@ _CSV["requestBody"]["content"]["text/csv"] = {"schema": {"type": "string"}}
 
 
 @router.get("/ping", summary="Is the container well?", responses=problems(503))
-def ping(parts: Given) -> dict[str, str]:
+def ping(deps: Deps) -> dict[str, str]:
     """Answer 200 while predictions can be answered: SageMaker's health check."""
-    if not parts.store.database.is_alive():
+    if not deps.store.database.is_alive():
         raise NotYet("the database does not answer", retry_after=1)
     return {"status": "ok"}
 
@@ -61,8 +61,8 @@ async def predict(infer: Answering, model: str, version: str | None = None) -> R
 
 
 @router.get("/v1/models/{model}", summary="Does a model answer?", responses=problems(404, 409, 500, 503))
-async def status(parts: Given, model: str) -> dict[str, Any]:
+async def status(deps: Deps, model: str) -> dict[str, Any]:
     """Load the model if it is not yet loaded, and say so, as KServe and as TensorFlow Serving do."""
-    await parts.predictor.find(reference(model))
+    await deps.predictor.find(reference(model))
     state = {"version": "1", "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
     return {"name": model, "ready": True, "model_version_status": [state]}

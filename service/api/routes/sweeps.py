@@ -8,10 +8,12 @@ from fastapi import APIRouter, BackgroundTasks, Body, Depends, Path, Query, Requ
 from fastapi.concurrency import run_in_threadpool
 
 from models.spec import Name
-from service.api.dependencies import Given, Parts
+from service.api.dependencies import Dependencies, Deps, json_only
 from service.api.problems import problems
-from service.api.routes.downloads import download, wait_for
-from service.api.routes.jobs.submit import IdempotencyKey, answered, json_only, key_to, label_pairs, unless_reused
+from service.api.routes.downloads import download
+from service.api.routes.listing import label_pairs
+from service.api.routes.on_demand import wait_for
+from service.api.routes.submission import IdempotencyKey, answered, key_to, unless_reused
 from service.api.schemas.jobs import Identifier
 from service.api.schemas.sweeps import Sweep, SweepPage, SweepPlot, detail, summary, table
 from service.errors import Conflict, Fault, Invalid, NotFound, NotYet
@@ -42,7 +44,7 @@ def submit(
     spec: Annotated[SweepSpec, Body()],
     response: Response,
     background: BackgroundTasks,
-    parts: Given,
+    deps: Deps,
     idempotency_key: IdempotencyKey = None,
 ) -> Sweep:
     """Queue the jobs of a sweep, all or none.
@@ -52,24 +54,24 @@ def submit(
     """
     # What the client sent, before chance has a part in it.
     key = key_to(idempotency_key, spec)
-    if (answer := answered(key, parts)) is not None:
+    if (answer := answered(key, deps)) is not None:
         sweep_id, job_ids = answer["id"], list[str]()
-        if parts.store.sweeps.get(sweep_id) is None:
+        if deps.store.sweeps.get(sweep_id) is None:
             raise Conflict(f"sweep {sweep_id}, submitted under this Idempotency-Key, was deleted; take a new key")
     else:
         if spec.tpe is not None:
-            spec = _prepared(spec, parts)
-        trials = expand(spec, parts.store.datasets.names())
+            spec = _prepared(spec, deps)
+        trials = expand(spec, deps.store.datasets.names())
         with unless_reused():
-            sweep_id, job_ids = parts.store.sweeps.submit(spec, trials, key)
-    background.add_task(parts.doorbell.ring, job_ids[:MAX_RINGS])
+            sweep_id, job_ids = deps.store.sweeps.submit(spec, trials, key)
+    background.add_task(deps.doorbell.ring, job_ids[:MAX_RINGS])
     response.headers["Location"] = f"/sweeps/{sweep_id}"
-    return _detail(parts, _found(parts, sweep_id), limit=100)
+    return _detail(deps, _found(deps, sweep_id), limit=100)
 
 
 @router.get("/sweeps", summary="List sweeps, the newest first", responses=problems(422, 503))
 def find(
-    parts: Given,
+    deps: Deps,
     name: Annotated[Name | None, Query(description="Only sweeps of this name.")] = None,
     label: Annotated[
         list[str] | None, Query(max_length=16, description="Only sweeps with this label, `key:value`; may be repeated.")
@@ -80,20 +82,20 @@ def find(
     limit: Annotated[int, Query(ge=1, le=100, description="Sweeps on a page.")] = 20,
 ) -> SweepPage:
     """List the sweeps that match all filters. Follow `next` for more."""
-    rows = parts.store.sweeps.find(name=name, labels=label_pairs(label), before=after, limit=limit + 1)
+    rows = deps.store.sweeps.find(name=name, labels=label_pairs(label), before=after, limit=limit + 1)
     page, has_more = rows[:limit], len(rows) > limit
     following = None
     if has_more:
         query: dict[str, Any] = {"name": name, "label": label, "limit": limit, "after": page[-1].number}
         following = f"/sweeps?{urlencode({k: v for k, v in query.items() if v is not None}, doseq=True)}"
-    tallies = parts.store.sweeps.tally([row.id for row in page])
+    tallies = deps.store.sweeps.tally([row.id for row in page])
     return SweepPage(data=[summary(row, tallies[row.id]) for row in page], has_more=has_more, next=following)
 
 
 @router.get("/sweeps/{sweep_id}", summary="Look at a sweep", responses=problems(404, 422, 503))
-def get(sweep_id: SweepId, parts: Given, limit: Limit = 100) -> Sweep:
+def get(sweep_id: SweepId, deps: Deps, limit: Limit = 100) -> Sweep:
     """Tell how a sweep stands, and rank its trials by the mean of their best validation accuracies."""
-    return _detail(parts, _found(parts, sweep_id), limit=limit)
+    return _detail(deps, _found(deps, sweep_id), limit=limit)
 
 
 @router.get(
@@ -102,10 +104,10 @@ def get(sweep_id: SweepId, parts: Given, limit: Limit = 100) -> Sweep:
     response_class=Response,
     responses={200: {"content": {"text/csv": {}}}, **problems(404, 503)},
 )
-def as_table(sweep_id: SweepId, parts: Given) -> Response:
+def as_table(sweep_id: SweepId, deps: Deps) -> Response:
     """Give one line a job: its trial, seed and state, the fields in which the trials differ, and what it reached."""
-    spec = SweepSpec.model_validate(_found(parts, sweep_id).spec)
-    return Response(table(spec, rank(spec, parts.store.sweeps.jobs(sweep_id))), media_type="text/csv")
+    spec = SweepSpec.model_validate(_found(deps, sweep_id).spec)
+    return Response(table(spec, rank(spec, deps.store.sweeps.jobs(sweep_id))), media_type="text/csv")
 
 
 @router.get(
@@ -114,89 +116,89 @@ def as_table(sweep_id: SweepId, parts: Given) -> Response:
     response_class=Response,
     responses={200: {"content": {"image/png": {}}}, **problems(404, 409, 422, 503)},
 )
-async def plot(sweep_id: SweepId, plot: SweepPlot, request: Request, parts: Given) -> Response:
+async def plot(sweep_id: SweepId, plot: SweepPlot, request: Request, deps: Deps) -> Response:
     """Give a plot of a sweep as it stands; a worker draws it when somebody asks, also while the sweep runs.
 
     `curves`: accuracies over epochs, of the best trials. `comparison`: final accuracies, trial beside trial, with what
     a study reported. `parallel`: which values of the fields lead where.
     """
-    row = await run_in_threadpool(_found, parts, sweep_id)
-    await run_in_threadpool(_require_something_to_draw, parts, row, plot)
-    progress = await run_in_threadpool(parts.store.sweeps.progress, sweep_id)
+    row = await run_in_threadpool(_found, deps, sweep_id)
+    await run_in_threadpool(_require_something_to_draw, deps, row, plot)
+    progress = await run_in_threadpool(deps.store.sweeps.progress, sweep_id)
 
     def drawn() -> Row | None:
-        picture = parts.store.files.get(owner_of(sweep_id), f"{plot}.png")
+        picture = deps.store.files.get(owner_of(sweep_id), f"{plot}.png")
         return picture if picture is not None and picture.epoch >= progress else None
 
     if await run_in_threadpool(drawn) is None:
-        if not await run_in_threadpool(parts.doorbell.ask_for_sweep_plot, sweep_id, plot):
+        if not await run_in_threadpool(deps.doorbell.ask_for_sweep_plot, sweep_id, plot):
             raise NotYet("the broker does not answer, so that no worker can be asked to draw", retry_after=5)
         what = "the plot was asked for but is not drawn yet; is a worker for errands running?"
-        await wait_for(drawn, seconds=parts.settings.max_wait_seconds, what=what)
+        await wait_for(drawn, seconds=deps.settings.max_wait_seconds, what=what)
 
     def picture() -> Row:
-        file = parts.store.files.get(owner_of(sweep_id), f"{plot}.png")
+        file = deps.store.files.get(owner_of(sweep_id), f"{plot}.png")
         if file is None:
             raise NotFound(f"there is no sweep {sweep_id}")
         return file
 
-    return await run_in_threadpool(download, request, parts, picture, media_type="image/png")
+    return await run_in_threadpool(download, request, deps, picture, media_type="image/png")
 
 
 @router.post("/sweeps/{sweep_id}/cancel", status_code=202, summary="Cancel a sweep", responses=problems(404, 409, 503))
-def cancel(sweep_id: SweepId, parts: Given) -> Sweep:
+def cancel(sweep_id: SweepId, deps: Deps) -> Sweep:
     """Cancel the jobs that wait, and stop those that run within a batch; what they have learned is kept.
 
     Cancelling a sweep twice is no error. 409 if it has already ended by itself.
     """
     try:
-        parts.store.sweeps.cancel(sweep_id)
+        deps.store.sweeps.cancel(sweep_id)
     except StateConflict:
         raise Conflict(f"sweep {sweep_id} has already ended; there is nothing to cancel") from None
-    return _detail(parts, _found(parts, sweep_id), limit=100)
+    return _detail(deps, _found(deps, sweep_id), limit=100)
 
 
 @router.delete("/sweeps/{sweep_id}", status_code=204, summary="Delete a sweep", responses=problems(404, 409, 503))
-def delete(sweep_id: SweepId, parts: Given) -> None:
+def delete(sweep_id: SweepId, deps: Deps) -> None:
     """Delete a sweep, its jobs, and all that is recorded of them. 409 while it runs: cancel it first."""
     try:
-        deleted = parts.store.sweeps.delete(sweep_id)
+        deleted = deps.store.sweeps.delete(sweep_id)
     except StateConflict:
         raise Conflict(f"sweep {sweep_id} is running; cancel it with POST /sweeps/{sweep_id}/cancel first") from None
     if deleted is None:
         raise NotFound(f"there is no sweep {sweep_id}")
     job_ids, unreferenced = deleted
-    parts.artifacts.remove(unreferenced)
+    deps.artifacts.remove(unreferenced)
     for owner in (owner_of(sweep_id), *map(owner_of_job, job_ids)):
-        parts.artifacts.remove_folder(owner)
+        deps.artifacts.remove_folder(owner)
 
 
-def _prepared(spec: SweepSpec, parts: Parts) -> SweepSpec:
+def _prepared(spec: SweepSpec, deps: Dependencies) -> SweepSpec:
     """Settle how many trials a sweep that learns has under way at a time."""
     assert spec.tpe is not None
     if find_spec("optuna") is None:
         detail = "tpe needs Optuna, which is not installed here: pip install 'tenfold[optuna]'; or use random"
         raise Invalid(detail, faults=[Fault("/tpe", detail)])
-    slots = parts.store.workers.slots(seconds=3 * parts.settings.heartbeat_seconds)
+    slots = deps.store.workers.slots(seconds=3 * deps.settings.heartbeat_seconds)
     tpe = spec.tpe.model_copy(update={"parallel": spec.tpe.parallel or min(1000, max(4, 2 * slots))})
     return spec.model_copy(update={"tpe": tpe})
 
 
-def _found(parts: Parts, sweep_id: str) -> Row:
-    row = parts.store.sweeps.get(sweep_id)
+def _found(deps: Dependencies, sweep_id: str) -> Row:
+    row = deps.store.sweeps.get(sweep_id)
     if row is None:
         raise NotFound(f"there is no sweep {sweep_id}")
     return row
 
 
-def _detail(parts: Parts, row: Row, *, limit: int) -> Sweep:
+def _detail(deps: Dependencies, row: Row, *, limit: int) -> Sweep:
     spec = SweepSpec.model_validate(row.spec)
-    tally = parts.store.sweeps.tally([row.id])[row.id]
-    return detail(row, spec, tally, rank(spec, parts.store.sweeps.jobs(row.id)), limit=limit)
+    tally = deps.store.sweeps.tally([row.id])[row.id]
+    return detail(row, spec, tally, rank(spec, deps.store.sweeps.jobs(row.id)), limit=limit)
 
 
-def _require_something_to_draw(parts: Parts, row: Row, plot: SweepPlot) -> None:
-    tally = parts.store.sweeps.tally([row.id])[row.id]
+def _require_something_to_draw(deps: Dependencies, row: Row, plot: SweepPlot) -> None:
+    tally = deps.store.sweeps.tally([row.id])[row.id]
     if plot == "curves" and not tally.epochs_done:
         raise Conflict(f"no job of sweep {row.id} has finished an epoch yet; there is nothing to draw")
     if plot != "curves" and not tally.counts["succeeded"]:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from models.spec import CLASSES
-from service.api.dependencies import Given
+from service.api.dependencies import Deps
 from service.api.problems import problems
 from service.errors import Invalid, Malformed, NotYet
 from service.predict.asgi import MAX_BODY_BYTES
@@ -49,9 +49,9 @@ class Delegated(Response):
         await self._infer(scope, receive, send)
 
 
-def names(parts: Given) -> list[str]:
+def names(deps: Deps) -> list[str]:
     """Give the names of all models."""
-    return [model.name for model in parts.store.models.all()]
+    return [model.name for model in deps.store.models.all()]
 
 
 @router.get("/health/live", summary="Does the server answer?")
@@ -61,9 +61,9 @@ async def live() -> dict[str, bool]:
 
 
 @router.get("/health/ready", summary="Can the server answer predictions?", responses=problems(503))
-def ready(parts: Given) -> dict[str, bool]:
+def ready(deps: Deps) -> dict[str, bool]:
     """Tell whether models can be found; 503 if the database does not answer."""
-    if not parts.store.database.is_alive():
+    if not deps.store.database.is_alive():
         raise NotYet("the database does not answer", retry_after=1)
     return {"live": True, "ready": True}
 
@@ -76,9 +76,9 @@ async def server() -> dict[str, Any]:
 
 
 @router.get("/models", summary="Names of models")
-def models(parts: Given) -> dict[str, list[str]]:
+def models(deps: Deps) -> dict[str, list[str]]:
     """List the models. A job's id, and `name@alias`, are answered as well."""
-    return {"models": names(parts)}
+    return {"models": names(deps)}
 
 
 @router.get("/models/stats", summary="Counts and times of all models")
@@ -89,26 +89,26 @@ async def all_statistics(infer: Answering) -> dict[str, Any]:
 
 @router.get("/models/{model}/versions/{version}", summary="Inputs and outputs of a version", responses=_UNUSABLE)
 @router.get("/models/{model}", summary="Inputs and outputs of a model", responses=_UNUSABLE)
-async def metadata(parts: Given, model: str, version: str | None = None) -> dict[str, Any]:
+async def metadata(deps: Deps, model: str, version: str | None = None) -> dict[str, Any]:
     """Describe the tensors; -1 is as many images as you like. Other numeric datatypes are understood too."""
-    version = answering(await parts.predictor.find(reference(model, version)))
+    version = answering(await deps.predictor.find(reference(model, version)))
     about = {"name": model, "platform": "tenfold", "inputs": _INPUTS, "outputs": _OUTPUTS}
     return {**about, "versions": [version]} if version else about
 
 
 @router.get("/models/{model}/versions/{version}/ready", summary="Does a version answer?", responses=_UNUSABLE)
 @router.get("/models/{model}/ready", summary="Does a model answer?", responses=_UNUSABLE)
-async def model_ready(parts: Given, model: str, version: str | None = None) -> dict[str, Any]:
+async def model_ready(deps: Deps, model: str, version: str | None = None) -> dict[str, Any]:
     """Load the model if it is not yet loaded, and say so."""
-    await parts.predictor.find(reference(model, version))
+    await deps.predictor.find(reference(model, version))
     return {"name": model, "ready": True}
 
 
 @router.get("/models/{model}/versions/{version}/config", summary="Settings of a version", responses=_UNUSABLE)
 @router.get("/models/{model}/config", summary="Settings of a model", responses=_UNUSABLE)
-async def config(parts: Given, model: str, version: str | None = None) -> dict[str, Any]:
+async def config(deps: Deps, model: str, version: str | None = None) -> dict[str, Any]:
     """Describe the model as Triton does; dimensions are without that of the batch."""
-    await parts.predictor.find(reference(model, version))
+    await deps.predictor.find(reference(model, version))
 
     def tensors(described: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return [
@@ -129,37 +129,37 @@ async def config(parts: Given, model: str, version: str | None = None) -> dict[s
 
 @router.get("/models/{model}/versions/{version}/stats", summary="Counts of a version", responses=_UNUSABLE)
 @router.get("/models/{model}/stats", summary="Counts and times of a model", responses=_UNUSABLE)
-async def statistics(parts: Given, infer: Answering, model: str, version: str | None = None) -> dict[str, Any]:
+async def statistics(deps: Deps, infer: Answering, model: str, version: str | None = None) -> dict[str, Any]:
     """Give counts and nanoseconds since this process began; computing includes waiting for the batch."""
-    infer.statistics.know(model, answering(await parts.predictor.find(reference(model, version))))
+    infer.statistics.know(model, answering(await deps.predictor.find(reference(model, version))))
     return {"model_stats": infer.statistics.of(model, version)}
 
 
 @router.post("/repository/{repository}/index", include_in_schema=False)
 @router.post("/repository/index", summary="List the repository")
-def index(parts: Given) -> list[dict[str, str]]:
+def index(deps: Deps) -> list[dict[str, str]]:
     """List the models; all of them are ready, as one that is not loaded is loaded when it is asked for."""
-    return [{"name": name, "state": "READY", "reason": ""} for name in names(parts)]
+    return [{"name": name, "state": "READY", "reason": ""} for name in names(deps)]
 
 
 @router.post("/repository/models/{model}/load", summary="Load a model", responses={**problems(400), **_UNUSABLE})
-async def load(request: Request, parts: Given, model: str) -> dict[str, Any]:
+async def load(request: Request, deps: Deps, model: str) -> dict[str, Any]:
     """Load it, or say why not. Files and settings are not taken: models come from jobs."""
     parameters = await _parameters(request)
     if parameters:
         raise Invalid(f"parameters {', '.join(parameters)} are not served; models come from jobs")
-    await parts.predictor.find(reference(model))
+    await deps.predictor.find(reference(model))
     return {"name": model, "load": True}
 
 
 @router.post(
     "/repository/models/{model}/unload", summary="Drop a model from memory", responses=problems(400, 404, 409, 500, 503)
 )
-async def unload(request: Request, parts: Given, model: str) -> dict[str, Any]:
+async def unload(request: Request, deps: Deps, model: str) -> dict[str, Any]:
     """Drop it from this process's memory; nothing is deleted, and who asks for it next loads it again."""
     await _parameters(request)
-    await parts.predictor.find(reference(model))
-    parts.predictor.forget(reference(model))
+    await deps.predictor.find(reference(model))
+    deps.predictor.forget(reference(model))
     return {"name": model, "unload": True}
 
 

@@ -1,65 +1,18 @@
 """What clients ask of models: where an alias shall point, and what an ensemble shall be made of."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from models.spec import Name
 from service.api.schemas.jobs import Identifier
 from service.predict.schemas import Reference
-from service.store.versions import Targets
 
 MOST_MEMBERS = 64
 """Networks of one ensemble: each takes its memory and its share of the time that an answer takes."""
 
 MOST_PARAMETERS = 64 * 2**20
 """Numbers that the networks of one ensemble may have learned together: in memory they take 256 MB."""
-
-Number = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
-
-Weight = Annotated[float, Field(gt=0, le=1e9)]
-"""Bounded, so that no sum of weights is infinite, of which every share would be 0."""
-
-
-class Pointing(BaseModel):
-    """What an alias shall point to: one version, or two or more with the share of requests that each answers."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    version: Number | None = Field(default=None, description="The version that answers.", examples=[3])
-    versions: dict[Annotated[str, Field(pattern=r"^[1-9][0-9]{0,8}$")], Weight] | None = Field(
-        default=None,
-        min_length=1,
-        max_length=8,
-        description="Number of a version -> its share of the requests, as a weight: each request is answered by one of "
-        "them, drawn at random.",
-        examples=[{"3": 0.9, "4": 0.1}],
-    )
-
-    shadow: Number | None = Field(
-        default=None,
-        description="A version that is asked along and answers nobody; how often it agrees is counted.",
-        examples=[5],
-    )
-
-    @model_validator(mode="after")
-    def _is_one(self) -> "Pointing":
-        if (self.version is None) == (self.versions is None):
-            raise ValueError("give exactly one of version and versions")
-        if self.shadow is not None and str(self.shadow) in self._weights:
-            raise ValueError("shadow answers already; give another version")
-        return self
-
-    @property
-    def _weights(self) -> dict[str, float]:
-        return {str(self.version): 1.0} if self.versions is None else self.versions
-
-    @property
-    def targets(self) -> Targets:
-        """What the store keeps of it: shares that add up to 1."""
-        total = sum(self._weights.values())
-        shares = {number: weight / total for number, weight in sorted(self._weights.items())}
-        return {"versions": shares} | ({} if self.shadow is None else {"shadow": self.shadow})
 
 
 class Combination(BaseModel):

@@ -1,11 +1,12 @@
 """Shapes on the wire: jobs, and what they leave, and the service itself."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, StringConstraints
 
 from models.spec import TrainingSpec
+from service.store.engine import moment
 from service.store.states import How, State, StoppedEarly
 from service.store.states import Job as JobRow
 
@@ -239,24 +240,3 @@ class Examples(BaseModel):
 
     images: list[list[list[int]]] = Field(description="28 rows of 28 pixels each, 0-255, ink light on dark.")
     labels: list[int] = Field(description="What the images show.")
-
-
-class Ready(BaseModel):
-    """Whether everything a job needs is there."""
-
-    database: bool
-    broker: bool
-    worker: bool = Field(description="Whether a training worker was seen lately.")
-
-
-class Version(BaseModel):
-    """Which software answers."""
-
-    name: str = Field(examples=["tenfold"])
-    version: str = Field(examples=["0.1.0"])
-    python: str = Field(examples=["3.11.7"])
-
-
-def moment(milliseconds: int) -> datetime:
-    """Turn the database's milliseconds into a time in UTC."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)

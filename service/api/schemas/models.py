@@ -2,64 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, Field
 
 from models.spec import TrainingSpec
-from service.api.schemas.jobs import moment
-from service.predict.shadow import Shadow
-from service.store.engine import Row
-
-
-class ShadowView(BaseModel):
-    """A version that is asked along, and how it did in the API process that tells this, since that began."""
-
-    version: int = Field(examples=[5])
-    compared: int = Field(
-        default=0, description="Images that both have read, since the alias points to these versions."
-    )
-    agreed: int = Field(default=0, description="Images in which both have read the same.")
-    left_out: int = Field(
-        default=0,
-        description="Images that it was not asked, because too many were waiting, or it is not loaded.",
-    )
-
-
-class AliasView(BaseModel):
-    """A name for versions that may be moved to others; `champion` answers for its model."""
-
-    alias: str = Field(examples=["champion"])
-    versions: dict[str, float] = Field(
-        description="Number of a version -> its share of the requests.", examples=[{"3": 1.0}]
-    )
-    shadow: ShadowView | None = Field(description="The version that is asked along, and answers nobody.")
-    revision: int = Field(description="Grows with every move; the ETag of the alias.", examples=[3])
-    changed_at: datetime
-    refused: str | None = Field(
-        default=None,
-        description="Why the API process that answers this goes on with what the alias pointed to before; only in the "
-        "view of one alias.",
-    )
-
-    @classmethod
-    def of(cls, row: Row, *, refused: str | None = None, shadow: Shadow | None = None) -> "AliasView":
-        """Show a row of the table `aliases`, and how its shadow did."""
-        shown = None
-        if (version := row.targets.get("shadow")) is not None:
-            shown = ShadowView(version=version)
-            if shadow is not None and shadow.version == version:
-                shown = ShadowView(
-                    version=version, compared=shadow.compared, agreed=shadow.agreed, left_out=shadow.left_out
-                )
-        return cls(
-            alias=row.alias,
-            versions=row.targets["versions"],
-            shadow=shown,
-            revision=row.revision,
-            changed_at=moment(row.changed_at),
-            refused=refused,
-        )
+from service.api.schemas.aliases import AliasView
+from service.store.engine import Row, moment
 
 
 class ModelSummary(BaseModel):
@@ -199,36 +148,3 @@ class LineageList(BaseModel):
     """Where the versions of a model come from, the newest first."""
 
     data: list[Lineage]
-
-
-class MoveView(BaseModel):
-    """One move of an alias."""
-
-    alias: str = Field(examples=["champion"])
-    revision: int = Field(description="The alias's revision after it.", examples=[3])
-    before: dict[str, float] | None = Field(description="Versions and shares; `null` where the alias was made.")
-    after: dict[str, float] | None = Field(description="Versions and shares; `null` where the alias was deleted.")
-    shadow: int | None = Field(description="The version that was asked along after it.")
-    why: Literal["always", "if_better", "set", "rolled_back", "deleted", "migration"] = Field(
-        description="`always` and `if_better`: a job succeeded whose spec says so."
-    )
-    moved_at: datetime
-
-    @classmethod
-    def of(cls, row: Row) -> "MoveView":
-        """Show a row of the table `moves`."""
-        return cls(
-            alias=row.alias,
-            revision=row.revision,
-            before=row.before and row.before["versions"],
-            after=row.after and row.after["versions"],
-            shadow=row.after and row.after.get("shadow"),
-            why=row.why,
-            moved_at=moment(row.moved_at),
-        )
-
-
-class History(BaseModel):
-    """The moves of a model's aliases, the newest first."""
-
-    data: list[MoveView]

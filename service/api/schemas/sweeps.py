@@ -9,8 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from service.api.schemas.jobs import moment
-from service.store.engine import Row
+from service.store.engine import Row, moment
 from service.store.ranking import Spread, Standing, best_job
 from service.store.states import STATES, State
 from service.store.tally import SweepState, Tally, state_of

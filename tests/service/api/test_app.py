@@ -376,7 +376,7 @@ def test_a_database_that_is_gone_is_a_503_and_no_wrong_answer(
     submitted(store)
     (settings.home / "tenfold.sqlite3").rename(settings.home / "elsewhere")
     (settings.home / "tenfold.sqlite3").mkdir()
-    api.app.state.parts.store.database.close()  # type: ignore[attr-defined]
+    api.app.state.dependencies.store.database.close()  # type: ignore[attr-defined]
     answer = api.get("/jobs")
     assert "nothing was changed" in problem(answer, 503)["detail"]
     assert int(answer.headers["retry-after"]) > 0

@@ -10,11 +10,11 @@ import pytest
 import redis
 
 from service.broker import embedded
-from service.processes.supervisor import Part, Supervisor, free_port
+from service.processes.supervisor import Program, Supervisor, free_port
 
 
-def server(port: int, folder: Path) -> Part:
-    return Part(
+def server(port: int, folder: Path) -> Program:
+    return Program(
         "broker", embedded.command(port, folder), is_ready=partial(embedded.is_ready, f"redis://127.0.0.1:{port}")
     )
 

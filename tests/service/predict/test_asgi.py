@@ -210,7 +210,7 @@ def test_hosts_and_origins_are_looked_at_as_everywhere_else(
     assert status == 200 or problem(answer, status)
 
 
-@pytest.mark.parametrize("headers", [{}, {"Sec-Fetch-Site": "same-origin"}], ids=["short way", "long way"])
+@pytest.mark.parametrize("headers", [{}, {"Sec-Fetch-Site": "same-origin"}], ids=["bypass", "middlewares"])
 def test_answers_are_the_same_on_both_ways(api: TestClient, model: str, headers: dict[str, str]) -> None:
     good = api.post("/predict", content=bytes(784), headers={**RAW, **headers})
     bad = api.post("/predict", content=b"", headers={**RAW, **headers})
@@ -233,7 +233,7 @@ def test_only_post_predicts(api: TestClient, method: str) -> None:
 
 def test_a_network_that_too_many_wait_for_says_when_to_come_again(api: TestClient, model: str) -> None:
     assert api.portal is not None
-    served: Served = api.portal.call(api.app.state.parts.predictor.find, None)  # type: ignore[attr-defined]
+    served: Served = api.portal.call(api.app.state.dependencies.predictor.find, None)  # type: ignore[attr-defined]
     served.batcher.most_waiting = 2
     assert api.post("/predict", content=bytes(784 * 2), headers=RAW).status_code == 200
     refused = api.post("/predict", content=bytes(784 * 3), headers=RAW)

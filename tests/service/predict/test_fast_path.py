@@ -1,4 +1,4 @@
-"""The short way of predictions through uvicorn's protocol: the same answers, in the same order, for less work."""
+"""The fast path of predictions through uvicorn's protocol: the same answers, in the same order, for less work."""
 
 import json
 import socket
@@ -20,7 +20,7 @@ from service.api.app import create_app
 from service.artifacts import Artifacts
 from service.predict.batcher import Batcher, Pace
 from service.predict.cache import Served, scorer
-from service.predict.fast_path import ShortWayProtocol
+from service.predict.fast_path import FastPathProtocol
 from service.settings import Settings
 from service.store.store import Store
 from tests.service.api.test_app import problem
@@ -43,7 +43,7 @@ class Serving:
         config = uvicorn.Config(
             self._application,
             interface="asgi3",
-            http=ShortWayProtocol,
+            http=FastPathProtocol,
             host="127.0.0.1",
             port=0,
             access_log=access_log,
@@ -66,7 +66,7 @@ class Serving:
 
     def served(self, compute: Callable[[NDArray[Any]], NDArray[Any]] | None = None) -> Served:
         """Give the network that answers; its batches are computed so, in a thread, if it is said how."""
-        (known,) = self.app.state.parts.predictor._known.values()
+        (known,) = self.app.state.dependencies.predictor._known.values()
         served: Served = known.pick()
         if compute is not None:
             object.__setattr__(served, "batcher", Batcher(compute, Pace(1.0, 0.0)))
@@ -97,7 +97,7 @@ def serving(settings: Settings, store: Store, artifacts: Artifacts) -> Iterator[
     """A server whose network is loaded; nobody has asked it for anything yet."""
     succeeded(store, artifacts)
     with running(settings) as serving:
-        serving.app.state.parts.predictor._clock = lambda: 0.0  # what was looked up stays good
+        serving.app.state.dependencies.predictor._clock = lambda: 0.0  # what was looked up stays good
         with client_of(serving) as client:
             assert client.post("/predict", json=IMAGE).status_code == 200
         assert serving.came == ["/predict"], "what is not at hand is the application's to find"
@@ -447,7 +447,7 @@ def test_a_server_that_logs_requests_logs_them_all(
 ) -> None:
     succeeded(store, artifacts)
     with running(settings, access_log=logs) as serving, client_of(serving) as client:
-        serving.app.state.parts.predictor._clock = lambda: 0.0
+        serving.app.state.dependencies.predictor._clock = lambda: 0.0
         for _ in range(2):
             assert client.post("/predict", json=IMAGE).status_code == 200
         assert len(serving.came) == (2 if logs else 1)

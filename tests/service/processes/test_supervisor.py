@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from service.processes.supervisor import LOG_BYTES, Part, StartError, Supervisor, free_port
+from service.processes.supervisor import LOG_BYTES, Program, StartError, Supervisor, free_port
 
 ROOT = Path(__file__).parents[3]
 
-# What the parts run. Each leaves its process id as a line of the file it is given, when it is set up.
+# What the programs run. Each leaves its process id as a line of the file it is given, when it is set up.
 NOTE = "import os, signal, subprocess, sys, time; note = open(sys.argv[1], 'a', buffering=1)\n"
 SIT = NOTE + "print(os.getpid(), file=note); signal.pause()"
 DEAF = NOTE + "signal.signal(signal.SIGTERM, signal.SIG_IGN); print(os.getpid(), file=note)\nwhile True: signal.pause()"
@@ -39,8 +39,8 @@ def lines(path: Path) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
 
-def part(source: str, note: Path, *arguments: object, stop_seconds: float = 30.0) -> Part:
-    return Part(
+def program(source: str, note: Path, *arguments: object, stop_seconds: float = 30.0) -> Program:
+    return Program(
         note.name, python(source, note, *arguments), is_ready=lambda: bool(lines(note)), stop_seconds=stop_seconds
     )
 
@@ -85,8 +85,8 @@ def test_a_part_starts_when_the_one_before_is_ready(tmp_path: Path) -> None:
             ready.touch()
         return ready.exists()
 
-    first = Part("first", python(SIT, tmp_path / "first"), is_ready=ready_at_last)
-    second = part(NOTE + "print(os.path.exists(sys.argv[2]), file=note); signal.pause()", tmp_path / "second", ready)
+    first = Program("first", python(SIT, tmp_path / "first"), is_ready=ready_at_last)
+    second = program(NOTE + "print(os.path.exists(sys.argv[2]), file=note); signal.pause()", tmp_path / "second", ready)
     with Supervisor([first, second], tmp_path / "logs"):
         assert lines(tmp_path / "second") == ["True"]
 
@@ -94,14 +94,14 @@ def test_a_part_starts_when_the_one_before_is_ready(tmp_path: Path) -> None:
 def test_a_part_leads_its_own_session_and_sees_its_environment(tmp_path: Path) -> None:
     note = tmp_path / "note"
     source = NOTE + "print(os.getsid(0) == os.getpid(), os.environ['COLOUR'], file=note); signal.pause()"
-    painter = Part("painter", python(source, note), lambda: bool(lines(note)), environment={"COLOUR": "red"})
+    painter = Program("painter", python(source, note), lambda: bool(lines(note)), environment={"COLOUR": "red"})
     with Supervisor([painter], tmp_path / "logs"):
         assert lines(note) == ["True red"]
 
 
 def test_a_killed_part_comes_back_and_the_others_run_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     victim, other = tmp_path / "victim", tmp_path / "other"
-    with Supervisor([part(SIT, victim), part(SIT, other)], tmp_path / "logs", first_pause=0.01):
+    with Supervisor([program(SIT, victim), program(SIT, other)], tmp_path / "logs", first_pause=0.01):
         os.kill(int(lines(victim)[0]), signal.SIGKILL)
         eventually(lambda: len(lines(victim)) == 2)
         assert is_alive(lines(victim)[1])
@@ -113,7 +113,7 @@ def test_a_killed_part_comes_back_and_the_others_run_on(tmp_path: Path, caplog: 
 
 
 def test_the_pause_doubles_up_to_the_longest(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    crashing = part(CRASH_ON_CUE, tmp_path / "crashing", tmp_path / "cue")
+    crashing = program(CRASH_ON_CUE, tmp_path / "crashing", tmp_path / "cue")
     with Supervisor([crashing], tmp_path / "logs", first_pause=0.01, longest_pause=0.05):
         (tmp_path / "cue").touch()
         eventually(lambda: len(pauses(caplog)) >= 5)
@@ -124,7 +124,7 @@ def test_the_pause_doubles_up_to_the_longest(tmp_path: Path, caplog: pytest.LogC
 def test_a_part_that_had_settled_comes_back_after_the_first_pause(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    crashing = part(CRASH_ON_CUE, tmp_path / "crashing", tmp_path / "cue")
+    crashing = program(CRASH_ON_CUE, tmp_path / "crashing", tmp_path / "cue")
     with Supervisor([crashing], tmp_path / "logs", first_pause=0.01, settled_seconds=0):
         (tmp_path / "cue").touch()
         eventually(lambda: len(pauses(caplog)) >= 3)
@@ -133,7 +133,7 @@ def test_a_part_that_had_settled_comes_back_after_the_first_pause(
 
 def test_a_part_that_cannot_be_spawned_is_tried_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     note, log = tmp_path / "note", tmp_path / "logs" / "note.log"
-    with Supervisor([part(SIT, note)], tmp_path / "logs", first_pause=0.01):
+    with Supervisor([program(SIT, note)], tmp_path / "logs", first_pause=0.01):
         log.unlink()
         log.mkdir()
         os.kill(int(lines(note)[0]), signal.SIGKILL)
@@ -144,20 +144,20 @@ def test_a_part_that_cannot_be_spawned_is_tried_again(tmp_path: Path, caplog: py
 
 def test_parts_stop_in_reverse_order(tmp_path: Path) -> None:
     names = ["broker", "server", "worker"]
-    with Supervisor([part(POLITE, tmp_path / name, tmp_path / "end", name) for name in names], tmp_path / "logs"):
+    with Supervisor([program(POLITE, tmp_path / name, tmp_path / "end", name) for name in names], tmp_path / "logs"):
         pass
     assert lines(tmp_path / "end") == ["worker", "server", "broker"]
 
 
 def test_a_part_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
-    with Supervisor([part(DEAF, tmp_path / "deaf", stop_seconds=0.1)], tmp_path / "logs"):
+    with Supervisor([program(DEAF, tmp_path / "deaf", stop_seconds=0.1)], tmp_path / "logs"):
         assert is_alive(lines(tmp_path / "deaf")[0])
     assert not is_alive(lines(tmp_path / "deaf")[0])
 
 
 def test_sigterm_spares_the_children_of_a_part_and_sigkill_does_not(tmp_path: Path) -> None:
     child, end = tmp_path / "child", tmp_path / "end"
-    family = part(PARENT, tmp_path / "family", *python(POLITE, child, end, "child"))
+    family = program(PARENT, tmp_path / "family", *python(POLITE, child, end, "child"))
     with Supervisor([family], tmp_path / "logs"):
         eventually(lambda: lines(child))
     eventually(lambda: not is_alive(lines(child)[0]))
@@ -166,7 +166,7 @@ def test_sigterm_spares_the_children_of_a_part_and_sigkill_does_not(tmp_path: Pa
 
 def test_the_children_of_a_part_that_died_are_killed(tmp_path: Path) -> None:
     child = tmp_path / "child"
-    family = part(PARENT, tmp_path / "family", *python(SIT, child))
+    family = program(PARENT, tmp_path / "family", *python(SIT, child))
     with Supervisor([family], tmp_path / "logs", first_pause=0.01):
         eventually(lambda: lines(child))
         os.kill(int(lines(tmp_path / "family")[0]), signal.SIGKILL)
@@ -190,24 +190,24 @@ def test_a_part_that_never_gets_ready_is_reported_with_the_last_lines_of_its_own
     tail = "\n".join(f"line {i + 1}" for i in range(written - shown, written))
     with (
         pytest.raises(StartError, match=f"^slow was not ready within 0 s\nits log ends with:\n{tail}$"),
-        Supervisor([Part("slow", python(source), is_ready=never)], tmp_path, ready_seconds=0),
+        Supervisor([Program("slow", python(source), is_ready=never)], tmp_path, ready_seconds=0),
     ):
-        pytest.fail("a part that is not ready must not be passed")
+        pytest.fail("a program that is not ready must not be passed")
 
 
 def test_a_part_that_dies_before_it_is_ready_is_reported_and_the_others_are_stopped(tmp_path: Path) -> None:
-    first = part(SIT, tmp_path / "first")
-    broken = Part("broken", python("import sys; sys.exit('no such option')"), is_ready=lambda: False)
+    first = program(SIT, tmp_path / "first")
+    broken = Program("broken", python("import sys; sys.exit('no such option')"), is_ready=lambda: False)
     with (
         pytest.raises(StartError, match=r"(?s)broken died before it was ready: exit code 1.*no such option"),
         Supervisor([first, broken], tmp_path / "logs"),
     ):
-        pytest.fail("a part that died must not be passed")
+        pytest.fail("a program that died must not be passed")
     assert not is_alive(lines(tmp_path / "first")[0])
 
 
 def test_a_program_that_does_not_exist_is_reported_by_name(tmp_path: Path) -> None:
-    missing = Part("missing", ["no-such-program"], is_ready=lambda: False)
+    missing = Program("missing", ["no-such-program"], is_ready=lambda: False)
     with (
         pytest.raises(StartError, match=r"cannot start no-such-program: .*No such file"),
         Supervisor([missing], tmp_path),
@@ -216,11 +216,11 @@ def test_a_program_that_does_not_exist_is_reported_by_name(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(("number", "interruption"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
-def test_a_signal_interrupts_the_body_and_stops_the_parts(
+def test_a_signal_interrupts_the_body_and_stops_the_programs(
     tmp_path: Path, number: signal.Signals, interruption: type[BaseException]
 ) -> None:
     def interrupt() -> None:
-        with Supervisor([part(POLITE, tmp_path / "part", tmp_path / "end", "stopped")], tmp_path / "logs"):
+        with Supervisor([program(POLITE, tmp_path / "program", tmp_path / "end", "stopped")], tmp_path / "logs"):
             os.kill(os.getpid(), number)
             pytest.fail("the signal must interrupt the body")
 
@@ -237,49 +237,49 @@ def test_a_signal_during_the_start_stops_what_was_started(tmp_path: Path) -> Non
             os.kill(os.getpid(), signal.SIGTERM)
         return False
 
-    first = part(POLITE, tmp_path / "first", tmp_path / "end", "first")
-    second = Part("second", python(SIT, tmp_path / "second"), is_ready=ask_to_stop)
+    first = program(POLITE, tmp_path / "first", tmp_path / "end", "first")
+    second = Program("second", python(SIT, tmp_path / "second"), is_ready=ask_to_stop)
     with pytest.raises(SystemExit, match="143"), Supervisor([first, second], tmp_path / "logs"):
         pytest.fail("the signal must end the start")
     assert lines(tmp_path / "end") == ["first"]
     assert not is_alive(lines(tmp_path / "second")[0])
 
 
-def watch_a_polite_part(folder: Path) -> None:
-    with Supervisor([part(POLITE, folder / "part", folder / "end", "stopped")], folder / "logs") as supervisor:
+def watch_a_polite_program(folder: Path) -> None:
+    with Supervisor([program(POLITE, folder / "program", folder / "end", "stopped")], folder / "logs") as supervisor:
         supervisor.watch()
 
 
 def test_a_signal_ends_the_watch_when_the_parts_have_stopped(tmp_path: Path) -> None:
-    with another_process(watch_a_polite_part, tmp_path) as supervisor:
-        eventually(lambda: lines(tmp_path / "part"))
+    with another_process(watch_a_polite_program, tmp_path) as supervisor:
+        eventually(lambda: lines(tmp_path / "program"))
         supervisor.terminate()
     assert supervisor.returncode in (0, 143)  # 143 if it came just before the watch
     assert lines(tmp_path / "end") == ["stopped"]
-    assert not is_alive(lines(tmp_path / "part")[0])
+    assert not is_alive(lines(tmp_path / "program")[0])
 
 
-def watch_a_stubborn_part(folder: Path) -> None:
-    stubborn = part(STUBBORN, folder / "part", folder / "end", "asked to stop", stop_seconds=3600)
+def watch_a_stubborn_program(folder: Path) -> None:
+    stubborn = program(STUBBORN, folder / "program", folder / "end", "asked to stop", stop_seconds=3600)
     with Supervisor([stubborn], folder / "logs") as supervisor:
         supervisor.watch()
 
 
 def test_a_second_signal_kills_at_once(tmp_path: Path) -> None:
-    with another_process(watch_a_stubborn_part, tmp_path) as supervisor:
-        eventually(lambda: lines(tmp_path / "part"))
+    with another_process(watch_a_stubborn_program, tmp_path) as supervisor:
+        eventually(lambda: lines(tmp_path / "program"))
         supervisor.terminate()
         eventually(lambda: lines(tmp_path / "end"))
-        assert is_alive(lines(tmp_path / "part")[0])
+        assert is_alive(lines(tmp_path / "program")[0])
         supervisor.terminate()
-    assert not is_alive(lines(tmp_path / "part")[0])
+    assert not is_alive(lines(tmp_path / "program")[0])
 
 
 def watch_a_family(folder: Path) -> None:
-    tether = [sys.executable, ROOT / "service" / "tether.py"]
+    tether = [sys.executable, ROOT / "service" / "processes" / "tether.py"]
     source = PARENT.replace("sys.argv[2:]", "[*sys.argv[2:4], str(os.getpid()), *sys.argv[4:]]")
-    family = part(source, folder / "family", *tether, *python(DEAF, folder / "child"))
-    with Supervisor([part(DEAF, folder / "deaf"), family], folder / "logs") as supervisor:
+    family = program(source, folder / "family", *tether, *python(DEAF, folder / "child"))
+    with Supervisor([program(DEAF, folder / "deaf"), family], folder / "logs") as supervisor:
         supervisor.watch()
 
 
@@ -305,7 +305,7 @@ def test_output_is_appended_to_the_log(tmp_path: Path) -> None:
     log.parent.mkdir()
     log.write_text("before\n")
     source = NOTE + "print('out', flush=True); print('err', file=sys.stderr); print('said', file=note); signal.pause()"
-    with Supervisor([part(source, note)], tmp_path / "logs"):
+    with Supervisor([program(source, note)], tmp_path / "logs"):
         assert lines(log) == ["before", "out", "err"]
 
 
@@ -313,7 +313,7 @@ def test_without_a_log_folder_the_output_is_the_supervisors_own(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     source = NOTE + "print('out', flush=True); print('err', file=sys.stderr); print('said', file=note); signal.pause()"
-    with Supervisor([part(source, tmp_path / "note")], log_folder=None):
+    with Supervisor([program(source, tmp_path / "note")], log_folder=None):
         assert capfd.readouterr() == ("out\n", "err\n")
 
 
@@ -321,7 +321,7 @@ def test_a_log_that_has_grown_too_long_is_put_aside_at_the_next_start(tmp_path: 
     note, log = tmp_path / "note", tmp_path / "note.log"
     log.touch()
     os.truncate(log, LOG_BYTES + 1)
-    with Supervisor([part(SIT, note)], tmp_path):
+    with Supervisor([program(SIT, note)], tmp_path):
         assert log.stat().st_size == 0
     assert (tmp_path / "note.log.1").stat().st_size == LOG_BYTES + 1
 

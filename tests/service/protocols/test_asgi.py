@@ -238,7 +238,7 @@ def test_every_error_below_v2_is_one_that_its_clients_understand(api: TestClient
 
 
 def test_a_full_queue_is_told_as_such(api: TestClient, model: str) -> None:
-    served = api.portal.call(api.app.state.parts.predictor.find, None)  # type: ignore[union-attr, attr-defined]
+    served = api.portal.call(api.app.state.dependencies.predictor.find, None)  # type: ignore[union-attr, attr-defined]
     served.batcher.most_waiting = 0
     answer = api.post(INFER, json={"inputs": [tensor(images(1))]})
     error(answer, 429)
@@ -258,10 +258,10 @@ def test_models_are_described_listed_loaded_and_forgotten(api: TestClient, model
     for one, other in (("inputs", "input"), ("outputs", "output")):
         assert [entry["name"] for entry in about[one]] == [entry["name"] for entry in configured[other]]
     assert api.get(f"/v2/models/{model}/ready").json() == {"name": model, "ready": True}
-    served = api.portal.call(api.app.state.parts.predictor.find, None)  # type: ignore[union-attr, attr-defined]
+    served = api.portal.call(api.app.state.dependencies.predictor.find, None)  # type: ignore[union-attr, attr-defined]
     for action in ("unload", "load"):
         assert api.post(f"/v2/repository/models/default/{action}").status_code == 200
-    again = api.portal.call(api.app.state.parts.predictor.find, None)  # type: ignore[union-attr, attr-defined]
+    again = api.portal.call(api.app.state.dependencies.predictor.find, None)  # type: ignore[union-attr, attr-defined]
     assert served is not again
     error(api.post("/v2/repository/models/default/load", json={"parameters": {"config": "{}"}}), 400, "config")
     error(api.post("/v2/repository/models/default/load", content=b"["), 400, "JSON")
@@ -286,9 +286,9 @@ def test_more_than_a_batch_is_answered_in_order(api: TestClient, model: str) -> 
     np.testing.assert_allclose(found, NETWORK.logits(pixels), rtol=0, atol=1e-4)
 
 
-def test_a_long_answer_is_not_worded_in_the_loop(api: TestClient, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_answer_is_not_encoded_in_the_loop(api: TestClient, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     in_loop: list[bool] = []
-    worded = responses.worded
+    encode = responses.encode
 
     def noting(*arguments: Any) -> Any:
         try:
@@ -297,9 +297,9 @@ def test_a_long_answer_is_not_worded_in_the_loop(api: TestClient, model: str, mo
             in_loop.append(False)
         else:
             in_loop.append(True)
-        return worded(*arguments)
+        return encode(*arguments)
 
-    monkeypatch.setattr(responses, "worded", noting)
+    monkeypatch.setattr(responses, "encode", noting)
     for count in (1, LARGEST + 1):
         assert binary(api, b"", bytes(count * 784)).status_code == 200
     assert in_loop == [True, False]

@@ -6,9 +6,10 @@ from fastapi import APIRouter, BackgroundTasks, Body, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from models.spec import FILING, TrainingSpec
-from service.api.dependencies import Given, Parts
+from service.api.dependencies import Dependencies, Deps, json_only
 from service.api.problems import problems
-from service.api.routes.jobs.submit import MAX_SPEC_BYTES, JobId, found, json_only, queued, require_dataset
+from service.api.routes.jobs.lookup import JobId, found
+from service.api.routes.jobs.submit import MAX_SPEC_BYTES, queued, require_dataset
 from service.api.schemas.jobs import CheckpointName, Job
 from service.errors import Conflict, Fault, Invalid, NotFound
 from service.store.states import Job as JobRow
@@ -18,67 +19,67 @@ router = APIRouter(tags=["jobs"])
 
 
 @router.post("/jobs/{job_id}/cancel", status_code=202, summary="Cancel a job", responses=problems(404, 409, 503))
-def cancel(job_id: JobId, parts: Given) -> Job:
+def cancel(job_id: JobId, deps: Deps) -> Job:
     """Cancel a job that waits, or stop one that runs within a batch; what it has learned so far is kept.
 
     Cancelling a job twice is no error. 409 if it has already succeeded or failed.
     """
     try:
-        return Job.of(found(parts.store.jobs.cancel(job_id), job_id))
+        return Job.of(found(deps.store.jobs.cancel(job_id), job_id))
     except StateConflict as conflict:
         raise Conflict(f"job {job_id} has already {conflict.state}; there is nothing to cancel") from None
 
 
 @router.post("/jobs/{job_id}/pause", status_code=202, summary="Pause a job", responses=problems(404, 409, 503))
-def pause(job_id: JobId, parts: Given) -> Job:
+def pause(job_id: JobId, deps: Deps) -> Job:
     """Hold a job back, and free its worker within a batch. Resumed, it goes on after its last complete epoch.
 
     It ends with the bits that it would have ended with. Pausing a job twice is no error. 409 if it has ended.
     """
     try:
-        return Job.of(found(parts.store.jobs.pause(job_id), job_id))
+        return Job.of(found(deps.store.jobs.pause(job_id), job_id))
     except StateConflict as conflict:
         why = "it is cancelled, or about to be" if conflict.state == "cancelled" else f"it has {conflict.state}"
         raise Conflict(f"job {job_id} can not be paused: {why}") from None
 
 
 @router.post("/jobs/{job_id}/resume", status_code=202, summary="Resume a job", responses=problems(404, 409, 503))
-def resume(job_id: JobId, background: BackgroundTasks, parts: Given) -> Job:
+def resume(job_id: JobId, background: BackgroundTasks, deps: Deps) -> Job:
     """Let a paused job go on. Resuming one that is not paused is no error. 409 if it has ended."""
     try:
-        job = found(parts.store.jobs.resume(job_id), job_id)
+        job = found(deps.store.jobs.resume(job_id), job_id)
     except StateConflict as conflict:
         raise Conflict(
             f"job {job_id} has {conflict.state}; POST /jobs/{job_id}/continue trains it for more epochs, "
             f"/jobs/{job_id}/retry anew"
         ) from None
     if job.state == "queued":
-        background.add_task(parts.doorbell.ring, [job_id])
+        background.add_task(deps.doorbell.ring, [job_id])
     return Job.of(job)
 
 
 @router.post("/jobs/{job_id}/retry", status_code=202, summary="Train a job anew", responses=problems(404, 409, 503))
-def retry(job_id: JobId, response: Response, background: BackgroundTasks, parts: Given) -> Job:
+def retry(job_id: JobId, response: Response, background: BackgroundTasks, deps: Deps) -> Job:
     """Queue a new job with the spec of one that has ended; its `origin` names that one."""
-    job = _ended(job_id, parts)
+    job = _ended(job_id, deps)
     _require_own_beginning(job)
-    return _again(job, {"kind": "retry", "job_id": job_id}, response, background, parts)
+    return _again(job, {"kind": "retry", "job_id": job_id}, response, background, deps)
 
 
 @router.post("/jobs/{job_id}/verify", status_code=202, summary="Verify a job", responses=problems(404, 409, 503))
-def verify(job_id: JobId, response: Response, background: BackgroundTasks, parts: Given) -> Job:
+def verify(job_id: JobId, response: Response, background: BackgroundTasks, deps: Deps) -> Job:
     """Queue a new job that trains what one that succeeded was trained on; it tells whether it is `verified`.
 
     On a worker with another version of torch, other threads or another processor, weights may differ for that reason.
     """
-    job = _ended(job_id, parts)
+    job = _ended(job_id, deps)
     if job.state != "succeeded":
         raise Conflict(f"job {job_id} has {job.state}; only a job that succeeded can be verified")
     _require_own_beginning(job)
     if (reason := job.result["stopped_early"]) in {"max_seconds", "halving"}:
         raise Conflict(f"job {job_id} was stopped early ({reason}), which no other run meets at the same batch")
     origin = {"kind": "verify", "job_id": job_id, "weights_sha256": job.weights_sha256}
-    return _again(job, origin, response, background, parts)
+    return _again(job, origin, response, background, deps)
 
 
 class Continuation(BaseModel):
@@ -118,7 +119,7 @@ def go_on(
     continuation: Annotated[Continuation, Body()],
     response: Response,
     background: BackgroundTasks,
-    parts: Given,
+    deps: Deps,
 ) -> Job:
     """Queue a new job that goes on where one has ended, or was paused; its `origin` names that one.
 
@@ -126,14 +127,14 @@ def go_on(
     learning rate follows a schedule, or that one was cancelled within an epoch, as its `bit_identical` then says.
     409 if that one has no checkpoint or runs.
     """
-    job = found(parts.store.jobs.get(job_id), job_id)
+    job = found(deps.store.jobs.get(job_id), job_id)
     if job.state in {"queued", "running"}:
         raise Conflict(f"job {job_id} is {job.state}; pause it, cancel it or wait for its end first")
     if job.last_epoch == 0:
         raise Conflict(f"job {job_id} has no checkpoint; retry it with POST /jobs/{job_id}/retry")
     tunes = bool(continuation.changes.keys() - _HARMLESS) or continuation.checkpoint == "best"
     spec = _changed(job, continuation, epochs=continuation.epochs if tunes else job.last_epoch + continuation.epochs)
-    require_dataset(spec, parts)
+    require_dataset(spec, deps)
     patience = spec.early_stopping_patience
     if not tunes and patience is not None and job.result and job.last_epoch - job.result["best_epoch"] >= patience:
         raise Conflict(
@@ -143,14 +144,14 @@ def go_on(
     origin: dict[str, Any] = {"kind": "fine_tune" if tunes else "continue", "job_id": job_id}
     try:
         if tunes:
-            new_id = parts.store.submissions.fine_tune(job_id, spec, origin, continuation.checkpoint)
+            new_id = deps.store.submissions.fine_tune(job_id, spec, origin, continuation.checkpoint)
         else:
-            new_id = parts.store.submissions.go_on(job_id, spec, origin | {"epoch": job.last_epoch})
+            new_id = deps.store.submissions.go_on(job_id, spec, origin | {"epoch": job.last_epoch})
     except StateConflict as conflict:
         raise Conflict(f"job {job_id} is {conflict.state} by now; wait for its end") from None
     if new_id is None:
         raise NotFound(f"there is no job {job_id}")
-    return queued(new_id, response, background, parts)
+    return queued(new_id, response, background, deps)
 
 
 def _changed(job: JobRow, continuation: Continuation, *, epochs: int) -> TrainingSpec:
@@ -182,18 +183,20 @@ def _require_own_beginning(job: JobRow) -> None:
         )
 
 
-def _ended(job_id: str, parts: Parts) -> JobRow:
-    job = found(parts.store.jobs.get(job_id), job_id)
+def _ended(job_id: str, deps: Dependencies) -> JobRow:
+    job = found(deps.store.jobs.get(job_id), job_id)
     if job.finished_at is None:
         raise Conflict(f"job {job_id} has not ended: it is {job.state}")
     return job
 
 
-def _again(job: JobRow, origin: dict[str, Any], response: Response, background: BackgroundTasks, parts: Parts) -> Job:
+def _again(
+    job: JobRow, origin: dict[str, Any], response: Response, background: BackgroundTasks, deps: Dependencies
+) -> Job:
     # How long it may take is not what is repeated, and another machine may be slower; and who checks a champion does
     # not replace it.
     fields = {"max_seconds": None, "promote": "never"} if origin["kind"] == "verify" else {}
     spec = TrainingSpec.model_validate(job.spec | fields)
-    require_dataset(spec, parts)
-    (new_id,) = parts.store.submissions.submit([spec], origin=origin)
-    return queued(new_id, response, background, parts)
+    require_dataset(spec, deps)
+    (new_id,) = deps.store.submissions.submit([spec], origin=origin)
+    return queued(new_id, response, background, deps)

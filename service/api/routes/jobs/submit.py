@@ -1,82 +1,43 @@
 """/jobs: submit, list, look at and delete."""
 
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from hashlib import sha256
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, BackgroundTasks, Body, Depends, Header, Path, Query, Request, Response
-from pydantic import BaseModel
+from fastapi import APIRouter, BackgroundTasks, Body, Depends, Header, Path, Query, Response
 
 from models.spec import Name, TrainingSpec
-from service.api.dependencies import Given, Parts
+from service.api.dependencies import Dependencies, Deps, json_only
 from service.api.problems import problems
 from service.api.reuse import reusable
+from service.api.routes.jobs.lookup import JobId, found
+from service.api.routes.listing import label_pairs
+from service.api.routes.submission import IdempotencyKey, answered, key_to, unless_reused
 from service.api.schemas.jobs import Identifier, Job, JobPage
-from service.errors import Conflict, Fault, Invalid, NotFound, UnsupportedMedia
+from service.errors import Conflict, Fault, Invalid, NotFound
 from service.store.jobs import PartOfSweep
-from service.store.states import Job as JobRow
 from service.store.states import State, StateConflict, owner_of
-from service.store.submissions import Key, KeyReused
+from service.store.submissions import Key
 
 router = APIRouter(tags=["jobs"])
 
-JobId = Annotated[Identifier, Path(description="Id of a job.")]
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        pattern=r"^[!-~]+$",
-        max_length=255,
-        description="Any string of the client's, a UUID for instance. A request that is repeated with it within 48 "
-        "hours submits nothing a second time, and is answered with what it submitted the first time.",
-    ),
-]
 MAX_SPEC_BYTES = 64 * 2**10
-LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*:[A-Za-z0-9._ -]*")
 
 
-def found(job: JobRow | None, job_id: str) -> JobRow:
-    """Give the job, or raise NotFound."""
-    if job is None:
-        raise NotFound(f"there is no job {job_id}")
-    return job
-
-
-def json_only(request: Request) -> None:
-    """Refuse a body of another media type."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise UnsupportedMedia("send application/json")
-
-
-def label_pairs(label: list[str] | None) -> list[tuple[str, str]]:
-    """Read labels that are sought as key:value."""
-    for text in label or []:
-        if not LABEL.fullmatch(text):
-            raise Invalid(
-                "a label is sought as key:value",
-                faults=[Fault("#query/label", f"{text!r} is not of the form key:value")],
-            )
-    return [(key, value) for key, _, value in (text.partition(":") for text in label or [])]
-
-
-def require_dataset(spec: TrainingSpec, parts: Parts) -> None:
+def require_dataset(spec: TrainingSpec, deps: Dependencies) -> None:
     """Refuse a spec whose data set is not there."""
-    if not parts.store.datasets.exists(spec.dataset):
+    if not deps.store.datasets.exists(spec.dataset):
         raise Invalid(
             f"there is no data set called {spec.dataset!r}; GET /datasets lists them",
             faults=[Fault("/dataset", f"there is no data set called {spec.dataset!r}; GET /datasets lists them")],
         )
 
 
-def queued(job_id: str, response: Response, background: BackgroundTasks, parts: Parts) -> Job:
+def queued(job_id: str, response: Response, background: BackgroundTasks, deps: Dependencies) -> Job:
     """Answer with a new job, and ring for it."""
     # After the answer: a broker that is slow or away is nothing the caller has to wait for.
-    background.add_task(parts.doorbell.ring, [job_id])
+    background.add_task(deps.doorbell.ring, [job_id])
     response.headers["Location"] = f"/jobs/{job_id}"
-    return Job.of(found(parts.store.jobs.get(job_id), job_id))
+    return Job.of(found(deps.store.jobs.get(job_id), job_id))
 
 
 def _preferences(prefer: str | None) -> set[str]:
@@ -96,7 +57,7 @@ def submit(
     spec: Annotated[TrainingSpec, Body()],
     response: Response,
     background: BackgroundTasks,
-    parts: Given,
+    deps: Deps,
     idempotency_key: IdempotencyKey = None,
     prefer: Annotated[
         str | None,
@@ -108,53 +69,32 @@ def submit(
 ) -> Job:
     """Queue a job that trains one network. The job is on record before this answers, whatever happens to workers."""
     key = key_to(idempotency_key, spec)
-    if (answer := answered(key, parts)) is not None:
+    if (answer := answered(key, deps)) is not None:
         response.headers["Location"] = f"/jobs/{answer['id']}"
         return Job.model_validate(answer)
-    require_dataset(spec, parts)
-    if "reuse" in _preferences(prefer) and (twin := reusable(spec, parts)) is not None:
+    require_dataset(spec, deps)
+    if "reuse" in _preferences(prefer) and (twin := reusable(spec, deps)) is not None:
         response.status_code = 200
         response.headers.update({"Location": f"/jobs/{twin.id}", "Preference-Applied": "reuse"})
         return Job.of(twin)
     if key is not None:
-        return _submit_once(spec, key, response, background, parts)
-    (job_id,) = parts.store.submissions.submit([spec])
-    return queued(job_id, response, background, parts)
+        return _submit_once(spec, key, response, background, deps)
+    (job_id,) = deps.store.submissions.submit([spec])
+    return queued(job_id, response, background, deps)
 
 
-def key_to(name: str | None, spec: BaseModel) -> Key | None:
-    """Give the key of a submission that has one."""
-    return None if name is None else Key(name, sha256(spec.model_dump_json().encode()).hexdigest())
-
-
-@contextmanager
-def unless_reused() -> Iterator[None]:
-    """Word it when something else was submitted under a key before."""
-    try:
-        yield
-    except KeyReused:
-        raise Invalid(
-            "something else was submitted under this Idempotency-Key; take a new key for a new submission",
-            faults=[Fault("#header/Idempotency-Key", "something else was submitted under this key")],
-        ) from None
-
-
-def answered(key: Key | None, parts: Parts) -> dict[str, Any] | None:
-    """Give the answer to what was submitted under a key before, whatever has become of its data set since."""
-    with unless_reused():
-        return None if key is None else parts.store.submissions.answered(key)
-
-
-def _submit_once(spec: TrainingSpec, key: Key, response: Response, background: BackgroundTasks, parts: Parts) -> Job:
+def _submit_once(
+    spec: TrainingSpec, key: Key, response: Response, background: BackgroundTasks, deps: Dependencies
+) -> Job:
     # As the draft of the HTTP working group has it, but that nobody is told to come again (409) while the first of two
     # equal requests is under way: the second waits for its commit.
     # https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
     with unless_reused():
-        answer, is_new = parts.store.submissions.submit_once(
+        answer, is_new = deps.store.submissions.submit_once(
             spec, key, answer=lambda row: Job.of(row).model_dump(mode="json")
         )
     if is_new:
-        background.add_task(parts.doorbell.ring, [answer["id"]])
+        background.add_task(deps.doorbell.ring, [answer["id"]])
     response.headers["Location"] = f"/jobs/{answer['id']}"
     return Job.model_validate(answer)
 
@@ -182,26 +122,26 @@ def put(
     spec: Annotated[TrainingSpec, Body()],
     response: Response,
     background: BackgroundTasks,
-    parts: Given,
+    deps: Deps,
 ) -> Job:
     """Queue a job under an id that the client chooses. Repeated, it tells how that job stands.
 
     409 if a job with another spec has this id.
     """
-    if parts.store.jobs.get(job_id) is None:
-        require_dataset(spec, parts)
-    job, is_new = parts.store.submissions.put(job_id, spec)
+    if deps.store.jobs.get(job_id) is None:
+        require_dataset(spec, deps)
+    job, is_new = deps.store.submissions.put(job_id, spec)
     if not is_new:
         if TrainingSpec.model_validate(job.spec) != spec:
             raise Conflict(f"there is a job {job_id} already, with another spec; choose another id")
         response.status_code = 200
         return Job.of(job)
-    return queued(job_id, response, background, parts)
+    return queued(job_id, response, background, deps)
 
 
 @router.get("/jobs", summary="List jobs, the newest first", responses=problems(422, 503))
 def find(
-    parts: Given,
+    deps: Deps,
     state: Annotated[State | None, Query(description="Only jobs in this state.")] = None,
     name: Annotated[Name | None, Query(description="Only jobs of this name.")] = None,
     sweep: Annotated[Identifier | None, Query(description="Only jobs of the sweep with this id.")] = None,
@@ -214,7 +154,7 @@ def find(
     limit: Annotated[int, Query(ge=1, le=100, description="Jobs on a page.")] = 20,
 ) -> JobPage:
     """List the jobs that match all filters. Follow `next` for more."""
-    rows = parts.store.jobs.find(
+    rows = deps.store.jobs.find(
         state=state, name=name, sweep_id=sweep, labels=label_pairs(label), before=after, limit=limit + 1
     )
     page, has_more = rows[:limit], len(rows) > limit
@@ -228,24 +168,24 @@ def find(
 
 
 @router.get("/jobs/{job_id}", summary="Look at a job", responses=problems(404, 503))
-def get(job_id: JobId, parts: Given) -> Job:
+def get(job_id: JobId, deps: Deps) -> Job:
     """Tell how a job stands."""
-    return Job.of(found(parts.store.jobs.get(job_id), job_id))
+    return Job.of(found(deps.store.jobs.get(job_id), job_id))
 
 
 @router.delete("/jobs/{job_id}", status_code=204, summary="Delete a job", responses=problems(404, 409, 503))
-def delete(job_id: JobId, parts: Given) -> None:
+def delete(job_id: JobId, deps: Deps) -> None:
     """Delete a job, its history and its files.
 
     409 while it runs: cancel it first. 409 for a job of a sweep: its figures are part of the sweep's.
     """
     try:
-        unreferenced = parts.store.jobs.delete(job_id)
+        unreferenced = deps.store.jobs.delete(job_id)
     except PartOfSweep as part:
         raise Conflict(f"job {job_id} belongs to a sweep; delete that with DELETE /sweeps/{part.sweep_id}") from None
     except StateConflict:
         raise Conflict(f"job {job_id} is running; cancel it with POST /jobs/{job_id}/cancel first") from None
     if unreferenced is None:
         raise NotFound(f"there is no job {job_id}")
-    parts.artifacts.remove(unreferenced)
-    parts.artifacts.remove_folder(owner_of(job_id))
+    deps.artifacts.remove(unreferenced)
+    deps.artifacts.remove_folder(owner_of(job_id))

@@ -1,0 +1,41 @@
+"""Every exception of a route as a problem document."""
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+
+from service.errors import Problem, rendered
+from service.errors import invalid as wrong_fields
+from service.predict.reply import as_problem
+from service.store.engine import DatabaseError
+
+
+def add_exception_handlers(app: FastAPI) -> None:
+    """Turn every error into a problem document."""
+
+    @app.exception_handler(Problem)
+    @app.exception_handler(DatabaseError)
+    # Starlette logs what nobody foresaw with its trace; whoever sent the request is told that it is not their fault.
+    @app.exception_handler(Exception)
+    async def problem(request: Request, error: Exception) -> Response:
+        why = as_problem(error)
+        headers = {"Retry-After": str(why.retry_after)} if why.retry_after is not None else {}
+        return _problem(request, why.status, why.detail, why.faults, headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        return await problem(request, wrong_fields(error.errors()))
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> Response:
+        return _problem(request, error.status_code, error.detail, headers=dict(error.headers or {}))
+
+
+def _problem(
+    request: Request, status: int, detail: str, faults: Any = (), headers: dict[str, str] | None = None
+) -> Response:
+    status, body, kind = rendered(status, detail, request.url.path, faults)
+    return JSONResponse(body, status_code=status, headers=headers, media_type=kind)

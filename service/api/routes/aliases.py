@@ -1,0 +1,152 @@
+"""/models/{name}/aliases: what they point to, and pointed to before; moved, rolled back, under If-Match."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Depends, Header, Path, Query, Response
+
+from models.spec import Name
+from service.api.dependencies import Dependencies, Deps, json_only
+from service.api.problems import problems
+from service.api.routes.models import ModelName, the_model
+from service.api.schemas.aliases import AliasView, History, MoveView, Pointing
+from service.errors import Conflict, Fault, Invalid, NotFound, PreconditionFailed
+from service.store.engine import Row
+from service.store.registry import Condition, NoSuchVersion, NothingBefore, WrongRevision
+
+router = APIRouter(tags=["models"])
+
+AliasName = Annotated[Name, Path(max_length=64, description="Name of an alias.")]
+_TAG = re.compile(r'"(\d{1,9})"')
+
+
+def _condition(
+    if_match: Annotated[
+        str | None, Header(description="Only if the alias has this revision, its ETag; `*`: only if it is there.")
+    ] = None,
+    if_none_match: Annotated[
+        str | None, Header(pattern=r"^\*$", description="`*`: only if there is no alias of this name.")
+    ] = None,
+) -> Condition:
+    there = None if if_none_match is None else False
+    if if_match is None:
+        return Condition(there=there)
+    if if_match.strip() == "*" and there is None:
+        return Condition(there=True)
+    # Entity tags that are none of ours match nothing: RFC 9110, section 13.1.1. Nor does what is to be there and not.
+    return Condition(revisions=frozenset(int(tag) for tag in _TAG.findall(if_match)), there=there)
+
+
+Conditional = Annotated[Condition, Depends(_condition)]
+
+
+@router.get("/models/{name}/history", summary="What a model's aliases pointed to", responses=problems(404, 422, 503))
+def history(
+    name: ModelName, deps: Deps, limit: Annotated[int, Query(ge=1, le=1000, description="Moves.")] = 100
+) -> History:
+    """List the moves of a model's aliases, the newest first: from where, to where, why and when."""
+    the_model(deps, name)
+    return History(data=[MoveView.of(row) for row in deps.store.models.history(name, limit=limit)])
+
+
+@router.get("/models/{name}/aliases/{alias}", summary="Look at an alias", responses=problems(404, 422, 503))
+def alias(name: ModelName, alias: AliasName, response: Response, deps: Deps) -> AliasView:
+    """Tell what an alias points to, and whether this API process serves it. The ETag is its revision."""
+    row = deps.store.models.alias(name, alias)
+    if row is None:
+        the_model(deps, name)
+        raise _no_alias(name, alias)
+    return _shown(row, response, deps)
+
+
+@router.put(
+    "/models/{name}/aliases/{alias}",
+    dependencies=[Depends(json_only)],
+    summary="Point an alias to a version",
+    responses={
+        201: {"model": AliasView, "description": "The alias is new."},
+        **problems(400, 404, 412, 413, 415, 422, 503),
+    },
+)
+def put_alias(
+    name: ModelName,
+    alias: AliasName,
+    pointing: Annotated[Pointing, Body()],
+    response: Response,
+    deps: Deps,
+    condition: Conditional,
+) -> AliasView:
+    """Let an alias point to a version, or divide the requests among several. `champion` answers for its model.
+
+    Every API process follows within a second. 412 unless `If-Match` or `If-None-Match` hold.
+    """
+    the_model(deps, name)
+    try:
+        with _worded(name, alias):
+            row, is_new = deps.store.models.set_alias(name, alias, pointing.targets, condition)
+    except NoSuchVersion as none:
+        detail = f"model {name} has no version {none.version}"
+        field = "/version" if pointing.version is not None else f"/versions/{none.version}"
+        field = "/shadow" if none.version == pointing.shadow else field
+        raise Invalid(detail, faults=[Fault(field, detail)]) from None
+    response.status_code = 201 if is_new else 200
+    return _shown(row, response, deps)
+
+
+@router.delete(
+    "/models/{name}/aliases/{alias}",
+    status_code=204,
+    summary="Delete an alias",
+    responses=problems(404, 412, 422, 503),
+)
+def delete_alias(name: ModelName, alias: AliasName, deps: Deps, condition: Conditional) -> None:
+    """Delete an alias. Of a model without `champion` the newest version answers."""
+    the_model(deps, name)
+    with _worded(name, alias):
+        if not deps.store.models.delete_alias(name, alias, condition):
+            raise _no_alias(name, alias)
+
+
+@router.post(
+    "/models/{name}/aliases/{alias}/rollback", summary="Roll an alias back", responses=problems(404, 409, 412, 422, 503)
+)
+def roll_back(name: ModelName, alias: AliasName, response: Response, deps: Deps, condition: Conditional) -> AliasView:
+    """Let an alias point to what it pointed to before; called again, to what it pointed to before that.
+
+    Versions that were deleted are passed over. 409 if there is nothing to go back to.
+    """
+    the_model(deps, name)
+    try:
+        with _worded(name, alias):
+            row = deps.store.models.roll_back(name, alias, condition)
+    except NothingBefore:
+        raise Conflict(f"the alias {alias} of model {name} has nothing to go back to") from None
+    if row is None:
+        raise _no_alias(name, alias)
+    return _shown(row, response, deps)
+
+
+@contextmanager
+def _worded(name: str, alias: str) -> Iterator[None]:
+    """Word it when a condition does not hold."""
+    try:
+        yield
+    except WrongRevision as wrong:
+        now = "it is not there" if wrong.revision is None else f'its ETag is now "{wrong.revision}"'
+        raise PreconditionFailed(
+            f"the alias {alias} of model {name} is not as the request expects: {now}; look at it, and decide anew"
+        ) from None
+
+
+def _shown(row: Row, response: Response, deps: Dependencies) -> AliasView:
+    response.headers["ETag"] = f'"{row.revision}"'
+    name = f"{row.model}@{row.alias}"
+    answering = {int(number) for number in row.targets["versions"]}
+    refused, shadow = deps.predictor.refusal(name, answering), deps.predictor.shadow(name, answering)
+    return AliasView.of(row, refused=refused, shadow=shadow)
+
+
+def _no_alias(name: str, alias: str) -> NotFound:
+    return NotFound(f"model {name} has no alias {alias}")

@@ -1,0 +1,92 @@
+"""/jobs/{id}/events: what happened to a job, as a list or a stream of server-sent events."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import StreamingResponse
+from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
+
+from service.api.dependencies import Dependencies, Deps
+from service.api.problems import problems
+from service.api.routes.jobs.lookup import JobId, found
+from service.api.schemas.jobs import (
+    Event,
+    EventPage,
+)
+from service.store.engine import Row, moment
+from service.store.states import FINAL_STATES
+
+router = APIRouter(tags=["what is recorded of a job"])
+
+_LOOK_FOR_EVENTS_EVERY_SECONDS = 0.2
+_PING_EVERY_SECONDS = 15.0
+
+
+@router.get(
+    "/jobs/{job_id}/events",
+    summary="What happened to a job",
+    response_model=EventPage,
+    responses={
+        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        204: {"description": "The stream has ended, and the client has seen all of it."},
+        **problems(404, 422, 503),
+    },
+)
+def events(
+    job_id: JobId,
+    deps: Deps,
+    accept: Annotated[str, Header()] = "*/*",
+    last_event_id: Annotated[str, Header(pattern=r"^\d{0,18}$", description="Go on after this event.")] = "",
+    after: Annotated[int, Query(ge=0, le=2**53, description="Only events with a greater id.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000, description="Events in a list.")] = 100,
+) -> Any:
+    """List what happened, or, for a client that accepts `text/event-stream`, stream it as it happens.
+
+    The stream ends with the job, by an event `end`. A client that comes back with `Last-Event-ID` misses nothing.
+    """
+    found(deps.store.jobs.get(job_id), job_id)
+    after = max(after, int(last_event_id or 0))
+    if "text/event-stream" not in accept.lower():
+        rows = deps.store.jobs.events(job_id, after=after, limit=limit + 1)
+        return EventPage(data=[_event(row) for row in rows[:limit]], has_more=len(rows) > limit)
+    if _has_ended(deps, job_id) and not deps.store.jobs.events(job_id, after=after, limit=1):
+        return Response(status_code=204)  # tells an EventSource not to come back
+    return StreamingResponse(
+        _stream(deps, job_id, after), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
+    )
+
+
+async def _stream(deps: Dependencies, job_id: str, after: int) -> AsyncIterator[bytes]:
+    quiet_since = time.monotonic()
+    while True:
+        # In this order: an event that comes with the end is still found.
+        ended = await run_in_threadpool(_has_ended, deps, job_id)
+        rows = await run_in_threadpool(deps.store.jobs.events, job_id, after=after)
+        for row in rows:
+            after = row.number
+            yield format_sse_event(
+                id=str(row.number), event=row.type, data_str=_event(row).model_dump_json(exclude={"id", "type"})
+            )
+        if ended and not rows:
+            yield format_sse_event(event="end", data_str="{}")
+            return
+        if rows:
+            quiet_since = time.monotonic()
+            continue
+        if time.monotonic() - quiet_since > _PING_EVERY_SECONDS:
+            quiet_since = time.monotonic()
+            yield KEEPALIVE_COMMENT
+        await asyncio.sleep(_LOOK_FOR_EVENTS_EVERY_SECONDS)
+
+
+def _has_ended(deps: Dependencies, job_id: str) -> bool:
+    job = deps.store.jobs.get(job_id)
+    return job is None or job.state in FINAL_STATES
+
+
+def _event(row: Row) -> Event:
+    return Event(id=row.number, type=row.type, created_at=moment(row.created_at), data=row.data)

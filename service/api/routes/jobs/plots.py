@@ -1,0 +1,46 @@
+"""/jobs/{id}/plots: pictures of a job, drawn by a worker when somebody asks."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
+
+from service.api.dependencies import Deps
+from service.api.problems import problems
+from service.api.routes.downloads import download
+from service.api.routes.jobs.lookup import JobId, file_of, found
+from service.api.routes.on_demand import wait_for
+from service.api.schemas.jobs import Plot
+from service.errors import Conflict, NotYet
+from service.store.engine import Row
+from service.store.states import owner_of
+
+router = APIRouter(tags=["what is recorded of a job"])
+
+_PNG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}}}}
+
+
+@router.get(
+    "/jobs/{job_id}/plots/{plot}.png",
+    summary="A plot of a job",
+    response_class=Response,
+    responses={**_PNG, **problems(404, 409, 422, 500, 503)},
+)
+async def plot(job_id: JobId, plot: Plot, request: Request, deps: Deps) -> Response:
+    """Give a plot of a job as it stands; a worker draws it when somebody asks, also while the job runs."""
+    job = found(await run_in_threadpool(deps.store.jobs.get, job_id), job_id)
+    if job.last_epoch == 0:
+        raise Conflict(f"job {job_id} has not finished an epoch yet; there is nothing to draw")
+
+    def drawn() -> Row | None:
+        picture = deps.store.files.get(owner_of(job_id), f"{plot}.png")
+        return picture if picture is not None and picture.epoch >= job.last_epoch else None
+
+    if await run_in_threadpool(drawn) is None:
+        if not await run_in_threadpool(deps.doorbell.ask_for_plot, job_id, plot):
+            raise NotYet("the broker does not answer, so that no worker can be asked to draw", retry_after=5)
+        what = "the plot was asked for but is not drawn yet; is a worker for errands running?"
+        await wait_for(drawn, seconds=deps.settings.max_wait_seconds, what=what)
+    return await run_in_threadpool(
+        download, request, deps, lambda: file_of(deps, job_id, f"{plot}.png"), media_type="image/png"
+    )
