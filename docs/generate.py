@@ -16,7 +16,7 @@ from models.data import csv
 from service import errors
 from service.api import app
 from service.api.routes.jobs import submit
-from service.predict import asgi, batcher, requests, schemas
+from service.predict import batcher, receive, requests, schemas
 from service.processes import supervisor
 from service.settings import Settings
 from service.store import stalled
@@ -34,10 +34,10 @@ PROBLEM = "application/problem+json"
 LIMITS = (
     ("Bytes in the body of a request, unless said otherwise below", app.MAX_BODY_BYTES),
     ("Bytes in the body of `POST /jobs`", submit.MAX_SPEC_BYTES),
-    ("Bytes in the body of `POST /predict`", asgi.MAX_BODY_BYTES),
+    ("Bytes in the body of `POST /predict`", receive.MAX_BODY_BYTES),
     ("Bytes in the body of `POST /datasets`", "`TENFOLD_MAX_UPLOAD_BYTES`"),
-    ("Bytes in the body of `POST /predict` that is a PNG or raw bytes", asgi.MAX_BINARY_BYTES),
-    ("Bytes of long bodies of `POST /predict` that one process holds at a time", asgi.MAX_HELD_BYTES),
+    ("Bytes in the body of `POST /predict` that is a PNG or raw bytes", receive.MAX_BINARY_BYTES),
+    ("Bytes of long bodies of `POST /predict` that one process holds at a time", receive.MAX_HELD_BYTES),
     ("Bytes of JSON of `POST /predict` that is not a list of images alone", requests.MAX_SCHEMA_BYTES),
     ("Images in one `POST /predict`", schemas.MAX_IMAGES),
     ("Images that may wait for one network, in one process", batcher.MOST_WAITING),

@@ -8,7 +8,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import rendered
 
-CAREFUL = (
+Header = tuple[bytes, bytes]
+"""Of a message of ASGI."""
+
+CAREFUL: tuple[Header, ...] = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"cache-control", b"no-store"),

@@ -53,6 +53,7 @@ FLOORS = {
         ("api",),
         ("protocols",),
         ("predict",),
+        ("refusals",),
         ("artifacts",),
         ("store",),
         ("sweeps",),

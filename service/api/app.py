@@ -17,6 +17,7 @@ from service.api.routes import aliases, datasets, ensembles, exports, health, mo
 from service.api.routes.jobs import actions, checkpoints, events, metrics, plots, submit
 from service.predict.asgi import PATH, Predict
 from service.predict.fast_path import FAST_PATH
+from service.predict.receive import Bodies
 from service.protocols.asgi import Infer, is_infer
 from service.security import SecurityMiddleware
 from service.settings import Settings
@@ -37,8 +38,9 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: "_Api") -> AsyncIterator[dict[str, Any]]:
         app.state.dependencies = Dependencies.build(app.state.settings)
-        app.state.predict = Predict(app.state.dependencies.predictor)
-        app.state.infer = Infer(app.state.dependencies.predictor, app.state.predict)
+        bodies = Bodies()  # one limit for all long ones
+        app.state.predict = Predict(app.state.dependencies.predictor, bodies)
+        app.state.infer = Infer(app.state.dependencies.predictor, bodies)
         yield {FAST_PATH: app.bypass}
         app.state.dependencies.store.database.close()
 

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 
 from service.errors import Problem, rendered
 from service.errors import invalid as wrong_fields
-from service.predict.reply import as_problem
+from service.refusals import as_problem
 from service.store.engine import DatabaseError
 
 

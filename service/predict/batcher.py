@@ -54,7 +54,8 @@ class Batcher:
     """Computes rows [n, ...] for many callers of one event loop, one batch at a time.
 
     A batch takes what has arrived since the one before it began. There is no timer: a caller who is alone waits for
-    nobody. `compute` gives a row for each row, and must not depend on the company a row is in, but for rounding.
+    nobody, and a full batch for a thread not even for those who come in the same turn of the loop. `compute` gives a row
+    for each row, and must not depend on the company a row is in, but for rounding.
     """
 
     def __init__(self, compute: Callable[[Rows], Rows], pace: Pace, most_waiting: int = MOST_WAITING) -> None:
@@ -93,7 +94,10 @@ class Batcher:
         self.waiting += count
         if not self._busy:
             self._busy = True
-            loop.call_soon(self._next)
+            if count == LARGEST and self.seconds(count) > IN_LOOP_SECONDS:
+                self._next()  # nobody else has room in this batch, and a thread can begin with it now
+            else:
+                loop.call_soon(self._next)
         return future
 
     def is_quick(self, count: int) -> bool:

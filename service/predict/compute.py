@@ -1,22 +1,17 @@
 """Has rows computed for a request that is being answered, as long as somebody waits for the answer."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Coroutine
 from time import monotonic
 from typing import Any
 
 from service.predict.batcher import Rows
-from service.predict.cache import LOGITS, Scores, Served
+from service.predict.receive import ClientLeft, Receive
+from service.predict.served import LOGITS, Scores, Served
 from service.predict.shadow import Shadow
 
-Receive = Callable[[], Awaitable[Any]]
 
-
-class ClientLeft(Exception):  # noqa: N818 - nobody is to blame
-    """Whoever sent the request does not wait for the answer any more."""
-
-
-async def computed(
+def computed(
     served: Served,
     pixels: Rows,
     receive: Receive,
@@ -24,12 +19,21 @@ async def computed(
     shadow: Shadow | None = None,
     *,
     admitted: bool = False,
-) -> Scores:
-    """Have scores computed of at most LARGEST rows, and drop them if the client leaves before that has begun."""
+) -> Coroutine[Any, Any, Scores]:
+    """Have scores computed of at most LARGEST rows, and drop them if the client leaves before that has begun.
+
+    They are put before this returns, and a full batch has begun; to be awaited. Raises what the batcher raises.
+    """
     quick = served.batcher.is_quick(len(pixels))
     timeout = None if deadline is None else deadline - monotonic()
     future = served.batcher.put(pixels, timeout=timeout, admitted=admitted)
-    scores = await (future if quick else _unless_it_leaves(receive, future))
+    return _scores(future, None if quick else receive, pixels, shadow)
+
+
+async def _scores(
+    future: asyncio.Future[Scores], receive: Receive | None, pixels: Rows, shadow: Shadow | None
+) -> Scores:
+    scores = await (future if receive is None else _unless_it_leaves(receive, future))
     if shadow is not None:
         shadow.ask(pixels, scores[:, LOGITS])
     return scores

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from models.calibration import entropy
 from models.saliency import gradient
 from service.errors import Fault, Invalid
-from service.predict.cache import Served
 from service.predict.requests import Pixels
 from service.predict.schemas import MOST_EXPLAINED, PredictQuery
+from service.predict.served import Served
 
 
 def are_wanted(query: PredictQuery, count: int) -> bool:

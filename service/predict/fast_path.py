@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from service.security import CAREFUL
+from service.security import CAREFUL, Header
 
 if TYPE_CHECKING:  # numpy must not be loaded before it is said how many threads it shall have
-    from service.predict.cache import Scores, Served
     from service.predict.requests import Pixels
+    from service.predict.served import Scores, Served
     from service.predict.shadow import Shadow
 
 FAST_PATH = "fast_path"
@@ -27,9 +27,8 @@ _LONGEST = 64 * 1024
 
 _DIGITS = len(str(_LONGEST))
 
-Header = tuple[bytes, bytes]
-Word = Callable[["Scores"], tuple[Iterable[Header], bytes]]
-Pending = tuple["asyncio.Future[Scores]", Word]
+Encode = Callable[["Scores"], tuple[Iterable[Header], bytes]]
+Pending = tuple["asyncio.Future[Scores]", Encode]
 """The result to come, and what gives the headers and the body that answer it, with status 200."""
 
 
@@ -40,19 +39,19 @@ class FastAnswerer(Protocol):
         """Start to answer; None, or any exception, if the application is to do it instead."""
 
 
-def pending(served: "Served", pixels: "Pixels", shadow: "Shadow | None", word: Word) -> Pending:
+def pending(served: "Served", pixels: "Pixels", shadow: "Shadow | None", encode: Encode) -> Pending:
     """Have images computed; those who are asked along are asked when the answer is there."""
     if shadow is None:
-        return served.batcher.put(pixels), word
+        return served.batcher.put(pixels), encode
 
-    def tell_and_word(scores: "Scores") -> tuple[Iterable[Header], bytes]:
-        from service.predict.cache import LOGITS
+    def ask_and_encode(scores: "Scores") -> tuple[Iterable[Header], bytes]:
+        from service.predict.served import LOGITS
 
-        answer = word(scores)
+        answer = encode(scores)
         shadow.ask(pixels, scores[:, LOGITS])
         return answer
 
-    return served.batcher.put(pixels), tell_and_word
+    return served.batcher.put(pixels), ask_and_encode
 
 
 class _Flow(FlowControl):
@@ -126,22 +125,22 @@ class FastPathProtocol(HttpToolsProtocol):
         (cycle, who, headers), self._incomplete = self._incomplete, None
         try:
             started = None if self.flow.write_paused else who.start(cycle.scope, headers, bytes(cycle.body))
-        except Exception:  # noqa: BLE001 - the application finds it too, and words it
+        except Exception:  # noqa: BLE001 - the application finds it too, and says it
             started = None
         if started is None:
             super()._start_asgi_task(cycle, self.app)
             return
-        self._result, word = started
-        self._result.add_done_callback(partial(self._answer, cycle, word))
+        self._result, encode = started
+        self._result.add_done_callback(partial(self._answer, cycle, encode))
 
-    def _answer(self, cycle: RequestResponseCycle, word: Word, result: "asyncio.Future[Scores]") -> None:
+    def _answer(self, cycle: RequestResponseCycle, encode: Encode, result: "asyncio.Future[Scores]") -> None:
         self._result = None
         # Not `disconnected`: of the requests of a client who leaves, only the last is told.
         if result.cancelled() or self.transport.is_closing():
             return
         try:
-            headers, body = word(result.result())
-        except Exception:  # noqa: BLE001 - the application finds it too, and words it
+            headers, body = encode(result.result())
+        except Exception:  # noqa: BLE001 - the application finds it too, and says it
             super()._start_asgi_task(cycle, self.app)
             return
         about = b"".join([b"%b: %b\r\n" % header for header in headers])

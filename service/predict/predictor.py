@@ -9,17 +9,10 @@ import weakref
 from collections.abc import Callable, Set
 from dataclasses import dataclass
 
-import numpy as np
-
-from models import golden, novelty
-from models.ensemble import Ensemble
-from models.inference import read
-from models.spec import PIXELS
 from service.artifacts import Artifacts
 from service.errors import Conflict, Damaged, NotFound, NotYet
-from service.predict.batcher import Batcher, Pace
-from service.predict.cache import Networks, Served, scorer
-from service.predict.schemas import ModelView
+from service.predict.cache import Networks
+from service.predict.served import Served
 from service.predict.shadow import Shadow
 from service.store.references import Meaning, NoCheckpoint, NothingThere, Target
 from service.store.store import Store
@@ -80,13 +73,11 @@ class Predictor:
         memory_bytes: int = MEMORY_BYTES,
     ) -> None:
         self._store = store
-        self._artifacts = artifacts
         self._clock = clock
         self._known: dict[str | None, _Known] = {}
         self._lookups: dict[str | None, asyncio.Task[_Answering]] = {}
         self._counting = threading.Lock()
-        self._loading = threading.Lock()  # held while one is loaded; whose networks are loaded do not wait for it
-        self._networks = Networks(memory_bytes)
+        self._networks = Networks(artifacts, memory_bytes)
         self._standing: dict[str, Meaning] = {}
         self._refused: dict[str, tuple[set[int | None], str]] = {}
         self._shadows: dict[str, Shadow] = {}
@@ -209,7 +200,7 @@ class Predictor:
     def _loaded(self, meaning: Meaning) -> _Answering:
         """Give those who answer; raises ValueError or OSError where one of them can not be loaded."""
         shadow, why_not = self._shadow_of(meaning)  # first: it must not take the memory of those who answer
-        served = tuple(self._served(target) for target, _ in meaning.shares)
+        served = tuple(self._networks.get(target) for target, _ in meaning.shares)
         if shadow is not None and not self._networks.has_room_for(shadow, *served):
             shadow, why_not = None, _NO_ROOM
         total, bounds = 0.0, []
@@ -226,7 +217,7 @@ class Predictor:
         if known is not None and known.is_of(meaning) and known.why_not == _NO_ROOM:
             return None, _NO_ROOM  # loading it would put out of memory those who answer, every time
         try:
-            return self._served(meaning.shadow), None
+            return self._networks.get(meaning.shadow), None
         except (OSError, ValueError) as error:
             return None, str(error)
 
@@ -246,35 +237,6 @@ class Predictor:
         shadow.served = None if served is None else weakref.ref(served)
         shadow.why_not = why_not
         return shadow
-
-    def _served(self, target: Target) -> Served:
-        """Give a network that is kept, or load it."""
-        if (kept := self._networks.get(target)) is not None:
-            return kept
-        with self._loading:
-            return self._networks.get(target) or self._load(target)
-
-    def _load(self, target: Target) -> Served:
-        members = [read(self._artifacts.read(*weights)) for weights in target.weights]
-        network = members[0] if len(members) == 1 else Ensemble(members)
-        if target.golden is not None:
-            golden.replay(network, golden.unpack(self._artifacts.read(*target.golden)))
-        usual = None if target.novelty is None else novelty.unpack(self._artifacts.read(*target.novelty))
-        compute = scorer(network, target.temperature)
-        pace = Pace.of(compute, np.zeros((64, PIXELS), np.uint8))
-        view = ModelView(
-            name=target.model,
-            version=target.version,
-            job_id=target.job_id,
-            epoch=members[0].epoch if len(members) == 1 else None,
-            members=len(members),
-            temperature=target.temperature,
-            weights_sha256=target.sha256,
-        )
-        size = sum(member.size_bytes for member in members) + (0 if usual is None else usual.size_bytes)
-        served = Served(network, Batcher(compute, pace), usual, view, view.model_dump_json().encode(), size)
-        self._networks.keep(target, served)
-        return served
 
 
 def _called(target: Target) -> str:

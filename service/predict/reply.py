@@ -1,13 +1,41 @@
-"""Every error as a problem: what is meant for the client is said, and of all else only that it is not their fault."""
+"""An answer or a problem, sent as plain ASGI."""
 
-from service.errors import NotYet, Problem
-from service.store.engine import DatabaseError
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+
+from service.errors import rendered
+from service.refusals import as_problem
+from service.security import CAREFUL, Header
+
+_logger = logging.getLogger(__name__)
+
+Send = Callable[[Any], Awaitable[None]]
 
 
-def as_problem(error: Exception) -> Problem:
-    """Give the problem to answer an error with; its status is 500 for what nobody foresaw, which belongs in the log."""
-    if isinstance(error, Problem):
-        return error
-    if isinstance(error, DatabaseError):
-        return NotYet("the database does not answer or is busy; nothing was changed", retry_after=5)
-    return Problem("something went wrong here; the log of the API says what")
+async def reply(send: Send, body: bytes, headers: Iterable[Header], status: int = 200) -> None:
+    """Send a whole answer; `headers` say what it is, the others are told here."""
+    about = [*headers, (b"content-length", b"%d" % len(body)), *CAREFUL]
+    await send({"type": "http.response.start", "status": status, "headers": about})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def reply_problem(send: Send, error: Exception, path: str) -> None:
+    """Send what went wrong, as clients of this path understand it."""
+    status, body, headers = encode_problem(error, path)
+    await reply(send, body, headers, status)
+
+
+def encode_problem(error: Exception, path: str) -> tuple[int, bytes, list[Header]]:
+    """Give status, body and headers that tell an error; what is nobody's fault but ours goes to the log."""
+    problem = as_problem(error)
+    if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        _logger.error("a prediction failed", exc_info=error)
+    status, document, media_type = rendered(problem.status, problem.detail, path, problem.faults)
+    headers = [(b"content-type", media_type.encode())]
+    if problem.retry_after is not None:
+        headers.append((b"retry-after", b"%d" % problem.retry_after))
+    return status, orjson.dumps(document), headers

@@ -12,13 +12,13 @@ Probabilities = NDArray[np.float32]
 
 
 def one(row: Probabilities, model: bytes) -> bytes:
-    """Word what was read in an image, float32 [10], by the model that is described in JSON."""
+    """Encode what was read in an image, float32 [10], by the model that is described in JSON."""
     numbers = orjson.dumps(row, option=orjson.OPT_SERIALIZE_NUMPY)
     return b'{"digit":%d,"probabilities":%b,"model":%b}' % (row.argmax(), numbers, model)
 
 
 def each(rows: Probabilities, query: PredictQuery, details: Sequence[bytes] = ()) -> list[bytes]:
-    """Word what was read in each of several images, float32 [n, 10], without the model.
+    """Encode what was read in each of several images, float32 [n, 10], without the model.
 
     `details` are further members of each, with a comma in front.
     """
@@ -39,22 +39,22 @@ def each(rows: Probabilities, query: PredictQuery, details: Sequence[bytes] = ()
 
 
 def several(predictions: list[bytes], model: bytes) -> bytes:
-    """Word an answer to several images."""
+    """Encode an answer to several images."""
     return b'{"predictions":[%b],"model":%b}' % (b",".join(predictions), model)
 
 
 def with_model(prediction: bytes, model: bytes) -> bytes:
-    """Word a prediction as the answer to one image."""
+    """Encode a prediction as the answer to one image."""
     return b'%b,"model":%b}' % (prediction[:-1], model)
 
 
 def lines(predictions: list[bytes], model: bytes) -> bytes:
-    """Word predictions as lines, each of which could be the answer to one image."""
+    """Encode predictions as lines, each of which could be the answer to one image."""
     return b"".join([with_model(prediction, model) + b"\n" for prediction in predictions])
 
 
 def unreadable(error: str) -> bytes:
-    """Word what stands in the place of a file that could not be read."""
+    """Encode what stands in the place of a file that could not be read."""
     return orjson.dumps({"error": error})
 
 

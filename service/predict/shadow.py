@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.predict.batcher import LARGEST
-from service.predict.cache import LOGITS, Scores, Served
+from service.predict.served import LOGITS, Scores, Served
 from service.store.references import Meaning
 
 

@@ -1,7 +1,6 @@
 """Answers predictions as other model servers do, as plain ASGI: the Open Inference Protocol, KServe V1, MLflow."""
 
 import asyncio
-import logging
 import re
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -11,21 +10,18 @@ from typing import Any
 import numpy as np
 import orjson
 
-from service.errors import rendered
-from service.predict.asgi import MAX_BODY_BYTES, Predict, Send
 from service.predict.batcher import LARGEST
-from service.predict.cache import LOGITS, PROBABILITIES, Scores, Served
-from service.predict.compute import ClientLeft, Receive, computed
-from service.predict.fast_path import Header, Pending, pending
+from service.predict.compute import computed
+from service.predict.fast_path import Pending, pending
 from service.predict.predictor import Predictor
-from service.predict.reply import as_problem
+from service.predict.receive import MAX_BODY_BYTES, Bodies, ClientLeft, Receive
+from service.predict.reply import Send, reply, reply_problem
 from service.predict.requests import SHORT, Pixels
+from service.predict.served import LOGITS, PROBABILITIES, Scores, Served
 from service.predict.shadow import Shadow
 from service.protocols import requests, responses, scoring
 from service.protocols.statistics import Statistics
-from service.security import CAREFUL
-
-logger = logging.getLogger(__name__)
+from service.security import Header
 
 INVOCATIONS = "/invocations"
 _INFER = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?/infer")
@@ -51,9 +47,9 @@ def is_infer(path: str) -> bool:
 class Infer:
     """Answers requests of other model servers' clients; all go through the batchers that /predict uses."""
 
-    def __init__(self, predictor: Predictor, predict: Predict) -> None:
+    def __init__(self, predictor: Predictor, bodies: Bodies) -> None:
         self._predictor = predictor
-        self._bodies = predict  # one limit for all long bodies
+        self._bodies = bodies
         self.statistics = Statistics()
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
@@ -61,7 +57,7 @@ class Infer:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         path: str = scope["path"]
         held, version, model = 0, None, "default"
-        more: Iterable[Header] = ()
+        more: Iterable[Header] = [_JSON]
         if matched := _INFER.fullmatch(path) or _V1.fullmatch(path):
             model, version = matched.groups()
         started = perf_counter_ns()
@@ -78,16 +74,11 @@ class Infer:
             except Exception:
                 self.statistics.failed(model, answering(served), perf_counter_ns() - started)
                 raise
-            await _send(send, 200, answer, more)
+            await reply(send, answer, more)
         except ClientLeft:
             return
-        except Exception as error:
-            problem = as_problem(error)
-            if problem.status == 500:
-                logger.exception("a prediction failed")
-            status, document, _ = rendered(problem.status, problem.detail, path, problem.faults)
-            after = () if problem.retry_after is None else [(b"retry-after", b"%d" % problem.retry_after)]
-            await _send(send, status, orjson.dumps(document), [_JSON, *after])
+        except Exception as error:  # noqa: BLE001 - whoever sent the request is told, and so is the log
+            await reply_problem(send, error, path)
         finally:
             self._bodies.give_back(held)
 
@@ -105,14 +96,14 @@ class Infer:
             return None
         was_read = perf_counter_ns()
 
-        def word(scores: Scores) -> tuple[Iterable[Header], bytes]:
+        def encode(scores: Scores) -> tuple[Iterable[Header], bytes]:
             were_computed = perf_counter_ns()
             about, answer = _encode(scores, asked, model, version)
             times = (was_read - began, were_computed - was_read, perf_counter_ns() - were_computed)
             self.statistics.succeeded(model, answering(served), len(scores), times)
             return about, answer
 
-        return pending(served, asked.pixels, self._predictor.along_with(name), word)
+        return pending(served, asked.pixels, self._predictor.along_with(name), encode)
 
     async def _infer(
         self,
@@ -134,9 +125,9 @@ class Infer:
         was_read = perf_counter_ns()
         scores = await _scores(served, asked.pixels, receive, asked.timeout, shadow)
         were_computed = perf_counter_ns()
-        word = partial(_encode, scores, asked, model, version)
+        encode = partial(_encode, scores, asked, model, version)
         # Naming the classes of thousands of images takes half a second.
-        about, answer = word() if len(scores) <= LARGEST else await asyncio.to_thread(word)
+        about, answer = encode() if len(scores) <= LARGEST else await asyncio.to_thread(encode)
         ended = perf_counter_ns()
         times = (was_read - began, were_computed - was_read, ended - were_computed)
         self.statistics.succeeded(model, answering(served), len(scores), times)
@@ -179,9 +170,3 @@ async def _scores(
         for start in range(0, len(pixels), LARGEST)
     ]
     return np.concatenate(batches)
-
-
-async def _send(send: Send, status: int, body: bytes, headers: Iterable[Header]) -> None:
-    about = [*(headers or [_JSON]), (b"content-length", b"%d" % len(body)), *CAREFUL]
-    await send({"type": "http.response.start", "status": status, "headers": about})
-    await send({"type": "http.response.body", "body": body})

@@ -7,7 +7,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from service.predict.cache import LOGITS, PROBABILITIES, Scores
+from service.predict.served import LOGITS, PROBABILITIES, Scores
 from service.protocols.requests import Asked, Output
 
 

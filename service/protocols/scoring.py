@@ -59,10 +59,9 @@ def _images(images: Any, field: str) -> Pixels:
         if isinstance(image, dict) and len(image) == 1:
             (image,) = image.values()
         try:
-            pixels.append(from_numbers(image, None, 1))
+            pixels.append(from_numbers(image, None, 1, called="the image"))
         except Invalid as error:
-            reason = error.detail.replace("inputs[0].data", "the image")
-            raise Invalid(f"{field}[{number}]: {reason}") from None
+            raise Invalid(f"{field}[{number}]: {error.detail}") from None
     return np.concatenate(pixels)
 
 

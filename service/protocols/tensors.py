@@ -43,19 +43,19 @@ def from_bytes(data: bytes, datatype: str, count: int) -> Pixels:
     return _bounded(np.frombuffer(data, kind).reshape(count, PIXELS))
 
 
-def from_numbers(data: Any, datatype: str | None, count: int) -> Pixels:
-    """Read pixels [count, 784] from a list of numbers, flat or nested; raises Invalid."""
+def from_numbers(data: Any, datatype: str | None, count: int, *, called: str = "inputs[0].data") -> Pixels:
+    """Read pixels [count, 784] from a list of numbers, flat or nested; raises Invalid, which says what it is called."""
     if not isinstance(data, list):
-        raise Invalid("inputs[0].data is to be a list of numbers, flat or nested")
+        raise Invalid(f"{called} is to be a list of numbers, flat or nested")
     try:
         while data and isinstance(data[0], list):
             data = list(chain.from_iterable(data))
     except TypeError:
-        raise Invalid("inputs[0].data is nested unevenly") from None
+        raise Invalid(f"{called} is nested unevenly") from None
     if len(data) != count * PIXELS:
-        raise Invalid(f"inputs[0].data has {len(data):,} numbers; its shape needs {count * PIXELS:,}")
+        raise Invalid(f"{called} has {len(data):,} numbers; its shape needs {count * PIXELS:,}")
     if bool in set(map(type, data)):
-        raise Invalid("inputs[0].data holds something that is no number")
+        raise Invalid(f"{called} holds something that is no number")
     try:
         return np.frombuffer(bytes(data), np.uint8).reshape(count, PIXELS)
     except (TypeError, ValueError):
@@ -63,9 +63,9 @@ def from_numbers(data: Any, datatype: str | None, count: int) -> Pixels:
     try:
         numbers = np.frombuffer(struct.pack(f"<{len(data)}d", *data)).reshape(count, PIXELS)
     except (struct.error, OverflowError):
-        raise Invalid("inputs[0].data holds something that is no number") from None
+        raise Invalid(f"{called} holds something that is no number") from None
     if datatype is not None and not datatype.startswith("FP") and (numbers != np.floor(numbers)).any():
-        raise Invalid(f"inputs[0].data holds fractions, but its datatype is {datatype}")
+        raise Invalid(f"{called} holds fractions, but its datatype is {datatype}")
     return _bounded(numbers)
 
 

@@ -7,7 +7,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from service.api.problems import problems
-from service.predict.asgi import MAX_BODY_BYTES, PATH, Predict
+from service.predict.asgi import PATH, Predict
+from service.predict.receive import MAX_BODY_BYTES
 from service.predict.schemas import MAX_IMAGES, Predictions, PredictionWithModel, PredictQuery
 
 router = APIRouter(tags=["predict"])

@@ -9,7 +9,7 @@ from service.api.dependencies import Deps
 from service.api.problems import problems
 from service.api.routes.v2 import Answering, Delegated
 from service.errors import NotYet
-from service.predict.asgi import MAX_BODY_BYTES
+from service.predict.receive import MAX_BODY_BYTES
 from service.protocols.asgi import INVOCATIONS, reference
 
 router = APIRouter(tags=["scoring"])

@@ -12,8 +12,8 @@ from models.spec import CLASSES
 from service.api.dependencies import Deps
 from service.api.problems import problems
 from service.errors import Invalid, Malformed, NotYet
-from service.predict.asgi import MAX_BODY_BYTES
 from service.predict.batcher import LARGEST
+from service.predict.receive import MAX_BODY_BYTES
 from service.protocols.asgi import Infer, answering, reference
 
 router = APIRouter(tags=["v2"], prefix="/v2")

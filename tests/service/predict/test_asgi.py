@@ -21,10 +21,11 @@ from service.artifacts import Artifacts
 from service.errors import Invalid
 from service.predict.asgi import Predict
 from service.predict.batcher import LARGEST, Batcher, Pace
-from service.predict.cache import Served
 from service.predict.predictor import Predictor
+from service.predict.receive import Bodies
 from service.predict.requests import MAX_SCHEMA_BYTES, Asked, _by_schema, reader
 from service.predict.schemas import MAX_IMAGES
+from service.predict.served import Served
 from service.store.store import Store
 from tests.service.api.test_app import pointers, problem
 from tests.service.models_on_record import succeeded, weights
@@ -286,7 +287,7 @@ def test_who_leaves_while_the_body_is_read_or_the_network_is_busy_gets_and_costs
             return receive
 
         scope = {"headers": [(b"content-type", b"application/octet-stream")], "query_string": b"", "path": "/predict"}
-        predict = Predict(predictor)
+        predict = Predict(predictor, Bodies())
         await predict(scope, receiving({"type": "http.request", "body": bytes(784), "more_body": True}), send)
         await predict(scope, receiving(), send)
         assert computed == []

@@ -15,9 +15,9 @@ from models.calibration import entropy, softmax
 from models.inference import read
 from service.artifacts import Artifacts
 from service.predict.batcher import Batcher, Pace
-from service.predict.cache import PROBABILITIES, Served, scorer
 from service.predict.details import tell
 from service.predict.schemas import MOST_EXPLAINED, ModelView, PredictQuery
+from service.predict.served import PROBABILITIES, Served, scorer
 from service.store.states import owner_of
 from service.store.store import Store
 from tests.service.api.test_app import pointers, problem

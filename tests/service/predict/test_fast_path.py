@@ -19,8 +19,8 @@ from models import inference
 from service.api.app import create_app
 from service.artifacts import Artifacts
 from service.predict.batcher import Batcher, Pace
-from service.predict.cache import Served, scorer
 from service.predict.fast_path import FastPathProtocol
+from service.predict.served import Served, scorer
 from service.settings import Settings
 from service.store.store import Store
 from tests.service.api.test_app import problem

@@ -12,8 +12,8 @@ from sqlalchemy import event, update
 
 from service.artifacts import Artifacts
 from service.errors import Damaged, NotFound
-from service.predict.cache import Served
 from service.predict.predictor import FRESH_SECONDS, Predictor
+from service.predict.served import Served
 from service.store.files import File
 from service.store.states import owner_of
 from service.store.store import Store
