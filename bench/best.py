@@ -16,7 +16,7 @@ from models.data import idx
 from service.client import Client
 from service.processes import programs
 from service.settings import Settings
-from service.sweeps.best import BEST
+from service.sweeps.presets import BEST
 
 CLAIMED = 0.99
 ABLATION: dict[str, dict[str, Any]] = {

@@ -86,7 +86,7 @@ def _follow(client: Client, job: dict[str, Any], console: Console) -> None:
 
 
 def _save_pictures(client: Client, job: dict[str, Any], folder: Path, console: Console) -> None:
-    pictures = {plot: job["links"][f"{plot}_plot"] for plot in PLOTS}
+    pictures: dict[str, Any] = {plot: job["links"][f"{plot}_plot"] for plot in PLOTS}
     pictures["samples"] = f"/datasets/{job['spec']['dataset']}/samples.png"
     for name, link in pictures.items():
         (folder / f"{name}.png").write_bytes(client.download(link))

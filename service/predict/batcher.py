@@ -54,8 +54,8 @@ class Batcher:
     """Computes rows [n, ...] for many callers of one event loop, one batch at a time.
 
     A batch takes what has arrived since the one before it began. There is no timer: a caller who is alone waits for
-    nobody, and a full batch for a thread not even for those who come in the same turn of the loop. `compute` gives a row
-    for each row, and must not depend on the company a row is in, but for rounding.
+    nobody, and a full batch for a thread not even for those who come in the same turn of the loop. `compute` gives a
+    row for each row, and must not depend on the company a row is in, but for rounding.
     """
 
     def __init__(self, compute: Callable[[Rows], Rows], pace: Pace, most_waiting: int = MOST_WAITING) -> None:

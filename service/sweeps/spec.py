@@ -7,8 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from models.spec import LabelValue, Name
-from service.sweeps.best import BEST
-from service.sweeps.presets import FIELDS, REPORT
+from service.sweeps.presets import BEST, FIELDS, REPORT
 
 KINDS = ("grid", "random", "tpe", "trials", "preset")
 

@@ -16,7 +16,7 @@ from models.spec import Name
 from service.api.dependencies import Dependencies, Deps
 from service.api.problems import problems
 from service.api.routes.downloads import download
-from service.api.routes.on_demand import wait_for
+from service.api.routes.on_demand import NobodyToAsk, on_demand
 from service.api.schemas.datasets import Dataset, DatasetList
 from service.errors import Conflict, Invalid, NotFound, NotYet, UnsupportedMedia
 from service.store.datasets import DatasetInUse, owner_of
@@ -42,10 +42,11 @@ async def get(name: DatasetName, response: Response, deps: Deps) -> Dataset:
     A worker looks at a data set when somebody first asks, and downloads it if need be; while that takes longer than
     a request should, the state is `pending`: ask again.
     """
-    await run_in_threadpool(_ask_for_description, deps, name)
     row: Row | None
     try:
         row = await _described(deps, name)
+    except NobodyToAsk:
+        raise
     except NotYet as not_yet:
         response.headers["Retry-After"] = str(not_yet.retry_after)
         row = await run_in_threadpool(deps.store.datasets.get, name)
@@ -60,7 +61,6 @@ async def get(name: DatasetName, response: Response, deps: Deps) -> Dataset:
 )
 async def samples(name: DatasetName, request: Request, deps: Deps) -> Response:
     """Give a picture of 64 random examples, 8 x 8, each with its label."""
-    await run_in_threadpool(_ask_for_description, deps, name)
     row = await _described(deps, name)
     if row.state == "failed":
         raise Conflict(row.error)
@@ -115,27 +115,32 @@ def delete(name: DatasetName, deps: Deps) -> None:
     deps.artifacts.remove(files)
 
 
-def _ask_for_description(deps: Dependencies, name: str) -> None:
-    row = deps.store.datasets.get(name)
-    if row is None and name not in BUILTIN:
-        raise NotFound(f"there is no data set called {name!r}; GET /datasets lists them")
-    if row is not None and row.state == "ready":
-        return
-    if row is None:
-        deps.store.datasets.add(name, "builtin")
-    elif row.state == "failed":
-        deps.store.datasets.describe_again(row)
-    if not deps.doorbell.ask_for_description(name):
-        raise NotYet("the broker does not answer, so that no worker can be asked to look", retry_after=5)
-
-
 async def _described(deps: Dependencies, name: str) -> Row:
+    """Give a data set that a worker has looked at, with or without success."""
+
     def settled() -> Row | None:
         row = deps.store.datasets.get(name)
         return row if row is not None and row.state != "pending" else None
 
-    what = f"data set {name!r} was asked for but not looked at yet; is a worker for errands running?"
-    return await wait_for(settled, seconds=deps.settings.max_wait_seconds, what=what)
+    await run_in_threadpool(_forget_failure, deps, name)
+    return await on_demand(
+        settled,
+        lambda: deps.doorbell.ask_for_description(name),
+        work="look",
+        waiting=f"data set {name!r} was asked for but not looked at yet; is a worker for errands running?",
+        seconds=deps.settings.max_wait_seconds,
+    )
+
+
+def _forget_failure(deps: Dependencies, name: str) -> None:
+    """Have a data set looked at anew where that has failed, and put on record one that is built in."""
+    row = deps.store.datasets.get(name)
+    if row is None and name not in BUILTIN:
+        raise NotFound(f"there is no data set called {name!r}; GET /datasets lists them")
+    if row is None:
+        deps.store.datasets.add(name, "builtin")
+    elif row.state == "failed":
+        deps.store.datasets.describe_again(row)
 
 
 async def _receive(chunks: AsyncIterator[bytes], file: BinaryIO) -> None:

@@ -10,10 +10,10 @@ from models.spec import TrainingSpec
 from service.api.dependencies import Dependencies, Deps, json_only
 from service.api.problems import problems
 from service.api.routes.downloads import require_weights
-from service.api.routes.on_demand import wait_for
+from service.api.routes.on_demand import on_demand
 from service.api.schemas.ensembles import MOST_MEMBERS, MOST_PARAMETERS, Combination
 from service.api.schemas.models import VersionView
-from service.errors import Conflict, Fault, Invalid, NotYet
+from service.errors import Conflict, Fault, Invalid
 from service.store.engine import Row
 from service.store.ensembles import Member
 from service.store.references import NoCheckpoint, NothingThere
@@ -45,17 +45,22 @@ async def combine(combination: Annotated[Combination, Body()], response: Respons
     def found() -> Row | None:
         return deps.store.ensembles.find(combination.name, members)
 
-    row = await run_in_threadpool(found)
-    if row is None:
+    def ask() -> bool:
+        response.status_code = 201
         for member in members:
-            await run_in_threadpool(require_weights, deps, *member)
-        asked = (combination.name, members, combination.promote, combination.promote_margin)
-        if not await run_in_threadpool(deps.doorbell.ask_for_ensemble, *asked):
-            raise NotYet("the broker does not answer, so that no worker can be asked to assess it", retry_after=5)
-        what = "the ensemble was asked for but is not assessed yet; is a worker for errands running? See its log"
-        row = await wait_for(found, seconds=deps.settings.max_wait_seconds, what=what)
-    else:
-        response.status_code = 200
+            require_weights(deps, *member)
+        return deps.doorbell.ask_for_ensemble(
+            combination.name, members, combination.promote, combination.promote_margin
+        )
+
+    response.status_code = 200  # unless somebody has to be asked
+    row = await on_demand(
+        found,
+        ask,
+        work="assess it",
+        waiting="the ensemble was asked for but is not assessed yet; is a worker for errands running? See its log",
+        seconds=deps.settings.max_wait_seconds,
+    )
     response.headers["Location"] = f"/models/{row.model}/versions/{row.version}"
     return VersionView.of(row)
 

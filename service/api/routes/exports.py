@@ -9,8 +9,8 @@ from service.api.dependencies import Dependencies, Deps
 from service.api.problems import problems
 from service.api.routes.downloads import download, require_weights
 from service.api.routes.models import ModelName, Version, the_version
-from service.api.routes.on_demand import wait_for
-from service.errors import Conflict, NotFound, NotYet
+from service.api.routes.on_demand import on_demand
+from service.errors import Conflict, NotFound
 from service.store.engine import Row
 from service.store.versions import REFUSED, WEIGHTS, exported, owner_of
 
@@ -66,13 +66,17 @@ async def _written(deps: Dependencies, name: str, version: int, form: str) -> No
         files = deps.store.files
         return files.get(owner, exported(form)) or files.get(owner, exported(form) + REFUSED)
 
-    found = await run_in_threadpool(look)
-    if found is None:
-        await run_in_threadpool(require_weights, deps, name, version)
-        if not await run_in_threadpool(deps.doorbell.ask_for_export, name, version, form):
-            raise NotYet("the broker does not answer, so that no worker can be asked to write it", retry_after=5)
-        what = "the file was asked for but is not written yet; is a worker for errands running?"
-        found = await wait_for(look, seconds=deps.settings.max_wait_seconds, what=what)
+    def ask() -> bool:
+        require_weights(deps, name, version)
+        return deps.doorbell.ask_for_export(name, version, form)
+
+    found = await on_demand(
+        look,
+        ask,
+        work="write it",
+        waiting="the file was asked for but is not written yet; is a worker for errands running?",
+        seconds=deps.settings.max_wait_seconds,
+    )
     if found.name.endswith(REFUSED):
         why = await run_in_threadpool(_taken_back, deps, found)
         raise Conflict(f"version {version} of model {name} can not be written as {form}: {why}")

@@ -10,6 +10,7 @@ from models.card import markdown
 from models.spec import Name
 from service.api.dependencies import Dependencies, Deps
 from service.api.problems import problems
+from service.api.routes.listing import Page
 from service.api.schemas.models import Lineage, LineageList, ModelList, ModelSummary, VersionPage, VersionView
 from service.errors import Conflict, Damaged, NotFound
 from service.store.engine import Row
@@ -46,10 +47,13 @@ def versions(
 ) -> VersionPage:
     """List the versions of a model. Follow `next` for more."""
     the_model(deps, name)
-    rows = deps.store.models.versions(name, before=after, limit=limit + 1)
-    page, has_more = rows[:limit], len(rows) > limit
-    following = f"/models/{name}/versions?limit={limit}&after={page[-1].version}" if has_more else None
-    return VersionPage(data=[VersionView.of(row) for row in page], has_more=has_more, next=following)
+    page = Page.of(
+        lambda count: deps.store.models.versions(name, before=after, limit=count),
+        limit=limit,
+        path=f"/models/{name}/versions",
+        cursor="version",
+    )
+    return VersionPage(data=[VersionView.of(row) for row in page.rows], has_more=page.has_more, next=page.next)
 
 
 @router.get("/models/{name}/versions/{version}", summary="Look at a version", responses=problems(404, 422, 503))

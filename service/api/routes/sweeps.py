@@ -1,8 +1,8 @@
 """/sweeps: many trials at once; ranked, compared, cancelled and deleted together."""
 
+from collections.abc import Sequence
 from importlib.util import find_spec
-from typing import Annotated, Any
-from urllib.parse import urlencode
+from typing import Annotated
 
 from fastapi import APIRouter, BackgroundTasks, Body, Depends, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -11,12 +11,12 @@ from models.spec import Name
 from service.api.dependencies import Dependencies, Deps, json_only
 from service.api.problems import problems
 from service.api.routes.downloads import download
-from service.api.routes.listing import label_pairs
-from service.api.routes.on_demand import wait_for
+from service.api.routes.listing import Page, label_pairs
+from service.api.routes.on_demand import NOT_DRAWN, on_demand
 from service.api.routes.submission import IdempotencyKey, answered, key_to, unless_reused
 from service.api.schemas.jobs import Identifier
 from service.api.schemas.sweeps import Sweep, SweepPage, SweepPlot, detail, summary, table
-from service.errors import Conflict, Fault, Invalid, NotFound, NotYet
+from service.errors import Conflict, Fault, Invalid, NotFound
 from service.store.engine import Row
 from service.store.ranking import rank
 from service.store.states import StateConflict
@@ -82,14 +82,15 @@ def find(
     limit: Annotated[int, Query(ge=1, le=100, description="Sweeps on a page.")] = 20,
 ) -> SweepPage:
     """List the sweeps that match all filters. Follow `next` for more."""
-    rows = deps.store.sweeps.find(name=name, labels=label_pairs(label), before=after, limit=limit + 1)
-    page, has_more = rows[:limit], len(rows) > limit
-    following = None
-    if has_more:
-        query: dict[str, Any] = {"name": name, "label": label, "limit": limit, "after": page[-1].number}
-        following = f"/sweeps?{urlencode({k: v for k, v in query.items() if v is not None}, doseq=True)}"
-    tallies = deps.store.sweeps.tally([row.id for row in page])
-    return SweepPage(data=[summary(row, tallies[row.id]) for row in page], has_more=has_more, next=following)
+    labels = label_pairs(label)
+
+    def read(count: int) -> Sequence[Row]:
+        return deps.store.sweeps.find(name=name, labels=labels, before=after, limit=count)
+
+    page = Page.of(read, limit=limit, path="/sweeps", name=name, label=label)
+    tallies = deps.store.sweeps.tally([row.id for row in page.rows])
+    summaries = [summary(row, tallies[row.id]) for row in page.rows]
+    return SweepPage(data=summaries, has_more=page.has_more, next=page.next)
 
 
 @router.get("/sweeps/{sweep_id}", summary="Look at a sweep", responses=problems(404, 422, 503))
@@ -130,11 +131,13 @@ async def plot(sweep_id: SweepId, plot: SweepPlot, request: Request, deps: Deps)
         picture = deps.store.files.get(owner_of(sweep_id), f"{plot}.png")
         return picture if picture is not None and picture.epoch >= progress else None
 
-    if await run_in_threadpool(drawn) is None:
-        if not await run_in_threadpool(deps.doorbell.ask_for_sweep_plot, sweep_id, plot):
-            raise NotYet("the broker does not answer, so that no worker can be asked to draw", retry_after=5)
-        what = "the plot was asked for but is not drawn yet; is a worker for errands running?"
-        await wait_for(drawn, seconds=deps.settings.max_wait_seconds, what=what)
+    await on_demand(
+        drawn,
+        lambda: deps.doorbell.ask_for_sweep_plot(sweep_id, plot),
+        work="draw",
+        waiting=NOT_DRAWN,
+        seconds=deps.settings.max_wait_seconds,
+    )
 
     def picture() -> Row:
         file = deps.store.files.get(owner_of(sweep_id), f"{plot}.png")

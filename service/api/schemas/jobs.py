@@ -1,7 +1,7 @@
 """Shapes on the wire: jobs, and what they leave, and the service itself."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, Field, StringConstraints
 
@@ -10,8 +10,8 @@ from service.store.engine import moment
 from service.store.states import How, State, StoppedEarly
 from service.store.states import Job as JobRow
 
-PLOTS = ("loss", "accuracy", "confusion", "mistakes")
 Plot = Literal["loss", "accuracy", "confusion", "mistakes"]
+PLOTS: tuple[Plot, ...] = get_args(Plot)
 CheckpointName = Literal["last", "best"]
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[!-~]+$", max_length=64)]

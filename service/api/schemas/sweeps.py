@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, Field
 
@@ -16,8 +16,8 @@ from service.store.tally import SweepState, Tally, state_of
 from service.sweeps.presets import REPORT, is_faithful
 from service.sweeps.spec import SweepSpec
 
-SWEEP_PLOTS = ("curves", "comparison", "parallel")
 SweepPlot = Literal["curves", "comparison", "parallel"]
+SWEEP_PLOTS: tuple[SweepPlot, ...] = get_args(SweepPlot)
 
 _METRICS = ("loss", "train_accuracy", "val_accuracy", "best_val_accuracy", "best_epoch", "seconds", "stopped_early")
 

@@ -11,7 +11,7 @@ from service.api.problems import problems
 from service.api.routes.jobs.lookup import JobId, found
 from service.api.routes.jobs.submit import MAX_SPEC_BYTES, queued, require_dataset
 from service.api.schemas.jobs import CheckpointName, Job
-from service.errors import Conflict, Fault, Invalid, NotFound
+from service.errors import Conflict, Fault, Invalid, NotFound, invalid
 from service.store.states import Job as JobRow
 from service.store.states import StateConflict
 
@@ -163,16 +163,8 @@ def _changed(job: JobRow, continuation: Continuation, *, epochs: int) -> Trainin
     try:
         return TrainingSpec.model_validate(job.spec | continuation.changes | {"epochs": epochs})
     except ValidationError as error:
-        faults = [
-            Fault(f"/changes/{'/'.join(_escaped(part) for part in fault['loc'])}", fault["msg"])
-            for fault in error.errors()[:10]
-        ]
-        raise Invalid(f"{faults[0].pointer}: {faults[0].detail}", faults=faults) from None
-
-
-def _escaped(part: object) -> str:
-    """Write a part of a pointer as https://www.rfc-editor.org/rfc/rfc6901 has it."""
-    return str(part).replace("~", "~0").replace("/", "~1")
+        faults = error.errors(include_url=False, include_input=False)
+        raise invalid([{**fault, "loc": ("body", "changes", *fault["loc"])} for fault in faults]) from None
 
 
 def _require_own_beginning(job: JobRow) -> None:

@@ -13,6 +13,7 @@ from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from service.api.dependencies import Dependencies, Deps
 from service.api.problems import problems
 from service.api.routes.jobs.lookup import JobId, found
+from service.api.routes.listing import Page
 from service.api.schemas.jobs import (
     Event,
     EventPage,
@@ -51,8 +52,12 @@ def events(
     found(deps.store.jobs.get(job_id), job_id)
     after = max(after, int(last_event_id or 0))
     if "text/event-stream" not in accept.lower():
-        rows = deps.store.jobs.events(job_id, after=after, limit=limit + 1)
-        return EventPage(data=[_event(row) for row in rows[:limit]], has_more=len(rows) > limit)
+        page = Page.of(
+            lambda count: deps.store.jobs.events(job_id, after=after, limit=count),
+            limit=limit,
+            path=f"/jobs/{job_id}/events",
+        )
+        return EventPage(data=[_event(row) for row in page.rows], has_more=page.has_more)
     if _has_ended(deps, job_id) and not deps.store.jobs.events(job_id, after=after, limit=1):
         return Response(status_code=204)  # tells an EventSource not to come back
     return StreamingResponse(

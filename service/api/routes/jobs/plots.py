@@ -9,9 +9,9 @@ from service.api.dependencies import Deps
 from service.api.problems import problems
 from service.api.routes.downloads import download
 from service.api.routes.jobs.lookup import JobId, file_of, found
-from service.api.routes.on_demand import wait_for
+from service.api.routes.on_demand import NOT_DRAWN, on_demand
 from service.api.schemas.jobs import Plot
-from service.errors import Conflict, NotYet
+from service.errors import Conflict
 from service.store.engine import Row
 from service.store.states import owner_of
 
@@ -36,11 +36,13 @@ async def plot(job_id: JobId, plot: Plot, request: Request, deps: Deps) -> Respo
         picture = deps.store.files.get(owner_of(job_id), f"{plot}.png")
         return picture if picture is not None and picture.epoch >= job.last_epoch else None
 
-    if await run_in_threadpool(drawn) is None:
-        if not await run_in_threadpool(deps.doorbell.ask_for_plot, job_id, plot):
-            raise NotYet("the broker does not answer, so that no worker can be asked to draw", retry_after=5)
-        what = "the plot was asked for but is not drawn yet; is a worker for errands running?"
-        await wait_for(drawn, seconds=deps.settings.max_wait_seconds, what=what)
+    await on_demand(
+        drawn,
+        lambda: deps.doorbell.ask_for_plot(job_id, plot),
+        work="draw",
+        waiting=NOT_DRAWN,
+        seconds=deps.settings.max_wait_seconds,
+    )
     return await run_in_threadpool(
         download, request, deps, lambda: file_of(deps, job_id, f"{plot}.png"), media_type="image/png"
     )

@@ -1,7 +1,7 @@
 """/jobs: submit, list, look at and delete."""
 
-from typing import Annotated, Any
-from urllib.parse import urlencode
+from collections.abc import Sequence
+from typing import Annotated
 
 from fastapi import APIRouter, BackgroundTasks, Body, Depends, Header, Path, Query, Response
 
@@ -10,10 +10,11 @@ from service.api.dependencies import Dependencies, Deps, json_only
 from service.api.problems import problems
 from service.api.reuse import reusable
 from service.api.routes.jobs.lookup import JobId, found
-from service.api.routes.listing import label_pairs
+from service.api.routes.listing import Page, label_pairs
 from service.api.routes.submission import IdempotencyKey, answered, key_to, unless_reused
 from service.api.schemas.jobs import Identifier, Job, JobPage
 from service.errors import Conflict, Fault, Invalid, NotFound
+from service.store.engine import Row
 from service.store.jobs import PartOfSweep
 from service.store.states import State, StateConflict, owner_of
 from service.store.submissions import Key
@@ -154,17 +155,13 @@ def find(
     limit: Annotated[int, Query(ge=1, le=100, description="Jobs on a page.")] = 20,
 ) -> JobPage:
     """List the jobs that match all filters. Follow `next` for more."""
-    rows = deps.store.jobs.find(
-        state=state, name=name, sweep_id=sweep, labels=label_pairs(label), before=after, limit=limit + 1
-    )
-    page, has_more = rows[:limit], len(rows) > limit
-    following = None
-    if has_more:
-        query: dict[str, Any] = {"state": state, "name": name, "sweep": sweep, "label": label, "limit": limit}
-        query["after"] = page[-1].number
-        kept = {key: value for key, value in query.items() if value is not None}
-        following = f"/jobs?{urlencode(kept, doseq=True)}"
-    return JobPage(data=[Job.of(row) for row in page], has_more=has_more, next=following)
+    labels = label_pairs(label)
+
+    def read(count: int) -> Sequence[Row]:
+        return deps.store.jobs.find(state=state, name=name, sweep_id=sweep, labels=labels, before=after, limit=count)
+
+    page = Page.of(read, limit=limit, path="/jobs", state=state, name=name, sweep=sweep, label=label)
+    return JobPage(data=[Job.of(row) for row in page.rows], has_more=page.has_more, next=page.next)
 
 
 @router.get("/jobs/{job_id}", summary="Look at a job", responses=problems(404, 503))

@@ -13,6 +13,7 @@ from service.store.runs import Claim, EpochRecord
 from service.store.states import owner_of
 from service.store.store import Store
 from service.store.tables import jobs
+from tests.service.api.test_app import problem
 from tests.service.conftest import submitted
 
 
@@ -214,6 +215,29 @@ def test_a_continuation_that_makes_no_sense_is_refused(
     assert answer.status_code == status
     assert named in answer.json()["detail"]
     assert len(store.jobs.find(limit=10)) == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"learning_rate": 0},
+        {"no_such_field": 1},
+        {"a/b~c": 1},
+        {"labels": {"a:b": "c"}},
+        {"optimizer": "lbfgs", "batch_size": 0, "dropout": 2},
+    ],
+    ids=str,
+)
+def test_a_change_that_is_wrong_is_told_in_the_sentence_that_a_new_job_gets_for_it(
+    api: TestClient, store: Store, artifacts: Artifacts, changes: dict[str, Any]
+) -> None:
+    continued = api.post(f"/jobs/{ended(store, artifacts)}/continue", json={"epochs": 1, "changes": changes})
+    submitted = api.post("/jobs", json=changes)
+    faults = [(fault["pointer"], fault["detail"]) for fault in problem(submitted, 422)["errors"]]
+    told = [(fault["pointer"], fault["detail"]) for fault in problem(continued, 422)["errors"]]
+    assert told == [(f"/changes{pointer}", detail) for pointer, detail in faults]
+    assert "Value error" not in continued.text
+    assert "Extra inputs" not in continued.text
 
 
 @pytest.mark.parametrize("state", ["queued", "running", "failed"])
