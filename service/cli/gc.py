@@ -1,6 +1,4 @@
-"""Which jobs may go: `tenfold gc`. Nothing goes that somebody may still ask for by a rule, not by luck."""
-
-from dataclasses import dataclass
+"""What `tenfold gc` may delete: old jobs. Nothing goes that somebody may still ask for by a rule, not by luck."""
 
 from service.artifacts import Artifacts
 from service.store.jobs import PartOfSweep
@@ -11,23 +9,16 @@ PIN = "keep"
 """A job with a label of this name stays, whatever its value."""
 
 
-@dataclass(frozen=True)
-class Retention:
-    """Jobs that ended more than `days` ago may go, but for the `last` that ended and those that are pinned.
+def collectable(store: Store, *, days: float, last: int) -> list[Job]:
+    """List the jobs that ended more than `days` ago, the oldest first, but for the `last` that ended and those pinned.
 
     Pinned are jobs with the label "keep", jobs of sweeps, which go with their sweep, and those that made the
     versions to which aliases point. Versions have files of their own, and stay. Jobs that have not ended are nobody's
     to remove.
     """
-
-    days: float
-    last: int
-
-    def candidates(self, store: Store) -> list[Job]:
-        """List the jobs that may go, the oldest first."""
-        named = store.models.named_jobs()
-        ended = store.jobs.ended(before_days=self.days, skip=self.last)
-        return [job for job in ended if job.id not in named and PIN not in job.labels]
+    named = store.models.named_jobs()
+    ended = store.jobs.ended(before_days=days, skip=last)
+    return [job for job in ended if job.id not in named and PIN not in job.labels]
 
 
 def collect(job: Job, store: Store, artifacts: Artifacts) -> bool:

@@ -114,7 +114,7 @@ def predict(
 
 
 @app.command()
-def bench() -> None:
+def tune() -> None:
     """Measure how many networks this machine had best train together, and in how many processes and threads."""
     # A program of its own: what measures needs torch, which nothing here loads.
     raise typer.Exit(subprocess.run([sys.executable, "-m", "worker.tune"], check=False).returncode)
@@ -151,11 +151,11 @@ def gc(
     apply: Annotated[bool, typer.Option("--apply", help="Delete; without this nothing is.")] = False,
 ) -> None:
     """Tell which jobs may go, and delete them with --apply; jobs with the label `keep`, and sweeps, stay."""
-    from service.cli.gc import Retention, collect
+    from service.cli.gc import collect, collectable
 
     gone = 0
     with _record(home) as (store, artifacts):
-        for job in Retention(days, last).candidates(store):
+        for job in collectable(store, days=days, last=last):
             gone += not apply or collect(job, store, artifacts)
             typer.echo(f"{job.id} {job.state} {job.name or ''}")
     typer.echo(f"{gone} job(s) deleted" if apply else f"{gone} job(s) would be deleted; --apply does it")
