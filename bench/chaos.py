@@ -30,7 +30,7 @@ _DRAIN_SECONDS = 240.0
 _CLIENTS = 4
 """How many submit jobs at the same time."""
 _STALE = "was replaced or the job is gone"
-_DAMAGED = "can not go on from its"
+_DAMAGED = "cannot go on from its"
 
 
 @dataclass(frozen=True)

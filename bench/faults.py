@@ -115,7 +115,7 @@ def damage_checkpoint(arena: Arena) -> None:
             _damage(arena, path, whole)
             after = arena.job(victim.id)
             if after.attempt == before.attempt and after.state in {"queued", "running"}:
-                _wait_for_notice(arena, f"job {victim.id} can not go on from its last checkpoint")
+                _wait_for_notice(arena, f"job {victim.id} cannot go on from its last checkpoint")
                 return
             # Another attempt had begun: it may have read the file before, and would never notice.
             if path.exists():
@@ -247,7 +247,7 @@ def _is_writing(arena: Arena, victim: Row) -> bool:
             return False
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGSTOP)
-        # Three files of the checkpoint are there, and of the evaluation none: it can not have begun to record.
+        # Three files of the checkpoint are there, and of the evaluation none: it cannot have begun to record.
         written = [name for name in _names(folder) if name.startswith(f"evaluation-{now.last_epoch + 1:04}-")]
         if not written:
             return True

@@ -55,5 +55,5 @@ def arm(at: int, folder: Path, *, told: Callable[[str], object]) -> None:
     event.listen(Engine, "commit", lambda _: operation("COMMIT"))
     event.listen(Engine, "rollback", lambda _: operation("ROLLBACK"))
     os.fsync = synchronised  # type: ignore[assignment]
-    # Can not be taken back: whoever arms this fuse is a process of its own.
+    # Cannot be taken back: whoever arms this fuse is a process of its own.
     sys.addaudithook(audited)

@@ -78,7 +78,7 @@ def by_us(specs: Sequence[TrainingSpec], split: Split) -> Iterator[Seconds]:
 
 
 def by_floor(specs: Sequence[TrainingSpec], split: Split) -> Iterator[Seconds]:
-    """Do for each batch what can not be left out, on numbers that mean nothing."""
+    """Do for each batch what cannot be left out, on numbers that mean nothing."""
     torch.set_flush_denormal(True)
     networks = [_Floor(spec) for spec in specs]
     batches = len(split.y_train) // specs[0].batch_size

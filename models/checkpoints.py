@@ -16,7 +16,7 @@ from models.inference import METADATA_KEY, metadata
 from models.spec import TrainingSpec
 
 STATE_FORMAT = 2
-"""To be raised when the tensors of a state change: a run does not go on from one that it can not read."""
+"""To be raised when the tensors of a state change: a run does not go on from one that it cannot read."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -55,7 +55,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Failed:
-    """The network can not be trained on: it diverged, or its spec asks for too much of this data set."""
+    """The network cannot be trained on: it diverged, or its spec asks for too much of this data set."""
 
     network: int
     error: Exception

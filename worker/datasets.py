@@ -11,7 +11,7 @@ from service.store.store import Store
 
 
 def load(name: str, store: Store, artifacts: Artifacts, settings: Settings) -> Examples:
-    """Load a data set, downloading it if need be; raises ValueError or OSError where that can not be done."""
+    """Load a data set, downloading it if need be; raises ValueError or OSError where that cannot be done."""
     table = uploaded_table(name, store, artifacts)
     return load_table(table) if table is not None else load_builtin(name, settings.data)
 

@@ -88,7 +88,7 @@ def predict(
 ) -> None:
     """Read the digits in pictures with an exported network, by ONNX Runtime: without a service, and without torch.
 
-    A picture that can not be read is told, and the others are read; the exit code is 1 then.
+    A picture that cannot be read is told, and the others are read; the exit code is 1 then.
     """
     import numpy as np
 

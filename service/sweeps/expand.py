@@ -151,7 +151,7 @@ def _misfits_of_range(name: str, values: Range, where: Location) -> Iterator[Fau
     known = name in TrainingSpec.model_fields and name not in _ELSEWHERE
     if known and kind != "choice" and name not in (_WHOLE if kind == "integer" else _FRACTIONS):
         remedy = "integer or choice" if name in _WHOLE else "uniform or choice" if name in _FRACTIONS else "choice"
-        yield _fault((*where, kind), f"{name} can not be drawn like this; use {remedy}")
+        yield _fault((*where, kind), f"{name} cannot be drawn like this; use {remedy}")
     else:
         yield from _misfits_among(name, given, (*where, kind) if known else where)
 

@@ -66,7 +66,7 @@ def _network(store: Store, artifacts: Artifacts, row: Row) -> Network:
     try:
         return read(artifacts.read(file.key, file.sha256))
     except (OSError, ValueError) as error:
-        why = f"the weights of version {row.version} of model {row.model} can not be used: {error}"
+        why = f"the weights of version {row.version} of model {row.model} cannot be used: {error}"
         raise MemberGone(why) from error
 
 

@@ -14,7 +14,7 @@ _WRITERS = {"onnx": to_onnx, "pt2": to_pt2}
 
 
 def export(model: str, version: int, form: Literal["onnx", "pt2"], store: Store, artifacts: Artifacts) -> None:
-    """Write the file, unless it is there; where that can not be done, why, in its place."""
+    """Write the file, unless it is there; where that cannot be done, why, in its place."""
     owner = owner_of(model, version)
     row, weights = store.models.version(model, version), store.files.get(owner, WEIGHTS)
     if row is None or weights is None or store.files.get(owner, exported(form)) is not None:
@@ -25,6 +25,6 @@ def export(model: str, version: int, form: Literal["onnx", "pt2"], store: Store,
     except (ValueError, OSError) as error:
         name, content = name + REFUSED, str(error).encode()
     except Exception as error:  # torch and ONNX raise what they like, and somebody waits for an answer
-        _logger.warning("version %d of model %s can not be written as %s", version, model, form, exc_info=True)
+        _logger.warning("version %d of model %s cannot be written as %s", version, model, form, exc_info=True)
         name, content = name + REFUSED, f"{type(error).__name__}: {error}"[:500].encode()
     artifacts.remove(store.files.publish(owner, [artifacts.write(owner, name, content)]))

@@ -30,7 +30,7 @@ _looks: WeakKeyDictionary[Examples, Looks] = WeakKeyDictionary()
 def assess_best(job_id: str, spec: TrainingSpec, split: Split, store: Store, artifacts: Artifacts) -> Findings:
     """Assess the best weights of a job, as they are on the disk, and write down what was found.
 
-    A network that can not be assessed is a version all the same; it has no card then, and its facts say why.
+    A network that cannot be assessed is a version all the same; it has no card then, and its facts say why.
     """
     written: list[File] = []
     try:

@@ -44,7 +44,7 @@ class Lease:
         """Whether the job is, or may soon be, another's; or was given up."""
         # Asked of the clock, not of the thread: that may itself hang in a database that does not answer.
         if time.monotonic() - self._renewed_at > self._settings.lease_seconds * 2 / 3:
-            # For good: who has been told to stop in the middle of an epoch can not go on, even if a renewal comes late.
+            # For good: who has been told to stop in the middle of an epoch cannot go on, even if a renewal comes late.
             self._silent = True
         return self._silent or claim.job_id not in self._held
 

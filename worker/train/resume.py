@@ -49,7 +49,7 @@ def find_checkpoint(
             except DataChangedError:
                 raise
             except _DAMAGED as error:
-                _logger.warning("job %s can not go on from its %s checkpoint: %s", claim.job_id, name, error)
+                _logger.warning("job %s cannot go on from its %s checkpoint: %s", claim.job_id, name, error)
     if (initial := files.get(INITIAL_WEIGHTS)) is not None:
         weights = unpack_weights(artifacts.read(initial.key, initial.sha256))
         return Found(Checkpoint(0, 0, best_epoch=0, best_val_accuracy=-1.0, weights=weights, state={}))

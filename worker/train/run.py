@@ -96,7 +96,7 @@ class _Run:
         except DatabaseError:
             raise
         except Exception as error:
-            _logger.warning("%d job(s) can not be trained here", len(claims), exc_info=True)
+            _logger.warning("%d job(s) cannot be trained here", len(claims), exc_info=True)
             for claim in claims:
                 self._fail(claim, error)
         else:
@@ -115,7 +115,7 @@ class _Run:
                     self._fail(claim, error)
                 return
             # It may be one job's, or memory that does not suffice for all at once.
-            _logger.warning("%d jobs can not be trained together; they are tried in halves", len(claims), exc_info=True)
+            _logger.warning("%d jobs cannot be trained together; they are tried in halves", len(claims), exc_info=True)
         else:
             return
         # Not within the handler: while an error is held, so are the tensors of the frames it passed.

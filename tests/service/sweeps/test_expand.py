@@ -1,4 +1,4 @@
-"""How a sweep expands into the specs of its jobs, and what is said of one that can not."""
+"""How a sweep expands into the specs of its jobs, and what is said of one that cannot."""
 
 from typing import Any
 
