@@ -25,12 +25,12 @@ WORKER = "host:1:abc"
 
 @pytest.fixture
 def after_epoch(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Callable[..., Iterator[TrainingRecord]]]:
-    """Make a trainer that lets something happen after an epoch, and sees what is wished of the job at once."""
+    """Make a trainer that lets something happen after an epoch, and sees what is asked of the job at once."""
 
-    def wishes(self: Lease, claim: Any) -> StopRequest | None:
+    def stop_request(self: Lease, claim: Any) -> StopRequest | None:
         return self._runs.look([claim]).get(claim.job_id)
 
-    monkeypatch.setattr(Lease, "wish", wishes)
+    monkeypatch.setattr(Lease, "stop_request", stop_request)
 
     def make(number: int, happen: Callable[[], object]) -> Callable[..., Iterator[TrainingRecord]]:
         def trainer(*arguments: Any, **options: Any) -> Iterator[TrainingRecord]:
@@ -70,8 +70,8 @@ def test_a_job_that_is_paused_in_the_middle_of_an_epoch_forgets_that_epoch(
     store: Store, artifacts: Artifacts, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id, asked = submit(store), iter(range(100))
-    wish = lambda *_: store.jobs.pause(job_id) and "pause" if next(asked) >= 5 else None  # noqa: E731
-    monkeypatch.setattr(Lease, "wish", wish)
+    request = lambda *_: store.jobs.pause(job_id) and "pause" if next(asked) >= 5 else None  # noqa: E731
+    monkeypatch.setattr(Lease, "stop_request", request)
     run(job_id, store, artifacts, settings, owner=f"{WORKER}/7")
     job = found(store, job_id)
     assert (job.state, job.last_epoch) == ("paused", 0)
@@ -230,8 +230,8 @@ def test_a_job_that_fell_back_to_the_checkpoint_before_can_end_in_every_way(
 ) -> None:
     job_id = interrupted(store, artifacts, settings)
     damage_last(store, artifacts, job_id)
-    wish: dict[str, StopRequest] = {"paused and cancelled": "pause", "cancelled at once": "cancel", "tuned": "pause"}
-    monkeypatch.setattr(Lease, "wish", lambda *_: wish.get(ending))
+    requests: dict[str, StopRequest] = {"paused and cancelled": "pause", "cancelled at once": "cancel", "tuned": "pause"}
+    monkeypatch.setattr(Lease, "stop_request", lambda *_: requests.get(ending))
 
     class Died(BaseException):
         pass
@@ -243,7 +243,7 @@ def test_a_job_that_fell_back_to_the_checkpoint_before_can_end_in_every_way(
             raise ValueError("no")
         if ending == "cancelled at once":
             store.jobs.cancel(job_id)
-        elif ending in wish:
+        elif ending in requests:
             store.jobs.pause(job_id)
         yield from train(*arguments, **options)
 
