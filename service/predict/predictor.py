@@ -182,8 +182,8 @@ class Predictor:
         raise NotYet(f"the checkpoint of job {reference} is being replaced; try again", retry_after=1)
 
     def _as_before(self, meaning: Meaning, error: Exception) -> _Answering:
-        """Let those answer to whom an alias pointed before, since those to whom it points now can not."""
-        why = f"the weights of {' and '.join(_called(target) for target, _ in meaning.shares)} can not be used: {error}"
+        """Let those answer to whom an alias pointed before, since those to whom it points now cannot."""
+        why = f"the weights of {' and '.join(_called(target) for target, _ in meaning.shares)} cannot be used: {error}"
         before = None if meaning.alias is None else self._standing.get(meaning.alias)
         if before is None or before == meaning:
             raise Damaged(why) from error
@@ -198,7 +198,7 @@ class Predictor:
             raise Damaged(why) from error
 
     def _loaded(self, meaning: Meaning) -> _Answering:
-        """Give those who answer; raises ValueError or OSError where one of them can not be loaded."""
+        """Give those who answer; raises ValueError or OSError where one of them cannot be loaded."""
         shadow, why_not = self._shadow_of(meaning)  # first: it must not take the memory of those who answer
         served = tuple(self._networks.get(target) for target, _ in meaning.shares)
         if shadow is not None and not self._networks.has_room_for(shadow, *served):

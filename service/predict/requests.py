@@ -1,4 +1,4 @@
-"""From the body of a prediction to rows of pixels; what can not be read is refused with a pointer to the fault."""
+"""From the body of a prediction to rows of pixels; what cannot be read is refused with a pointer to the fault."""
 
 import base64
 import binascii
@@ -200,7 +200,7 @@ def _from_png(body: bytes) -> Asked:
 
 
 def _from_form(body: bytes, parameters: str) -> Asked:
-    """Read a form of PNG files; one that can not be read does not concern the others."""
+    """Read a form of PNG files; one that cannot be read does not concern the others."""
     images: list[Pixels] = []
     unreadable: dict[int, str] = {}
     for place, file in enumerate(files(body, parameters, MAX_IMAGES)):

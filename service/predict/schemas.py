@@ -13,7 +13,7 @@ MOST_EXPLAINED = 100
 
 Pixel = Annotated[float, Field(strict=True, ge=0, le=255)]
 # Fail fast: a body full of bad pixels shall cost one error, not one for each of them. (Named types, because a union
-# with a plain Annotated needs to hash FailFast, which Python 3.11 can not.)
+# with a plain Annotated needs to hash FailFast, which Python 3.11 cannot.)
 PixelRow = Annotated[list[Pixel], Field(min_length=28, max_length=28), FailFast()]
 Image = TypeAliasType("Image", Annotated[list[PixelRow], Field(min_length=28, max_length=28), FailFast()])
 Images = TypeAliasType("Images", Annotated[list[Image], Field(min_length=1, max_length=MAX_IMAGES), FailFast()])

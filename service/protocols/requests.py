@@ -47,7 +47,7 @@ def inflated(body: bytes, encoding: bytes, most: int) -> bytes:
     try:
         plain = inflate.decompress(body, most + 1)
     except zlib.error as error:
-        raise Malformed(f"the body can not be inflated: {error}") from None
+        raise Malformed(f"the body cannot be inflated: {error}") from None
     if len(plain) > most:
         raise TooLarge(TOO_LARGE)
     if not inflate.eof or inflate.unused_data:

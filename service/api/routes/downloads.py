@@ -82,6 +82,6 @@ def require_weights(deps: Dependencies, name: str, version: int) -> None:
     except (OSError, ValueError) as error:
         file = pointer()  # it may have been deleted since it was looked up
         if file is not None:
-            raise Damaged(f"the weights of version {version} of model {name} can not be used: {error}") from error
+            raise Damaged(f"the weights of version {version} of model {name} cannot be used: {error}") from error
     if file is None:
         raise NotFound(f"model {name} has no version {version}")

@@ -79,7 +79,7 @@ async def _written(deps: Dependencies, name: str, version: int, form: str) -> No
     )
     if found.name.endswith(REFUSED):
         why = await run_in_threadpool(_taken_back, deps, found)
-        raise Conflict(f"version {version} of model {name} can not be written as {form}: {why}")
+        raise Conflict(f"version {version} of model {name} cannot be written as {form}: {why}")
 
 
 def _taken_back(deps: Dependencies, refusal: Row) -> str:

@@ -107,7 +107,7 @@ def card(name: ModelName, version: Version, deps: Deps, accept: Annotated[str, H
     try:
         found: dict[str, Any] = json.loads(deps.artifacts.read(file.key, file.sha256))
     except (ValueError, FileNotFoundError) as error:
-        raise Damaged(f"the card of version {version} of model {name} can not be used: {error}") from error
+        raise Damaged(f"the card of version {version} of model {name} cannot be used: {error}") from error
     if "text/markdown" in accept.lower():
         return PlainTextResponse(markdown(found), media_type="text/markdown", headers={"Vary": "Accept"})
     return JSONResponse(found, headers={"Vary": "Accept"})

@@ -1,4 +1,4 @@
-"""What a client is told, above all when it asks for something that can not be."""
+"""What a client is told, above all when it asks for something that cannot be."""
 
 import io
 import json
@@ -341,7 +341,7 @@ def test_a_checkpoint_that_was_damaged_is_told_as_such(api: TestClient, store: S
     job_id = submitted(store)
     file = artifacts.write(owner_of(job_id), "best.safetensors", b"weights", epoch=1)
     store.files.publish(owner_of(job_id), [file])
-    assert "can not be used" in problem(api.post("/predict", json={"image": BLANK, "model": job_id}), 500)["detail"]
+    assert "cannot be used" in problem(api.post("/predict", json={"image": BLANK, "model": job_id}), 500)["detail"]
 
 
 def test_head_is_get_without_the_body(api: TestClient) -> None:

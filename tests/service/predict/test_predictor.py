@@ -282,7 +282,7 @@ def test_a_new_version_that_can_not_be_loaded_leaves_the_one_before_answering(
         clock.now += 2 * FRESH_SECONDS
         assert await predictor.find(None) is before
         assert await predictor.find("default@champion") is before, "by whatever name it is asked for"
-        assert "version 2 of model default can not be used" in str(predictor.refusal("default@champion", {2}))
+        assert "version 2 of model default cannot be used" in str(predictor.refusal("default@champion", {2}))
         with pytest.raises(Damaged):
             await predictor.find("default/2")
         store.models.set_alias("default", "champion", alone(1))

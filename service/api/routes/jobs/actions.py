@@ -40,7 +40,7 @@ def pause(job_id: JobId, deps: Deps) -> Job:
         return Job.of(found(deps.store.jobs.pause(job_id), job_id))
     except StateConflict as conflict:
         why = "it is cancelled, or about to be" if conflict.state == "cancelled" else f"it has {conflict.state}"
-        raise Conflict(f"job {job_id} can not be paused: {why}") from None
+        raise Conflict(f"job {job_id} cannot be paused: {why}") from None
 
 
 @router.post("/jobs/{job_id}/resume", status_code=202, summary="Resume a job", responses=problems(404, 409, 503))
@@ -157,8 +157,8 @@ def go_on(
 def _changed(job: JobRow, continuation: Continuation, *, epochs: int) -> TrainingSpec:
     for field in sorted(_FIXED & continuation.changes.keys()):
         raise Invalid(
-            f"{field} can not be changed: the weights would not fit, or `epochs` beside `changes` says it",
-            faults=[Fault(f"/changes/{field}", "this field can not be changed")],
+            f"{field} cannot be changed: the weights would not fit, or `epochs` beside `changes` says it",
+            faults=[Fault(f"/changes/{field}", "this field cannot be changed")],
         )
     try:
         return TrainingSpec.model_validate(job.spec | continuation.changes | {"epochs": epochs})

@@ -39,7 +39,7 @@ def read_json(deps: Dependencies, job_id: str, name: str) -> dict[str, Any]:
         try:
             return dict(json.loads(deps.artifacts.read(file.key, file.sha256)))
         except ValueError as error:
-            raise Damaged(f"{name} of job {job_id} can not be used: {error}") from error
+            raise Damaged(f"{name} of job {job_id} cannot be used: {error}") from error
 
     try:
         return opened(lambda: file_of(deps, job_id, name), read)

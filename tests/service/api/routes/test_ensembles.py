@@ -78,7 +78,7 @@ def test_a_member_whose_weights_are_damaged_is_told_before_anybody_is_asked(
 ) -> None:
     damage(store, artifacts, "default", 2)
     answer = combine(api, members=members[:2])
-    assert "the weights of version 2 of model default can not be used" in problem(answer, 500)["detail"]
+    assert "the weights of version 2 of model default cannot be used" in problem(answer, 500)["detail"]
 
 
 def test_a_member_whose_file_holds_no_network_is_told_before_anybody_is_asked(
@@ -87,7 +87,7 @@ def test_a_member_whose_file_holds_no_network_is_told_before_anybody_is_asked(
     owner = owner_of("default", 2)
     store.files.publish(owner, [artifacts.write(owner, WEIGHTS, b"whole, and no weights", epoch=1)])
     answer = combine(api, members=members[:2])
-    assert "the weights of version 2 of model default can not be used" in problem(answer, 500)["detail"]
+    assert "the weights of version 2 of model default cannot be used" in problem(answer, 500)["detail"]
 
 
 @pytest.mark.usefixtures("members")

@@ -1,4 +1,4 @@
-"""What a client is told of a sweep: how it stands, how its trials rank, and what it can not have."""
+"""What a client is told of a sweep: how it stands, how its trials rank, and what it cannot have."""
 
 import csv
 import io
