@@ -24,7 +24,7 @@ _AT_ONCE = 1000  # its images and hidden units stay in a processor's cache
 
 @dataclass(frozen=True)
 class ClassScores:
-    """How one class is recognised. What no example speaks of is None.
+    """The scores of one class. What no example speaks of is None.
 
     `precision` is the share of those read as this class that belong to it, `recall` the share of those that belong to
     it that are read as it, `f1` the harmonic mean of the two; `examples` belong to it.
@@ -94,7 +94,7 @@ def assess(
 
 
 def class_scores(confusion: NDArray[np.int64]) -> tuple[ClassScores, ...]:
-    """Precision, recall and F1 of each class, from the counts [10, 10] by true (row) and predicted class (column)."""
+    """Give precision, recall and F1 of each class, by the counts [10, 10] of true (row) and read class (column)."""
     right, belong, read = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
     return tuple(
         ClassScores(

@@ -31,7 +31,7 @@ class Bin:
 
 @dataclass(frozen=True)
 class Calibration:
-    """How well probabilities fit labels; for each of the three, less is better.
+    """The measures of how well probabilities fit labels; for each of the three, less is better.
 
     `negative_log_likelihood` is the mean of minus the log probability of the true class. `brier_score`, from 0 to 2, is
     the mean squared distance between the probabilities and the truth (Brier 1950). `expected_calibration_error` is the
@@ -54,12 +54,12 @@ def log_softmax(logits_BC: NDArray[np.floating], temperature: float = 1.0) -> ND
 
 
 def softmax(logits_BC: NDArray[np.floating], temperature: float = 1.0) -> NDArray[np.float32]:
-    """Probability of each class, float32 [B, C]; a temperature above 1 makes them less sure, and changes no order."""
+    """Give the probability of each class, float32 [B, C]; a temperature above 1 makes all of them less sure."""
     return np.exp(log_softmax(logits_BC, temperature)).astype(np.float32)
 
 
 def entropy(probabilities_BC: NDArray[np.floating]) -> NDArray[np.float64]:
-    """How undecided each prediction is, float64 [B] in nats: 0 for a sure one, ln 10 = 2.303 for no idea at all."""
+    """Tell how undecided each prediction is, float64 [B] in nats: 0 for a sure one, ln 10 = 2.303 for no idea."""
     p_BC = probabilities_BC.astype(np.float64)
     logs_BC = np.log(p_BC, out=np.zeros_like(p_BC), where=p_BC > 0)
     entropy_B: NDArray[np.float64] = np.maximum(-(p_BC * logs_BC).sum(axis=1), 0.0)

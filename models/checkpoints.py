@@ -93,7 +93,7 @@ def _pack(tensors: dict[str, Tensor], about: dict[str, Any]) -> bytes:
 
 
 def fingerprint(device: str = "cpu") -> dict[str, str | int]:
-    """What the bits of a run depend on beside its spec and data.
+    """Tell what the bits of a run depend on beside its spec and data.
 
     On a CPU with one thread they depend on nothing else, not even on the networks trained beside it.
     """

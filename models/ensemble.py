@@ -27,7 +27,7 @@ class _Stack:
     layers: tuple[Layer, ...]
 
     def logits(self, pixels: Pixels) -> NDArray[np.float32]:
-        """Logits float32 [K, B, C]."""
+        """Give the logits, float32 [K, B, C]."""
         x_KBI = pixels.reshape(1, -1, PIXELS).astype(np.float32, copy=False)
         for layer in self.layers[:-1]:
             x_KBI = x_KBI @ layer.weight
@@ -74,7 +74,7 @@ class Ensemble:
         return logits_BC
 
     def probabilities(self, pixels: Pixels) -> NDArray[np.float32]:
-        """Mean probability of each class, float32 [B, C]."""
+        """Give the mean probability of each class, float32 [B, C]."""
         exponents_MBC = self._logits(pixels)
         exponents_MBC -= exponents_MBC.max(axis=2, keepdims=True)
         np.exp(exponents_MBC, out=exponents_MBC)

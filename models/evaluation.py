@@ -17,7 +17,7 @@ MISTAKES = 25
 
 @dataclass(frozen=True, eq=False)
 class Validation:
-    """How a network does on the validation part.
+    """What was measured of a network on the validation part.
 
     `confusion` int64 [10, 10] counts examples by true class (row) and predicted class (column). `mistakes` int64 [M]
     are rows of the validation part, the surest mistake first, at most 25, with what was predicted and how
@@ -31,7 +31,7 @@ class Validation:
 
     @property
     def accuracy(self) -> float:
-        """Share of examples that were predicted correctly."""
+        """Give the share of examples that were predicted correctly."""
         return float(np.trace(self.confusion) / self.confusion.sum())
 
 
@@ -47,7 +47,7 @@ def _evaluating(network: nn.Module) -> Iterator[None]:
 
 
 def accuracy(network: nn.Module, x_ND: Tensor, y_N: Tensor) -> float:
-    """Share of examples that the network predicts correctly, in evaluation mode."""
+    """Give the share of examples that the network predicts correctly, in evaluation mode."""
     with _evaluating(network):
         correct = sum(
             int((network(x_BD).argmax(dim=1) == y_B).count_nonzero())

@@ -38,7 +38,7 @@ class Served(nn.Module):
         self.eval()
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits and probabilities float32 [N, 10] of images [N, 28, 28]."""
+        """Give logits and probabilities, float32 [N, 10] of images [N, 28, 28]."""
         logits = self.network((pixels.to(torch.float32) - self.mean) / self.deviation)
         return logits, (logits / self.temperature).softmax(dim=1)
 

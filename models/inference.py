@@ -39,12 +39,12 @@ class Network:
 
     @property
     def size_bytes(self) -> int:
-        """How much memory its numbers take."""
+        """Tell how many bytes of memory its numbers take."""
         arrays = (array for layer in self.layers for array in vars(layer).values() if array is not None)
         return sum(array.nbytes for array in arrays)
 
     def logits(self, pixels: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
-        """Logits float32 [B, C] of images [B, 28, 28] or [B, D] whose pixels are 0-255, ink light on dark."""
+        """Give logits float32 [B, C] of images [B, 28, 28] or [B, D] whose pixels are 0-255, ink light on dark."""
         x_BH: NDArray[np.float32] = pixels.reshape(-1, PIXELS).astype(np.float32, copy=False)
         for layer in self.layers[:-1]:
             x_BH = x_BH @ layer.weight
@@ -61,12 +61,12 @@ class Network:
         return logits_BC
 
     def probabilities(self, pixels: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
-        """Probability of each class, float32 [B, C]."""
+        """Give the probability of each class, float32 [B, C]."""
         return softmax(self.logits(pixels))
 
 
 def softmax(logits_BC: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Probability of each class, float32 [B, C], of logits [B, C]."""
+    """Give the probability of each class, float32 [B, C], of logits [B, C]."""
     # The reductions are called by themselves: for one image, what numpy's methods do around them takes longer.
     x_BC: NDArray[np.float32] = logits_BC - np.maximum.reduce(logits_BC, axis=1, keepdims=True)
     np.exp(x_BC, out=x_BC)

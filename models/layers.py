@@ -101,7 +101,7 @@ class HalfLinear:
 
 
 class LayerNorm:
-    """Normalise each example's units, then scale and shift them; in place."""
+    """Normalises each example's units, then scales and shifts them; in place."""
 
     def __init__(self, y: Signal, weights: Tensors, gradients: Tensors) -> None:
         self._y, self._units = y, [y.value.shape[-1]]
@@ -132,7 +132,7 @@ class LayerNorm:
 
 
 class Dropout:
-    """Drop units with each network's own probability and its own generator; in place."""
+    """Drops units with each network's own probability and its own generator; in place."""
 
     def __init__(self, y: Signal, probabilities: Sequence[float], generators: Sequence[Generator]) -> None:
         self._y, self._generators = y, generators

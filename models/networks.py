@@ -49,7 +49,7 @@ def _layers(hidden_sizes: tuple[int, ...], *, normalise: bool, dropout: float | 
 
 
 def count_parameters(network: nn.Module) -> int:
-    """How many numbers the network learns."""
+    """Count the numbers that the network learns."""
     return sum(parameter.numel() for parameter in network.parameters())
 
 

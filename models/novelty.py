@@ -48,13 +48,13 @@ class Novelty:
 
     @property
     def size_bytes(self) -> int:
-        """How much memory its numbers take."""
+        """Tell how many bytes of memory its numbers take."""
         return sum(getattr(self, name).nbytes for name in _TENSORS)
 
     def share(
         self, pixels: NDArray[np.uint8] | NDArray[np.float32], entropies_B: NDArray[np.floating]
     ) -> NDArray[np.float64]:
-        """Share of usual images, float64 [B] from 0 to 1, that look at least as unusual: less is more unusual.
+        """Give the share of usual images, float64 [B] from 0 to 1, that look at least as unusual: less is more unusual.
 
         `entropies_B` are those of the network's predictions for the images [B, 28, 28]. A bound from above: of usual
         images, no more than a share s are given less than s.

@@ -37,7 +37,7 @@ class Epoch:
 
     @property
     def val_accuracy(self) -> float:
-        """Share of the validation part that is predicted correctly."""
+        """Give the share of the validation part that is predicted correctly."""
         return self.validation.accuracy
 
     @property

@@ -47,7 +47,7 @@ def gradient(network: Network | Ensemble, pixels: Pixels, classes_B: NDArray[np.
 
 
 def _backward(network: Network, pixels: Pixels, gradient_BC: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Gradient with respect to the pixels of what has this gradient with respect to the network's logits."""
+    """Give the gradient with respect to the pixels of what has this gradient with respect to the network's logits."""
     x_BH: NDArray[np.float32] = pixels.reshape(-1, PIXELS).astype(np.float32, copy=False)
     steps: list[_Hidden] = []
     for layer in network.layers[:-1]:
@@ -73,7 +73,7 @@ class _Hidden:
         self.output_BH: NDArray[np.float32] = np.maximum(y_BH, 0.0)
 
     def backward(self, gradient_BH: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Gradient with respect to the layer's input, given that with respect to its output."""
+        """Give the gradient with respect to the layer's input, given that with respect to its output."""
         gradient_BH = gradient_BH * (self.output_BH > 0)
         if self._layer.gain is not None:
             gradient_BH *= self._layer.gain

@@ -25,7 +25,7 @@ Width = Annotated[int, Field(strict=True, ge=1, le=4096)]
 
 
 def parameter_count(architecture: str, hidden_sizes: tuple[int, ...]) -> int:
-    """How many numbers a network of this shape learns; counted on paper, before any of them is allocated."""
+    """Count the numbers that a network of this shape learns; on paper, before any of them is allocated."""
     sizes = (PIXELS, *hidden_sizes, CLASSES)
     linear = sum(fan_in * fan_out + fan_out for fan_in, fan_out in itertools.pairwise(sizes))
     normalisation = 2 * sum(hidden_sizes) if architecture == "nmlp" else 0
@@ -265,12 +265,12 @@ class TrainingSpec(BaseModel):
 
     @property
     def parameters(self) -> int:
-        """How many numbers the network learns."""
+        """Count the numbers that the network learns."""
         return parameter_count(self.architecture, self.hidden_sizes)
 
     @property
     def digest(self) -> str:
-        """SHA-256, in hexadecimal, of all that decides the weights: equal for specs that are only filed differently."""
+        """Give the SHA-256, in hexadecimal, of all that decides the weights: equal for specs only filed differently."""
         deciding = self.model_dump(mode="json", exclude={*FILING, "max_seconds"})
         return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
 

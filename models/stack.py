@@ -30,7 +30,7 @@ def _aligned(count: int) -> int:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where each tensor of a network lies in its row; `size` counts the numbers of a row, gaps included."""
+    """The places of a network's tensors in its row; `size` counts the numbers of a row, gaps included."""
 
     shapes: Mapping[str, tuple[int, ...]]
     offsets: Mapping[str, int]

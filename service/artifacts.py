@@ -51,7 +51,7 @@ class Artifacts:
         return File(name=name, key=str(path.relative_to(self.folder)), sha256=sha256, size=size, epoch=epoch)
 
     def path(self, key: str) -> Path:
-        """Where the file of a key lies."""
+        """Give the path at which the file of a key lies."""
         return self.folder / key
 
     def read(self, key: str, sha256: str) -> bytes:

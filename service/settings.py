@@ -113,5 +113,5 @@ class Settings(BaseSettings):
 
     @property
     def artifacts(self) -> Path:
-        """Folder of checkpoints, plots and uploaded data sets."""
+        """Give the folder of checkpoints, plots and uploaded data sets."""
         return self.home / "artifacts"

@@ -17,19 +17,19 @@ from service import cores
 
 @dataclass(frozen=True)
 class Configuration:
-    """So many processes side by side, each of so many threads; `seconds` of a network's step by group size."""
+    """A number of processes side by side, and of threads in each; `seconds` of a network's step by group size."""
 
     processes: int
     threads: int
     seconds: dict[int, float]
 
     def steps_a_second(self, group_size: int) -> float:
-        """How many steps of a network the whole machine does in a second."""
+        """Count the steps of a network that the whole machine does in a second."""
         return self.processes / self.seconds[group_size]
 
     @property
     def best(self) -> float:
-        """Its highest throughput."""
+        """Give its highest throughput."""
         return max(self.steps_a_second(size) for size in self.seconds)
 
 

@@ -21,15 +21,15 @@ class Examples:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the pixels and the labels, in hexadecimal."""
+        """Give the SHA-256 of the pixels and the labels, in hexadecimal."""
         return hashlib.sha256(self.pixels.tobytes() + self.labels.tobytes()).hexdigest()
 
     def class_counts(self) -> list[int]:
-        """Examples of each class, 0 to 9."""
+        """Count the examples of each class, 0 to 9."""
         return [int(count) for count in np.bincount(self.labels, minlength=CLASSES)]
 
     def mean_and_deviation(self) -> tuple[float, float]:
-        """Mean and standard deviation of all pixels, on the scale 0-255; exact, whatever the thread count."""
+        """Give mean and standard deviation of all pixels, on the scale 0-255; exact, whatever the thread count."""
         counts = np.bincount(self.pixels.ravel(), minlength=256).astype(np.float64)
         values = np.arange(256, dtype=np.float64)
         mean = float((counts * values).sum() / counts.sum())

@@ -55,7 +55,7 @@ class Range(_Part):
 
     @property
     def given(self) -> tuple[str, list[Any]]:
-        """The kind of the range, and its values or bounds."""
+        """Give the kind of the range, and its values or bounds."""
         (kind,) = [name for name in type(self).model_fields if getattr(self, name) is not None]
         return kind, getattr(self, kind)
 
@@ -188,18 +188,18 @@ class SweepSpec(_Part):
 
     @property
     def kind(self) -> str:
-        """Which of the fields says what varies."""
+        """Tell which of the fields says what varies."""
         return next(name for name in KINDS if getattr(self, name) is not None)
 
     @property
     def ranges(self) -> dict[str, Range] | None:
-        """Where values are drawn from, if they are drawn."""
+        """Tell where values are drawn from, if they are drawn."""
         search = self.random or self.tpe
         return search.ranges if search else None
 
     @property
     def trial_count(self) -> int:
-        """How many trials are asked for."""
+        """Count the trials that are asked for."""
         if self.grid is not None:
             return math.prod(len(values) for values in self.grid.values())
         search = self.random or self.tpe
@@ -207,12 +207,12 @@ class SweepSpec(_Part):
 
     @property
     def preset_trials(self) -> list[Mapping[str, Any]]:
-        """The fields of each trial of the preset."""
+        """Give the fields of each trial of the preset."""
         return [BEST] if self.preset == "best" else [reported.fields for reported in REPORT]
 
     @property
     def varied(self) -> list[str]:
-        """The fields in which trials may differ, in the order in which they are first named."""
+        """List the fields in which trials may differ, in the order in which they are first named."""
         if self.preset is not None:
             return [name for name in FIELDS if name not in self.base] if self.preset == "report" else []
         named = [self.grid or self.ranges or {}] if self.trials is None else self.trials

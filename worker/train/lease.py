@@ -49,7 +49,7 @@ class Lease:
         return self._silent or claim.job_id not in self._held
 
     def stop_request(self, claim: Claim) -> StopRequest | None:
-        """How this process is asked to stop the job, if it is."""
+        """Tell how this process is asked to stop the job, if it is."""
         return self._stop_requests.get(claim.job_id)
 
     def give_up(self, claim: Claim) -> None:

@@ -43,7 +43,7 @@ class Stopping:
         self._ends_early[claim.job_id] = "halving"
 
     def why_early(self, claim: Claim) -> StoppedEarly | None:
-        """Why a job ends before its last epoch, if it is known here."""
+        """Tell why a job ends before its last epoch, if it is known here."""
         return self._ends_early.get(claim.job_id)
 
     def is_released(self, claim: Claim) -> bool:

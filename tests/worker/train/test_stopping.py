@@ -230,8 +230,8 @@ def test_a_job_that_fell_back_to_the_checkpoint_before_can_end_in_every_way(
 ) -> None:
     job_id = interrupted(store, artifacts, settings)
     damage_last(store, artifacts, job_id)
-    requests: dict[str, StopRequest] = {"paused and cancelled": "pause", "cancelled at once": "cancel", "tuned": "pause"}
-    monkeypatch.setattr(Lease, "stop_request", lambda *_: requests.get(ending))
+    asked: dict[str, StopRequest] = {"paused and cancelled": "pause", "cancelled at once": "cancel", "tuned": "pause"}
+    monkeypatch.setattr(Lease, "stop_request", lambda *_: asked.get(ending))
 
     class Died(BaseException):
         pass
@@ -243,7 +243,7 @@ def test_a_job_that_fell_back_to_the_checkpoint_before_can_end_in_every_way(
             raise ValueError("no")
         if ending == "cancelled at once":
             store.jobs.cancel(job_id)
-        elif ending in requests:
+        elif ending in asked:
             store.jobs.pause(job_id)
         yield from train(*arguments, **options)
 
