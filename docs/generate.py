@@ -21,6 +21,7 @@ from service.processes import supervisor
 from service.settings import Settings
 from service.store import stalled
 from service.sweeps import expand
+from tests.test_architecture import FLOORS, HOMES, ROOMS
 from worker.errands import draw_sweep
 from worker.plots import sweep as sweep_plots
 from worker.train import epoch
@@ -90,10 +91,62 @@ def limits_table() -> str:
     return table(("what", "limit"), rows)
 
 
+def homes_table() -> str:
+    """List which library is imported where."""
+    rows = [
+        (f"`{library}`", ", ".join(f"`{place(home)}`" for home in homes) or "nowhere")
+        for library, homes in sorted(HOMES.items(), key=lambda home: home[0].lower())
+    ]
+    return table(("library", "imported in"), rows)
+
+
+def floors_table() -> str:
+    """List every folder with its idea, from the top of the tree of imports to its bottom."""
+    rows: list[tuple[str, str, str]] = []
+    for room in ROOMS:
+        rows.append(("", f"**`{room}/`**", idea(SOURCE / room)))
+        for number, floor in enumerate(FLOORS.get(room, ()), start=1):
+            rows += [(str(number), *told) for name in floor for told in folders(SOURCE / room / name)]
+        ground = sorted(path for path in (SOURCE / room).iterdir() if path.suffix == ".py" or is_folder(path))
+        placed = {name for floor in FLOORS.get(room, ()) for name in floor} | {"__init__"}
+        ground = [path for path in ground if path.stem not in placed]
+        rows += [("ground", *told) for path in ground if is_folder(path) for told in folders(path)]
+        if room in FLOORS:
+            files = ", ".join(f"`{path.name}`" for path in ground if path.suffix == ".py")
+            rows.append(("ground", files, "each is said [below](#the-files)"))
+    return table(("floor", "what stands there", "its idea"), rows)
+
+
+def folders(path: Path) -> Iterator[tuple[str, str]]:
+    """Give a folder and those within it, or a file, each with its idea."""
+    if not is_folder(path):
+        path = path.with_suffix(".py")
+        yield f"`{place(path.relative_to(SOURCE).as_posix())}`", idea(path)
+        return
+    for folder in sorted(file.parent for file in path.rglob("__init__.py")):
+        yield f"`{folder.relative_to(SOURCE)}/`", idea(folder)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether this is a folder of source files."""
+    return (path / "__init__.py").exists()
+
+
+def place(name: str) -> str:
+    """Give a file as it is called, and a folder with a slash behind it."""
+    return name if name.endswith(".py") else f"{name}/"
+
+
+def idea(path: Path) -> str:
+    """Give the first line of the docstring of a file, or of a folder."""
+    said = ast.get_docstring(ast.parse((path / "__init__.py" if is_folder(path) else path).read_text()))
+    return said.splitlines()[0] if said else ""
+
+
 def file_table(room: str) -> str:
     """List the source files of a room, each with the first line of its docstring."""
-    said = {path: ast.get_docstring(ast.parse(path.read_text())) for path in sorted((SOURCE / room).rglob("*.py"))}
-    rows = [(f"`{path.relative_to(SOURCE)}`", text.splitlines()[0]) for path, text in said.items() if text]
+    files = sorted(path for path in (SOURCE / room).rglob("*.py") if path.name != "__init__.py")
+    rows = [(f"`{path.relative_to(SOURCE)}`", told) for path in files if (told := idea(path))]
     return table(("file", "what it is"), rows)
 
 
@@ -242,7 +295,8 @@ def pages() -> Iterator[tuple[Path, str]]:
     operations = (DOCS / "operations.md").read_text()
     operations = replaced(operations, "settings", settings_table())
     yield DOCS / "operations.md", replaced(operations, "limits", limits_table())
-    architecture = (DOCS / "architecture.md").read_text()
+    architecture = replaced((DOCS / "architecture.md").read_text(), "floors", floors_table())
+    architecture = replaced(architecture, "homes", homes_table())
     for room in ("models", "service", "worker"):
         architecture = replaced(architecture, room, file_table(room))
     yield DOCS / "architecture.md", architecture
