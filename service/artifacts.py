@@ -18,7 +18,7 @@ from service.store.files import File
 
 @dataclass(frozen=True)
 class Artifacts:
-    """Files below a folder that all parts share."""
+    """Files below a folder that all programs share."""
 
     folder: Path
 

@@ -17,7 +17,7 @@ Hosts = Annotated[
 
 
 class Settings(BaseSettings):
-    """Settings of all parts; each is read from the environment variable TENFOLD_<NAME>."""
+    """Settings of all programs; each is read from the environment variable TENFOLD_<NAME>."""
 
     model_config = SettingsConfigDict(env_prefix="TENFOLD_", frozen=True, extra="ignore")
 

@@ -13,6 +13,7 @@ from service.api.app import create_app
 from service.cli import main
 from service.processes import programs
 from service.settings import Settings
+from tests.test_architecture import ROOMS
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -112,6 +113,21 @@ def test_every_command_is_one_that_there_is(page: Path) -> None:
 def test_every_source_file_that_is_named_exists(page: Path) -> None:
     named = re.findall(r"`((?:models|service|worker|tests|docs|bench)/[\w./-]+)", page.read_text())
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_tree_in_the_readme_shows_what_is_there() -> None:
+    tree = (ROOT / "README.md").read_text().partition("## The map")[2].split("```")[1].strip().splitlines()
+    assert len(tree) <= 15
+    shown: set[Path] = set()
+    room = ROOT
+    for line in tree:
+        folder, told = line.split(maxsplit=1)
+        here = (room if line.startswith(" ") else ROOT) / folder
+        room = room if line.startswith(" ") else here
+        named = [here, *(here / name for name in re.findall(r"[\w./-]+(?:/|\.py|\.md)(?=[\s,;)]|$)", told))]
+        assert [path for path in named if not path.exists()] == [], line
+        shown |= {*named, *(path.parent for path in named)}
+    assert {file.parent for name in ROOMS for file in (ROOT / name).glob("*/__init__.py")} <= shown
 
 
 def test_decisions_are_numbered_without_a_gap_and_listed() -> None:

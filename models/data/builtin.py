@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class BuiltIn:
-    """The source of a built-in data set: a class of torchvision and what it is to be asked for, or scikit-learn."""
+    """The source of a built-in data set: a class of torchvision and what it is asked for; without one, scikit-learn."""
 
     torchvision: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=lambda: {"train": True})

@@ -1,4 +1,4 @@
-"""Whether the files are what the record says: `tenfold doctor`. What can be made anew is mended if that is wished."""
+"""Whether the files are what the record says: `tenfold doctor`. What can be made anew is mended on request."""
 
 import time
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The command line: `tenfold up` starts everything, `tenfold api` and `tenfold worker` one part alone."""
+"""The command line: `tenfold up` starts everything, `tenfold api` and `tenfold worker` only their programs."""
 
 import json
 import socket
