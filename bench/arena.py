@@ -27,8 +27,9 @@ from service.artifacts import Artifacts
 from service.processes import programs
 from service.processes.supervisor import Supervisor, free_port
 from service.settings import Settings
+from service.store import owners
 from service.store.engine import DatabaseError, Row
-from service.store.states import FINAL_STATES, owner_of
+from service.store.states import FINAL_STATES
 from service.store.store import Store
 from service.store.tables import jobs
 from tests.postgres import Server, killable_server
@@ -181,7 +182,7 @@ class Arena:
 
     def checkpoint(self, job_id: str) -> list[Path]:
         """Give the files of a job's last checkpoint."""
-        files = self.store.files.of(owner_of(job_id))
+        files = self.store.files.of(owners.of_job(job_id))
         return [self.artifacts.path(file.key) for file in files if file.name.startswith("last.")]
 
     def program(self, words: str) -> int:

@@ -17,7 +17,7 @@ from service.api.app import create_app
 from service.artifacts import Artifacts
 from service.cli.doctor import examine, mend
 from service.settings import Settings
-from service.store.states import owner_of
+from service.store import owners
 from service.store.store import Store
 from service.store.tables import jobs, submissions
 from tests.waiting import wait_until
@@ -95,7 +95,7 @@ class World:
         with self.store.database.reader.connect() as connection:
             rows = connection.execute(select(jobs).order_by(jobs.c.number)).all()
             keys = list(connection.scalars(select(submissions.c.key)))
-        files = {job.id: sorted(file.name for file in self.store.files.of(owner_of(job.id))) for job in rows}
+        files = {job.id: sorted(file.name for file in self.store.files.of(owners.of_job(job.id))) for job in rows}
         told = [
             [job.state, job.weights_sha256, job.last_epoch, job.bit_identical, job.error and job.error["type"]]
             for job in rows
@@ -187,7 +187,7 @@ def _damaged(world: World) -> None:
         world.train(job_id, worker=_FIRST, trainer=trainer)
     except _Died:
         world.store.stalled.release_dead(f"{_FIRST}/1")
-    (file,) = [each for each in world.store.files.of(owner_of(job_id)) if each.name == "last.safetensors"]
+    (file,) = [each for each in world.store.files.of(owners.of_job(job_id)) if each.name == "last.safetensors"]
     path = world.artifacts.path(file.key)
     path.write_bytes(path.read_bytes()[:-1])
 

@@ -22,8 +22,8 @@ from bench.network_faults import (
     refuse_broker,
     slow_connections,
 )
+from service.store import owners
 from service.store.engine import Row
-from service.store.states import owner_of
 from tests.waiting import wait_until
 
 Fault = Callable[[Arena], None]
@@ -236,7 +236,7 @@ def _kill(arena: Arena, pid: int) -> bool:
 
 def _is_writing(arena: Arena, victim: Row) -> bool:
     """Stop a job's process, and say if it was stopped while it wrote its next epoch; else it goes on at once."""
-    folder, pid = arena.settings.artifacts / owner_of(victim.id), training_process(victim)
+    folder, pid = arena.settings.artifacts / owners.of_job(victim.id), training_process(victim)
     now = arena.job(victim.id)
     if (now.state, now.attempt) != ("running", victim.attempt):
         return False

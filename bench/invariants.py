@@ -16,6 +16,7 @@ from pathlib import Path
 from sqlalchemy import Table, create_engine, make_url, select
 
 from service.settings import Settings
+from service.store import owners
 from service.store.engine import Row
 from service.store.states import FINAL_STATES
 from service.store.tables import artifacts, attempts, epochs, events, jobs, versions
@@ -100,7 +101,7 @@ def nothing_after_the_end(evidence: Evidence) -> Iterator[str]:
             if job.finished_at is not None and row.recorded_at > job.finished_at:
                 late = row.recorded_at - job.finished_at
                 yield f"job {job.id}: epoch {row.epoch} was recorded {late} ms after its end"
-    ends = {f"jobs/{job.id}": job.finished_at for job in evidence.jobs if job.finished_at is not None}
+    ends = {owners.of_job(job.id): job.finished_at for job in evidence.jobs if job.finished_at is not None}
     for file in evidence.artifacts:
         if file.name.startswith(_OF_TRAINING) and file.created_at > ends.get(file.owner, file.created_at):
             yield f"{file.owner}: {file.name} was recorded {file.created_at - ends[file.owner]} ms after the job's end"
@@ -153,10 +154,10 @@ def files_are_whole(evidence: Evidence) -> Iterator[str]:
                 yield f"{file.owner}: {file.name} points to {key}, which is not what was written"
     held = {(file.owner, file.name): file.sha256 for file in evidence.artifacts}
     for job in evidence.jobs:
-        if job.state == "succeeded" and held.get((f"jobs/{job.id}", "last.safetensors")) != job.weights_sha256:
+        if job.state == "succeeded" and held.get((owners.of_job(job.id), "last.safetensors")) != job.weights_sha256:
             yield f"job {job.id}: its last.safetensors are not the weights that it reports"
         if job.result is not None:
-            best, reported = held.get((f"jobs/{job.id}", "best.safetensors")), job.result["best_weights_sha256"]
+            best, reported = held.get((owners.of_job(job.id), "best.safetensors")), job.result["best_weights_sha256"]
             # One that was stopped soon after its best checkpoint had been found damaged may have none.
             if best != reported and (job.state == "succeeded" or best is not None):
                 yield f"job {job.id}: its best.safetensors is {best}, and it reports {reported}"

@@ -6,7 +6,7 @@ from models.data.examples import Examples
 from models.data.load import load_builtin, load_table
 from service.artifacts import Artifacts
 from service.settings import Settings
-from service.store.datasets import owner_of
+from service.store import owners
 from service.store.store import Store
 
 
@@ -18,5 +18,5 @@ def load(name: str, store: Store, artifacts: Artifacts, settings: Settings) -> E
 
 def uploaded_table(name: str, store: Store, artifacts: Artifacts) -> Path | None:
     """Give the table of an uploaded data set, or None for what is built in."""
-    table = store.files.get(owner_of(name), "table.npy")
+    table = store.files.get(owners.of_dataset(name), "table.npy")
     return artifacts.path(table.key) if table is not None else None

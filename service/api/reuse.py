@@ -5,7 +5,8 @@ from importlib.metadata import version
 
 from models.spec import TrainingSpec
 from service.api.dependencies import Dependencies
-from service.store.states import Job, owner_of
+from service.store import owners
+from service.store.states import Job
 
 
 def reusable(spec: TrainingSpec, deps: Dependencies) -> Job | None:
@@ -28,7 +29,7 @@ def _is_whole(job: Job) -> bool:
 
 def _is_ours(job: Job, digest: str | None, deps: Dependencies) -> bool:
     """Whether this version trained it on data of this digest, or of any if it is None; and its weights are there."""
-    files = {file.name: file for file in deps.store.files.of(owner_of(job.id))}
+    files = {file.name: file for file in deps.store.files.of(owners.of_job(job.id))}
     file, best = files.get("last.json"), files.get("best.safetensors")
     if file is None or best is None or not deps.artifacts.path(best.key).exists():
         return False

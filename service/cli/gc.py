@@ -1,8 +1,9 @@
 """What `tenfold gc` may delete: old jobs. Nothing goes that somebody may still ask for by a rule, not by luck."""
 
 from service.artifacts import Artifacts
+from service.store import owners
 from service.store.jobs import PartOfSweep
-from service.store.states import Job, StateConflict, owner_of
+from service.store.states import Job, StateConflict
 from service.store.store import Store
 
 PIN = "keep"
@@ -30,5 +31,5 @@ def collect(job: Job, store: Store, artifacts: Artifacts) -> bool:
     if unreferenced is None:
         return False
     artifacts.remove(unreferenced)
-    artifacts.remove_folder(owner_of(job.id))
+    artifacts.remove_folder(owners.of_job(job.id))
     return True

@@ -11,15 +11,11 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, delete, select, update
 
 from models.data.builtin import BUILTIN
+from service.store import owners
 from service.store.engine import Database, Row, insert_or, now_ms
 from service.store.files import File, publish
 from service.store.states import FINAL_STATES
 from service.store.tables import artifacts, datasets, jobs
-
-
-def owner_of(name: str) -> str:
-    """Give the name under which a data set's artifacts are filed."""
-    return f"datasets/{name}"
 
 
 class DatasetInUse(Exception):  # noqa: N818 - a conflict is no error of the program
@@ -60,7 +56,7 @@ class Datasets:
                 .returning(datasets.c.name)
             ).one_or_none()
             if added is not None:
-                publish(connection, owner_of(name), files)
+                publish(connection, owners.of_dataset(name), files)
             return added is not None
 
     def describe_again(self, seen: Row) -> None:
@@ -81,7 +77,7 @@ class Datasets:
             ).one_or_none()
             if there is None:
                 return [file.key for file in files]
-            return publish(connection, owner_of(seen.name), files)
+            return publish(connection, owners.of_dataset(seen.name), files)
 
     def fail(self, seen: Row, error: str) -> None:
         """Note why the data set that a worker has seen could not be described."""
@@ -100,7 +96,7 @@ class Datasets:
             if connection.scalar(using) is not None:
                 raise DatasetInUse(name)
             connection.execute(delete(datasets).where(datasets.c.name == name))
-            files = delete(artifacts).where(artifacts.c.owner == owner_of(name)).returning(artifacts.c.key)
+            files = delete(artifacts).where(artifacts.c.owner == owners.of_dataset(name)).returning(artifacts.c.key)
             return list(connection.scalars(files))
 
     def _change(self, seen: Row, **values: Any) -> None:

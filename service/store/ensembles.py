@@ -6,19 +6,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
+from service.store import owners
 from service.store.engine import Database, Row, insert_or, now_ms
 from service.store.files import share
 from service.store.tables import jobs, models, versions
-from service.store.versions import (
-    WEIGHTS,
-    Findings,
-    Promotion,
-    next_number,
-    owner_of,
-    put,
-    version_of,
-    weights_of,
-)
+from service.store.versions import WEIGHTS, Findings, Promotion, next_number, put, version_of, weights_of
 
 Member = tuple[str, int]
 """A version: the name of its model, and its number."""
@@ -65,9 +57,11 @@ class Ensembles:
                 return False
             rows = [version_of(connection, *member) for member in members]
             number = next_number(connection, model)
-            owner = owner_of(model, number)
+            owner = owners.of_version(model, number)
             for place, (member, row) in enumerate(zip(members, rows, strict=True), start=1):
-                if row is None or not share(connection, owner_of(*member), owner, {WEIGHTS: weights_of(place)}):
+                if row is None or not share(
+                    connection, owners.of_version(*member), owner, {WEIGHTS: weights_of(place)}
+                ):
                     raise MemberGone(f"model {member[0]} has no version {member[1]} any more")
             assert rows[0] is not None, "the first is there, as all are"
             digests = "".join(row.weights_sha256 for row in rows if row is not None)

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from service.store.engine import Database, Row, insert_or, now_ms
-from service.store.tables import artifacts, datasets, jobs, sweeps, versions
+from service.store.owners import row_of
+from service.store.tables import artifacts
 
 
 @dataclass(frozen=True)
@@ -142,19 +143,9 @@ class Files:
 
     def publish(self, owner: str, files: Sequence[File]) -> list[str]:
         """Point to files of an owner that is still there; gives the keys that nothing points to any more."""
-        there = _owner(owner)
+        there = row_of(owner)
         with self.database.writer.begin() as connection:
             # Held until the pointer is there: the owner is not deleted in between.
             if connection.scalar(there.with_for_update(read=True)) is None:
                 return [file.key for file in files]
             return publish(connection, owner, files)
-
-
-def _owner(owner: str) -> Select[Any]:
-    """Look up what is called so: jobs/<id>, sweeps/<id>, datasets/<name> or models/<name>/<version>."""
-    kind, _, name = owner.partition("/")
-    if kind == "models":
-        model, _, number = name.partition("/")
-        return select(versions.c.version).where(versions.c.model == model, versions.c.version == int(number))
-    key = {"jobs": jobs.c.id, "sweeps": sweeps.c.id, "datasets": datasets.c.name}[kind]
-    return select(key).where(key == name)

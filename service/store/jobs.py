@@ -7,9 +7,10 @@ from typing import Literal
 from sqlalchemy import Connection, delete, select, update
 
 from models.spec import TrainingSpec
+from service.store import owners
 from service.store.engine import Database, Row, now_ms
 from service.store.files import withdraw_all
-from service.store.states import FINAL_STATES, Job, State, StateConflict, finish, locked, log_event, move, owner_of
+from service.store.states import FINAL_STATES, Job, State, StateConflict, finish, locked, log_event, move
 from service.store.tables import epochs, events, jobs
 
 
@@ -134,7 +135,7 @@ class Jobs:
             if job.state == "running":
                 raise StateConflict(job.state)
             connection.execute(delete(jobs).where(jobs.c.id == job_id))
-            return withdraw_all(connection, [owner_of(job_id)])
+            return withdraw_all(connection, [owners.of_job(job_id)])
 
     def epochs(self, job_id: str) -> Sequence[Row]:
         """List what each epoch brought, in order."""

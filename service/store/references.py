@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from models.spec import DEFAULT_MODEL
+from service.store import owners
 from service.store.engine import Database
-from service.store.states import owner_of as owner_of_job
 from service.store.tables import artifacts, jobs, models, versions
-from service.store.versions import CHAMPION, WEIGHTS, Targets, alias_of, owner_of, version_of, weights_of
+from service.store.versions import CHAMPION, WEIGHTS, Targets, alias_of, version_of, weights_of
 
 
 class NothingThere(LookupError):  # noqa: N818 - whoever asks is told
@@ -126,7 +126,7 @@ def _version(connection: Connection, model: str, number: int) -> Target:
     row = version_of(connection, model, number)
     if row is None:
         raise NothingThere(f"model {model} has no version {number}")
-    query = select(artifacts).where(artifacts.c.owner == owner_of(model, number))
+    query = select(artifacts).where(artifacts.c.owner == owners.of_version(model, number))
     files = {file.name: (file.key, file.sha256) for file in connection.execute(query).all()}
     names = [WEIGHTS] if row.members is None else [weights_of(place) for place in range(1, len(row.members) + 1)]
     if not files.keys() >= set(names):
@@ -147,7 +147,7 @@ def _checkpoint(connection: Connection, job_id: str) -> Target:
     """Give the best checkpoint of a job; where that is a version too, as this version."""
     if connection.scalar(select(jobs.c.id).where(jobs.c.id == job_id)) is None:
         raise NothingThere(f"there is no model and no job called {job_id}")
-    best = (artifacts.c.owner == owner_of_job(job_id)) & (artifacts.c.name == "best.safetensors")
+    best = (artifacts.c.owner == owners.of_job(job_id)) & (artifacts.c.name == "best.safetensors")
     file = connection.execute(select(artifacts).where(best)).one_or_none()
     if file is None:
         raise NoCheckpoint(job_id)

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, select
 
+from service.store import owners
 from service.store.engine import Database, Row
 from service.store.files import withdraw_all
 from service.store.tables import aliases, models, moves, versions
-from service.store.versions import Targets, alias_of, move, numbers_in, owner_of, version_of
+from service.store.versions import Targets, alias_of, move, numbers_in, version_of
 
 
 class WrongRevision(Exception):  # noqa: N818 - a conflict is no error of the program
@@ -179,7 +180,7 @@ class Models:
                     raise InUse(alias.alias)
             this = (versions.c.model == model) & (versions.c.version == version)
             connection.execute(delete(versions).where(this))
-            return withdraw_all(connection, [owner_of(model, version)])
+            return withdraw_all(connection, [owners.of_version(model, version)])
 
 
 def _hold(connection: Connection, model: str) -> None:

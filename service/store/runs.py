@@ -11,9 +11,10 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, insert, select, tuple_, update
 from sqlalchemy.sql import Update
 
+from service.store import owners
 from service.store.engine import Database, now_ms
 from service.store.files import File, publish, rename, withdraw, withdraw_names
-from service.store.states import Job, State, StoppedEarly, end_attempt, finish, log_event, owner_of, put_back
+from service.store.states import Job, State, StoppedEarly, end_attempt, finish, log_event, put_back
 from service.store.tables import artifacts, attempts, epochs, jobs, workers
 from service.store.versions import NO_FINDINGS, Findings, make
 
@@ -170,7 +171,7 @@ class Runs:
             connection.execute(_this(claim).values(last_epoch=epoch))
             if not bit_identical:
                 connection.execute(_this(claim).values(bit_identical=False))
-            owner = owner_of(claim.job_id)
+            owner = owners.of_job(claim.job_id)
             gone = withdraw(connection, owner, newer_than=epoch)
             rename(connection, owner, {f"previous.{ending}": f"last.{ending}" for ending in CHECKPOINT})
             return gone
@@ -186,7 +187,7 @@ class Runs:
             connection.execute(
                 insert(epochs).values(job_id=claim.job_id, attempt=claim.attempt, recorded_at=now_ms(), **vars(record))
             )
-            owner = owner_of(claim.job_id)
+            owner = owners.of_job(claim.job_id)
             superseded = publish(connection, owner, [*_previous(connection, owner), *files])
             connection.execute(
                 _this(claim).values(
@@ -217,7 +218,7 @@ class Runs:
                 assert result is not None, "a job that succeeded has at least one epoch on record"
                 make(connection, job, result, findings)
             names = [f"previous.{ending}" for ending in CHECKPOINT]
-            gone = withdraw_names(connection, owner_of(claim.job_id), names)
+            gone = withdraw_names(connection, owners.of_job(claim.job_id), names)
             return state, gone if state == "succeeded" else gone + [file.key for file in findings.files]
 
     def release(self, claim: Claim) -> State:

@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 from sqlalchemy import Connection, insert, select, update
 
 from models.spec import TrainingSpec
+from service.store import owners
 from service.store.engine import Row, now_ms
 from service.store.tables import artifacts, attempts, epochs, events, jobs
 
@@ -34,11 +35,6 @@ class StateConflict(Exception):  # noqa: N818 - a conflict with a state is no er
     def __init__(self, state: State) -> None:
         super().__init__(state)
         self.state = state
-
-
-def owner_of(job_id: str) -> str:
-    """Give the name under which a job's artifacts are filed."""
-    return f"jobs/{job_id}"
 
 
 def locked(connection: Connection, job_id: str) -> Job | None:
@@ -160,7 +156,7 @@ def finish(
 def _result(connection: Connection, job_id: str) -> tuple[dict[str, Any] | None, str | None]:
     """Sum up what is recorded of a job, and give the hash of its last weights; nothing, if no epoch has ended."""
     done = connection.execute(select(epochs).where(epochs.c.job_id == job_id).order_by(epochs.c.epoch)).all()
-    query = select(artifacts).where(artifacts.c.owner == owner_of(job_id))
+    query = select(artifacts).where(artifacts.c.owner == owners.of_job(job_id))
     weights = {row.name: row for row in connection.execute(query) if row.name.endswith(".safetensors")}
     if not done or not weights:
         return None, None

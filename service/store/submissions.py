@@ -9,9 +9,10 @@ from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from models.spec import TrainingSpec
+from service.store import owners
 from service.store.engine import Database, insert_or, now_ms
 from service.store.files import share
-from service.store.states import Job, StateConflict, enqueue, locked, owner_of
+from service.store.states import Job, StateConflict, enqueue, locked
 from service.store.tables import epochs, jobs, submissions
 
 INITIAL_WEIGHTS = "initial.safetensors"
@@ -124,7 +125,7 @@ class Submissions:
             query = select(epochs).where(epochs.c.job_id == job_id).order_by(epochs.c.epoch)
             done = connection.execute(query).mappings().all()
             connection.execute(insert(epochs), [{**row, "job_id": its_id, "attempt": 0} for row in done])
-            share(connection, owner_of(job_id), owner_of(its_id), {name: name for name in _KEPT_OF_AN_EPOCH})
+            share(connection, owners.of_job(job_id), owners.of_job(its_id), {name: name for name in _KEPT_OF_AN_EPOCH})
             # After part of an epoch, or on another's schedule, it is not on the way of one run of all epochs.
             whole = done[-1]["complete"] and spec.learning_rate_schedule == "constant"
             changed = {"last_epoch": job.last_epoch, "bit_identical": job.bit_identical and whole}
@@ -140,7 +141,7 @@ class Submissions:
                 return None
             (its_id,) = enqueue(connection, [spec], origin=origin)
             begun_with = {f"{checkpoint}.safetensors": INITIAL_WEIGHTS}
-            if not share(connection, owner_of(job_id), owner_of(its_id), begun_with, epoch=0):
+            if not share(connection, owners.of_job(job_id), owners.of_job(its_id), begun_with, epoch=0):
                 connection.rollback()
                 return None
             return its_id

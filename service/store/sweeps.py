@@ -8,21 +8,16 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from models.spec import TrainingSpec
+from service.store import owners
 from service.store.engine import Database, Row, now_ms
 from service.store.files import withdraw_all
 from service.store.states import FINAL_STATES, StateConflict, cancel_unbegun, enqueue, finish, log_events
-from service.store.states import owner_of as owner_of_job
 from service.store.submissions import Key, once
 from service.store.tables import epochs, jobs, sweeps
 from service.store.tally import Tally, tally
 from service.sweeps.spec import Halving, SweepSpec
 
 _SUMMED_UP = ("id", "number", "name", "state", "trial", "spec", "last_epoch", "result")
-
-
-def owner_of(sweep_id: str) -> str:
-    """Give the name under which a sweep's artifacts are filed."""
-    return f"sweeps/{sweep_id}"
 
 
 @dataclass(frozen=True)
@@ -239,7 +234,7 @@ class Sweeps:
             connection.execute(delete(jobs).where(jobs.c.sweep_id == sweep_id))
             connection.execute(delete(sweeps).where(sweeps.c.id == sweep_id))
             job_ids = [job.id for job in rows]
-            return job_ids, withdraw_all(connection, [owner_of(sweep_id), *map(owner_of_job, job_ids)])
+            return job_ids, withdraw_all(connection, [owners.of_sweep(sweep_id), *map(owners.of_job, job_ids)])
 
 
 def _enqueue(

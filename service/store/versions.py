@@ -10,10 +10,10 @@ from typing import Any, Literal
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from models.spec import TrainingSpec
+from service.store import owners
 from service.store.engine import Row, insert_or, now_ms
 from service.store.files import File, publish, share
 from service.store.states import Job
-from service.store.states import owner_of as owner_of_job
 from service.store.tables import aliases, models, moves, versions
 
 CHAMPION = "champion"
@@ -40,11 +40,6 @@ def exported(form: str) -> str:
 def weights_of(member: int) -> str:
     """Give what an ensemble calls the file of the weights of one of its members, counted from 1."""
     return f"member-{member}.safetensors"
-
-
-def owner_of(model: str, version: int) -> str:
-    """Give the name under which a version's artifacts are filed."""
-    return f"models/{model}/{version}"
 
 
 @dataclass(frozen=True)
@@ -74,7 +69,7 @@ def make(connection: Connection, job: Job, result: Mapping[str, Any], findings: 
     """
     spec = TrainingSpec.model_validate(job.spec)
     number = next_number(connection, spec.model)
-    share(connection, owner_of_job(job.id), owner_of(spec.model, number), _SHARED)
+    share(connection, owners.of_job(job.id), owners.of_version(spec.model, number), _SHARED)
     values = {
         "job_id": job.id,
         "spec": spec.model_dump(mode="json"),
@@ -107,7 +102,7 @@ def put(
     promotion: Promotion,
 ) -> None:
     """Put a version on record, with its findings, and let it be champion if it is to be. The model's row is held."""
-    publish(connection, owner_of(model, number), findings.files)
+    publish(connection, owners.of_version(model, number), findings.files)
     values = {**values, "data_sha256": findings.data_sha256}
     obstacle = _obstacle(connection, model, promotion, values)
     facts = {**findings.facts, "promoted": obstacle is None, "not_promoted_because": obstacle}

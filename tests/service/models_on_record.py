@@ -13,11 +13,10 @@ from models.inference import read
 from models.networks import build
 from models.spec import TrainingSpec
 from service.artifacts import Artifacts
+from service.store import owners
 from service.store.runs import EpochRecord
-from service.store.states import owner_of
 from service.store.store import Store
 from service.store.versions import WEIGHTS, Findings
-from service.store.versions import owner_of as owner_of_version
 from tests.service.conftest import submitted
 
 MEAN, DEVIATION = 33.3, 78.6
@@ -57,18 +56,18 @@ def succeeded(
         "last.json": about,
         "last.state.safetensors": b"s",
     }
-    files = [artifacts.write(owner_of(job_id), name, data, epoch=1) for name, data in contents.items()]
+    files = [artifacts.write(owners.of_job(job_id), name, data, epoch=1) for name, data in contents.items()]
     store.runs.record_epoch(held, EpochRecord(1, 12, b"\0" * 48, 0.5, 0.9, val_accuracy, 1.0, complete=True), files)
     network = read(file)
     images = np.random.default_rng(0).integers(0, 256, (4, 28, 28), np.uint8)
     told = {"golden.safetensors": golden.pack(golden.choose(network, images)), **more_files}
-    written = [artifacts.write(owner_of(job_id), name, data, epoch=1) for name, data in told.items()]
+    written = [artifacts.write(owners.of_job(job_id), name, data, epoch=1) for name, data in told.items()]
     store.runs.finish(held, findings=Findings(data_sha256, {"temperature": temperature}, written))
     return job_id
 
 
 def damage(store: Store, artifacts: Artifacts, model: str, version: int) -> None:
     """Let the weights of a version be something else than what was written."""
-    file = store.files.get(owner_of_version(model, version), WEIGHTS)
+    file = store.files.get(owners.of_version(model, version), WEIGHTS)
     assert file is not None
     artifacts.path(file.key).write_bytes(b"something else")

@@ -12,11 +12,12 @@ from models.inference import Network, read
 from models.spec import TrainingSpec
 from service.artifacts import Artifacts
 from service.settings import Settings
+from service.store import owners
 from service.store.engine import Row
 from service.store.ensembles import Member, MemberGone
 from service.store.files import File
 from service.store.store import Store
-from service.store.versions import WEIGHTS, Findings, Promotion, owner_of
+from service.store.versions import WEIGHTS, Findings, Promotion
 from worker.datasets import load
 from worker.train.assess import write_down
 
@@ -60,7 +61,7 @@ def _version(store: Store, member: Member) -> Row:
 
 
 def _network(store: Store, artifacts: Artifacts, row: Row) -> Network:
-    file = store.files.get(owner_of(row.model, row.version), WEIGHTS)
+    file = store.files.get(owners.of_version(row.model, row.version), WEIGHTS)
     if file is None:
         raise MemberGone(f"the weights of version {row.version} of model {row.model} are not there any more")
     try:
@@ -88,7 +89,7 @@ def _assessed(
     data = card.DataDescription(spec.dataset, len(parts.y_train), len(parts.validation.labels), parts.digest)
     about = card.write_ensemble(model, [_described(row) for row in rows], data, assessment)
     # Under the model's name: the number of the version is given when it is put on record.
-    write_down(f"models/{model}", assessment, about, artifacts, written)
+    write_down(owners.of_model(model), assessment, about, artifacts, written)
     return Findings(parts.digest, {"temperature": assessment.temperature}, written), assessment.accuracy
 
 

@@ -2,7 +2,7 @@
 
 from service.artifacts import Artifacts
 from service.settings import Settings
-from service.store.datasets import owner_of
+from service.store import owners
 from service.store.store import Store
 from worker.datasets import load
 from worker.plots.job import samples
@@ -33,5 +33,5 @@ def describe(name: str, store: Store, artifacts: Artifacts, settings: Settings) 
     sample = examples.sample(SAMPLES, seed=_SAMPLE_SEED)
     title = f"{len(sample.labels)} of {len(examples.labels):,}: {name}"
     picture = samples(sample.pixels, sample.labels, title)
-    file = artifacts.write(owner_of(name), "samples.png", picture)
+    file = artifacts.write(owners.of_dataset(name), "samples.png", picture)
     artifacts.remove(store.datasets.describe(dataset, description, [file]))

@@ -8,7 +8,8 @@ import numpy as np
 
 from models.images import from_base64
 from service.artifacts import Artifacts
-from service.store.states import Job, owner_of
+from service.store import owners
+from service.store.states import Job
 from service.store.store import Store
 from worker.plots import job as job_plots
 
@@ -21,7 +22,7 @@ Picture = tuple[bytes, int]
 
 def draw(job_id: str, plot: str, store: Store, artifacts: Artifacts) -> None:
     """Draw a plot of what is recorded of a job so far, unless the one there is as new."""
-    owner, name = owner_of(job_id), f"{plot}.png"
+    owner, name = owners.of_job(job_id), f"{plot}.png"
     job, present = store.jobs.get(job_id), store.files.get(owner, name)
     if job is None or job.last_epoch == 0 or (present is not None and present.epoch >= job.last_epoch):
         return
@@ -73,7 +74,7 @@ _PAINTERS: dict[str, Callable[[Job, Store, Artifacts], Picture]] = {
 
 def _evaluation(job: Job, store: Store, artifacts: Artifacts) -> dict[str, Any]:
     for _ in range(_TRIES):
-        file = store.files.get(owner_of(job.id), "evaluation.json")
+        file = store.files.get(owners.of_job(job.id), "evaluation.json")
         if file is None:
             break
         try:

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from service.artifacts import Artifacts
+from service.store import owners
 from service.store.engine import Row
 from service.store.ranking import Standing, rank, written
 from service.store.store import Store
-from service.store.sweeps import owner_of
 from service.sweeps.presets import REPORT, is_faithful
 from service.sweeps.spec import SweepSpec
 from worker.plots import sweep as sweep_plots
@@ -18,7 +18,7 @@ MAX_CURVES = 100
 
 def draw_sweep(sweep_id: str, plot: str, store: Store, artifacts: Artifacts) -> None:
     """Draw a plot of what is recorded of a sweep so far, unless the one there is as new."""
-    owner, name = owner_of(sweep_id), f"{plot}.png"
+    owner, name = owners.of_sweep(sweep_id), f"{plot}.png"
     # Asked before the rest is read: what comes meanwhile makes the plot no newer than it is.
     sweep, progress, present = store.sweeps.get(sweep_id), store.sweeps.progress(sweep_id), store.files.get(owner, name)
     if sweep is None or (present is not None and present.epoch >= progress):

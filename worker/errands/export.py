@@ -5,8 +5,9 @@ from typing import Literal
 
 from models.export import to_onnx, to_pt2
 from service.artifacts import Artifacts
+from service.store import owners
 from service.store.store import Store
-from service.store.versions import REFUSED, WEIGHTS, exported, owner_of
+from service.store.versions import REFUSED, WEIGHTS, exported
 
 _logger = logging.getLogger(__name__)
 
@@ -15,7 +16,7 @@ _WRITERS = {"onnx": to_onnx, "pt2": to_pt2}
 
 def export(model: str, version: int, form: Literal["onnx", "pt2"], store: Store, artifacts: Artifacts) -> None:
     """Write the file, unless it is there; where that cannot be done, why, in its place."""
-    owner = owner_of(model, version)
+    owner = owners.of_version(model, version)
     row, weights = store.models.version(model, version), store.files.get(owner, WEIGHTS)
     if row is None or weights is None or store.files.get(owner, exported(form)) is not None:
         return

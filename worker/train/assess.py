@@ -14,8 +14,8 @@ from models.inference import read
 from models.novelty import Looks
 from models.spec import TrainingSpec
 from service.artifacts import Artifacts
+from service.store import owners
 from service.store.files import File
-from service.store.states import owner_of
 from service.store.store import Store
 from service.store.versions import Findings
 
@@ -44,7 +44,7 @@ def assess_best(job_id: str, spec: TrainingSpec, split: Split, store: Store, art
 def _find_out(
     job_id: str, spec: TrainingSpec, split: Split, store: Store, artifacts: Artifacts, written: list[File]
 ) -> Findings:
-    owner = owner_of(job_id)
+    owner = owners.of_job(job_id)
     pointers = {file.name: file for file in store.files.of(owner)}
     best, about = pointers["best.safetensors"], pointers["best.json"]
     network = read(artifacts.read(best.key, best.sha256))

@@ -12,9 +12,9 @@ from models.images import to_base64
 from models.records import Epoch
 from models.spec import TrainingSpec
 from service.artifacts import Artifacts
+from service.store import owners
 from service.store.files import File
 from service.store.runs import EpochRecord
-from service.store.states import owner_of
 
 EXAMPLES = 100
 
@@ -24,7 +24,7 @@ STEMS = ("last", "evaluation")
 
 def write(job_id: str, epoch: Epoch, spec: TrainingSpec, split: Split, artifacts: Artifacts) -> list[File]:
     """Write what is kept of an epoch; "best" is another name for the same files when no earlier one was better."""
-    owner, number = owner_of(job_id), epoch.epoch
+    owner, number = owners.of_job(job_id), epoch.epoch
     weights = pack_weights(epoch.checkpoint, spec, mean=split.mean, deviation=split.deviation)
     files = [
         artifacts.write(owner, "last.safetensors", weights, epoch=number),

@@ -8,9 +8,9 @@ from typing import Any
 
 from models.checkpoints import Checkpoint, unpack, unpack_weights
 from service.artifacts import Artifacts
+from service.store import owners
 from service.store.engine import Row
 from service.store.runs import CHECKPOINT, Claim
-from service.store.states import owner_of
 from service.store.store import Store
 from service.store.submissions import INITIAL_WEIGHTS
 
@@ -39,7 +39,7 @@ def find_checkpoint(
     Without either the run begins anew, and ends with the same bits, only later. Raises DataChangedError when the data
     set has another digest than it had.
     """
-    files = {file.name: file for file in store.files.of(owner_of(claim.job_id))}
+    files = {file.name: file for file in store.files.of(owners.of_job(claim.job_id))}
     for name in ("last", "previous"):
         its = [files.get(f"{name}.{ending}") for ending in CHECKPOINT]
         present = [file for file in its if file is not None]

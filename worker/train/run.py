@@ -14,9 +14,10 @@ from models.records import Ended, Epoch, Failed, TrainingRecord
 from models.spec import TrainingSpec
 from service.artifacts import Artifacts
 from service.settings import Settings
+from service.store import owners
 from service.store.engine import DatabaseError, cause
 from service.store.runs import Claim, LeaseLostError
-from service.store.states import State, owner_of
+from service.store.states import State
 from service.store.store import Store
 from service.store.versions import NO_FINDINGS
 from worker.datasets import uploaded_table
@@ -199,7 +200,7 @@ class _Run:
             self.artifacts.remove(rewound)
             # What attempts before this one wrote and did not live to record. Should one of them only sleep, it will be
             # told that it was replaced.
-            owner = owner_of(claim.job_id)
+            owner = owners.of_job(claim.job_id)
             written = self.artifacts.keys(owner, (*epoch.STEMS, *assess.STEMS))
             self.artifacts.remove(self.store.files.unreferenced(written))
         except LeaseLostError:

@@ -19,7 +19,8 @@ from service.api.routes.downloads import download
 from service.api.routes.on_demand import NobodyToAsk, on_demand
 from service.api.schemas.datasets import Dataset, DatasetList
 from service.errors import Conflict, Invalid, NotFound, NotYet, UnsupportedMedia
-from service.store.datasets import DatasetInUse, owner_of
+from service.store import owners
+from service.store.datasets import DatasetInUse
 from service.store.engine import Row
 
 router = APIRouter(tags=["data sets"])
@@ -66,7 +67,7 @@ async def samples(name: DatasetName, request: Request, deps: Deps) -> Response:
         raise Conflict(row.error)
 
     def picture() -> Row:
-        file = deps.store.files.get(owner_of(name), "samples.png")
+        file = deps.store.files.get(owners.of_dataset(name), "samples.png")
         if file is None:
             raise NotFound(f"there is no data set called {name!r}")
         return file
@@ -155,7 +156,7 @@ def _keep(deps: Dependencies, name: str, file: BinaryIO) -> Row:
     except ValueError as error:
         raise Invalid(str(error)) from None
     stored = deps.artifacts.write_with(
-        owner_of(name), "table.npy", lambda target: np.save(target, table, allow_pickle=False)
+        owners.of_dataset(name), "table.npy", lambda target: np.save(target, table, allow_pickle=False)
     )
     if not deps.store.datasets.add(name, "upload", [stored]):
         deps.artifacts.remove([stored.key])

@@ -11,8 +11,9 @@ from starlette.types import Receive, Scope, Send
 from models.inference import read
 from service.api.dependencies import Dependencies
 from service.errors import Damaged, NotFound, NotYet
+from service.store import owners
 from service.store.engine import Row
-from service.store.versions import WEIGHTS, owner_of
+from service.store.versions import WEIGHTS
 
 T = TypeVar("T")
 
@@ -73,7 +74,7 @@ def require_weights(deps: Dependencies, name: str, version: int) -> None:
     """Make sure that the weights of a version can be used; raises Damaged, and NotFound."""
 
     def pointer() -> Row | None:
-        return deps.store.files.get(owner_of(name, version), WEIGHTS)
+        return deps.store.files.get(owners.of_version(name, version), WEIGHTS)
 
     file = pointer()
     try:

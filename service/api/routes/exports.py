@@ -11,8 +11,9 @@ from service.api.routes.downloads import download, require_weights
 from service.api.routes.models import ModelName, Version, the_version
 from service.api.routes.on_demand import on_demand
 from service.errors import Conflict, NotFound
+from service.store import owners
 from service.store.engine import Row
-from service.store.versions import REFUSED, WEIGHTS, exported, owner_of
+from service.store.versions import REFUSED, WEIGHTS, exported
 
 router = APIRouter(tags=["models"])
 
@@ -38,7 +39,7 @@ async def export(name: ModelName, version: Version, form: Form, request: Request
     row = await run_in_threadpool(the_version, deps, name, version)
     if row.members is not None:
         raise Conflict(f"version {version} of model {name} is an ensemble; export its members, one by one")
-    owner, file = owner_of(name, version), WEIGHTS if form == "safetensors" else exported(form)
+    owner, file = owners.of_version(name, version), WEIGHTS if form == "safetensors" else exported(form)
     if form != "safetensors":
         await _written(deps, name, version, form)
 
@@ -60,7 +61,7 @@ async def export(name: ModelName, version: Version, form: Form, request: Request
 
 async def _written(deps: Dependencies, name: str, version: int, form: str) -> None:
     """Wait until a worker has written the file; raises Conflict with its reason if it could not."""
-    owner = owner_of(name, version)
+    owner = owners.of_version(name, version)
 
     def look() -> Row | None:
         files = deps.store.files

@@ -13,10 +13,9 @@ from service.api.problems import problems
 from service.api.routes.listing import Page
 from service.api.schemas.models import Lineage, LineageList, ModelList, ModelSummary, VersionPage, VersionView
 from service.errors import Conflict, Damaged, NotFound
+from service.store import owners
 from service.store.engine import Row
 from service.store.registry import InUse
-from service.store.states import owner_of as owner_of_job
-from service.store.versions import owner_of
 
 router = APIRouter(tags=["models"])
 
@@ -80,9 +79,9 @@ def delete_version(name: ModelName, version: Version, deps: Deps) -> None:
         ) from None
     deps.artifacts.remove(unreferenced or ())
     for folder in (
-        owner_of(name, version),
-        f"models/{name}",
-        *([] if row.job_id is None else [owner_of_job(row.job_id)]),
+        owners.of_version(name, version),
+        owners.of_model(name),
+        *([] if row.job_id is None else [owners.of_job(row.job_id)]),
     ):
         deps.artifacts.remove_folder(folder)
 
@@ -100,7 +99,7 @@ def card(name: ModelName, version: Version, deps: Deps, accept: Annotated[str, H
     version is from before there were any.
     """
     row = the_version(deps, name, version)
-    file = deps.store.files.get(owner_of(name, version), "card.json")
+    file = deps.store.files.get(owners.of_version(name, version), "card.json")
     if file is None:
         why = row.facts.get("no_card_because", "it is from before there were any")
         raise NotFound(f"version {version} of model {name} has no card: {why}")

@@ -17,11 +17,10 @@ from service.api.routes.submission import IdempotencyKey, answered, key_to, unle
 from service.api.schemas.jobs import Identifier
 from service.api.schemas.sweeps import Sweep, SweepPage, SweepPlot, detail, summary, table
 from service.errors import Conflict, Fault, Invalid, NotFound
+from service.store import owners
 from service.store.engine import Row
 from service.store.ranking import rank
 from service.store.states import StateConflict
-from service.store.states import owner_of as owner_of_job
-from service.store.sweeps import owner_of
 from service.sweeps.expand import expand
 from service.sweeps.spec import SweepSpec
 
@@ -128,7 +127,7 @@ async def plot(sweep_id: SweepId, plot: SweepPlot, request: Request, deps: Deps)
     progress = await run_in_threadpool(deps.store.sweeps.progress, sweep_id)
 
     def drawn() -> Row | None:
-        picture = deps.store.files.get(owner_of(sweep_id), f"{plot}.png")
+        picture = deps.store.files.get(owners.of_sweep(sweep_id), f"{plot}.png")
         return picture if picture is not None and picture.epoch >= progress else None
 
     await on_demand(
@@ -140,7 +139,7 @@ async def plot(sweep_id: SweepId, plot: SweepPlot, request: Request, deps: Deps)
     )
 
     def picture() -> Row:
-        file = deps.store.files.get(owner_of(sweep_id), f"{plot}.png")
+        file = deps.store.files.get(owners.of_sweep(sweep_id), f"{plot}.png")
         if file is None:
             raise NotFound(f"there is no sweep {sweep_id}")
         return file
@@ -172,7 +171,7 @@ def delete(sweep_id: SweepId, deps: Deps) -> None:
         raise NotFound(f"there is no sweep {sweep_id}")
     job_ids, unreferenced = deleted
     deps.artifacts.remove(unreferenced)
-    for owner in (owner_of(sweep_id), *map(owner_of_job, job_ids)):
+    for owner in (owners.of_sweep(sweep_id), *map(owners.of_job, job_ids)):
         deps.artifacts.remove_folder(owner)
 
 

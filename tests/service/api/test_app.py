@@ -12,7 +12,7 @@ from PIL import Image
 
 from service.artifacts import Artifacts
 from service.settings import Settings
-from service.store.states import owner_of
+from service.store import owners
 from service.store.store import Store
 from tests.service.conftest import submitted
 
@@ -339,8 +339,8 @@ def test_a_label_is_sought_with_all_its_values(api: TestClient, store: Store) ->
 
 def test_a_checkpoint_that_was_damaged_is_told_as_such(api: TestClient, store: Store, artifacts: Artifacts) -> None:
     job_id = submitted(store)
-    file = artifacts.write(owner_of(job_id), "best.safetensors", b"weights", epoch=1)
-    store.files.publish(owner_of(job_id), [file])
+    file = artifacts.write(owners.of_job(job_id), "best.safetensors", b"weights", epoch=1)
+    store.files.publish(owners.of_job(job_id), [file])
     assert "cannot be used" in problem(api.post("/predict", json={"image": BLANK, "model": job_id}), 500)["detail"]
 
 

@@ -14,7 +14,7 @@ from service.artifacts import Artifacts
 from service.cli.doctor import examine
 from service.cli.main import app
 from service.settings import Settings
-from service.store.states import owner_of
+from service.store import owners
 from service.store.store import Store
 from service.store.tables import jobs
 from tests.service.api.routes.jobs.test_actions import claim, ended, in_state, learn
@@ -45,7 +45,7 @@ def test_a_file_that_is_not_what_was_written_is_named_with_its_remedy(
     store: Store, artifacts: Artifacts, settings: Settings, damage: str
 ) -> None:
     job_id = ended(store, artifacts)
-    pointer = store.files.get(owner_of(job_id), "best.safetensors")
+    pointer = store.files.get(owners.of_job(job_id), "best.safetensors")
     assert pointer is not None
     path = artifacts.path(pointer.key)
     path.unlink() if damage == "missing" else path.write_bytes(b"wwx")
@@ -53,12 +53,12 @@ def test_a_file_that_is_not_what_was_written_is_named_with_its_remedy(
     assert code == 1
     assert f"{damage:8} {pointer.key} (3 bytes)" in text
     assert f"POST /jobs/{job_id}/retry" in text
-    assert store.files.get(owner_of(job_id), "best.safetensors") == pointer, "nothing of value is forgotten"
+    assert store.files.get(owners.of_job(job_id), "best.safetensors") == pointer, "nothing of value is forgotten"
 
 
 def test_pictures_and_orphans_are_mended(store: Store, artifacts: Artifacts, settings: Settings) -> None:
     job_id = ended(store, artifacts)
-    owner = owner_of(job_id)
+    owner = owners.of_job(job_id)
     store.files.publish(owner, [artifacts.write(owner, "loss.png", b"a picture", epoch=3)])
     picture = store.files.get(owner, "loss.png")
     assert picture is not None
@@ -94,7 +94,7 @@ def test_old_jobs_go_and_nothing_else(store: Store, artifacts: Artifacts, settin
     assert len(store.jobs.find(limit=10)) == 7
     assert "3 job(s) deleted" in told(settings, *words, "--apply")[1]
     assert {job.id for job in store.jobs.find(limit=10)} == {pinned, young, waiting, newest}
-    left = {path.name for job_id in old for path in (artifacts.folder / owner_of(job_id)).iterdir()}
+    left = {path.name for job_id in old for path in (artifacts.folder / owners.of_job(job_id)).iterdir()}
     assert len(left) == 3, "their versions keep their weights, and nothing else"
     assert list(examine(store, artifacts, young_seconds=-1)) == []
 
@@ -125,7 +125,7 @@ def test_a_file_that_another_job_begins_with_survives_its_own(
     held = claim(store, second)
     learn(store, artifacts, held, 4)
     learn(store, artifacts, held, 5)
-    assert len(list((artifacts.folder / owner_of(first)).iterdir())) == 1, "the weights of its version"
+    assert len(list((artifacts.folder / owners.of_job(first)).iterdir())) == 1, "the weights of its version"
 
 
 def test_a_job_that_runs_is_nobodys_to_remove(store: Store, artifacts: Artifacts, settings: Settings) -> None:

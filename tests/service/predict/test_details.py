@@ -18,7 +18,7 @@ from service.predict.batcher import Batcher, Pace
 from service.predict.details import tell
 from service.predict.schemas import MOST_EXPLAINED, ModelView, PredictQuery
 from service.predict.served import PROBABILITIES, Served, scorer
-from service.store.states import owner_of
+from service.store import owners
 from service.store.store import Store
 from tests.service.api.test_app import pointers, problem
 from tests.service.models_on_record import succeeded, weights
@@ -167,7 +167,7 @@ def test_a_file_of_novelty_that_was_damaged_keeps_the_version_from_being_loaded(
     api: TestClient, store: Store, artifacts: Artifacts, usual: novelty.Novelty
 ) -> None:
     job_id = succeeded(store, artifacts, more_files={"novelty.safetensors": novelty.pack(usual)})
-    (path,) = (artifacts.folder / owner_of(job_id)).glob("novelty-*")
+    (path,) = (artifacts.folder / owners.of_job(job_id)).glob("novelty-*")
     path.write_bytes(b"something else")
     answer = api.post("/predict", content=PIXELS[0].tobytes(), headers=RAW)
     assert "damaged" in problem(answer, 500)["detail"]

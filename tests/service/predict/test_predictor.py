@@ -14,8 +14,8 @@ from service.artifacts import Artifacts
 from service.errors import Damaged, NotFound
 from service.predict.predictor import FRESH_SECONDS, Predictor
 from service.predict.served import Served
+from service.store import owners
 from service.store.files import File
-from service.store.states import owner_of
 from service.store.store import Store
 from service.store.tables import artifacts as artifact_table
 from service.store.versions import alone, numbers_in
@@ -131,8 +131,8 @@ def test_a_better_checkpoint_of_the_same_job_is_followed(store: Store, artifacts
     async def test() -> None:
         predictor = Predictor(store, artifacts)
         before = await predictor.find(job_id)
-        file: File = artifacts.write(owner_of(job_id), "best.safetensors", weights(seed=2), epoch=1)
-        store.files.publish(owner_of(job_id), [file])
+        file: File = artifacts.write(owners.of_job(job_id), "best.safetensors", weights(seed=2), epoch=1)
+        store.files.publish(owners.of_job(job_id), [file])
 
         async def is_followed() -> bool:
             return (await predictor.find(job_id)).model.weights_sha256 == file.sha256

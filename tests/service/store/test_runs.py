@@ -13,12 +13,13 @@ from sqlalchemy import func, select, update
 
 from models.spec import TrainingSpec
 from service.settings import Settings
+from service.store import owners
 from service.store.datasets import DatasetInUse
 from service.store.engine import Database, DatabaseError, Row, now_ms
 from service.store.files import File
 from service.store.runs import Claim, EpochRecord, LeaseLostError
 from service.store.stalled import MAX_FRUITLESS_ATTEMPTS
-from service.store.states import StateConflict, owner_of
+from service.store.states import StateConflict
 from service.store.store import Store
 from service.store.tables import attempts, jobs, metadata
 from tests.waiting import wait_until
@@ -220,7 +221,7 @@ def test_an_epoch_is_recorded_with_its_files_and_seen_in_the_events(store: Store
     assert store.runs.record_epoch(held, epoch(1), [file("last", "k1"), file("best", "k1")]) == []
     assert store.runs.record_epoch(held, epoch(2), [file("last", "k2", 2)]) == []
     assert store.runs.record_epoch(held, epoch(3), [file("last", "k3", 3), file("best", "k3", 3)]) == ["k1", "k2"]
-    owner = owner_of(held.job_id)
+    owner = owners.of_job(held.job_id)
     assert {row.name: (row.key, row.epoch) for row in store.files.of(owner)} == {"last": ("k3", 3), "best": ("k3", 3)}
     assert [row.epoch for row in store.jobs.epochs(held.job_id)] == [1, 2, 3]
     kinds = [
@@ -230,7 +231,7 @@ def test_an_epoch_is_recorded_with_its_files_and_seen_in_the_events(store: Store
 
 
 def test_a_picture_of_an_earlier_epoch_does_not_replace_a_later_one(store: Store) -> None:
-    owner = owner_of(submit(store))
+    owner = owners.of_job(submit(store))
     assert store.files.publish(owner, [file("loss.png", "new", 5)]) == []
     assert store.files.publish(owner, [file("loss.png", "late", 4)]) == ["late"]
     found = store.files.get(owner, "loss.png")
@@ -239,7 +240,7 @@ def test_a_picture_of_an_earlier_epoch_does_not_replace_a_later_one(store: Store
 
 
 def test_files_of_a_job_that_was_deleted_meanwhile_are_not_pointed_to(store: Store) -> None:
-    assert store.files.publish(owner_of("gone"), [file("loss.png", "k")]) == ["k"]
+    assert store.files.publish(owners.of_job("gone"), [file("loss.png", "k")]) == ["k"]
 
 
 WRITES: list[Callable[[Store, Claim], object]] = [

@@ -10,12 +10,12 @@ from alembic.config import Config
 from sqlalchemy import create_engine, func, insert, make_url, select, text
 
 from models.spec import TrainingSpec
+from service.store import owners
 from service.store.engine import _MIGRATIONS, Database, Row
 from service.store.files import File
 from service.store.jobs import PartOfSweep
-from service.store.states import StateConflict, StoppedEarly, owner_of
+from service.store.states import StateConflict, StoppedEarly
 from service.store.store import Store
-from service.store.sweeps import owner_of as owner_of_sweep
 from service.store.tables import metadata
 from service.store.tally import state_of
 from service.sweeps.expand import expand
@@ -139,19 +139,19 @@ def test_a_sweep_that_has_ended_by_itself_can_not_be_cancelled(store: Store) -> 
 def test_a_sweep_is_deleted_with_its_jobs_and_a_job_not_without_its_sweep(store: Store) -> None:
     sweep_id, job_ids = sweep(store, grid={"epochs": [1, 2]})
     end(store, claim(store, job_ids[0]))
-    assert store.files.publish(owner_of_sweep(sweep_id), [file("curves.png", "p")]) == []
+    assert store.files.publish(owners.of_sweep(sweep_id), [file("curves.png", "p")]) == []
     with pytest.raises(StateConflict):
         store.sweeps.delete(sweep_id)
     with pytest.raises(PartOfSweep):
         store.jobs.delete(job_ids[0])
     other = submit(store)
-    store.files.publish(owner_of(other), [file("loss.png", "o")])
+    store.files.publish(owners.of_job(other), [file("loss.png", "o")])
     store.sweeps.cancel(sweep_id)
     deleted, unreferenced = store.sweeps.delete(sweep_id) or ([], [])
     assert sorted(deleted) == sorted(job_ids)
     assert "p" in unreferenced
     assert store.sweeps.delete(sweep_id) is None
-    assert store.files.publish(owner_of_sweep(sweep_id), [file("curves.png", "late")]) == ["late"]
+    assert store.files.publish(owners.of_sweep(sweep_id), [file("curves.png", "late")]) == ["late"]
     with store.database.reader.connect() as connection:
         left = {
             table.name: connection.scalar(select(func.count()).select_from(table)) for table in metadata.sorted_tables

@@ -11,10 +11,11 @@ from models.inference import read
 from service.artifacts import Artifacts
 from service.cli.doctor import examine
 from service.settings import Settings
+from service.store import owners
 from service.store.engine import Row
 from service.store.ensembles import Member
 from service.store.store import Store
-from service.store.versions import WEIGHTS, Promotion, owner_of
+from service.store.versions import WEIGHTS, Promotion
 from tests.service.models_on_record import damage
 from tests.worker.train.test_run import trained
 from worker.errands.combine import combine
@@ -37,7 +38,9 @@ def made(store: Store, model: str, version: int) -> Row:
 
 
 def contents(store: Store, artifacts: Artifacts, model: str, version: int) -> dict[str, bytes]:
-    return {file.name: artifacts.read(file.key, file.sha256) for file in store.files.of(owner_of(model, version))}
+    return {
+        file.name: artifacts.read(file.key, file.sha256) for file in store.files.of(owners.of_version(model, version))
+    }
 
 
 def test_several_versions_become_one_that_was_assessed(

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from service.artifacts import Artifacts
+from service.store import owners
 from service.store.engine import Row
 from service.store.store import Store
-from service.store.sweeps import owner_of
 from service.sweeps.expand import expand
 from service.sweeps.spec import SweepSpec
 from tests.service.store.test_runs import claim, epoch, file
@@ -36,7 +36,7 @@ def end(store: Store, job_id: str, accuracy: float) -> None:
 
 def drawn(store: Store, artifacts: Artifacts, sweep_id: str, plot: str) -> Row:
     draw_sweep(sweep_id, plot, store, artifacts)
-    picture = store.files.get(owner_of(sweep_id), f"{plot}.png")
+    picture = store.files.get(owners.of_sweep(sweep_id), f"{plot}.png")
     assert picture is not None
     assert artifacts.read(picture.key, picture.sha256).startswith(b"\x89PNG")
     return picture
@@ -74,4 +74,4 @@ def test_random_trials_are_drawn_along_their_logarithms(store: Store, artifacts:
 
 def test_a_sweep_that_is_gone_is_not_drawn(store: Store, artifacts: Artifacts) -> None:
     draw_sweep("nobody", "curves", store, artifacts)
-    assert store.files.of(owner_of("nobody")) == []
+    assert store.files.of(owners.of_sweep("nobody")) == []

@@ -9,9 +9,8 @@ from models.inference import read
 from service.artifacts import Artifacts
 from service.cli.doctor import examine
 from service.settings import Settings
-from service.store.states import owner_of as owner_of_job
+from service.store import owners
 from service.store.store import Store
-from service.store.versions import owner_of
 from tests.worker.train.test_run import kept, submit, trained
 from worker.train import assess
 from worker.train.run import run
@@ -26,7 +25,9 @@ def test_a_network_is_assessed_before_it_becomes_a_version(
     assert (row.job_id, row.epoch) == (job.id, job.result["best_epoch"])
     assert row.weights_sha256 == job.result["best_weights_sha256"]
     assert row.val_accuracy == job.result["best_val_accuracy"]
-    files = {file.name: artifacts.read(file.key, file.sha256) for file in store.files.of(owner_of("digits", 1))}
+    files = {
+        file.name: artifacts.read(file.key, file.sha256) for file in store.files.of(owners.of_version("digits", 1))
+    }
     assert set(files) == {
         "weights.safetensors",
         "about.json",
@@ -58,7 +59,10 @@ def test_a_network_that_can_not_be_assessed_is_a_version_without_a_card(
     assert row is not None
     assert "outputs are not numbers" in row.facts["no_card_because"]
     assert row.data_sha256 is not None
-    assert {file.name for file in store.files.of(owner_of("default", 1))} == {"weights.safetensors", "about.json"}
+    assert {file.name for file in store.files.of(owners.of_version("default", 1))} == {
+        "weights.safetensors",
+        "about.json",
+    }
     assert {str(path.relative_to(artifacts.folder)) for path in kept(artifacts, job_id)} == {
-        file.key for file in store.files.of(owner_of_job(job_id))
+        file.key for file in store.files.of(owners.of_job(job_id))
     }

@@ -16,9 +16,9 @@ from models.spec import TrainingSpec
 from models.training import train
 from service.artifacts import Artifacts
 from service.settings import Settings
+from service.store import owners
 from service.store.engine import Row, now_ms
 from service.store.runs import Claim, Runs, StopRequest
-from service.store.states import owner_of
 from service.store.store import Store
 from service.store.tables import jobs
 from service.sweeps.expand import expand
@@ -51,7 +51,7 @@ def found(store: Store, job_id: str) -> Row:
 
 
 def kept(artifacts: Artifacts, job_id: str) -> list[Path]:
-    return sorted((artifacts.folder / owner_of(job_id)).iterdir())
+    return sorted((artifacts.folder / owners.of_job(job_id)).iterdir())
 
 
 def test_a_job_is_trained_to_its_end_and_only_what_is_pointed_to_is_kept(
@@ -59,7 +59,7 @@ def test_a_job_is_trained_to_its_end_and_only_what_is_pointed_to_is_kept(
 ) -> None:
     job = trained(store, artifacts, settings)
     assert (job.state, job.last_epoch, job.attempt) == ("succeeded", 4, 1)
-    pointers = store.files.of(owner_of(job.id))
+    pointers = store.files.of(owners.of_job(job.id))
     assert {file.name for file in pointers} == {
         "best.json",
         "best.safetensors",
@@ -127,7 +127,7 @@ def test_a_damaged_checkpoint_costs_time_and_no_bits(
 ) -> None:
     undisturbed = trained(store, artifacts, settings)
     job_id = interrupted(store, artifacts, settings)
-    pointer = store.files.get(owner_of(job_id), name)
+    pointer = store.files.get(owners.of_job(job_id), name)
     assert pointer is not None
     path = artifacts.path(pointer.key)
     content = path.read_bytes()
@@ -372,19 +372,19 @@ def test_a_plot_is_drawn_once_for_each_state_of_the_job(
 ) -> None:
     job = trained(store, artifacts, settings)
     draw(job.id, plot, store, artifacts)
-    first = store.files.get(owner_of(job.id), f"{plot}.png")
+    first = store.files.get(owners.of_job(job.id), f"{plot}.png")
     assert first is not None
     assert first.epoch == 4
     assert artifacts.read(first.key, first.sha256).startswith(b"\x89PNG")
     draw(job.id, plot, store, artifacts)
-    assert store.files.get(owner_of(job.id), f"{plot}.png") == first
+    assert store.files.get(owners.of_job(job.id), f"{plot}.png") == first
 
 
 def test_a_job_that_is_gone_or_has_no_epoch_is_not_drawn(store: Store, artifacts: Artifacts) -> None:
     job_id = submit(store)
     for each in (job_id, "nobody"):
         draw(each, "loss", store, artifacts)
-    assert store.files.of(owner_of(job_id)) == []
+    assert store.files.of(owners.of_job(job_id)) == []
 
 
 def test_a_data_set_that_can_not_be_had_is_described_as_such(

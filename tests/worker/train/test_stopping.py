@@ -12,8 +12,8 @@ from models.spec import TrainingSpec
 from models.training import train
 from service.artifacts import Artifacts
 from service.settings import Settings
+from service.store import owners
 from service.store.runs import StopRequest
-from service.store.states import owner_of
 from service.store.store import Store
 from tests.worker.train.test_run import SMALL, expire, found, interrupted, kept, submit, trained
 from worker.train import run as running
@@ -76,7 +76,7 @@ def test_a_job_that_is_paused_in_the_middle_of_an_epoch_forgets_that_epoch(
     job = found(store, job_id)
     assert (job.state, job.last_epoch) == ("paused", 0)
     assert store.jobs.epochs(job_id) == []
-    assert store.files.of(owner_of(job_id)) == []
+    assert store.files.of(owners.of_job(job_id)) == []
 
 
 def test_a_worker_that_leaves_gives_its_jobs_back_and_they_count_no_lost_attempt(
@@ -126,7 +126,7 @@ def test_the_checkpoint_before_a_damaged_one_is_gone_on_from(
     undisturbed = trained(store, artifacts, settings)
     job_id = interrupted(store, artifacts, settings)
     for name in names:
-        pointer = store.files.get(owner_of(job_id), f"{name}.safetensors")
+        pointer = store.files.get(owners.of_job(job_id), f"{name}.safetensors")
         assert pointer is not None
         artifacts.path(pointer.key).write_bytes(b"torn")
     run(job_id, store, artifacts, settings, owner="second")
@@ -134,7 +134,7 @@ def test_the_checkpoint_before_a_damaged_one_is_gone_on_from(
     assert (job.state, job.weights_sha256) == ("succeeded", undisturbed.weights_sha256)
     attempts = [row.attempt for row in store.jobs.epochs(job_id)]
     assert attempts == [1, 2, 2, 2] if names == ("last",) else [2, 2, 2, 2]
-    assert not [file for file in store.files.of(owner_of(job_id)) if file.name.startswith("previous")]
+    assert not [file for file in store.files.of(owners.of_job(job_id)) if file.name.startswith("previous")]
 
 
 def test_a_job_that_goes_on_under_other_circumstances_says_so(
@@ -206,7 +206,7 @@ def test_what_a_lost_attempt_wrote_and_did_not_record_is_removed_by_the_next(
     store: Store, artifacts: Artifacts, settings: Settings
 ) -> None:
     job_id = interrupted(store, artifacts, settings)
-    folder = artifacts.folder / owner_of(job_id)
+    folder = artifacts.folder / owners.of_job(job_id)
     names = (".last-0003-ab.safetensors", "last-0003-cd.json", "evaluation-0003-ef.json")
     left_over = [folder / name for name in names]
     picture = folder / "loss-0002-ab.png"
@@ -219,7 +219,7 @@ def test_what_a_lost_attempt_wrote_and_did_not_record_is_removed_by_the_next(
 
 
 def damage_last(store: Store, artifacts: Artifacts, job_id: str) -> None:
-    pointer = store.files.get(owner_of(job_id), "last.safetensors")
+    pointer = store.files.get(owners.of_job(job_id), "last.safetensors")
     assert pointer is not None
     artifacts.path(pointer.key).write_bytes(b"torn")
 

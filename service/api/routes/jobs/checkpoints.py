@@ -11,8 +11,8 @@ from service.api.routes.downloads import download
 from service.api.routes.jobs.lookup import JobId, file_of, found, read_json
 from service.api.schemas.jobs import Checkpoint, CheckpointList, CheckpointName, Examples
 from service.errors import Conflict
+from service.store import owners
 from service.store.engine import moment
-from service.store.states import owner_of
 
 router = APIRouter(tags=["what is recorded of a job"])
 
@@ -21,7 +21,7 @@ router = APIRouter(tags=["what is recorded of a job"])
 def checkpoints(job_id: JobId, deps: Deps) -> CheckpointList:
     """List the weights after the last and after the best epoch."""
     found(deps.store.jobs.get(job_id), job_id)
-    files = {file.name: file for file in deps.store.files.of(owner_of(job_id))}
+    files = {file.name: file for file in deps.store.files.of(owners.of_job(job_id))}
     names: list[CheckpointName] = ["last", "best"]
     return CheckpointList(
         data=[

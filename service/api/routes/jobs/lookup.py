@@ -9,9 +9,9 @@ from service.api.dependencies import Dependencies
 from service.api.routes.downloads import opened
 from service.api.schemas.jobs import Identifier
 from service.errors import Damaged, NotFound
+from service.store import owners
 from service.store.engine import Row
 from service.store.states import Job as JobRow
-from service.store.states import owner_of
 
 JobId = Annotated[Identifier, Path(description="Id of a job.")]
 
@@ -25,7 +25,7 @@ def found(job: JobRow | None, job_id: str) -> JobRow:
 
 def file_of(deps: Dependencies, job_id: str, name: str) -> Row:
     """Give a file of a job, or raise NotFound."""
-    file = deps.store.files.get(owner_of(job_id), name)
+    file = deps.store.files.get(owners.of_job(job_id), name)
     if file is None:
         found(deps.store.jobs.get(job_id), job_id)
         raise NotFound(f"job {job_id} has no {name}; checkpoints are there once an epoch has ended")

@@ -12,8 +12,8 @@ from service.api.routes.jobs.lookup import JobId, file_of, found
 from service.api.routes.on_demand import NOT_DRAWN, on_demand
 from service.api.schemas.jobs import Plot
 from service.errors import Conflict
+from service.store import owners
 from service.store.engine import Row
-from service.store.states import owner_of
 
 router = APIRouter(tags=["what is recorded of a job"])
 
@@ -33,7 +33,7 @@ async def plot(job_id: JobId, plot: Plot, request: Request, deps: Deps) -> Respo
         raise Conflict(f"job {job_id} has not finished an epoch yet; there is nothing to draw")
 
     def drawn() -> Row | None:
-        picture = deps.store.files.get(owner_of(job_id), f"{plot}.png")
+        picture = deps.store.files.get(owners.of_job(job_id), f"{plot}.png")
         return picture if picture is not None and picture.epoch >= job.last_epoch else None
 
     await on_demand(

@@ -14,9 +14,10 @@ from service.api.routes.listing import Page, label_pairs
 from service.api.routes.submission import IdempotencyKey, answered, key_to, unless_reused
 from service.api.schemas.jobs import Identifier, Job, JobPage
 from service.errors import Conflict, Fault, Invalid, NotFound
+from service.store import owners
 from service.store.engine import Row
 from service.store.jobs import PartOfSweep
-from service.store.states import State, StateConflict, owner_of
+from service.store.states import State, StateConflict
 from service.store.submissions import Key
 
 router = APIRouter(tags=["jobs"])
@@ -185,4 +186,4 @@ def delete(job_id: JobId, deps: Deps) -> None:
     if unreferenced is None:
         raise NotFound(f"there is no job {job_id}")
     deps.artifacts.remove(unreferenced)
-    deps.artifacts.remove_folder(owner_of(job_id))
+    deps.artifacts.remove_folder(owners.of_job(job_id))

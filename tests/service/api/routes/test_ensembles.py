@@ -10,9 +10,10 @@ from models.inference import read
 from models.spec import TrainingSpec
 from service.api.schemas.ensembles import MOST_MEMBERS
 from service.artifacts import Artifacts
+from service.store import owners
 from service.store.ensembles import Member
 from service.store.store import Store
-from service.store.versions import NO_FINDINGS, WEIGHTS, Findings, Promotion, owner_of
+from service.store.versions import NO_FINDINGS, WEIGHTS, Findings, Promotion
 from tests.service.api.test_app import pointers, problem
 from tests.service.models_on_record import damage, succeeded, weights
 
@@ -84,7 +85,7 @@ def test_a_member_whose_weights_are_damaged_is_told_before_anybody_is_asked(
 def test_a_member_whose_file_holds_no_network_is_told_before_anybody_is_asked(
     api: TestClient, store: Store, artifacts: Artifacts, members: list[str]
 ) -> None:
-    owner = owner_of("default", 2)
+    owner = owners.of_version("default", 2)
     store.files.publish(owner, [artifacts.write(owner, WEIGHTS, b"whole, and no weights", epoch=1)])
     answer = combine(api, members=members[:2])
     assert "the weights of version 2 of model default cannot be used" in problem(answer, 500)["detail"]

@@ -13,10 +13,11 @@ from models.spec import TrainingSpec
 from service.artifacts import Artifacts
 from service.cli.doctor import examine
 from service.settings import Settings
+from service.store import owners
 from service.store.engine import Database
 from service.store.registry import Condition, WrongRevision
 from service.store.store import Store
-from service.store.versions import alone, owner_of
+from service.store.versions import alone
 from tests.service.models_on_record import succeeded
 from tests.waiting import wait_until
 
@@ -167,7 +168,7 @@ def test_a_version_to_which_an_alias_points_is_not_deleted(api: TestClient, stor
     assert (refused.status_code, "champion" in refused.json()["detail"]) == (409, True)
     assert api.delete("/models/default/versions/1").status_code == 204
     assert api.get("/models/default/versions/1").status_code == 404
-    assert store.files.of(owner_of("default", 1)) == []
+    assert store.files.of(owners.of_version("default", 1)) == []
     assert list(examine(store, artifacts, young_seconds=-1)) == []
 
 
@@ -299,7 +300,7 @@ def test_what_succeeded_before_there_were_versions_becomes_versions(bare_url: st
     assert [(row.version, row.job_id, row.val_accuracy) for row in rows] == [(2, "two", 0.7), (1, "one", 0.7)]
     assert champion(store) == 2
     assert [row.why for row in store.models.history("default", limit=9)] == ["migration"]
-    (file,) = store.files.of(owner_of("default", 1))
+    (file,) = store.files.of(owners.of_version("default", 1))
     assert (file.name, file.key) == ("weights.safetensors", "key-one")
     assert store.jobs.delete("one") == []
     store.database.close()

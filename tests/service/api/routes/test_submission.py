@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from models.spec import TrainingSpec
 from service.artifacts import Artifacts
-from service.store.states import owner_of
+from service.store import owners
 from service.store.store import Store
 from service.store.tables import jobs, submissions
 from tests.service.api.routes.jobs.test_actions import SPEC, ended
@@ -124,7 +124,7 @@ def test_nothing_is_used_again_whose_weights_are_gone_or_whose_upload_nobody_has
     store.datasets.add("mine", "upload")
     ended(store, artifacts, dataset="mine")
     assert api.post("/jobs", json=SPEC | {"dataset": "mine"}, headers={"Prefer": "reuse"}).status_code == 202
-    pointer = store.files.get(owner_of(ended(store, artifacts)), "best.safetensors")
+    pointer = store.files.get(owners.of_job(ended(store, artifacts)), "best.safetensors")
     assert pointer is not None
     artifacts.path(pointer.key).unlink()
     assert api.post("/jobs", json=SPEC, headers={"Prefer": "reuse"}).status_code == 202

@@ -10,7 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from service.settings import Settings
-from service.store.states import owner_of
+from service.store import owners
 from service.store.store import Store
 from tests.service.api.test_app import pointers, problem
 from tests.service.store.test_runs import claim, epoch, file
@@ -156,7 +156,7 @@ def test_a_sweep_is_cancelled_and_then_deleted_with_the_files_of_its_jobs(
     api: TestClient, store: Store, settings: Settings
 ) -> None:
     sweep = posted(api, base={"dataset": "digits"}, grid=GRID)
-    folder = settings.artifacts / owner_of(jobs_of(sweep)[1][0])
+    folder = settings.artifacts / owners.of_job(jobs_of(sweep)[1][0])
     folder.mkdir(parents=True)
     assert "cancel" in problem(api.delete(sweep["links"]["self"]), 409)["detail"]
     assert "DELETE /sweeps/" in problem(api.delete(f"/jobs/{jobs_of(sweep)[1][0]}"), 409)["detail"]

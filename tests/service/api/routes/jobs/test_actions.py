@@ -8,9 +8,9 @@ from fastapi.testclient import TestClient
 from sqlalchemy import update
 
 from service.artifacts import Artifacts
+from service.store import owners
 from service.store.files import File
 from service.store.runs import Claim, EpochRecord
-from service.store.states import owner_of
 from service.store.store import Store
 from service.store.tables import jobs
 from tests.service.api.test_app import problem
@@ -33,7 +33,7 @@ def claim(store: Store, job_id: str) -> Claim:
 
 def learn(store: Store, artifacts: Artifacts, held: Claim, number: int) -> None:
     """Put an epoch on record, with files that are there."""
-    owner = owner_of(held.job_id)
+    owner = owners.of_job(held.job_id)
     about = json.dumps({"versions": {"tenfold": "0.1.0"}, "data_sha256": "d" * 64}).encode()
     contents = {
         "last.safetensors": b"w" * number,

@@ -1,0 +1,42 @@
+"""Who files belong to, by name: jobs/<id>, sweeps/<id>, datasets/<name>, models/<name>/<version>."""
+
+from typing import Any
+
+from sqlalchemy import Select, select
+
+from service.store.tables import datasets, jobs, sweeps, versions
+
+
+def of_job(job_id: str) -> str:
+    """Give the name under which a job's files are kept."""
+    return f"jobs/{job_id}"
+
+
+def of_sweep(sweep_id: str) -> str:
+    """Give the name under which a sweep's files are kept."""
+    return f"sweeps/{sweep_id}"
+
+
+def of_dataset(name: str) -> str:
+    """Give the name under which a data set's files are kept."""
+    return f"datasets/{name}"
+
+
+def of_model(model: str) -> str:
+    """Give the name under which files lie whose version has no number yet."""
+    return f"models/{model}"
+
+
+def of_version(model: str, version: int) -> str:
+    """Give the name under which a version's files are kept."""
+    return f"{of_model(model)}/{version}"
+
+
+def row_of(owner: str) -> Select[Any]:
+    """Select what is called so, if it is there."""
+    kind, _, name = owner.partition("/")
+    if kind == "models":
+        model, _, number = name.partition("/")
+        return select(versions.c.version).where(versions.c.model == model, versions.c.version == int(number))
+    key = {"jobs": jobs.c.id, "sweeps": sweeps.c.id, "datasets": datasets.c.name}[kind]
+    return select(key).where(key == name)
