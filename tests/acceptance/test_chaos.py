@@ -1,14 +1,14 @@
 """Every part killed once, on the whole service: no job that was accepted is lost, doubled, or ends with other bits.
 
-What else may happen to it is in bench/chaos.py, which takes longer than a test may.
+What else may happen to it is in tests/chaos/torment.py, which takes longer than a test may.
 """
 
 from pathlib import Path
 
 import pytest
 
-from bench.arena import SPECS
-from bench.chaos import torment
+from tests.chaos.arena import SPECS
+from tests.chaos.torment import torment
 
 
 @pytest.mark.timeout(240)

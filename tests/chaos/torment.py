@@ -2,7 +2,7 @@
 
 Starts everything, trains each of a handful of specs undisturbed, and then submits jobs and throws faults at the
 service, in an order chosen by a seed: every fault comes once before one comes twice. When all jobs have ended, the
-record and the files are checked (bench/invariants.py). Ends with 1 if anything was violated, or a fault never happened.
+record and the files are checked (invariants.py). Ends with 1 if anything was violated, or a fault never happened.
 """
 
 import argparse
@@ -17,14 +17,14 @@ from typing import Any
 
 from redis import RedisError
 
-from bench.arena import SPECS, TINY, Arena, Kind, arena, running
-from bench.endings import drain, misheard, train_references
-from bench.faults import FREEZE, Fault, faults_of
 from bench.figures import circumstances
-from bench.invariants import Evidence, Violation, told, unreferenced, violations
-from bench.network_faults import OF_THE_NETWORK
 from service.settings import Settings
 from service.store.engine import DatabaseError
+from tests.chaos.arena import SPECS, TINY, Arena, Kind, arena, running
+from tests.chaos.endings import drain, misheard, train_references
+from tests.chaos.faults import FREEZE, Fault, faults_of
+from tests.chaos.invariants import Evidence, Violation, told, unreferenced, violations
+from tests.chaos.network import OF_THE_NETWORK
 
 _DRAIN_SECONDS = 240.0
 _CLIENTS = 4
@@ -35,7 +35,7 @@ _DAMAGED = "cannot go on from its"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run of the bench found, and its figures as lines."""
+    """What a run found, and its figures as lines."""
 
     fired: Mapping[str, int]
     violations: Sequence[Violation]
@@ -224,7 +224,3 @@ def main() -> None:
     if outcome.silent:
         print(f"wanted, and never seen: {', '.join(outcome.silent)}")
     sys.exit(1 if outcome.silent or outcome.violations else 0)
-
-
-if __name__ == "__main__":
-    main()

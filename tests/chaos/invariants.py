@@ -1,7 +1,7 @@
 """What must be true of a record and its files once all jobs have ended, whatever happened meanwhile.
 
-`python -m bench.invariants --home DIR --database-url URL` reads the database and the folder of artifacts and nothing
-else, prints each violation, and ends with 1 if there is any. Nothing may run on that database meanwhile.
+`python -m tests.chaos.invariants --home DIR --database-url URL` reads the database and the folder of artifacts and
+nothing else, prints each violation, and ends with 1 if there is any. Nothing may run on that database meanwhile.
 """
 
 import argparse

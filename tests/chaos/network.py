@@ -4,9 +4,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bench.arena import Arena
-from bench.hands import broker_away, submit_some
-from bench.proxy import Proxy
+from tests.chaos.arena import Arena
+from tests.chaos.hands import broker_away, submit_some
+from tests.chaos.proxy import Proxy
 from tests.waiting import wait_until
 
 
@@ -63,7 +63,7 @@ def hold_broker(arena: Arena) -> None:
 
 
 def refuse_broker(arena: Arena) -> None:
-    """Refuse connections to the broker for so long as the bench was told to."""
+    """Refuse connections to the broker for so long as was asked for."""
     proxy = arena.proxies["broker"]
     with broker_away(arena):
         proxy.stop()

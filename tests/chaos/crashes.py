@@ -1,4 +1,4 @@
-"""What is killed in the middle (bench/failpoints.py): what workers do with jobs, and what the API does when asked."""
+"""What is killed in the middle (failpoints.py): what workers do with jobs, and what the API does when asked."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager

@@ -1,14 +1,14 @@
-"""How a run of the bench begins and ends: references that nothing disturbs, waiting for all jobs, what was answered."""
+"""How a run begins and ends: references that nothing disturbs, waiting for all jobs, what was answered."""
 
 import time
 from collections.abc import Iterator
 
 from sqlalchemy import select
 
-from bench.arena import Arena
-from bench.invariants import REFERENCE
 from service.store.states import FINAL_STATES
 from service.store.tables import jobs, submissions
+from tests.chaos.arena import Arena
+from tests.chaos.invariants import REFERENCE
 from tests.waiting import wait_until
 
 

@@ -9,13 +9,13 @@ from contextlib import contextmanager, suppress
 
 import httpx
 
-from bench.arena import Arena
+from tests.chaos.arena import Arena
 from tests.waiting import wait_until
 
 
 @contextmanager
 def frozen(pid: int, *, at_most: float) -> Iterator[None]:
-    """Keep a process stopped meanwhile, but not for ever: it may hold a lock that the bench waits for."""
+    """Keep a process stopped meanwhile, but not for ever: it may hold a lock that is waited for here."""
     thaw = threading.Timer(at_most, send, (pid, signal.SIGCONT))
     thaw.start()
     send(pid, signal.SIGSTOP)

@@ -1,6 +1,6 @@
 """A running Tenfold that faults are thrown at: its processes, its record, its files, and a client that goes on asking.
 
-Every program is tied to the bench (see service/processes/tether.py), and ends with it.
+Every program is tied to this process (see service/processes/tether.py), and ends with it.
 """
 
 import json
@@ -21,8 +21,6 @@ from typing import Any, Literal
 import httpx
 from sqlalchemy import func, make_url, select
 
-from bench.proxy import Proxy
-from bench.wrong_clock import wrong_clock
 from service.artifacts import Artifacts
 from service.processes import programs
 from service.processes.supervisor import Supervisor, free_port
@@ -32,6 +30,8 @@ from service.store.engine import DatabaseError, Row
 from service.store.states import FINAL_STATES
 from service.store.store import Store
 from service.store.tables import jobs
+from tests.chaos.proxy import Proxy
+from tests.chaos.wrong_clock import wrong_clock
 from tests.postgres import Server, killable_server
 from tests.waiting import wait_until
 
@@ -86,7 +86,7 @@ class Arena:
     kills: list[Kill] = field(default_factory=list)
     broker_away: list[tuple[float, float]] = field(default_factory=list)
     proxies: Mapping[str, Proxy] = field(default_factory=dict)
-    """What stands between the programs, by what it leads to. The bench itself goes past them."""
+    """What stands between the programs, by what it leads to. Whoever throws faults goes past them."""
     specs: Sequence[Mapping[str, Any]] = SPECS
     away_seconds: float = 5.0
     """For how long the broker is away when it refuses connections."""
@@ -229,7 +229,7 @@ def arena(
 ) -> Iterator[Arena]:
     """Start everything on free loopback ports, with short leases, and stop it in the end.
 
-    A home that is given is kept. The PostgreSQL server is the bench's own. `specs`: what is trained.
+    A home that is given is kept. The PostgreSQL server is started for it. `specs`: what is trained.
     `proxied`: the programs reach broker and database through proxies, which cost some milliseconds a statement.
     """
     with ExitStack() as opened:

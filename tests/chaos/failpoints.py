@@ -6,7 +6,7 @@ https://sqlite.org/testing.html.) What the thread does that renews leases is not
 do Celery and its parent process take part: what takes jobs back is called directly.
 
 After a kill the service goes on as it would: the jobs are taken back, what the client asked for and was not told of is
-asked for again, everything is trained to its end. Then the record and the files are checked (bench/invariants.py), and
+asked for again, everything is trained to its end. Then the record and the files are checked (invariants.py), and
 compared with what is there when nobody is killed. Ends with 1 if anything differs.
 """
 
@@ -28,13 +28,13 @@ from pathlib import Path
 
 import psycopg
 
-from bench import fuse
-from bench.crashes import SCENARIOS, Scenario, World
 from bench.figures import circumstances
-from bench.invariants import Evidence, violations
 from models import tuning
 from service.processes.supervisor import free_port
 from service.settings import Settings
+from tests.chaos import fuse
+from tests.chaos.crashes import SCENARIOS, Scenario, World
+from tests.chaos.invariants import Evidence, violations
 from tests.postgres import postgres_server
 
 # Forked from a process that has loaded torch, and has not used it: a kill costs a fraction of a second.

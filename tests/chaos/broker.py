@@ -12,9 +12,9 @@ from contextlib import contextmanager
 
 import redis
 
-from bench.arena import Arena
-from bench.hands import broker_away, frozen, submit_some, wait_for_another
 from service.broker.doorbell import TRAIN, Doorbell
+from tests.chaos.arena import Arena
+from tests.chaos.hands import broker_away, frozen, submit_some, wait_for_another
 from tests.waiting import wait_until
 
 

@@ -11,10 +11,12 @@ from pathlib import Path
 
 from sqlalchemy import make_url
 
-from bench.arena import Arena, Kill, Kind, training_process
-from bench.broker_faults import empty_broker, freeze_broker, kill_broker, poison_queue, talk_nonsense
-from bench.hands import frozen, submit_some, wait_for_another
-from bench.network_faults import (
+from service.store import owners
+from service.store.engine import Row
+from tests.chaos.arena import Arena, Kill, Kind, training_process
+from tests.chaos.broker import empty_broker, freeze_broker, kill_broker, poison_queue, talk_nonsense
+from tests.chaos.hands import frozen, submit_some, wait_for_another
+from tests.chaos.network import (
     cut_connections,
     hold_broker,
     part_api_from_database,
@@ -22,8 +24,6 @@ from bench.network_faults import (
     refuse_broker,
     slow_connections,
 )
-from service.store import owners
-from service.store.engine import Row
 from tests.waiting import wait_until
 
 Fault = Callable[[Arena], None]

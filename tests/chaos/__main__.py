@@ -1,0 +1,3 @@
+from tests.chaos.torment import main
+
+main()
