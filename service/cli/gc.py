@@ -17,7 +17,7 @@ def collectable(store: Store, *, days: float, last: int) -> list[Job]:
     versions to which aliases point. Versions have files of their own, and stay. Jobs that have not ended are nobody's
     to remove.
     """
-    named = store.models.named_jobs()
+    named = store.aliases.named_jobs()
     ended = store.jobs.ended(before_days=days, skip=last)
     return [job for job in ended if job.id not in named and PIN not in job.labels]
 

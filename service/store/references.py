@@ -6,9 +6,10 @@ from sqlalchemy import Connection, select
 
 from models.spec import DEFAULT_MODEL
 from service.store import owners
+from service.store.aliases import CHAMPION, Targets, alias_of
 from service.store.engine import Database
 from service.store.tables import artifacts, jobs, models, versions
-from service.store.versions import CHAMPION, WEIGHTS, Targets, alias_of, version_of, weights_of
+from service.store.versions import WEIGHTS, version_of, weights_of
 
 
 class NothingThere(LookupError):  # noqa: N818 - whoever asks is told

@@ -1,4 +1,4 @@
-"""Models as clients see them: their versions, what their aliases point to, and what those pointed to before."""
+"""Models and their versions as clients see them: listed, looked at, deleted."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,30 +6,11 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, select
 
 from service.store import owners
+from service.store.aliases import numbers_in
 from service.store.engine import Database, Row
 from service.store.files import withdraw_all
-from service.store.tables import aliases, models, moves, versions
-from service.store.versions import Targets, alias_of, move, numbers_in, version_of
-
-
-class WrongRevision(Exception):  # noqa: N818 - a conflict is no error of the program
-    """The alias has been moved since the client looked, or is there already; `revision` is that of now, if any."""
-
-    def __init__(self, revision: int | None) -> None:
-        super().__init__(revision)
-        self.revision = revision
-
-
-class NoSuchVersion(Exception):  # noqa: N818 - a conflict is no error of the program
-    """An alias can not point to a version that is not there."""
-
-    def __init__(self, version: int) -> None:
-        super().__init__(version)
-        self.version = version
-
-
-class NothingBefore(Exception):  # noqa: N818 - a conflict is no error of the program
-    """An alias has nothing to go back to: it has not pointed to anything before that is still there."""
+from service.store.tables import aliases, models, versions
+from service.store.versions import version_of
 
 
 class InUse(Exception):  # noqa: N818 - a conflict is no error of the program
@@ -38,25 +19,6 @@ class InUse(Exception):  # noqa: N818 - a conflict is no error of the program
     def __init__(self, alias: str) -> None:
         super().__init__(alias)
         self.alias = alias
-
-
-@dataclass(frozen=True)
-class Condition:
-    """What must hold for an alias to be moved: its revision is one of these, it is there, or it is not."""
-
-    revisions: frozenset[int] | None = None
-    there: bool | None = None
-
-    def require(self, alias: Row | None) -> None:
-        """Raise WrongRevision unless it holds."""
-        revision = None if alias is None else int(alias.revision)
-        if self.revisions is not None and revision not in self.revisions:
-            raise WrongRevision(revision)
-        if self.there is not None and self.there != (alias is not None):
-            raise WrongRevision(revision)
-
-
-ALWAYS = Condition()
 
 
 @dataclass(frozen=True)
@@ -88,84 +50,6 @@ class Models:
         with self.database.reader.connect() as connection:
             return version_of(connection, model, version)
 
-    def aliases(self, model: str | None = None) -> Sequence[Row]:
-        """List the aliases of a model, or of all, by name."""
-        query = select(aliases).order_by(aliases.c.model, aliases.c.alias)
-        if model is not None:
-            query = query.where(aliases.c.model == model)
-        with self.database.reader.connect() as connection:
-            return connection.execute(query).all()
-
-    def alias(self, model: str, alias: str) -> Row | None:
-        """Look an alias up."""
-        with self.database.reader.connect() as connection:
-            return alias_of(connection, model, alias)
-
-    def history(self, model: str, *, limit: int) -> Sequence[Row]:
-        """List the moves of a model's aliases, the newest first."""
-        query = select(moves).where(moves.c.model == model).order_by(moves.c.moved_at.desc(), moves.c.revision.desc())
-        with self.database.reader.connect() as connection:
-            return connection.execute(query.limit(limit)).all()
-
-    def named_jobs(self) -> set[str]:
-        """Give the ids of the jobs that made the versions to which aliases point."""
-        with self.database.reader.connect() as connection:
-            named = {
-                (row.model, number)
-                for row in connection.execute(select(aliases)).all()
-                for number in numbers_in(row.targets)
-            }
-            rows = connection.execute(select(versions.c.model, versions.c.version, versions.c.job_id)).all()
-        return {row.job_id for row in rows if row.job_id is not None and (row.model, row.version) in named}
-
-    def set_alias(self, model: str, alias: str, targets: Targets, condition: Condition = ALWAYS) -> tuple[Row, bool]:
-        """Let an alias point to versions; gives it, and whether it is new. To where it points already is no move.
-
-        Raises WrongRevision, and NoSuchVersion.
-        """
-        with self.database.writer.begin() as connection:
-            _hold(connection, model)
-            before = alias_of(connection, model, alias)
-            condition.require(before)
-            for number in sorted(numbers_in(targets)):
-                if version_of(connection, model, number) is None:
-                    raise NoSuchVersion(number)
-            if before is None or before.targets != targets:
-                move(connection, model, alias, targets, why="set")
-            after = alias_of(connection, model, alias)
-            assert after is not None
-            return after, before is None
-
-    def delete_alias(self, model: str, alias: str, condition: Condition = ALWAYS) -> bool:
-        """Delete an alias; gives whether it was there. Raises WrongRevision."""
-        with self.database.writer.begin() as connection:
-            _hold(connection, model)
-            before = alias_of(connection, model, alias)
-            condition.require(before)
-            if before is not None:
-                move(connection, model, alias, None, why="deleted")
-            return before is not None
-
-    def roll_back(self, model: str, alias: str, condition: Condition = ALWAYS) -> Row | None:
-        """Let an alias point to what it pointed to before; gives it, or None when there is none of that name.
-
-        Rolled back again, it goes back one more. What points to a version that was deleted is passed over, and a shadow
-        that was deleted is left out. Raises WrongRevision, and NothingBefore.
-        """
-        with self.database.writer.begin() as connection:
-            _hold(connection, model)
-            now = alias_of(connection, model, alias)
-            condition.require(now)
-            if now is None:
-                return None
-            numbers = set(connection.scalars(select(versions.c.version).where(versions.c.model == model)))
-            for targets in reversed(_stood_below(connection, model, alias)):
-                if numbers_in(_answering(targets)) <= numbers:
-                    is_whole = numbers_in(targets) <= numbers
-                    move(connection, model, alias, targets if is_whole else _answering(targets), why="rolled_back")
-                    return alias_of(connection, model, alias)
-            raise NothingBefore
-
     def delete(self, model: str, version: int) -> list[str] | None:
         """Delete a version; gives the keys of files that nothing points to any more, or None when it is not there.
 
@@ -186,25 +70,3 @@ class Models:
 def _hold(connection: Connection, model: str) -> None:
     """Keep others from changing what belongs to a model."""
     connection.execute(select(models).where(models.c.name == model).with_for_update())
-
-
-def _answering(targets: Targets) -> Targets:
-    """Give targets without their shadow."""
-    return {"versions": targets["versions"]}
-
-
-def _stood_below(connection: Connection, model: str, alias: str) -> list[Targets]:
-    """Give what an alias may be rolled back to, the last the nearest: what it pointed to, less what was taken back."""
-    query = select(moves.c.after, moves.c.why).where(moves.c.model == model, moves.c.alias == alias)
-    stack: list[Targets] = []
-    for row in connection.execute(query.order_by(moves.c.revision)).all():
-        if row.after is None:
-            stack.clear()
-        elif row.why == "rolled_back":
-            stack.pop()
-            # Versions that had been deleted were passed over, and shadows left out.
-            while stack[-1] != row.after and _answering(stack[-1]) != row.after:
-                stack.pop()
-        else:
-            stack.append(row.after)
-    return stack[:-1]

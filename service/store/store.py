@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from service.settings import Settings
+from service.store.aliases import Aliases
 from service.store.datasets import Datasets
 from service.store.engine import Database
 from service.store.ensembles import Ensembles
@@ -30,6 +31,7 @@ class Store:
     files: Files
     datasets: Datasets
     models: Models
+    aliases: Aliases
     ensembles: Ensembles
     references: References
     workers: Workers
@@ -48,6 +50,7 @@ class Store:
             files=Files(database),
             datasets=Datasets(database),
             models=Models(database),
+            aliases=Aliases(database),
             ensembles=Ensembles(database),
             references=References(database),
             workers=Workers(database),

@@ -1,4 +1,4 @@
-"""How a network becomes a version of a model, and aliases move: each in the transaction of whoever calls.
+"""How a network becomes a version of a model, and whether it is promoted: each in the transaction of whoever calls.
 
 Whoever changes what belongs to a model holds its row, and takes it after that of a job: nobody waits for each other.
 """
@@ -7,26 +7,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, insert, select
 
 from models.spec import TrainingSpec
 from service.store import owners
+from service.store.aliases import CHAMPION, alias_of, alone, move
 from service.store.engine import Row, insert_or, now_ms
 from service.store.files import File, publish, share
 from service.store.states import Job
-from service.store.tables import aliases, models, moves, versions
-
-CHAMPION = "champion"
-"""The alias that answers for its model."""
-
-Targets = dict[str, Any]
-"""What an alias points to: `versions`, the share of the requests of each by its number, and perhaps a `shadow`."""
+from service.store.tables import models, versions
 
 WEIGHTS = "weights.safetensors"
 """What a version calls the file of its weights; those of an ensemble are called by `weights_of`."""
 
 _SHARED = {"best.safetensors": WEIGHTS, "best.json": "about.json"}
-
 
 REFUSED = ".refused"
 """Follows the name of a file that could not be written; the one of this name says why."""
@@ -140,52 +134,7 @@ def measured_on(spec: Mapping[str, Any], data_sha256: str | None) -> tuple[str |
     return data_sha256, known.validation_fraction, known.split_seed
 
 
-def alone(version: int) -> Targets:
-    """Give the targets of an alias that points to one version."""
-    return {"versions": {str(version): 1.0}}
-
-
-def numbers_in(targets: Targets) -> set[int]:
-    """Give the numbers of all versions among targets."""
-    shadow = [targets["shadow"]] if "shadow" in targets else []
-    return {int(number) for number in [*targets["versions"], *shadow]}
-
-
-def alias_of(connection: Connection, model: str, alias: str) -> Row | None:
-    """Look an alias up."""
-    query = select(aliases).where(aliases.c.model == model, aliases.c.alias == alias)
-    return connection.execute(query).one_or_none()
-
-
 def version_of(connection: Connection, model: str, version: int) -> Row | None:
     """Look a version up."""
     query = select(versions).where(versions.c.model == model, versions.c.version == version)
     return connection.execute(query).one_or_none()
-
-
-def move(connection: Connection, model: str, alias: str, targets: Targets | None, *, why: str) -> None:
-    """Let an alias point elsewhere, or be gone (None), and note it. Whoever calls this holds the model's row."""
-    before = alias_of(connection, model, alias)
-    this = (moves.c.model == model) & (moves.c.alias == alias)
-    # Counted on after an alias was deleted: a revision never means two things.
-    revision = (connection.scalar(select(func.max(moves.c.revision)).where(this)) or 0) + 1
-    connection.execute(
-        insert(moves).values(
-            model=model,
-            alias=alias,
-            revision=revision,
-            before=None if before is None else before.targets,
-            after=targets,
-            why=why,
-            moved_at=now_ms(),
-        )
-    )
-    key = (aliases.c.model == model) & (aliases.c.alias == alias)
-    if targets is None:
-        connection.execute(delete(aliases).where(key))
-        return
-    values = {"targets": targets, "revision": revision, "changed_at": now_ms()}
-    if before is None:
-        connection.execute(insert(aliases).values(model=model, alias=alias, **values))
-    else:
-        connection.execute(update(aliases).where(key).values(values))

@@ -13,8 +13,8 @@ from service.api.problems import problems
 from service.api.routes.models import ModelName, the_model
 from service.api.schemas.aliases import AliasView, History, MoveView, Pointing
 from service.errors import Conflict, Fault, Invalid, NotFound, PreconditionFailed
+from service.store.aliases import Condition, NoSuchVersion, NothingBefore, WrongRevision
 from service.store.engine import Row
-from service.store.registry import Condition, NoSuchVersion, NothingBefore, WrongRevision
 
 router = APIRouter(tags=["models"])
 
@@ -48,13 +48,13 @@ def history(
 ) -> History:
     """List the moves of a model's aliases, the newest first: from where, to where, why and when."""
     the_model(deps, name)
-    return History(data=[MoveView.of(row) for row in deps.store.models.history(name, limit=limit)])
+    return History(data=[MoveView.of(row) for row in deps.store.aliases.history(name, limit=limit)])
 
 
 @router.get("/models/{name}/aliases/{alias}", summary="Look at an alias", responses=problems(404, 422, 503))
 def alias(name: ModelName, alias: AliasName, response: Response, deps: Deps) -> AliasView:
     """Tell what an alias points to, and whether this API process serves it. The ETag is its revision."""
-    row = deps.store.models.alias(name, alias)
+    row = deps.store.aliases.get(name, alias)
     if row is None:
         the_model(deps, name)
         raise _no_alias(name, alias)
@@ -85,7 +85,7 @@ def put_alias(
     the_model(deps, name)
     try:
         with _worded(name, alias):
-            row, is_new = deps.store.models.set_alias(name, alias, pointing.targets, condition)
+            row, is_new = deps.store.aliases.point(name, alias, pointing.targets, condition)
     except NoSuchVersion as none:
         detail = f"model {name} has no version {none.version}"
         field = "/version" if pointing.version is not None else f"/versions/{none.version}"
@@ -105,7 +105,7 @@ def delete_alias(name: ModelName, alias: AliasName, deps: Deps, condition: Condi
     """Delete an alias. Of a model without `champion` the newest version answers."""
     the_model(deps, name)
     with _worded(name, alias):
-        if not deps.store.models.delete_alias(name, alias, condition):
+        if not deps.store.aliases.delete(name, alias, condition):
             raise _no_alias(name, alias)
 
 
@@ -120,7 +120,7 @@ def roll_back(name: ModelName, alias: AliasName, response: Response, deps: Deps,
     the_model(deps, name)
     try:
         with _worded(name, alias):
-            row = deps.store.models.roll_back(name, alias, condition)
+            row = deps.store.aliases.roll_back(name, alias, condition)
     except NothingBefore:
         raise Conflict(f"the alias {alias} of model {name} has nothing to go back to") from None
     if row is None:

@@ -26,7 +26,7 @@ Version = Annotated[int, Path(ge=1, le=2**31 - 1, description="Number of a versi
 @router.get("/models", summary="List models", responses=problems(503))
 def find(deps: Deps) -> ModelList:
     """List the models by name, with their aliases."""
-    aliases = deps.store.models.aliases()
+    aliases = deps.store.aliases.all()
     rows = deps.store.models.all()
     return ModelList(data=[ModelSummary.of(row, [its for its in aliases if its.model == row.name]) for row in rows])
 
@@ -34,7 +34,7 @@ def find(deps: Deps) -> ModelList:
 @router.get("/models/{name}", summary="Look at a model", responses=problems(404, 422, 503))
 def get(name: ModelName, deps: Deps) -> ModelSummary:
     """Tell which versions and aliases a model has."""
-    return ModelSummary.of(the_model(deps, name), deps.store.models.aliases(name))
+    return ModelSummary.of(the_model(deps, name), deps.store.aliases.all(name))
 
 
 @router.get("/models/{name}/versions", summary="List versions, the newest first", responses=problems(404, 422, 503))

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from service.predict.shadow import Shadow
+from service.store.aliases import Targets
 from service.store.engine import Row, moment
-from service.store.versions import Targets
 
 
 class ShadowView(BaseModel):

@@ -15,10 +15,10 @@ from service.errors import Damaged, NotFound
 from service.predict.predictor import FRESH_SECONDS, Predictor
 from service.predict.served import Served
 from service.store import owners
+from service.store.aliases import alone, numbers_in
 from service.store.files import File
 from service.store.store import Store
 from service.store.tables import artifacts as artifact_table
-from service.store.versions import alone, numbers_in
 from tests.service.models_on_record import damage, succeeded, weights
 
 
@@ -194,14 +194,14 @@ def test_no_more_networks_are_kept_than_the_memory_is_meant_for(store: Store, ar
 def test_of_an_alias_that_is_gone_no_shadow_is_kept(store: Store, artifacts: Artifacts) -> None:
     for seed in (1, 2):
         succeeded(store, artifacts, seed=seed)
-    store.models.set_alias("default", "test", {"versions": {"1": 1.0}, "shadow": 2})
+    store.aliases.point("default", "test", {"versions": {"1": 1.0}, "shadow": 2})
 
     async def test() -> None:
         clock = Clock()
         predictor = Predictor(store, artifacts, clock, memory_bytes=1)
         await predictor.find("default@test")
         assert predictor.shadow("default@test", {1}) is not None
-        store.models.delete_alias("default", "test")
+        store.aliases.delete("default", "test")
         clock.now += 2 * FRESH_SECONDS
         with pytest.raises(NotFound):
             await predictor.find("default@test")
@@ -285,7 +285,7 @@ def test_a_new_version_that_can_not_be_loaded_leaves_the_one_before_answering(
         assert "version 2 of model default cannot be used" in str(predictor.refusal("default@champion", {2}))
         with pytest.raises(Damaged):
             await predictor.find("default/2")
-        store.models.set_alias("default", "champion", alone(1))
+        store.aliases.point("default", "champion", alone(1))
         clock.now += 2 * FRESH_SECONDS
         assert (await predictor.find(None)).model.version == 1
         assert predictor.refusal("default@champion", {2}) is None
@@ -296,7 +296,7 @@ def test_a_new_version_that_can_not_be_loaded_leaves_the_one_before_answering(
 def test_a_refusal_is_told_of_what_the_alias_points_to_now(store: Store, artifacts: Artifacts) -> None:
     for seed in (1, 2):
         succeeded(store, artifacts, seed=seed)
-    store.models.set_alias("default", "champion", alone(1))
+    store.aliases.point("default", "champion", alone(1))
     weights_file = store.files.get("models/default/2", "weights.safetensors")
     assert weights_file is not None
     artifacts.path(weights_file.key).unlink()
@@ -305,11 +305,11 @@ def test_a_refusal_is_told_of_what_the_alias_points_to_now(store: Store, artifac
         clock = Clock()
         predictor = Predictor(store, artifacts, clock)
         await predictor.find("default")
-        moved, _ = store.models.set_alias("default", "champion", alone(2))
+        moved, _ = store.aliases.point("default", "champion", alone(2))
         clock.now += 2 * FRESH_SECONDS
         assert (await predictor.find("default")).model.version == 1
         assert "version 2" in str(predictor.refusal("default@champion", numbers_in(moved.targets)))
-        back, _ = store.models.set_alias("default", "champion", alone(1))
+        back, _ = store.aliases.point("default", "champion", alone(1))
         assert predictor.refusal("default@champion", numbers_in(back.targets)) is None, "though nobody asked since"
 
     run(test())
@@ -323,7 +323,7 @@ def test_promotion_and_rollback_are_followed(store: Store, artifacts: Artifacts)
         clock = Clock()
         predictor = Predictor(store, artifacts, clock)
         assert (await predictor.find("default")).model.version == 2
-        store.models.roll_back("default", "champion")
+        store.aliases.roll_back("default", "champion")
         clock.now += FRESH_SECONDS + 0.01
         assert (await predictor.find("default")).model.version == 1
 
@@ -337,11 +337,11 @@ def test_a_shadow_takes_its_share_of_the_memory_and_leaves_with_its_alias(store:
     async def test() -> None:
         clock = Clock()
         predictor = Predictor(store, artifacts, clock, memory_bytes=2 * 4 * (784 * 20 + 20 + 20 * 10 + 10))
-        store.models.set_alias("default", "test", alone(1) | {"shadow": 2})
+        store.aliases.point("default", "test", alone(1) | {"shadow": 2})
         assert (await predictor.find("default@test")).model.version == 1
         shadow = weakref.ref(await predictor.find("default/2"))
         assert shadow() is not None, "it is loaded once, whoever asks it"
-        assert store.models.delete_alias("default", "test")
+        assert store.aliases.delete("default", "test")
         clock.now += 2 * FRESH_SECONDS
         for number in (3, 1):
             assert (await predictor.find(f"default/{number}")).model.version == number
@@ -364,7 +364,7 @@ class Counted(Artifacts):
 def test_a_shadow_that_does_not_fit_beside_those_who_answer_is_not_asked(store: Store, artifacts: Artifacts) -> None:
     for seed in range(2):
         succeeded(store, artifacts, seed=seed)
-    store.models.set_alias("default", "test", alone(1) | {"shadow": 2})
+    store.aliases.point("default", "test", alone(1) | {"shadow": 2})
     counted = Counted(artifacts.folder)
 
     async def test() -> None:
@@ -389,7 +389,7 @@ def test_while_an_alias_is_refused_its_shadow_goes_on_counting(
 ) -> None:
     for seed in range(3):
         succeeded(store, artifacts, seed=seed)
-    store.models.set_alias("default", "test", alone(1) | {"shadow": 3})
+    store.aliases.point("default", "test", alone(1) | {"shadow": 3})
     for version in [2] if is_shadow_sound else [2, 3]:
         damage(store, artifacts, "default", version)
 
@@ -399,7 +399,7 @@ def test_while_an_alias_is_refused_its_shadow_goes_on_counting(
         await predictor.find("default@test")
         shadow = predictor.along_with("default@test")
         assert shadow is not None
-        store.models.set_alias("default", "test", alone(2) | {"shadow": 3})
+        store.aliases.point("default", "test", alone(2) | {"shadow": 3})
         for _ in range(3):
             clock.now += 2 * FRESH_SECONDS
             assert (await predictor.find("default@test")).model.version == 1

@@ -69,7 +69,7 @@ def test_several_versions_become_one_that_was_assessed(
     assert row.val_accuracy == card["accuracies"]["validation"]
     assert row.val_accuracy > min(member.val_accuracy for member in members) - 0.02
     assert row.facts["temperature"] == card["assessment"]["temperature"]
-    alias = store.models.alias("together", "champion")
+    alias = store.aliases.get("together", "champion")
     assert alias is not None
     assert alias.targets == {"versions": {"1": 1.0}}
     assert list(examine(store, artifacts, young_seconds=-1)) == []
@@ -89,7 +89,7 @@ def test_the_same_members_are_the_same_version_whoever_asks_how_often(
 def test_an_ensemble_stays_when_its_members_are_deleted(store: Store, artifacts: Artifacts, settings: Settings) -> None:
     combine("together", MEMBERS, Promotion("never"), store, artifacts, settings)
     before = contents(store, artifacts, "together", 1)
-    store.models.delete_alias("digits", "champion")
+    store.aliases.delete("digits", "champion")
     for version in (1, 2):
         artifacts.remove(store.models.delete("digits", version) or ())
     for job in store.jobs.ended(before_days=-1, skip=0):

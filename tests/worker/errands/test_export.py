@@ -147,7 +147,7 @@ def test_a_version_that_is_deleted_meanwhile_is_not_called_damaged(
     api: TestClient, store: Store, artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def deleted(_: Artifacts, key: str, sha256: str) -> bytes:
-        store.models.delete_alias("default", "champion")
+        store.aliases.delete("default", "champion")
         artifacts.remove(store.models.delete("default", 1) or ())
         raise FileNotFoundError(key, sha256)
 

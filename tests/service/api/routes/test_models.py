@@ -15,9 +15,7 @@ from service.cli.doctor import examine
 from service.settings import Settings
 from service.store import owners
 from service.store.engine import Database
-from service.store.registry import Condition, WrongRevision
 from service.store.store import Store
-from service.store.versions import alone
 from tests.service.models_on_record import succeeded
 from tests.waiting import wait_until
 
@@ -25,7 +23,7 @@ BLANK = [[0] * 28] * 28
 
 
 def champion(store: Store, model: str = "default") -> int | None:
-    row = store.models.alias(model, "champion")
+    row = store.aliases.get(model, "champion")
     return None if row is None else int(next(iter(row.targets["versions"])))
 
 
@@ -49,7 +47,7 @@ def test_jobs_that_succeed_at_once_are_numbered_without_gaps(store: Store, artif
     assert [row.version for row in rows] == list(range(8, 0, -1))
     assert {row.job_id for row in rows} == set(ids)
     assert champion(store) == 8
-    assert len(store.models.history("default", limit=100)) == 8
+    assert len(store.aliases.history("default", limit=100)) == 8
 
 
 def test_if_better_promotes_only_what_is_better_on_the_same_data(store: Store, artifacts: Artifacts) -> None:
@@ -73,27 +71,7 @@ def test_if_better_promotes_only_what_is_better_on_the_same_data(store: Store, a
     assert (champion(store), why_not(store, 7)) == (7, None)
     learn(0.1, promote="always")
     assert champion(store) == 8
-    assert [row.why for row in store.models.history("default", limit=9)] == ["always", "if_better", "if_better"]
-
-
-def test_of_two_who_promote_at_once_one_wins(store: Store, artifacts: Artifacts) -> None:
-    for seed in range(3):
-        succeeded(store, artifacts, seed=seed)
-    seen = store.models.alias("default", "champion")
-    assert seen is not None
-
-    def promote(version: int) -> bool:
-        try:
-            condition = Condition(revisions=frozenset({seen.revision}))
-            store.models.set_alias("default", "champion", alone(version), condition)
-        except WrongRevision:
-            return False
-        return True
-
-    with ThreadPoolExecutor(2) as threads:
-        won = list(threads.map(promote, (1, 2)))
-    assert sorted(won) == [False, True]
-    assert champion(store) == 1 + won.index(True)
+    assert [row.why for row in store.aliases.history("default", limit=9)] == ["always", "if_better", "if_better"]
 
 
 def test_a_deleted_version_s_number_is_not_given_again(store: Store, artifacts: Artifacts) -> None:
@@ -299,7 +277,7 @@ def test_what_succeeded_before_there_were_versions_becomes_versions(bare_url: st
     rows = store.models.versions("default", limit=9)
     assert [(row.version, row.job_id, row.val_accuracy) for row in rows] == [(2, "two", 0.7), (1, "one", 0.7)]
     assert champion(store) == 2
-    assert [row.why for row in store.models.history("default", limit=9)] == ["migration"]
+    assert [row.why for row in store.aliases.history("default", limit=9)] == ["migration"]
     (file,) = store.files.of(owners.of_version("default", 1))
     assert (file.name, file.key) == ("weights.safetensors", "key-one")
     assert store.jobs.delete("one") == []

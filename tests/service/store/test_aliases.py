@@ -1,0 +1,30 @@
+"""Aliases on record, on SQLite and on PostgreSQL alike."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from service.artifacts import Artifacts
+from service.store.aliases import Condition, WrongRevision, alone
+from service.store.store import Store
+from tests.service.models_on_record import succeeded
+
+
+def test_of_two_who_promote_at_once_one_wins(store: Store, artifacts: Artifacts) -> None:
+    for seed in range(3):
+        succeeded(store, artifacts, seed=seed)
+    seen = store.aliases.get("default", "champion")
+    assert seen is not None
+
+    def promote(version: int) -> bool:
+        try:
+            condition = Condition(revisions=frozenset({seen.revision}))
+            store.aliases.point("default", "champion", alone(version), condition)
+        except WrongRevision:
+            return False
+        return True
+
+    with ThreadPoolExecutor(2) as threads:
+        won = list(threads.map(promote, (1, 2)))
+    assert sorted(won) == [False, True]
+    now = store.aliases.get("default", "champion")
+    assert now is not None
+    assert now.targets == alone(1 + won.index(True))
