@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 
 from service.processes.supervisor import free_port
-from tests.stack import alive, family
+from tests.running import alive, family
 from tests.waiting import wait_until
 
 

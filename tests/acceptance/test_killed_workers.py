@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import fresh_database
-from tests.stack import QUICK, Stack, alive, family, running_stack
+from tests.running import QUICK, Stack, alive, family, running_stack
 from tests.waiting import wait_until
 
 LONG = {"dataset": "digits", "hidden_sizes": [200, 200], "batch_size": 16, "epochs": 40, "seed": 7}

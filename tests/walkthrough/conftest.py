@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.stack import Stack, running_stack
+from tests.running import Stack, running_stack
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 
 from service.processes.supervisor import free_port
-from tests.stack import alive
+from tests.running import alive
 from tests.waiting import wait_until
 
 

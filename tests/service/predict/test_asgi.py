@@ -27,8 +27,8 @@ from service.predict.requests import MAX_SCHEMA_BYTES, Asked, _by_schema, reader
 from service.predict.schemas import MAX_IMAGES
 from service.predict.served import Served
 from service.store.store import Store
+from tests.records import succeeded, weights
 from tests.service.api.test_app import pointers, problem
-from tests.service.models_on_record import succeeded, weights
 
 RAW = {"Content-Type": "application/octet-stream"}
 JSON = {"Content-Type": "application/json"}

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from models import inference
 from service.errors import NotYet, TooMuch
 from service.predict.batcher import LARGEST, Batcher, Pace
-from tests.service.models_on_record import weights
+from tests.records import weights
 
 QUICK, SLOW = Pace(0.0, 0.0), Pace(1.0, 0.0)
 """Paces at which batches are computed in the event loop, and in a thread."""

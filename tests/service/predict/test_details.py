@@ -20,8 +20,8 @@ from service.predict.schemas import MOST_EXPLAINED, ModelView, PredictQuery
 from service.predict.served import PROBABILITIES, Served, scorer
 from service.store import owners
 from service.store.store import Store
+from tests.records import succeeded, weights
 from tests.service.api.test_app import pointers, problem
-from tests.service.models_on_record import succeeded, weights
 
 RAW = {"Content-Type": "application/octet-stream"}
 TEMPERATURE = 2.5

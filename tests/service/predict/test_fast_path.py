@@ -23,8 +23,8 @@ from service.predict.fast_path import FastPathProtocol
 from service.predict.served import Served, scorer
 from service.settings import Settings
 from service.store.store import Store
+from tests.records import succeeded, weights
 from tests.service.api.test_app import problem
-from tests.service.models_on_record import succeeded, weights
 from tests.service.predict.test_asgi import JSON, RAW, images
 from tests.waiting import wait_until
 

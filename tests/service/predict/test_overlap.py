@@ -20,7 +20,7 @@ from service.predict.receive import Bodies
 from service.predict.schemas import MAX_IMAGES
 from service.predict.served import Served
 from service.store.store import Store
-from tests.service.models_on_record import succeeded
+from tests.records import succeeded
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from service.store.aliases import alone, numbers_in
 from service.store.files import File
 from service.store.store import Store
 from service.store.tables import artifacts as artifact_table
-from tests.service.models_on_record import damage, succeeded, weights
+from tests.records import damage, succeeded, weights
 
 
 @pytest.fixture

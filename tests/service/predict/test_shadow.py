@@ -13,8 +13,8 @@ from service.artifacts import Artifacts
 from service.predict.predictor import Predictor
 from service.predict.shadow import Shadow
 from service.store.store import Store
+from tests.records import damage, succeeded, weights
 from tests.service.api.test_app import pointers
-from tests.service.models_on_record import damage, succeeded, weights
 from tests.waiting import wait_until
 
 CHAMPION = "/models/default/aliases/champion"

@@ -16,8 +16,8 @@ from service.predict.batcher import LARGEST
 from service.predict.requests import MAX_SCHEMA_BYTES
 from service.protocols import responses
 from service.store.store import Store
+from tests.records import succeeded, weights
 from tests.service.conftest import submitted
-from tests.service.models_on_record import succeeded, weights
 from tests.service.predict.test_asgi import images
 
 NETWORK = inference.read(weights(seed=0))

@@ -18,8 +18,8 @@ from models import inference
 from service.artifacts import Artifacts
 from service.settings import Settings
 from service.store.store import Store
+from tests.records import succeeded, weights
 from tests.service.api.test_server import serving
-from tests.service.models_on_record import succeeded, weights
 from tests.service.predict.test_asgi import images
 
 CLIENTS = os.environ.get("MODEL_CLIENTS")

@@ -16,7 +16,7 @@ from service.store.engine import Row
 from service.store.ensembles import Member
 from service.store.store import Store
 from service.store.versions import WEIGHTS, Promotion
-from tests.service.models_on_record import damage
+from tests.records import damage
 from tests.worker.train.test_run import trained
 from worker.errands.combine import combine
 

@@ -21,8 +21,8 @@ from service.cli.doctor import examine
 from service.settings import Settings
 from service.store.store import Store
 from service.store.versions import Findings, Promotion
+from tests.records import damage, succeeded, weights
 from tests.service.api.test_app import problem
-from tests.service.models_on_record import damage, succeeded, weights
 from worker.errands.export import _WRITERS, export
 
 TEMPERATURE = 1.7

@@ -16,7 +16,7 @@ from service.settings import Settings
 from service.store import owners
 from service.store.engine import Database
 from service.store.store import Store
-from tests.service.models_on_record import succeeded
+from tests.records import succeeded
 from tests.waiting import wait_until
 
 BLANK = [[0] * 28] * 28
