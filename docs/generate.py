@@ -21,7 +21,7 @@ from service.processes import supervisor
 from service.settings import Settings
 from service.store import stalled
 from service.sweeps import expand
-from tests.test_architecture import FLOORS, HOMES, ROOMS
+from tests.architecture import FLOORS, HOMES, ROOMS
 from worker.errands import draw_sweep
 from worker.plots import sweep as sweep_plots
 from worker.train import epoch

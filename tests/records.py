@@ -1,4 +1,4 @@
-"""Networks to predict with, put on record without training them."""
+"""Jobs, and networks to predict with, put on record without training them."""
 
 import json
 from collections.abc import Mapping
@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from sqlalchemy import update
 
 from models import golden
 from models.checkpoints import Checkpoint, pack_weights
@@ -14,10 +15,14 @@ from models.networks import build
 from models.spec import TrainingSpec
 from service.artifacts import Artifacts
 from service.store import owners
-from service.store.runs import EpochRecord
+from service.store.engine import now_ms
+from service.store.files import File
+from service.store.runs import Claim, EpochRecord
 from service.store.store import Store
+from service.store.tables import jobs
 from service.store.versions import WEIGHTS, Findings
-from tests.service.conftest import submitted
+from service.sweeps.expand import expand
+from service.sweeps.spec import SweepSpec
 
 MEAN, DEVIATION = 33.3, 78.6
 
@@ -46,7 +51,7 @@ def succeeded(
 
     `more_files` were found out about it, beside golden images.
     """
-    job_id = job_id or submitted(store, hidden_sizes=hidden_sizes, epochs=1, **spec)
+    job_id = job_id or submit(store, hidden_sizes=hidden_sizes, epochs=1, **spec)
     (held,) = store.runs.claim(job_id, "host:1:abc/7")
     about = json.dumps({"versions": {"tenfold": "0.1.0"}, "data_sha256": "d" * 64}).encode()
     file = weights(seed=seed, hidden_sizes=hidden_sizes)
@@ -71,3 +76,109 @@ def damage(store: Store, artifacts: Artifacts, model: str, version: int) -> None
     file = store.files.get(owners.of_version(model, version), WEIGHTS)
     assert file is not None
     artifacts.path(file.key).write_bytes(b"something else")
+
+
+def submit(store: Store, **fields: Any) -> str:
+    (job_id,) = store.submissions.submit([TrainingSpec(**fields)])
+    return job_id
+
+
+def claim(store: Store, job_id: str, owner: str = "worker") -> Claim:
+    (taken,) = store.runs.claim(job_id, owner)
+    assert taken.job_id == job_id
+    return taken
+
+
+def epoch(number: int, **fields: Any) -> EpochRecord:
+    values: dict[str, Any] = {
+        "epoch": number,
+        "iterations": number * 3,
+        "losses": b"\0" * 12,
+        "loss": 0.5,
+        "train_accuracy": 0.9,
+        "val_accuracy": 0.8,
+        "seconds": 1.0,
+        "complete": True,
+    }
+    return EpochRecord(**values | fields)
+
+
+def file(name: str, key: str, number: int = 1) -> File:
+    return File(name=name, key=key, sha256="0" * 64, size=1, epoch=number)
+
+
+def expire(store: Store, job_id: str) -> None:
+    with store.database.writer.begin() as connection:
+        connection.execute(update(jobs).where(jobs.c.id == job_id).values(lease_expires_at=now_ms() - 1))
+
+
+def finished(store: Store, state: str = "succeeded", **fields: Any) -> str:
+    held = claim(store, submit(store, **fields))
+    end(store, held, state)
+    return held.job_id
+
+
+def end(store: Store, held: Claim, state: str = "succeeded") -> None:
+    if state == "failed":
+        store.runs.fail(held, {"type": "ValueError", "message": "no"})
+        return
+    weights = [file("last.safetensors", f"{held.job_id}-w"), file("best.safetensors", f"{held.job_id}-w")]
+    store.runs.record_epoch(held, epoch(1), weights)
+    assert store.runs.finish(held)[0] == state
+
+
+MOVES = {
+    "queued": {"running", "paused", "cancelled"},
+    "running": {"queued", "paused", "succeeded", "failed", "cancelled"},
+    "paused": {"queued", "cancelled"},
+}
+
+
+SPEC = {"dataset": "digits", "hidden_sizes": [8], "epochs": 3}
+
+
+def learn(store: Store, artifacts: Artifacts, held: Claim, number: int) -> None:
+    """Put an epoch on record, with files that are there."""
+    owner = owners.of_job(held.job_id)
+    about = json.dumps({"versions": {"tenfold": "0.1.0"}, "data_sha256": "d" * 64}).encode()
+    contents = {
+        "last.safetensors": b"w" * number,
+        "best.safetensors": b"w" * number,
+        "last.json": about,
+        "last.state.safetensors": b"s",
+    }
+    files: list[File] = [artifacts.write(owner, name, data, epoch=number) for name, data in contents.items()]
+    record = EpochRecord(number, number * 12, b"\0" * 48, 0.5, 0.9, 0.8, 1.0, complete=True)
+    artifacts.remove(store.runs.record_epoch(held, record, files))
+
+
+def ended(store: Store, artifacts: Artifacts, **fields: Any) -> str:
+    job_id = submit(store, **SPEC | fields)
+    held = claim(store, job_id)
+    for number in (1, 2, 3):
+        learn(store, artifacts, held, number)
+    artifacts.remove(store.runs.finish(held)[1])
+    return job_id
+
+
+def in_state(state: str, store: Store, artifacts: Artifacts) -> str:
+    if state == "succeeded":
+        return ended(store, artifacts)
+    job_id = submit(store, **SPEC)
+    if state == "paused":
+        store.jobs.pause(job_id)
+    elif state == "cancelled":
+        store.jobs.cancel(job_id)
+    elif state in {"running", "failed"}:
+        held = claim(store, job_id)
+        if state == "failed":
+            store.runs.fail(held, {"type": "ValueError", "message": "no"})
+    return job_id
+
+
+def sweep(store: Store, **fields: Any) -> tuple[str, list[str]]:
+    """Put a sweep on record; by default one of four trials."""
+    if not {"grid", "random", "tpe", "trials", "preset"} & set(fields):
+        fields["grid"] = {"learning_rate": [0.1, 0.01, 0.001, 0.0001]}
+    spec = SweepSpec(**fields)
+    return store.sweeps.submit(spec, expand(spec, {"digits", "mnist"}))

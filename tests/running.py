@@ -135,3 +135,32 @@ def alive(pids: set[int]) -> set[int]:
     listing = subprocess.run(["ps", "-A", "-o", "pid=,stat="], check=True, capture_output=True, text=True)
     rows = (line.split() for line in listing.stdout.splitlines())
     return pids & {int(pid) for pid, state in rows if not state.startswith("Z")}
+
+
+@contextmanager
+def serving(home: Path, processes: int) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+    """Run the API alone; gives its URL and its first process."""
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "service.cli", "api", "--home", str(home), "--port", str(port)],
+        env={**os.environ, "TENFOLD_API_PROCESSES": str(processes)},
+        stderr=subprocess.DEVNULL,
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_until(lambda: answers(url), timeout=60, what="the API to answer")
+        yield url, process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/livez", timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+LONG = {"dataset": "digits", "hidden_sizes": [200, 200], "batch_size": 16, "epochs": 40, "seed": 7}
+"""Long enough to be killed in the middle."""

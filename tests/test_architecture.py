@@ -5,6 +5,7 @@
 
 import ast
 import graphlib
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -14,63 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.architecture import FLOORS, HOMES, ROOMS, SHORT
+
 ROOT = Path(__file__).parent.parent
-ROOMS = ("worker", "service", "models")
 
-HOMES = {
-    "alembic": ("service/store",),
-    "celery": ("service/broker", "worker/app.py", "worker/poison.py"),
-    "fastapi": ("service/api",),
-    "httpx": ("service/client.py", "service/processes/programs.py"),
-    "httpx_sse": ("service/client.py",),
-    "kombu": ("service/broker", "worker/poison.py"),
-    "matplotlib": ("worker/plots",),
-    "onnx": ("models/export.py",),
-    "onnxruntime": ("models/predict_onnx.py",),
-    "optuna": ("worker/errands/suggest.py",),
-    "orjson": ("service/api/routes/v2.py", "service/predict", "service/protocols"),
-    "pandas": ("models/curves.py",),
-    "PIL": ("models/images.py",),
-    "psycopg": (),
-    "pydantic_settings": ("service/settings.py",),
-    "redis": ("service/broker",),
-    "rich": ("service/cli",),
-    "safetensors": ("models/checkpoints.py", "models/golden.py", "models/inference.py", "models/novelty.py"),
-    "sklearn": (),
-    "sqlalchemy": ("service/store",),
-    "starlette": ("service/api", "service/security.py"),
-    "torch": ("models",),
-    "torchvision": ("models/data/load.py",),
-    "typer": ("service/cli",),
-    "uvicorn": ("service/api/server.py", "service/predict/fast_path.py"),
-}
-"""Which library is imported where; those that are in no line (numpy, pydantic) are at home everywhere."""
-
-FLOORS = {
-    "worker": (("app",), ("errands", "heartbeat"), ("train", "reconcile"), ("plots", "datasets")),
-    "service": (
-        ("cli",),
-        ("api",),
-        ("protocols",),
-        ("predict",),
-        ("refusals",),
-        ("artifacts",),
-        ("store",),
-        ("sweeps",),
-        ("processes",),
-        ("broker",),
-    ),
-}
-"""From top to bottom: what stands on a floor imports nothing from those above it, nor from beside it. Whatever is in no
-line stands on the ground."""
-
-SHORT = {
-    "service/refusals.py": "what every error is answered with, by routes and by what answers without them",
-    "service/cli/__main__.py": "what `python -m service.cli` runs has to be a file of this name",
-    "service/store/migrations/env.py": "what Alembic runs has to be a file of this name",
-    "service/processes/logs.py": "how programs log, in one place",
-}
-"""Files of fewer than 15 lines, and why each of them is one."""
 
 FILES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 NAMES = [path.relative_to(ROOT).as_posix() for path in FILES]
@@ -194,3 +142,15 @@ def loaded(module: str) -> set[str]:
     script = f"import sys, {module}; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT, capture_output=True, text=True)
     return set(run.stdout.split())
+
+
+def test_no_test_is_imported_from_another_file() -> None:
+    # What several tests need stands in a file of its own, where it is looked for.
+    files = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "bench").rglob("*.py"), *(ROOT / "docs").rglob("*.py")]
+    found = {
+        f"{path.relative_to(ROOT)}: {node.module}"
+        for path in files
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and re.search(r"(^|\.)test_", node.module or "")
+    }
+    assert found == set()

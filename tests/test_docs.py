@@ -13,7 +13,7 @@ from service.api.app import create_app
 from service.cli import main
 from service.processes import programs
 from service.settings import Settings
-from tests.test_architecture import ROOMS
+from tests.architecture import ROOMS
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

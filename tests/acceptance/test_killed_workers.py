@@ -11,11 +11,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import fresh_database
-from tests.running import QUICK, Stack, alive, family, running_stack
+from tests.running import LONG, QUICK, Stack, alive, family, running_stack
 from tests.waiting import wait_until
-
-LONG = {"dataset": "digits", "hidden_sizes": [200, 200], "batch_size": 16, "epochs": 40, "seed": 7}
-"""Long enough to be killed in the middle."""
 
 
 @pytest.fixture(scope="module", params=["postgresql"])

@@ -10,8 +10,7 @@ import pytest
 
 from service.broker import embedded
 from service.processes.supervisor import free_port
-from tests.acceptance.test_killed_workers import LONG
-from tests.running import QUICK, alive, family, running_stack
+from tests.running import LONG, QUICK, alive, family, running_stack
 from tests.waiting import wait_until
 
 

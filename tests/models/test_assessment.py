@@ -17,7 +17,7 @@ from models.inference import Network
 from models.records import Epoch
 from models.spec import TrainingSpec
 from models.training import train
-from tests.models.test_inference import network_and_file, random_pixels, seeds
+from tests.models.networks import network_and_file, random_pixels, seeds
 
 SPEC = TrainingSpec(dataset="digits", hidden_sizes=(32, 16), batch_size=32, epochs=4)
 

@@ -13,7 +13,7 @@ from models import card, inference
 from models.assessment import assess
 from models.card import DataDescription, escape, markdown, write
 from models.spec import FILING, TrainingSpec
-from tests.models.test_inference import network_and_file, random_pixels
+from tests.models.networks import network_and_file, random_pixels
 
 SPEC = TrainingSpec(
     name="trial_1", labels={"team": "hand_writing - a.b"}, architecture="nmlp", hidden_sizes=(9, 8), max_seconds=60.0

@@ -8,7 +8,7 @@ from models import inference
 from models.calibration import softmax
 from models.ensemble import Ensemble
 from models.inference import Network
-from tests.models.test_inference import layers, network_and_file, random_pixels, seeds
+from tests.models.networks import layers, network_and_file, random_pixels, seeds
 
 
 def network(architecture: str, sizes: tuple[int, ...], seed: int, scale: float = 1.0) -> Network:

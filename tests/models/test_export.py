@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from models import export, inference
 from models.inference import Network
-from tests.models.test_inference import NETWORKS, NO_WEIGHTS, network_and_file, random_pixels
+from tests.models.networks import NETWORKS, NO_WEIGHTS, network_and_file, random_pixels
 
 Outputs = tuple[NDArray[np.float32], NDArray[np.float32]]
 

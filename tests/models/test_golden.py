@@ -12,7 +12,7 @@ from models.data.examples import Examples
 from models.ensemble import Ensemble
 from models.golden import Golden
 from models.inference import Network
-from tests.models.test_inference import NETWORKS, network_and_file, random_pixels
+from tests.models.networks import NETWORKS, network_and_file, random_pixels
 
 NETWORK = inference.read(network_and_file("nmlp", (20, 16), seed=1)[1])
 SET = golden.choose(NETWORK, random_pixels(100))

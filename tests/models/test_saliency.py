@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from models import inference
 from models.ensemble import Ensemble
 from models.saliency import gradient
-from tests.models.test_inference import DEVIATION, MEAN, NETWORKS, layers, network_and_file, random_pixels, seeds
+from tests.models.networks import DEVIATION, MEAN, NETWORKS, layers, network_and_file, random_pixels, seeds
 
 
 def logits_of(network: nn.Module, pixels: Tensor) -> Tensor:

@@ -31,7 +31,7 @@ def api(settings: Settings) -> Iterator[TestClient]:
         yield client
 
 
-def submitted(store: Store, **fields: Any) -> str:
+def submit(store: Store, **fields: Any) -> str:
     """Put a job on record without asking the API."""
     (job_id,) = store.submissions.submit([TrainingSpec(**fields)])
     return job_id

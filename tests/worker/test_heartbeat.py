@@ -11,8 +11,9 @@ from sqlalchemy import update
 from service.store.engine import now_ms
 from service.store.store import Store
 from service.store.tables import jobs
+from tests.doubles import Bell, Clock
 from tests.waiting import wait_until
-from tests.worker.train.test_run import Bell, found, submit
+from tests.worker.training import found, submit
 from worker.reconcile import has_room, look_after_children
 from worker.watchdog import Watchdog
 
@@ -70,13 +71,6 @@ def test_a_training_process_that_does_not_stop_when_asked_is_killed(store: Store
         assert job.cancellation["how"] == "killed"
         assert job.cancellation["stopped_at_iteration"] == 0
         assert job.cancellation["latency_ms"] >= 6000
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,7 @@ import numpy as np
 import pytest
 
 from models.data.examples import Examples
-
-
-def some_examples(count: int = 30, seed: int = 0) -> Examples:
-    random = np.random.default_rng(seed)
-    return Examples(random.integers(0, 256, (count, 28, 28), dtype=np.uint8), random.integers(0, 10, count))
+from tests.models.data.examples import some_examples
 
 
 def test_mean_and_deviation_are_those_of_all_pixels() -> None:

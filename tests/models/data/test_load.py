@@ -15,7 +15,7 @@ from torchvision.datasets import KMNIST, MNIST, QMNIST, FashionMNIST
 from models.data.examples import Examples
 from models.data.load import load_builtin, load_table
 from models.data.split import divide
-from tests.models.data.test_examples import some_examples
+from tests.models.data.examples import some_examples
 
 KINDS: dict[str, type[MNIST]] = {"mnist": MNIST, "fashion_mnist": FashionMNIST, "kmnist": KMNIST, "qmnist": QMNIST}
 

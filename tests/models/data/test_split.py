@@ -8,7 +8,7 @@ from sklearn.model_selection import train_test_split
 from models.data.examples import Examples
 from models.data.split import Split, divide, prepare
 from models.spec import TrainingSpec
-from tests.models.data.test_examples import some_examples
+from tests.models.data.examples import some_examples
 
 
 @pytest.mark.parametrize(("fraction", "seed"), [(0.2, 42), (0.01, 0), (0.9, 2**32 - 1), (0.333, 7)])

@@ -14,7 +14,8 @@ from service.artifacts import Artifacts
 from service.settings import Settings
 from service.store import owners
 from service.store.store import Store
-from tests.service.conftest import submitted
+from tests.answers import pointers, problem
+from tests.records import submit
 
 BLANK = [[0] * 28] * 28
 
@@ -23,22 +24,6 @@ BLANK = [[0] * 28] * 28
 def database_url(sqlite_url: str) -> str:
     """SQLite alone: how errors are worded does not depend on the database; the store's tests run on both."""
     return sqlite_url
-
-
-def problem(answer: Any, status: int) -> dict[str, Any]:
-    """Check that the answer is a problem document of this status, without a trace of the code."""
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    document: dict[str, Any] = answer.json()
-    assert {"type", "title", "status", "detail", "instance"} <= set(document)
-    assert document["status"] == status
-    assert "Traceback" not in answer.text
-    assert len(answer.content) < 10_000
-    return document
-
-
-def pointers(answer: Any) -> set[str]:
-    return {error["pointer"] for error in problem(answer, 422)["errors"]}
 
 
 SPECS: list[tuple[dict[str, Any], str]] = [
@@ -144,11 +129,11 @@ def test_a_query_that_can_not_be_is_refused(api: TestClient, query: str) -> None
 
 @pytest.mark.parametrize("path", ["plots/entropy.png", "checkpoints/worst.safetensors", "metrics?max_points=3"])
 def test_a_part_of_a_job_that_does_not_exist_is_refused(api: TestClient, store: Store, path: str) -> None:
-    assert api.get(f"/jobs/{submitted(store)}/{path}").status_code in {404, 422}
+    assert api.get(f"/jobs/{submit(store)}/{path}").status_code in {404, 422}
 
 
 def test_a_job_without_an_epoch_has_an_empty_history_and_nothing_to_draw(api: TestClient, store: Store) -> None:
-    job_id = submitted(store)
+    job_id = submit(store)
     history = api.get(f"/jobs/{job_id}/metrics").json()
     assert (history["losses"], history["epochs"], history["total_points"]) == ([], [], 0)
     assert api.get(f"/jobs/{job_id}/metrics?format=csv").text.splitlines() == [
@@ -283,7 +268,7 @@ def test_an_upload_is_kept_once_under_its_name_and_deleted_with_its_files(
     problem(upload(api, rows(30)), 409)
     (table,) = settings.artifacts.rglob("*.npy")
     assert np.load(table).shape == (30, 785)
-    job_id = submitted(store, dataset="mine")
+    job_id = submit(store, dataset="mine")
     problem(api.delete("/datasets/mine"), 409)
     api.post(f"/jobs/{job_id}/cancel")
     assert api.delete("/datasets/mine").status_code == 204
@@ -292,7 +277,7 @@ def test_an_upload_is_kept_once_under_its_name_and_deleted_with_its_files(
 
 
 def test_a_job_that_has_ended_can_not_be_cancelled(api: TestClient, store: Store) -> None:
-    job_id = submitted(store)
+    job_id = submit(store)
     (claim,) = store.runs.claim(job_id, "worker")
     store.runs.fail(claim, {"type": "ValueError", "message": "no"})
     assert "failed" in problem(api.post(f"/jobs/{job_id}/cancel"), 409)["detail"]
@@ -300,7 +285,7 @@ def test_a_job_that_has_ended_can_not_be_cancelled(api: TestClient, store: Store
 
 
 def test_the_stream_of_a_job_that_ended_and_was_seen_is_closed_for_good(api: TestClient, store: Store) -> None:
-    job_id = submitted(store)
+    job_id = submit(store)
     store.jobs.cancel(job_id)
     accept = {"Accept": "text/event-stream"}
     stream = api.get(f"/jobs/{job_id}/events", headers=accept)
@@ -332,13 +317,13 @@ def test_characters_that_no_name_has_are_refused(api: TestClient, method: str, p
 
 
 def test_a_label_is_sought_with_all_its_values(api: TestClient, store: Store) -> None:
-    submitted(store, labels={"a": "2"})
+    submit(store, labels={"a": "2"})
     assert len(api.get("/jobs?label=a:2").json()["data"]) == 1
     assert api.get("/jobs?label=a:1&label=a:2").json()["data"] == []
 
 
 def test_a_checkpoint_that_was_damaged_is_told_as_such(api: TestClient, store: Store, artifacts: Artifacts) -> None:
-    job_id = submitted(store)
+    job_id = submit(store)
     file = artifacts.write(owners.of_job(job_id), "best.safetensors", b"weights", epoch=1)
     store.files.publish(owners.of_job(job_id), [file])
     assert "cannot be used" in problem(api.post("/predict", json={"image": BLANK, "model": job_id}), 500)["detail"]
@@ -373,7 +358,7 @@ def test_answers_tell_browsers_to_be_careful(api: TestClient) -> None:
 def test_a_database_that_is_gone_is_a_503_and_no_wrong_answer(
     api: TestClient, settings: Settings, store: Store
 ) -> None:
-    submitted(store)
+    submit(store)
     (settings.home / "tenfold.sqlite3").rename(settings.home / "elsewhere")
     (settings.home / "tenfold.sqlite3").mkdir()
     api.app.state.dependencies.store.database.close()  # type: ignore[attr-defined]

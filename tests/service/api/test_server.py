@@ -4,40 +4,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
-
-from service.processes.supervisor import free_port
-from tests.running import alive
+from tests.running import alive, answers, serving
 from tests.waiting import wait_until
-
-
-@contextmanager
-def serving(home: Path, processes: int) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
-    """Run the API alone; gives its URL and its first process."""
-    port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "service.cli", "api", "--home", str(home), "--port", str(port)],
-        env={**os.environ, "TENFOLD_API_PROCESSES": str(processes)},
-        stderr=subprocess.DEVNULL,
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        wait_until(lambda: answers(url), timeout=60, what="the API to answer")
-        yield url, process
-    finally:
-        process.kill()
-        process.wait()
-
-
-def answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/livez", timeout=5).status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def children(pid: int) -> set[int]:

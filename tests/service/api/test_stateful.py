@@ -16,7 +16,7 @@ from service.artifacts import Artifacts
 from service.settings import Settings
 from service.store.states import FINAL_STATES
 from service.store.store import Store
-from tests.service.store.test_ownership import MOVES
+from tests.records import MOVES
 from worker.train.run import run
 
 SPEC = {"dataset": "digits", "hidden_sizes": [4], "epochs": 2, "batch_size": 512}

@@ -17,8 +17,7 @@ from service.settings import Settings
 from service.store import owners
 from service.store.store import Store
 from service.store.tables import jobs
-from tests.service.api.routes.jobs.test_actions import claim, ended, in_state, learn
-from tests.service.conftest import submitted
+from tests.records import claim, ended, in_state, learn, submit
 
 
 def told(settings: Settings, *words: str) -> tuple[int, str]:
@@ -129,7 +128,7 @@ def test_a_file_that_another_job_begins_with_survives_its_own(
 
 
 def test_a_job_that_runs_is_nobodys_to_remove(store: Store, artifacts: Artifacts, settings: Settings) -> None:
-    job_id = submitted(store, dataset="digits", epochs=2)
+    job_id = submit(store, dataset="digits", epochs=2)
     claim(store, job_id)
     told(settings, "gc", "--days", "0", "--last", "0", "--apply")
     assert store.jobs.get(job_id) is not None

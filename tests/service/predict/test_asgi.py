@@ -27,11 +27,10 @@ from service.predict.requests import MAX_SCHEMA_BYTES, Asked, _by_schema, reader
 from service.predict.schemas import MAX_IMAGES
 from service.predict.served import Served
 from service.store.store import Store
+from tests.answers import pointers, problem
+from tests.pixels import JSON, RAW, images
 from tests.records import succeeded, weights
-from tests.service.api.test_app import pointers, problem
 
-RAW = {"Content-Type": "application/octet-stream"}
-JSON = {"Content-Type": "application/json"}
 NETWORK = inference.read(weights(seed=0))
 
 
@@ -45,13 +44,6 @@ def database_url(sqlite_url: str) -> str:
 def model(store: Store, artifacts: Artifacts) -> str:
     """A job that has succeeded, with the weights of NETWORK."""
     return succeeded(store, artifacts)
-
-
-def images(count: int, seed: int = 0) -> NDArray[np.uint8]:
-    """Images with a dark border, which a PNG keeps bit for bit."""
-    pixels = np.zeros((count, 28, 28), np.uint8)
-    pixels[:, 4:24, 4:24] = np.random.default_rng(seed).integers(0, 256, (count, 20, 20))
-    return pixels
 
 
 def png(pixels: NDArray[np.uint8]) -> bytes:

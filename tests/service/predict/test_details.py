@@ -20,8 +20,8 @@ from service.predict.schemas import MOST_EXPLAINED, ModelView, PredictQuery
 from service.predict.served import PROBABILITIES, Served, scorer
 from service.store import owners
 from service.store.store import Store
+from tests.answers import pointers, problem
 from tests.records import succeeded, weights
-from tests.service.api.test_app import pointers, problem
 
 RAW = {"Content-Type": "application/octet-stream"}
 TEMPERATURE = 2.5

@@ -23,9 +23,9 @@ from service.predict.fast_path import FastPathProtocol
 from service.predict.served import Served, scorer
 from service.settings import Settings
 from service.store.store import Store
+from tests.answers import problem
+from tests.pixels import JSON, RAW, images
 from tests.records import succeeded, weights
-from tests.service.api.test_app import problem
-from tests.service.predict.test_asgi import JSON, RAW, images
 from tests.waiting import wait_until
 
 NETWORK = inference.read(weights(seed=0))

@@ -19,6 +19,7 @@ from service.store.aliases import alone, numbers_in
 from service.store.files import File
 from service.store.store import Store
 from service.store.tables import artifacts as artifact_table
+from tests.doubles import Clock
 from tests.records import damage, succeeded, weights
 
 
@@ -39,16 +40,6 @@ def questions(store: Store) -> list[str]:
 
     event.listen(store.database.reader, "before_cursor_execute", note)
     return asked
-
-
-class Clock:
-    """Shows what it is set to."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def run(test: Coroutine[Any, Any, None]) -> None:

@@ -10,11 +10,13 @@ from fastapi.testclient import TestClient
 
 from models.inference import read
 from service.artifacts import Artifacts
+from service.predict.batcher import Batcher, Pace
 from service.predict.predictor import Predictor
+from service.predict.served import scorer
 from service.predict.shadow import Shadow
 from service.store.store import Store
+from tests.answers import pointers
 from tests.records import damage, succeeded, weights
-from tests.service.api.test_app import pointers
 from tests.waiting import wait_until
 
 CHAMPION = "/models/default/aliases/champion"
@@ -138,6 +140,8 @@ def test_those_who_ask_a_version_find_room_though_it_is_a_shadow(store: Store, a
     async def test() -> Shadow:
         answering = await predictor.find("default/1")
         asked = await predictor.find("default/2")
+        # At this pace nothing is computed before all have asked, however slow the machine is.
+        object.__setattr__(asked, "batcher", Batcher(scorer(asked.network, 1.0), Pace(0.0, 0.0)))
         shadow = Shadow(2, frozenset([1]), weakref.ref(asked))
         logits = answering.network.logits(PIXELS[:512])
         for _ in range(20):

@@ -16,9 +16,8 @@ from service.predict.batcher import LARGEST
 from service.predict.requests import MAX_SCHEMA_BYTES
 from service.protocols import responses
 from service.store.store import Store
-from tests.records import succeeded, weights
-from tests.service.conftest import submitted
-from tests.service.predict.test_asgi import images
+from tests.pixels import images
+from tests.records import submit, succeeded, weights
 
 NETWORK = inference.read(weights(seed=0))
 INFER = "/v2/models/default/infer"
@@ -229,7 +228,7 @@ def test_every_error_below_v2_is_one_that_its_clients_understand(api: TestClient
     error(api.get("/v2/models/none"), 404)
     error(api.get("/v2/models/none/versions/3"), 404)
     error(api.get(INFER), 405)
-    error(api.post(f"/v2/models/{submitted(store)}/infer", json={}), 503, "epoch")
+    error(api.post(f"/v2/models/{submit(store)}/infer", json={}), 503, "epoch")
     error(api.post(INFER, json={}, headers={"Origin": "http://elsewhere"}), 403)
     error(api.get("/v2", headers={"Host": "elsewhere"}), 400)
     error(api.post("/v2/repository/models/none/load"), 404)

@@ -18,9 +18,9 @@ from models import inference
 from service.artifacts import Artifacts
 from service.settings import Settings
 from service.store.store import Store
+from tests.pixels import images
 from tests.records import succeeded, weights
-from tests.service.api.test_server import serving
-from tests.service.predict.test_asgi import images
+from tests.running import serving
 
 CLIENTS = os.environ.get("MODEL_CLIENTS")
 NETWORK = inference.read(weights(seed=0))

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from service.artifacts import Artifacts
 from service.store.aliases import Condition, WrongRevision, alone
 from service.store.store import Store
-from tests.service.models_on_record import succeeded
+from tests.records import succeeded
 
 
 def test_of_two_who_promote_at_once_one_wins(store: Store, artifacts: Artifacts) -> None:

@@ -1,8 +1,7 @@
 """Who falls behind in successive halving, on SQLite and on PostgreSQL alike."""
 
 from service.store.store import Store
-from tests.service.store.test_runs import claim, epoch, submit
-from tests.service.store.test_sweeps import sweep
+from tests.records import claim, epoch, submit, sweep
 
 
 def test_a_job_falls_behind_that_is_not_among_the_best_third_of_those_that_came_to_its_rung(store: Store) -> None:

@@ -26,14 +26,10 @@ from service.store.stalled import MAX_FRUITLESS_ATTEMPTS
 from service.store.states import FINAL_STATES, StateConflict
 from service.store.store import Store
 from service.store.tables import attempts, jobs
+from tests.records import MOVES
 
 EPOCHS = 3
 SPEC = TrainingSpec(dataset="digits", hidden_sizes=(8,), epochs=EPOCHS)
-MOVES = {
-    "queued": {"running", "paused", "cancelled"},
-    "running": {"queued", "paused", "succeeded", "failed", "cancelled"},
-    "paused": {"queued", "cancelled"},
-}
 
 
 @dataclass

@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -16,62 +15,13 @@ from service.settings import Settings
 from service.store import owners
 from service.store.datasets import DatasetInUse
 from service.store.engine import Database, DatabaseError, Row, now_ms
-from service.store.files import File
-from service.store.runs import Claim, EpochRecord, LeaseLostError
+from service.store.runs import Claim, LeaseLostError
 from service.store.stalled import MAX_FRUITLESS_ATTEMPTS
 from service.store.states import StateConflict
 from service.store.store import Store
 from service.store.tables import attempts, jobs, metadata
+from tests.records import claim, end, epoch, expire, file, finished, submit
 from tests.waiting import wait_until
-
-
-def submit(store: Store, **fields: Any) -> str:
-    (job_id,) = store.submissions.submit([TrainingSpec(**fields)])
-    return job_id
-
-
-def claim(store: Store, job_id: str, owner: str = "worker") -> Claim:
-    (taken,) = store.runs.claim(job_id, owner)
-    assert taken.job_id == job_id
-    return taken
-
-
-def epoch(number: int, **fields: Any) -> EpochRecord:
-    values: dict[str, Any] = {
-        "epoch": number,
-        "iterations": number * 3,
-        "losses": b"\0" * 12,
-        "loss": 0.5,
-        "train_accuracy": 0.9,
-        "val_accuracy": 0.8,
-        "seconds": 1.0,
-        "complete": True,
-    }
-    return EpochRecord(**values | fields)
-
-
-def file(name: str, key: str, number: int = 1) -> File:
-    return File(name=name, key=key, sha256="0" * 64, size=1, epoch=number)
-
-
-def expire(store: Store, job_id: str) -> None:
-    with store.database.writer.begin() as connection:
-        connection.execute(update(jobs).where(jobs.c.id == job_id).values(lease_expires_at=now_ms() - 1))
-
-
-def finished(store: Store, state: str = "succeeded", **fields: Any) -> str:
-    held = claim(store, submit(store, **fields))
-    end(store, held, state)
-    return held.job_id
-
-
-def end(store: Store, held: Claim, state: str = "succeeded") -> None:
-    if state == "failed":
-        store.runs.fail(held, {"type": "ValueError", "message": "no"})
-        return
-    weights = [file("last.safetensors", f"{held.job_id}-w"), file("best.safetensors", f"{held.job_id}-w")]
-    store.runs.record_epoch(held, epoch(1), weights)
-    assert store.runs.finish(held)[0] == state
 
 
 def test_the_migrations_make_the_tables_that_the_code_describes(store: Store) -> None:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 from alembic import command
@@ -18,17 +17,7 @@ from service.store.states import StateConflict, StoppedEarly
 from service.store.store import Store
 from service.store.tables import metadata
 from service.store.tally import state_of
-from service.sweeps.expand import expand
-from service.sweeps.spec import SweepSpec
-from tests.service.store.test_runs import claim, end, epoch, expire, file, submit
-
-
-def sweep(store: Store, **fields: Any) -> tuple[str, list[str]]:
-    """Put a sweep on record; by default one of four trials."""
-    if not {"grid", "random", "tpe", "trials", "preset"} & set(fields):
-        fields["grid"] = {"learning_rate": [0.1, 0.01, 0.001, 0.0001]}
-    spec = SweepSpec(**fields)
-    return store.sweeps.submit(spec, expand(spec, {"digits", "mnist"}))
+from tests.records import claim, end, epoch, expire, file, submit, sweep
 
 
 def found(store: Store, sweep_id: str) -> Row:

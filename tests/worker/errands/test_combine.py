@@ -17,7 +17,7 @@ from service.store.ensembles import Member
 from service.store.store import Store
 from service.store.versions import WEIGHTS, Promotion
 from tests.records import damage
-from tests.worker.train.test_run import trained
+from tests.worker.training import trained
 from worker.errands.combine import combine
 
 MEMBERS: list[Member] = [("digits", 2), ("digits", 1)]

@@ -10,7 +10,7 @@ from service.store.engine import Row
 from service.store.store import Store
 from service.sweeps.expand import expand
 from service.sweeps.spec import SweepSpec
-from tests.service.store.test_runs import claim, epoch, file
+from tests.records import claim, epoch, file
 from worker.errands.draw_sweep import draw_sweep
 
 PLOTS = ("curves", "comparison", "parallel")

@@ -21,8 +21,8 @@ from service.cli.doctor import examine
 from service.settings import Settings
 from service.store.store import Store
 from service.store.versions import Findings, Promotion
+from tests.answers import problem
 from tests.records import damage, succeeded, weights
-from tests.service.api.test_app import problem
 from worker.errands.export import _WRITERS, export
 
 TEMPERATURE = 1.7

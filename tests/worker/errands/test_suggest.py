@@ -7,7 +7,7 @@ from service.broker.doorbell import ERRANDS, Doorbell
 from service.store.store import Store
 from service.sweeps.expand import expand
 from service.sweeps.spec import SweepSpec
-from tests.service.store.test_runs import claim, epoch, file
+from tests.records import claim, epoch, file
 from worker.errands.suggest import extend
 from worker.reconcile import reconcile
 

@@ -11,7 +11,7 @@ from service.cli.doctor import examine
 from service.settings import Settings
 from service.store import owners
 from service.store.store import Store
-from tests.worker.train.test_run import kept, submit, trained
+from tests.worker.training import kept, submit, trained
 from worker.train import assess
 from worker.train.run import run
 

@@ -3,7 +3,6 @@
 import dataclasses
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,41 +16,20 @@ from models.training import train
 from service.artifacts import Artifacts
 from service.settings import Settings
 from service.store import owners
-from service.store.engine import Row, now_ms
+from service.store.engine import now_ms
 from service.store.runs import Claim, Runs, StopRequest
 from service.store.store import Store
 from service.store.tables import jobs
 from service.sweeps.expand import expand
 from service.sweeps.spec import SweepSpec
+from tests.doubles import Bell
 from tests.waiting import wait_until
+from tests.worker.training import found, interrupted, kept, submit, trained
 from worker.errands.describe import describe
 from worker.errands.draw_job import draw
 from worker.reconcile import reconcile
 from worker.train.lease import Lease
 from worker.train.run import run
-
-SMALL = {"dataset": "digits", "hidden_sizes": (8,), "epochs": 4, "learning_rate": 0.01}
-
-
-def submit(store: Store, **fields: Any) -> str:
-    (job_id,) = store.submissions.submit([TrainingSpec(**SMALL | fields)])  # type: ignore[arg-type]
-    return job_id
-
-
-def trained(store: Store, artifacts: Artifacts, settings: Settings, **fields: Any) -> Row:
-    job_id = submit(store, **fields)
-    run(job_id, store, artifacts, settings, owner="worker")
-    return found(store, job_id)
-
-
-def found(store: Store, job_id: str) -> Row:
-    job = store.jobs.get(job_id)
-    assert job is not None
-    return job
-
-
-def kept(artifacts: Artifacts, job_id: str) -> list[Path]:
-    return sorted((artifacts.folder / owners.of_job(job_id)).iterdir())
 
 
 def test_a_job_is_trained_to_its_end_and_only_what_is_pointed_to_is_kept(
@@ -79,31 +57,6 @@ def test_a_job_is_trained_to_its_end_and_only_what_is_pointed_to_is_kept(
 
 def test_a_bell_for_nothing_is_answered_quietly(store: Store, artifacts: Artifacts, settings: Settings) -> None:
     run("nobody", store, artifacts, settings, owner="worker")
-
-
-def interrupted(store: Store, artifacts: Artifacts, settings: Settings) -> str:
-    """Let a worker die just after it has recorded its second epoch; its lease has expired."""
-
-    class Died(BaseException):
-        pass
-
-    def train_and_die(*arguments: Any, **options: Any) -> Iterator[TrainingRecord]:
-        for record in train(*arguments, **options):
-            yield record
-            if isinstance(record, Epoch) and record.epoch == 2:
-                raise Died
-
-    job_id = submit(store)
-    with pytest.raises(Died):
-        run(job_id, store, artifacts, settings, owner="first", trainer=train_and_die)
-    expire(store, job_id)
-    assert store.stalled.release_expired() == [job_id]
-    return job_id
-
-
-def expire(store: Store, job_id: str) -> None:
-    with store.database.writer.begin() as connection:
-        connection.execute(update(jobs).where(jobs.c.id == job_id).values(lease_expires_at=now_ms() - 1))
 
 
 def test_a_job_whose_worker_died_goes_on_after_its_last_epoch_with_the_same_bits(
@@ -330,21 +283,6 @@ def test_a_lease_that_was_lost_once_is_not_won_back(store: Store, settings: Sett
         runs.let_go.set()
         wait_until(lambda: runs.renewals >= 2, timeout=10, what="a renewal that succeeds")
         assert lease.lost(claim)
-
-
-class Bell:
-    """A doorbell that notes for whom it was rung; `waiting` rings lie unheard at its broker."""
-
-    def __init__(self, waiting: int | None = 0) -> None:
-        self.rung: list[str] = []
-        self.waiting = waiting
-
-    def ring(self, job_ids: list[str]) -> bool:
-        self.rung += job_ids
-        return self.waiting is not None
-
-    def rings_waiting(self) -> int | None:
-        return self.waiting
 
 
 @pytest.mark.parametrize(("waiting", "rung"), [(0, True), (3, False), (None, False)])

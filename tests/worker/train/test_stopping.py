@@ -15,7 +15,8 @@ from service.settings import Settings
 from service.store import owners
 from service.store.runs import StopRequest
 from service.store.store import Store
-from tests.worker.train.test_run import SMALL, expire, found, interrupted, kept, submit, trained
+from tests.records import expire
+from tests.worker.training import SMALL, found, interrupted, kept, submit, trained
 from worker.train import run as running
 from worker.train.lease import Lease
 from worker.train.run import run

@@ -14,8 +14,8 @@ from service.store import owners
 from service.store.ensembles import Member
 from service.store.store import Store
 from service.store.versions import NO_FINDINGS, WEIGHTS, Findings, Promotion
+from tests.answers import pointers, problem
 from tests.records import damage, succeeded, weights
-from tests.service.api.test_app import pointers, problem
 
 FOUND = Findings("d" * 64, {"temperature": 1.0})
 PIXELS = np.random.default_rng(3).integers(0, 256, (4, 28, 28), np.uint8)

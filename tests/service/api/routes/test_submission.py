@@ -12,7 +12,7 @@ from service.artifacts import Artifacts
 from service.store import owners
 from service.store.store import Store
 from service.store.tables import jobs, submissions
-from tests.service.api.routes.jobs.test_actions import SPEC, ended
+from tests.records import SPEC, ended
 
 SWEEP = {"base": {"dataset": "digits"}, "grid": {"learning_rate": [0.1, 0.01], "hidden_sizes": [[8], [9]]}}
 

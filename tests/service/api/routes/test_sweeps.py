@@ -12,8 +12,8 @@ from fastapi.testclient import TestClient
 from service.settings import Settings
 from service.store import owners
 from service.store.store import Store
-from tests.service.api.test_app import pointers, problem
-from tests.service.store.test_runs import claim, epoch, file
+from tests.answers import pointers, problem
+from tests.records import claim, epoch, file
 
 
 @pytest.fixture

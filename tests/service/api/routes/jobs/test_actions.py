@@ -1,6 +1,5 @@
 """What may be done to a job, and submissions that are repeated: the real app, on a real store."""
 
-import json
 from typing import Any
 
 import pytest
@@ -8,66 +7,16 @@ from fastapi.testclient import TestClient
 from sqlalchemy import update
 
 from service.artifacts import Artifacts
-from service.store import owners
-from service.store.files import File
-from service.store.runs import Claim, EpochRecord
 from service.store.store import Store
 from service.store.tables import jobs
-from tests.service.api.test_app import problem
-from tests.service.conftest import submitted
+from tests.answers import problem
+from tests.records import SPEC, claim, ended, in_state, learn, submit
 
 
 @pytest.fixture
 def database_url(sqlite_url: str) -> str:
     """SQLite alone: what the store does on both databases is tested below the API."""
     return sqlite_url
-
-
-SPEC = {"dataset": "digits", "hidden_sizes": [8], "epochs": 3}
-
-
-def claim(store: Store, job_id: str) -> Claim:
-    (held,) = store.runs.claim(job_id, "host:1:abc/7")
-    return held
-
-
-def learn(store: Store, artifacts: Artifacts, held: Claim, number: int) -> None:
-    """Put an epoch on record, with files that are there."""
-    owner = owners.of_job(held.job_id)
-    about = json.dumps({"versions": {"tenfold": "0.1.0"}, "data_sha256": "d" * 64}).encode()
-    contents = {
-        "last.safetensors": b"w" * number,
-        "best.safetensors": b"w" * number,
-        "last.json": about,
-        "last.state.safetensors": b"s",
-    }
-    files: list[File] = [artifacts.write(owner, name, data, epoch=number) for name, data in contents.items()]
-    record = EpochRecord(number, number * 12, b"\0" * 48, 0.5, 0.9, 0.8, 1.0, complete=True)
-    artifacts.remove(store.runs.record_epoch(held, record, files))
-
-
-def ended(store: Store, artifacts: Artifacts, **fields: Any) -> str:
-    job_id = submitted(store, **SPEC | fields)
-    held = claim(store, job_id)
-    for number in (1, 2, 3):
-        learn(store, artifacts, held, number)
-    artifacts.remove(store.runs.finish(held)[1])
-    return job_id
-
-
-def in_state(state: str, store: Store, artifacts: Artifacts) -> str:
-    if state == "succeeded":
-        return ended(store, artifacts)
-    job_id = submitted(store, **SPEC)
-    if state == "paused":
-        store.jobs.pause(job_id)
-    elif state == "cancelled":
-        store.jobs.cancel(job_id)
-    elif state in {"running", "failed"}:
-        held = claim(store, job_id)
-        if state == "failed":
-            store.runs.fail(held, {"type": "ValueError", "message": "no"})
-    return job_id
 
 
 REFUSED, GONE = 409, None
@@ -125,7 +74,7 @@ def test_a_job_that_is_cancelled_while_it_waits_has_a_receipt(api: TestClient) -
 def test_a_job_that_is_stopped_tells_where_and_after_how_long(
     api: TestClient, store: Store, artifacts: Artifacts
 ) -> None:
-    job_id = submitted(store, **SPEC)
+    job_id = submit(store, **SPEC)
     held = claim(store, job_id)
     learn(store, artifacts, held, 1)
     api.post(f"/jobs/{job_id}/cancel")
@@ -137,7 +86,7 @@ def test_a_job_that_is_stopped_tells_where_and_after_how_long(
 
 
 def test_a_pause_is_taken_back(api: TestClient, store: Store) -> None:
-    job_id = submitted(store, **SPEC)
+    job_id = submit(store, **SPEC)
     held = claim(store, job_id)
     assert api.post(f"/jobs/{job_id}/pause").json()["pause_requested"]
     assert store.runs.look([held]) == {job_id: "pause"}
@@ -146,7 +95,7 @@ def test_a_pause_is_taken_back(api: TestClient, store: Store) -> None:
 
 
 def test_cancelling_weighs_more_than_pausing(api: TestClient, store: Store) -> None:
-    job_id = submitted(store, **SPEC)
+    job_id = submit(store, **SPEC)
     held = claim(store, job_id)
     api.post(f"/jobs/{job_id}/pause")
     api.post(f"/jobs/{job_id}/cancel")
@@ -266,7 +215,7 @@ def test_what_began_with_another_is_neither_repeated_nor_verified(
 def test_a_job_whose_patience_is_spent_says_so_before_it_goes_on(
     api: TestClient, store: Store, artifacts: Artifacts
 ) -> None:
-    job_id = submitted(store, **SPEC | {"early_stopping_patience": 1})
+    job_id = submit(store, **SPEC | {"early_stopping_patience": 1})
     held = claim(store, job_id)
     learn(store, artifacts, held, 1)
     learn(store, artifacts, held, 2)
