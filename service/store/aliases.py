@@ -1,6 +1,6 @@
 """Aliases: what they point to, moved and rolled back, and what they pointed to before.
 
-Whoever moves an alias holds the row of its model.
+Whoever moves an alias has locked the row of its model.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from service.store.engine import Database, Row, now_ms
+from service.store.engine import Database, Row, locked, now_ms
 from service.store.tables import aliases, models, moves, versions
 
 CHAMPION = "champion"
@@ -37,7 +37,7 @@ def alias_of(connection: Connection, model: str, alias: str) -> Row | None:
 
 
 def move(connection: Connection, model: str, alias: str, targets: Targets | None, *, why: str) -> None:
-    """Let an alias point elsewhere, or be gone (None), and note it. Whoever calls this holds the model's row."""
+    """Let an alias point elsewhere, or be gone (None), and note it. Whoever calls this has locked the model's row."""
     before = alias_of(connection, model, alias)
     this = (moves.c.model == model) & (moves.c.alias == alias)
     # Counted on after an alias was deleted: a revision never means two things.
@@ -73,7 +73,7 @@ class WrongRevision(Exception):  # noqa: N818 - a conflict is no error of the pr
 
 
 class NoSuchVersion(Exception):  # noqa: N818 - a conflict is no error of the program
-    """An alias can not point to a version that is not there."""
+    """An alias cannot point to a version that is not there."""
 
     def __init__(self, version: int) -> None:
         super().__init__(version)
@@ -145,7 +145,7 @@ class Aliases:
         Raises WrongRevision, and NoSuchVersion.
         """
         with self.database.writer.begin() as connection:
-            _hold(connection, model)
+            locked(connection, select(models).where(models.c.name == model))
             before = alias_of(connection, model, alias)
             condition.require(before)
             if missing := numbers_in(targets) - _numbers(connection, model):
@@ -159,7 +159,7 @@ class Aliases:
     def delete(self, model: str, alias: str, condition: Condition = ALWAYS) -> bool:
         """Delete an alias; gives whether it was there. Raises WrongRevision."""
         with self.database.writer.begin() as connection:
-            _hold(connection, model)
+            locked(connection, select(models).where(models.c.name == model))
             before = alias_of(connection, model, alias)
             condition.require(before)
             if before is not None:
@@ -173,7 +173,7 @@ class Aliases:
         that was deleted is left out. Raises WrongRevision, and NothingBefore.
         """
         with self.database.writer.begin() as connection:
-            _hold(connection, model)
+            locked(connection, select(models).where(models.c.name == model))
             now = alias_of(connection, model, alias)
             condition.require(now)
             if now is None:
@@ -185,11 +185,6 @@ class Aliases:
                     move(connection, model, alias, targets if is_whole else _answering(targets), why="rolled_back")
                     return alias_of(connection, model, alias)
             raise NothingBefore
-
-
-def _hold(connection: Connection, model: str) -> None:
-    """Keep others from changing what belongs to a model."""
-    connection.execute(select(models).where(models.c.name == model).with_for_update())
 
 
 def _numbers(connection: Connection, model: str) -> set[int]:

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, delete, select, update
 
 from models.data.builtin import BUILTIN
 from service.store import owners
-from service.store.engine import Database, Row, insert_or, now_ms
+from service.store.engine import Database, Row, insert_or, locked, now_ms
 from service.store.files import File, publish
 from service.store.states import FINAL_STATES
 from service.store.tables import artifacts, datasets, jobs
@@ -89,7 +89,7 @@ class Datasets:
         Raises DatasetInUse while a job that has not ended trains on it.
         """
         with self.database.writer.begin() as connection:
-            row = connection.execute(select(datasets).where(datasets.c.name == name).with_for_update()).one_or_none()
+            row = locked(connection, select(datasets).where(datasets.c.name == name)).one_or_none()
             if row is None:
                 return None
             using = select(jobs.c.id).where(jobs.c.dataset == name, jobs.c.state.not_in(FINAL_STATES)).limit(1)

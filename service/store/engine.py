@@ -7,7 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import URL, BigInteger, Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy import (
+    URL,
+    BigInteger,
+    Connection,
+    CursorResult,
+    Engine,
+    Select,
+    create_engine,
+    event,
+    inspect,
+    make_url,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.compiler import compiles
@@ -16,7 +28,7 @@ from sqlalchemy.sql.expression import FunctionElement
 from sqlalchemy.sql.schema import Table
 
 DatabaseError = SQLAlchemyError
-"""What the store raises when the database can not be reached, stays locked, or all connections are taken."""
+"""What the store raises when the database cannot be reached, stays locked, or all connections are taken."""
 
 Row = sqlalchemy.Row[Any]
 """A row of any table: what the store gives to those who ask; columns are attributes."""
@@ -176,6 +188,17 @@ def insert_or(connection: Connection, table: Table) -> "postgresql.Insert | sqli
     """Give the dialect's INSERT that knows ON CONFLICT."""
     dialect: Callable[[Table], Insert] = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     return dialect(table)  # type: ignore[return-value]
+
+
+def locked(
+    connection: Connection, query: Select[Any], *, shared: bool = False, skip_locked: bool = False
+) -> CursorResult[Any]:
+    """Look rows up, and keep others from changing them until the transaction ends.
+
+    `shared`: others may lock them so as well. `skip_locked`: rows that others have locked are left out.
+    """
+    # SQLite writes no such clause: there one transaction at a time may write at all, from its beginning.
+    return connection.execute(query.with_for_update(read=shared, skip_locked=skip_locked))
 
 
 def moment(milliseconds: int) -> datetime:

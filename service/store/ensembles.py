@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from service.store import owners
-from service.store.engine import Database, Row, insert_or, now_ms
+from service.store.engine import Database, Row, insert_or, locked, now_ms
 from service.store.files import share
 from service.store.tables import jobs, models, versions
 from service.store.versions import WEIGHTS, Findings, Promotion, next_number, put, version_of, weights_of
@@ -52,7 +52,7 @@ class Ensembles:
         """
         members = sorted(members)
         with self.database.writer.begin() as connection:
-            _hold(connection, {model, *(name for name, _ in members)})
+            _lock(connection, {model, *(name for name, _ in members)})
             if _made_of(connection, model, members) is not None:
                 return False
             rows = [version_of(connection, *member) for member in members]
@@ -77,12 +77,12 @@ class Ensembles:
             return True
 
 
-def _hold(connection: Connection, names: set[str]) -> None:
+def _lock(connection: Connection, names: set[str]) -> None:
     """Keep others from changing what belongs to these models, the last of which may be new; in the order of names."""
     for name in sorted(names):
         new = insert_or(connection, models).values(name=name, newest=0, created_at=now_ms())
         connection.execute(new.on_conflict_do_nothing(index_elements=["name"]))
-        connection.execute(select(models.c.name).where(models.c.name == name).with_for_update())
+        locked(connection, select(models.c.name).where(models.c.name == name))
 
 
 def _made_of(connection: Connection, model: str, members: Sequence[Member]) -> Row | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from service.store.engine import Database, Row, insert_or, now_ms
+from service.store.engine import Database, Row, insert_or, locked, now_ms
 from service.store.owners import row_of
 from service.store.tables import artifacts
 
@@ -145,7 +145,7 @@ class Files:
         """Point to files of an owner that is still there; gives the keys that nothing points to any more."""
         there = row_of(owner)
         with self.database.writer.begin() as connection:
-            # Held until the pointer is there: the owner is not deleted in between.
-            if connection.scalar(there.with_for_update(read=True)) is None:
+            # Locked until the pointer is there: the owner is not deleted in between.
+            if locked(connection, there, shared=True).one_or_none() is None:
                 return [file.key for file in files]
             return publish(connection, owner, files)

@@ -10,7 +10,7 @@ from models.spec import TrainingSpec
 from service.store import owners
 from service.store.engine import Database, Row, now_ms
 from service.store.files import withdraw_all
-from service.store.states import FINAL_STATES, Job, State, StateConflict, finish, locked, log_event, move
+from service.store.states import FINAL_STATES, Job, State, StateConflict, finish, locked_job, log_event, move
 from service.store.tables import epochs, events, jobs
 
 
@@ -75,7 +75,7 @@ class Jobs:
         Gives the job as it is then; raises StateConflict when it has already succeeded or failed.
         """
         with self.database.writer.begin() as connection:
-            job = locked(connection, job_id)
+            job = locked_job(connection, job_id)
             if job is None:
                 return None
             if job.state in {"succeeded", "failed"}:
@@ -92,7 +92,7 @@ class Jobs:
         Gives the job as it is then; raises StateConflict when it has ended, or is about to be cancelled.
         """
         with self.database.writer.begin() as connection:
-            job = locked(connection, job_id)
+            job = locked_job(connection, job_id)
             if job is None:
                 return None
             if job.state in FINAL_STATES or job.cancel_requested:
@@ -109,7 +109,7 @@ class Jobs:
         Gives the job as it is then; raises StateConflict when it has ended.
         """
         with self.database.writer.begin() as connection:
-            job = locked(connection, job_id)
+            job = locked_job(connection, job_id)
             if job is None:
                 return None
             if job.state in FINAL_STATES:
@@ -127,7 +127,7 @@ class Jobs:
         and StateConflict while it runs.
         """
         with self.database.writer.begin() as connection:
-            job = locked(connection, job_id)
+            job = locked_job(connection, job_id)
             if job is None:
                 return None
             if job.sweep_id is not None:

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import delete, select
 
 from service.store import owners
 from service.store.aliases import numbers_in
-from service.store.engine import Database, Row
+from service.store.engine import Database, Row, locked
 from service.store.files import withdraw_all
 from service.store.tables import aliases, models, versions
 from service.store.versions import version_of
@@ -56,7 +56,7 @@ class Models:
         Its number is not given again. Raises InUse while an alias points to it.
         """
         with self.database.writer.begin() as connection:
-            _hold(connection, model)
+            locked(connection, select(models).where(models.c.name == model))
             if version_of(connection, model, version) is None:
                 return None
             for alias in connection.execute(select(aliases).where(aliases.c.model == model)).all():
@@ -65,8 +65,3 @@ class Models:
             this = (versions.c.model == model) & (versions.c.version == version)
             connection.execute(delete(versions).where(this))
             return withdraw_all(connection, [owners.of_version(model, version)])
-
-
-def _hold(connection: Connection, model: str) -> None:
-    """Keep others from changing what belongs to a model."""
-    connection.execute(select(models).where(models.c.name == model).with_for_update())

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, in
 from sqlalchemy.sql import Update
 
 from service.store import owners
-from service.store.engine import Database, now_ms
+from service.store.engine import Database, locked, now_ms
 from service.store.files import File, publish, rename, withdraw, withdraw_names
 from service.store.states import Job, State, StoppedEarly, end_attempt, finish, log_event, put_back
 from service.store.tables import artifacts, attempts, epochs, jobs, workers
@@ -82,9 +82,7 @@ class Runs:
             taken = self._take(connection, [job_id], owner) if job_id is not None else []
             if not taken:
                 oldest = select(jobs.c.id).where(jobs.c.state == "queued").order_by(jobs.c.number).limit(1)
-                taken = self._take(
-                    connection, connection.scalars(oldest.with_for_update(skip_locked=True)).all(), owner
-                )
+                taken = self._take(connection, locked(connection, oldest, skip_locked=True).scalars().all(), owner)
             if taken:
                 taken += self._take(connection, self._companions(connection, taken[0], most), owner)
             for job in taken:
@@ -130,7 +128,7 @@ class Runs:
         slots = connection.scalar(select(func.sum(workers.c.slots)).where(workers.c.seen_at > self._silent_since()))
         share = -(-(waiting + 1) // max(slots or 1, 1)) - 1
         query = select(jobs.c.id).where(alike).order_by(jobs.c.number).limit(min(most - 1, share))
-        return connection.scalars(query.with_for_update(skip_locked=True)).all()
+        return locked(connection, query, skip_locked=True).scalars().all()
 
     def _silent_since(self) -> ColumnElement[int]:
         return now_ms() - int(self.lease_seconds * 1000)
@@ -139,7 +137,7 @@ class Runs:
         """Renew the leases of one training process; gives for each job still held how it is to stop, if at all."""
         with self.database.writer.begin() as connection:
             # In the order in which a sweep's cancelling locks them, or the two would wait for each other.
-            connection.execute(select(jobs.c.id).where(_are(claims)).order_by(jobs.c.number).with_for_update())
+            locked(connection, select(jobs.c.id).where(_are(claims)).order_by(jobs.c.number))
             held = connection.execute(
                 update(jobs)
                 .where(_are(claims))
@@ -166,7 +164,7 @@ class Runs:
         nothing points to any more. Raises LeaseLostError.
         """
         with self.database.writer.begin() as connection:
-            _hold(connection, claim)
+            _locked_by(connection, claim)
             connection.execute(delete(epochs).where(epochs.c.job_id == claim.job_id, epochs.c.epoch > epoch))
             connection.execute(_this(claim).values(last_epoch=epoch))
             if not bit_identical:
@@ -183,7 +181,7 @@ class Runs:
         Gives the keys of files that nothing points to any more. Raises LeaseLostError.
         """
         with self.database.writer.begin() as connection:
-            _hold(connection, claim)
+            _locked_by(connection, claim)
             connection.execute(
                 insert(epochs).values(job_id=claim.job_id, attempt=claim.attempt, recorded_at=now_ms(), **vars(record))
             )
@@ -210,7 +208,7 @@ class Runs:
         well the keys of files that nothing points to any more. Raises LeaseLostError.
         """
         with self.database.writer.begin() as connection:
-            job = _hold(connection, claim)
+            job = _locked_by(connection, claim)
             state: State = "cancelled" if job.cancel_requested else "succeeded"
             result = finish(connection, claim.job_id, state, stopped_early=stopped_early)
             end_attempt(connection, claim.job_id, claim.attempt, state)
@@ -227,14 +225,14 @@ class Runs:
         Gives the state in which it is then. Raises LeaseLostError.
         """
         with self.database.writer.begin() as connection:
-            job = _hold(connection, claim)
+            job = _locked_by(connection, claim)
             end_attempt(connection, claim.job_id, claim.attempt, "left")
             return put_back(connection, job)
 
     def fail(self, claim: Claim, error: Mapping[str, str]) -> None:
         """End a job that could not be trained. Raises LeaseLostError."""
         with self.database.writer.begin() as connection:
-            _hold(connection, claim)
+            _locked_by(connection, claim)
             finish(connection, claim.job_id, "failed", error=error)
             end_attempt(connection, claim.job_id, claim.attempt, "failed")
 
@@ -275,11 +273,9 @@ def _this(claim: Claim) -> Update:
     return update(jobs).where(jobs.c.id == claim.job_id)
 
 
-def _hold(connection: Connection, claim: Claim) -> Job:
+def _locked_by(connection: Connection, claim: Claim) -> Job:
     """Lock the job's row for this transaction, provided that the claim still holds."""
-    job = connection.execute(
-        select(jobs).where(jobs.c.id == claim.job_id, _are([claim])).with_for_update()
-    ).one_or_none()
+    job = locked(connection, select(jobs).where(jobs.c.id == claim.job_id, _are([claim]))).one_or_none()
     if job is None:
         raise LeaseLostError
     return job

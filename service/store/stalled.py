@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, case, func, select, update
 
-from service.store.engine import Database, now_ms
+from service.store.engine import Database, locked, now_ms
 from service.store.states import How, Job, end_attempt, finish, put_back
 from service.store.tables import epochs, jobs
 
@@ -39,9 +39,9 @@ class Stalled:
     def _take_one_back(self, job_id: str, lost: ColumnElement[bool], how: How) -> bool:
         """Take a job back, each in a transaction of its own; gives whether it waits again."""
         with self.database.writer.begin() as connection:
-            # One that somebody holds is alive, or comes next time.
-            this = select(jobs).where(jobs.c.id == job_id, lost).with_for_update(skip_locked=True)
-            job = connection.execute(this).one_or_none()
+            # One that somebody has locked is alive, or comes next time.
+            this = select(jobs).where(jobs.c.id == job_id, lost)
+            job = locked(connection, this, skip_locked=True).one_or_none()
             if job is None:
                 return False
             end_attempt(connection, job.id, job.attempt, "lost")
@@ -80,7 +80,7 @@ class Stalled:
         """Note that the bell was just rung for these jobs."""
         these = jobs.c.id.in_(job_ids)
         with self.database.writer.begin() as connection:
-            connection.execute(select(jobs.c.id).where(these).order_by(jobs.c.number).with_for_update())
+            locked(connection, select(jobs.c.id).where(these).order_by(jobs.c.number))
             connection.execute(update(jobs).where(these).values(rung_at=now_ms()))
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from models.spec import TrainingSpec
 from service.store import owners
-from service.store.engine import Row, now_ms
+from service.store.engine import Row, locked, now_ms
 from service.store.tables import artifacts, attempts, epochs, events, jobs
 
 State = Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]
@@ -37,9 +37,9 @@ class StateConflict(Exception):  # noqa: N818 - a conflict with a state is no er
         self.state = state
 
 
-def locked(connection: Connection, job_id: str) -> Job | None:
-    """Look a job up, and keep others from changing it."""
-    return connection.execute(select(jobs).where(jobs.c.id == job_id).with_for_update()).one_or_none()
+def locked_job(connection: Connection, job_id: str) -> Job | None:
+    """Look a job up, and keep others from changing it until the transaction ends."""
+    return locked(connection, select(jobs).where(jobs.c.id == job_id)).one_or_none()
 
 
 def log_event(connection: Connection, job_id: str, kind: str, data: Mapping[str, Any]) -> None:
@@ -96,7 +96,7 @@ def enqueue(
 
 
 def cancel_unbegun(connection: Connection, sweep_id: str) -> None:
-    """Cancel the jobs of a sweep that wait and of which nothing is on record. Whoever calls this holds their rows."""
+    """Cancel the jobs of a sweep that wait and of which nothing is on record. Whoever calls this has locked them."""
     cancelled = connection.scalars(
         update(jobs)
         .where(jobs.c.sweep_id == sweep_id, jobs.c.state.in_(("queued", "paused")), jobs.c.last_epoch == 0)
@@ -119,7 +119,7 @@ def finish(
     error: Mapping[str, str] | None = None,
     how: How = "stopped",
 ) -> dict[str, Any] | None:
-    """Move a job to a final state; gives its result. Whoever calls this holds the job's row.
+    """Move a job to a final state; gives its result. Whoever calls this has locked the job's row.
 
     A job that is cancelled gets a receipt: how, after which batch, and how long after that was asked for.
 
@@ -187,7 +187,7 @@ def _receipt(connection: Connection, job_id: str, how: How, result: Mapping[str,
 
 
 def move(connection: Connection, job_id: str, state: Literal["queued", "paused"], **values: Any) -> None:
-    """Let a job wait, for a worker or for whoever paused it. Whoever calls this holds the job's row."""
+    """Let a job wait, for a worker or for whoever paused it. Whoever calls this has locked the job's row."""
     connection.execute(
         update(jobs)
         .where(jobs.c.id == job_id, jobs.c.state.not_in(FINAL_STATES))

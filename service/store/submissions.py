@@ -12,7 +12,7 @@ from models.spec import TrainingSpec
 from service.store import owners
 from service.store.engine import Database, insert_or, now_ms
 from service.store.files import share
-from service.store.states import Job, StateConflict, enqueue, locked
+from service.store.states import Job, StateConflict, enqueue, locked_job
 from service.store.tables import epochs, jobs, submissions
 
 INITIAL_WEIGHTS = "initial.safetensors"
@@ -116,7 +116,7 @@ class Submissions:
         Gives its id, or None when there is no such job; raises StateConflict when that is not at rest.
         """
         with self.database.writer.begin() as connection:
-            job = locked(connection, job_id)
+            job = locked_job(connection, job_id)
             if job is None:
                 return None
             if job.state in {"queued", "running"}:
@@ -137,7 +137,7 @@ class Submissions:
     ) -> str | None:
         """Insert a queued job that begins with the weights of another; gives its id, or None without such weights."""
         with self.database.writer.begin() as connection:
-            if locked(connection, job_id) is None:
+            if locked_job(connection, job_id) is None:
                 return None
             (its_id,) = enqueue(connection, [spec], origin=origin)
             begun_with = {f"{checkpoint}.safetensors": INITIAL_WEIGHTS}

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from models.spec import TrainingSpec
 from service.store import owners
-from service.store.engine import Database, Row, now_ms
+from service.store.engine import Database, Row, locked, now_ms
 from service.store.files import withdraw_all
 from service.store.halving import falls_behind
 from service.store.states import FINAL_STATES, StateConflict, cancel_unbegun, enqueue, finish, log_events
@@ -171,7 +171,7 @@ class Sweeps:
         Gives False when there is no such sweep; raises StateConflict when it has already succeeded or failed.
         """
         with self.database.writer.begin() as connection:
-            sweep = _locked(connection, sweep_id)
+            sweep = locked(connection, select(sweeps).where(sweeps.c.id == sweep_id)).one_or_none()
             if sweep is None:
                 return False
             # Locked first, and all at once: none may go back to the queue unseen while the others are cancelled.
@@ -179,9 +179,8 @@ class Sweeps:
                 select(jobs.c.id, jobs.c.state, jobs.c.last_epoch, jobs.c.cancel_requested)
                 .where(jobs.c.sweep_id == sweep_id, jobs.c.state.not_in(FINAL_STATES))
                 .order_by(jobs.c.number)
-                .with_for_update()
             )
-            unended = connection.execute(query).all()
+            unended = locked(connection, query).all()
             if not unended and sweep.suggested == sweep.trials and not sweep.cancel_requested:
                 raise StateConflict("succeeded")
             connection.execute(update(sweeps).where(sweeps.c.id == sweep_id).values(cancel_requested=True))
@@ -205,7 +204,7 @@ class Sweeps:
         sweep; raises StateConflict while it runs.
         """
         with self.database.writer.begin() as connection:
-            sweep = _locked(connection, sweep_id)
+            sweep = locked(connection, select(sweeps).where(sweeps.c.id == sweep_id)).one_or_none()
             if sweep is None:
                 return None
             rows = connection.execute(select(jobs.c.id, jobs.c.state).where(jobs.c.sweep_id == sweep_id)).all()
@@ -225,7 +224,3 @@ def _enqueue(
     specs = [spec for trial in trials for spec in trial]
     numbers = [number for number, trial in enumerate(trials, start=after + 1) for _ in trial]
     return enqueue(connection, specs, sweep_id=sweep_id, trials=numbers)
-
-
-def _locked(connection: Connection, sweep_id: str) -> Row | None:
-    return connection.execute(select(sweeps).where(sweeps.c.id == sweep_id).with_for_update()).one_or_none()

@@ -1,6 +1,6 @@
 """How a network becomes a version of a model, and whether it is promoted: each in the transaction of whoever calls.
 
-Whoever changes what belongs to a model holds its row, and takes it after that of a job: nobody waits for each other.
+Whoever changes what belongs to a model locks its row, and does so after that of a job: nobody waits for each other.
 """
 
 from collections.abc import Mapping, Sequence
@@ -76,7 +76,7 @@ def make(connection: Connection, job: Job, result: Mapping[str, Any], findings: 
 
 
 def next_number(connection: Connection, model: str) -> int:
-    """Take the next number of a model, which is made if it is not there; holds its row."""
+    """Take the next number of a model, which is made if it is not there; locks its row."""
     first = insert_or(connection, models).values(name=model, newest=1, created_at=now_ms())
     number = connection.scalar(
         first.on_conflict_do_update(index_elements=["name"], set_={"newest": models.c.newest + 1}).returning(
@@ -95,7 +95,7 @@ def put(
     findings: Findings,
     promotion: Promotion,
 ) -> None:
-    """Put a version on record, with its findings, and let it be champion if it is to be. The model's row is held."""
+    """Put a version on record, with its findings, and let it be champion if it is to be. The model's row is locked."""
     publish(connection, owners.of_version(model, number), findings.files)
     values = {**values, "data_sha256": findings.data_sha256}
     obstacle = _obstacle(connection, model, promotion, values)

@@ -229,7 +229,7 @@ def test_without_its_fence_the_store_breaks_a_rule(monkeypatch: pytest.MonkeyPat
             raise LeaseLostError
         return job
 
-    monkeypatch.setattr(store_runs, "_hold", unfenced)
+    monkeypatch.setattr(store_runs, "_locked_by", unfenced)
     machine = Ownership()
     try:
         job_id = machine.submit()
