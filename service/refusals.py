@@ -1,13 +1,80 @@
 """Every error as a problem: what is meant for the client is said, and of all else only that it is not their fault."""
 
-from service.errors import NotYet, Problem
+from service.errors import Conflict, Fault, Invalid, NotFound, NotYet, PreconditionFailed, Problem
 from service.store.engine import DatabaseError
+from service.store.errors import (
+    DatasetInUse,
+    KeyReused,
+    NoCheckpoint,
+    NoSuchVersion,
+    NothingBefore,
+    NothingThere,
+    PartOfSweep,
+    StateConflict,
+    SweepConflict,
+    VersionInUse,
+    WrongRevision,
+)
 
 
 def as_problem(error: Exception) -> Problem:
     """Give the problem to answer an error with; its status is 500 for what nobody foresaw, which belongs in the log."""
-    if isinstance(error, Problem):
-        return error
-    if isinstance(error, DatabaseError):
-        return NotYet("the database does not answer or is busy; nothing was changed", retry_after=5)
+    match error:
+        case Problem():
+            return error
+        case DatabaseError():
+            return NotYet("the database does not answer or is busy; nothing was changed", retry_after=5)
+        case StateConflict() | SweepConflict() | PartOfSweep() | DatasetInUse() | VersionInUse():
+            return Conflict(_why_not(error))
+        case NothingBefore(model, alias):
+            return Conflict(f"the alias {alias} of model {model} has nothing to go back to")
+        case NoCheckpoint(job_id):
+            return Conflict(f"job {job_id} has not finished an epoch yet, so there is nothing to predict with")
+        case NothingThere():
+            return NotFound(str(error))
+        case WrongRevision(model, alias, revision):
+            now = "it is not there" if revision is None else f'its ETag is now "{revision}"'
+            return PreconditionFailed(
+                f"the alias {alias} of model {model} is not as the request expects: {now}; look at it, and decide anew"
+            )
+        case NoSuchVersion(model, version):
+            return Invalid(f"model {model} has no version {version}")
+        case KeyReused():
+            return Invalid(
+                "something else was submitted under this Idempotency-Key; take a new key for a new submission",
+                faults=[Fault("#header/Idempotency-Key", "something else was submitted under this key")],
+            )
+    # MemberGone and LeaseLost among them: who asks over HTTP never meets what is told to workers.
     return Problem("something went wrong here; the log of the API says what")
+
+
+def _why_not(conflict: StateConflict | SweepConflict | PartOfSweep | DatasetInUse | VersionInUse) -> str:
+    """Say what stands in the way, and what to do about it."""
+    match conflict:
+        case StateConflict(job_id, state, "cancel"):
+            return f"job {job_id} has already {state}; there is nothing to cancel"
+        case StateConflict(job_id, state, "pause"):
+            why = "it is cancelled, or about to be" if state == "cancelled" else f"it has {state}"
+            return f"job {job_id} cannot be paused: {why}"
+        case StateConflict(job_id, state, "resume"):
+            return (
+                f"job {job_id} has {state}; POST /jobs/{job_id}/continue trains it for more epochs, "
+                f"/jobs/{job_id}/retry anew"
+            )
+        case StateConflict(job_id, state, "continue"):
+            return f"job {job_id} is {state} by now; wait for its end"
+        case StateConflict(job_id):
+            return f"job {job_id} is running; cancel it with POST /jobs/{job_id}/cancel first"
+        case SweepConflict(sweep_id, "cancel"):
+            return f"sweep {sweep_id} has already ended; there is nothing to cancel"
+        case SweepConflict(sweep_id):
+            return f"sweep {sweep_id} is running; cancel it with POST /sweeps/{sweep_id}/cancel first"
+        case PartOfSweep(job_id, sweep_id):
+            return f"job {job_id} belongs to a sweep; delete that with DELETE /sweeps/{sweep_id}"
+        case DatasetInUse(name):
+            return f"a job that has not ended trains on {name!r}; cancel it first, or wait"
+        case VersionInUse(model, version, alias):
+            return (
+                f"the alias {alias} points to version {version} of model {model}; move it with "
+                f"PUT /models/{model}/aliases/{alias}, or delete it, first"
+            )

@@ -53,7 +53,6 @@ line stands on the ground."""
 
 
 SHORT = {
-    "service/refusals.py": "what every error is answered with, by routes and by what answers without them",
     "service/cli/__main__.py": "what `python -m service.cli` runs has to be a file of this name",
     "service/store/migrations/env.py": "what Alembic runs has to be a file of this name",
     "service/processes/logs.py": "how programs log, in one place",

@@ -11,12 +11,14 @@ from service.errors import Problem, rendered
 from service.errors import invalid as wrong_fields
 from service.refusals import as_problem
 from service.store.engine import DatabaseError
+from service.store.errors import StoreError
 
 
 def add_exception_handlers(app: FastAPI) -> None:
     """Turn every error into a problem document."""
 
     @app.exception_handler(Problem)
+    @app.exception_handler(StoreError)
     @app.exception_handler(DatabaseError)
     # Starlette logs what nobody foresaw with its trace; whoever sent the request is told that it is not their fault.
     @app.exception_handler(Exception)

@@ -2,8 +2,8 @@
 
 from service.artifacts import Artifacts
 from service.store import owners
-from service.store.jobs import PartOfSweep
-from service.store.states import Job, StateConflict
+from service.store.errors import PartOfSweep, StateConflict
+from service.store.states import Job
 from service.store.store import Store
 
 PIN = "keep"

@@ -10,11 +10,12 @@ from collections.abc import Callable, Set
 from dataclasses import dataclass
 
 from service.artifacts import Artifacts
-from service.errors import Conflict, Damaged, NotFound, NotYet
+from service.errors import Damaged, NotYet
 from service.predict.cache import Networks
 from service.predict.served import Served
 from service.predict.shadow import Shadow
-from service.store.references import Meaning, NoCheckpoint, NothingThere, Target
+from service.store.errors import NothingThere
+from service.store.references import Meaning, Target
 from service.store.store import Store
 
 FRESH_SECONDS = 1.0
@@ -157,14 +158,11 @@ class Predictor:
         for _ in range(_TRIES):
             try:
                 meaning = self._store.references.look_up(reference)
-            except NothingThere as nothing:
+            except NothingThere:
                 for alias in (f"{reference}", f"{reference}@champion"):  # perhaps, and deleted
                     for remembered in (self._shadows, self._standing, self._refused):
                         remembered.pop(alias, None)
-                raise NotFound(str(nothing)) from None
-            except NoCheckpoint:
-                detail = f"job {reference} has not finished an epoch yet, so there is nothing to predict with"
-                raise Conflict(detail) from None
+                raise
             try:
                 answering = self._loaded(meaning)
             except FileNotFoundError as error:

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from service.store.engine import Database, Row, locked, now_ms
+from service.store.errors import NoSuchVersion, NothingBefore, WrongRevision
 from service.store.tables import aliases, models, moves, versions
 
 CHAMPION = "champion"
@@ -64,26 +65,6 @@ def move(connection: Connection, model: str, alias: str, targets: Targets | None
         connection.execute(update(aliases).where(key).values(values))
 
 
-class WrongRevision(Exception):  # noqa: N818 - a conflict is no error of the program
-    """The alias has been moved since the client looked, or is there already; `revision` is that of now, if any."""
-
-    def __init__(self, revision: int | None) -> None:
-        super().__init__(revision)
-        self.revision = revision
-
-
-class NoSuchVersion(Exception):  # noqa: N818 - a conflict is no error of the program
-    """An alias cannot point to a version that is not there."""
-
-    def __init__(self, version: int) -> None:
-        super().__init__(version)
-        self.version = version
-
-
-class NothingBefore(Exception):  # noqa: N818 - a conflict is no error of the program
-    """An alias has nothing to go back to: it has not pointed to anything before that is still there."""
-
-
 @dataclass(frozen=True)
 class Condition:
     """What must hold for an alias to be moved: its revision is one of these, it is there, or it is not."""
@@ -91,13 +72,13 @@ class Condition:
     revisions: frozenset[int] | None = None
     there: bool | None = None
 
-    def require(self, alias: Row | None) -> None:
-        """Raise WrongRevision unless it holds."""
-        revision = None if alias is None else int(alias.revision)
+    def require(self, model: str, alias: str, row: Row | None) -> None:
+        """Raise WrongRevision unless it holds of an alias, which stands in this row."""
+        revision = None if row is None else int(row.revision)
         if self.revisions is not None and revision not in self.revisions:
-            raise WrongRevision(revision)
-        if self.there is not None and self.there != (alias is not None):
-            raise WrongRevision(revision)
+            raise WrongRevision(model, alias, revision)
+        if self.there is not None and self.there != (row is not None):
+            raise WrongRevision(model, alias, revision)
 
 
 ALWAYS = Condition()
@@ -147,9 +128,9 @@ class Aliases:
         with self.database.writer.begin() as connection:
             locked(connection, select(models).where(models.c.name == model))
             before = alias_of(connection, model, alias)
-            condition.require(before)
+            condition.require(model, alias, before)
             if missing := numbers_in(targets) - _numbers(connection, model):
-                raise NoSuchVersion(min(missing))
+                raise NoSuchVersion(model, min(missing))
             if before is None or before.targets != targets:
                 move(connection, model, alias, targets, why="set")
             after = alias_of(connection, model, alias)
@@ -161,7 +142,7 @@ class Aliases:
         with self.database.writer.begin() as connection:
             locked(connection, select(models).where(models.c.name == model))
             before = alias_of(connection, model, alias)
-            condition.require(before)
+            condition.require(model, alias, before)
             if before is not None:
                 move(connection, model, alias, None, why="deleted")
             return before is not None
@@ -175,7 +156,7 @@ class Aliases:
         with self.database.writer.begin() as connection:
             locked(connection, select(models).where(models.c.name == model))
             now = alias_of(connection, model, alias)
-            condition.require(now)
+            condition.require(model, alias, now)
             if now is None:
                 return None
             numbers = _numbers(connection, model)
@@ -184,7 +165,7 @@ class Aliases:
                     is_whole = numbers_in(targets) <= numbers
                     move(connection, model, alias, targets if is_whole else _answering(targets), why="rolled_back")
                     return alias_of(connection, model, alias)
-            raise NothingBefore
+            raise NothingBefore(model, alias)
 
 
 def _numbers(connection: Connection, model: str) -> set[int]:

@@ -13,13 +13,10 @@ from sqlalchemy import ColumnElement, delete, select, update
 from models.data.builtin import BUILTIN
 from service.store import owners
 from service.store.engine import Database, Row, insert_or, locked, now_ms
+from service.store.errors import DatasetInUse
 from service.store.files import File, publish
 from service.store.states import FINAL_STATES
 from service.store.tables import artifacts, datasets, jobs
-
-
-class DatasetInUse(Exception):  # noqa: N818 - a conflict is no error of the program
-    """A job that has not ended trains on the data set."""
 
 
 @dataclass(frozen=True)

@@ -8,16 +8,13 @@ from sqlalchemy import Connection, select
 
 from service.store import owners
 from service.store.engine import Database, Row, insert_or, locked, now_ms
+from service.store.errors import MemberGone
 from service.store.files import share
 from service.store.tables import jobs, models, versions
 from service.store.versions import WEIGHTS, Findings, Promotion, next_number, put, version_of, weights_of
 
 Member = tuple[str, int]
 """A version: the name of its model, and its number."""
-
-
-class MemberGone(LookupError):  # noqa: N818 - whoever asks is told
-    """A version that was to be a member is not there any more."""
 
 
 @dataclass(frozen=True)

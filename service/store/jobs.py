@@ -9,17 +9,10 @@ from sqlalchemy import Connection, delete, select, update
 from models.spec import TrainingSpec
 from service.store import owners
 from service.store.engine import Database, Row, now_ms
+from service.store.errors import PartOfSweep, StateConflict
 from service.store.files import withdraw_all
-from service.store.states import FINAL_STATES, Job, State, StateConflict, finish, locked_job, log_event, move
+from service.store.states import FINAL_STATES, Job, State, finish, locked_job, log_event, move
 from service.store.tables import epochs, events, jobs
-
-
-class PartOfSweep(Exception):  # noqa: N818 - a conflict is no error of the program
-    """The job belongs to a sweep, whose figures are those of all its jobs."""
-
-    def __init__(self, sweep_id: str) -> None:
-        super().__init__(sweep_id)
-        self.sweep_id = sweep_id
 
 
 @dataclass(frozen=True)
@@ -79,7 +72,7 @@ class Jobs:
             if job is None:
                 return None
             if job.state in {"succeeded", "failed"}:
-                raise StateConflict(job.state)
+                raise StateConflict(job_id, job.state, "cancel")
             if job.state in {"queued", "paused"}:
                 finish(connection, job_id, "cancelled", how="waiting")
             elif job.state == "running" and not job.cancel_requested:
@@ -96,7 +89,7 @@ class Jobs:
             if job is None:
                 return None
             if job.state in FINAL_STATES or job.cancel_requested:
-                raise StateConflict("cancelled" if job.cancel_requested else job.state)
+                raise StateConflict(job_id, "cancelled" if job.cancel_requested else job.state, "pause")
             if job.state == "queued":
                 move(connection, job_id, "paused")
             elif job.state == "running" and not job.pause_requested:
@@ -113,7 +106,7 @@ class Jobs:
             if job is None:
                 return None
             if job.state in FINAL_STATES:
-                raise StateConflict(job.state)
+                raise StateConflict(job_id, job.state, "resume")
             if job.state == "paused":
                 move(connection, job_id, "queued")
             elif job.pause_requested:
@@ -131,9 +124,9 @@ class Jobs:
             if job is None:
                 return None
             if job.sweep_id is not None:
-                raise PartOfSweep(job.sweep_id)
+                raise PartOfSweep(job_id, job.sweep_id)
             if job.state == "running":
-                raise StateConflict(job.state)
+                raise StateConflict(job_id, job.state, "delete")
             connection.execute(delete(jobs).where(jobs.c.id == job_id))
             return withdraw_all(connection, [owners.of_job(job_id)])
 

@@ -8,13 +8,9 @@ from models.spec import DEFAULT_MODEL
 from service.store import owners
 from service.store.aliases import CHAMPION, Targets, alias_of
 from service.store.engine import Database
+from service.store.errors import NoCheckpoint, NothingThere
 from service.store.tables import artifacts, jobs, models, versions
 from service.store.versions import WEIGHTS, version_of, weights_of
-
-
-class NothingThere(LookupError):  # noqa: N818 - whoever asks is told
-    """Nothing answers to a reference; the message says what there is not."""
-
 
 Stored = tuple[str, str]
 """Where a file lies, and the SHA-256 of what it holds."""
@@ -157,7 +153,3 @@ def _checkpoint(connection: Connection, job_id: str) -> Target:
     if row is None:
         return Target(job_id, ((file.key, file.sha256),), file.sha256)
     return _version(connection, row.model, row.version)
-
-
-class NoCheckpoint(Exception):  # noqa: N818 - whoever asks is told
-    """The job is there, and has nothing to predict with yet."""

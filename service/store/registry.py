@@ -8,17 +8,10 @@ from sqlalchemy import delete, select
 from service.store import owners
 from service.store.aliases import numbers_in
 from service.store.engine import Database, Row, locked
+from service.store.errors import VersionInUse
 from service.store.files import withdraw_all
 from service.store.tables import aliases, models, versions
 from service.store.versions import version_of
-
-
-class InUse(Exception):  # noqa: N818 - a conflict is no error of the program
-    """An alias points to the version."""
-
-    def __init__(self, alias: str) -> None:
-        super().__init__(alias)
-        self.alias = alias
 
 
 @dataclass(frozen=True)
@@ -53,7 +46,7 @@ class Models:
     def delete(self, model: str, version: int) -> list[str] | None:
         """Delete a version; gives the keys of files that nothing points to any more, or None when it is not there.
 
-        Its number is not given again. Raises InUse while an alias points to it.
+        Its number is not given again. Raises VersionInUse while an alias points to it.
         """
         with self.database.writer.begin() as connection:
             locked(connection, select(models).where(models.c.name == model))
@@ -61,7 +54,7 @@ class Models:
                 return None
             for alias in connection.execute(select(aliases).where(aliases.c.model == model)).all():
                 if version in numbers_in(alias.targets):
-                    raise InUse(alias.alias)
+                    raise VersionInUse(model, version, alias.alias)
             this = (versions.c.model == model) & (versions.c.version == version)
             connection.execute(delete(versions).where(this))
             return withdraw_all(connection, [owners.of_version(model, version)])

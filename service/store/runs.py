@@ -13,6 +13,7 @@ from sqlalchemy.sql import Update
 
 from service.store import owners
 from service.store.engine import Database, locked, now_ms
+from service.store.errors import LeaseLost
 from service.store.files import File, publish, rename, withdraw, withdraw_names
 from service.store.states import Job, State, StoppedEarly, end_attempt, finish, log_event, put_back
 from service.store.tables import artifacts, attempts, epochs, jobs, workers
@@ -26,10 +27,6 @@ CHECKPOINT = ("safetensors", "json", "state.safetensors")
 
 
 _ALONE_AFTER = 3  # fruitless attempts; a job is given up after five (service/store/stalled.py)
-
-
-class LeaseLostError(Exception):
-    """The job belongs to another attempt by now, or has ended: stop, and write nothing."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +158,7 @@ class Runs:
 
         `bit_identical` says whether it will go on with the bits of a run that nobody disturbed; once it does not, that
         stays on record. A previous checkpoint that is gone on from is the last one then. Gives the keys of files that
-        nothing points to any more. Raises LeaseLostError.
+        nothing points to any more. Raises LeaseLost.
         """
         with self.database.writer.begin() as connection:
             _locked_by(connection, claim)
@@ -178,7 +175,7 @@ class Runs:
         """Record an epoch and point to the files written after it, and renew the lease, in one transaction.
 
         What was the last checkpoint is then the previous one, to fall back on should the last be damaged.
-        Gives the keys of files that nothing points to any more. Raises LeaseLostError.
+        Gives the keys of files that nothing points to any more. Raises LeaseLost.
         """
         with self.database.writer.begin() as connection:
             _locked_by(connection, claim)
@@ -205,7 +202,7 @@ class Runs:
         """End a job whose training has ended; gives "succeeded", or "cancelled" if that was asked for in time.
 
         What a job that succeeded has learned becomes a version of its model, with what was found out about it. Gives as
-        well the keys of files that nothing points to any more. Raises LeaseLostError.
+        well the keys of files that nothing points to any more. Raises LeaseLost.
         """
         with self.database.writer.begin() as connection:
             job = _locked_by(connection, claim)
@@ -222,7 +219,7 @@ class Runs:
     def release(self, claim: Claim) -> State:
         """Give a job back after its last complete epoch, because its worker drains or it is to be paused.
 
-        Gives the state in which it is then. Raises LeaseLostError.
+        Gives the state in which it is then. Raises LeaseLost.
         """
         with self.database.writer.begin() as connection:
             job = _locked_by(connection, claim)
@@ -230,7 +227,7 @@ class Runs:
             return put_back(connection, job)
 
     def fail(self, claim: Claim, error: Mapping[str, str]) -> None:
-        """End a job that could not be trained. Raises LeaseLostError."""
+        """End a job that could not be trained. Raises LeaseLost."""
         with self.database.writer.begin() as connection:
             _locked_by(connection, claim)
             finish(connection, claim.job_id, "failed", error=error)
@@ -277,5 +274,5 @@ def _locked_by(connection: Connection, claim: Claim) -> Job:
     """Lock the job's row for this transaction, provided that the claim still holds."""
     job = locked(connection, select(jobs).where(jobs.c.id == claim.job_id, _are([claim]))).one_or_none()
     if job is None:
-        raise LeaseLostError
+        raise LeaseLost(claim.job_id)
     return job

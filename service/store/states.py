@@ -29,14 +29,6 @@ Job = Row
 """A row of the table `jobs`."""
 
 
-class StateConflict(Exception):  # noqa: N818 - a conflict with a state is no error of the program
-    """The job's state does not allow what was asked for."""
-
-    def __init__(self, state: State) -> None:
-        super().__init__(state)
-        self.state = state
-
-
 def locked_job(connection: Connection, job_id: str) -> Job | None:
     """Look a job up, and keep others from changing it until the transaction ends."""
     return locked(connection, select(jobs).where(jobs.c.id == job_id)).one_or_none()

@@ -11,8 +11,9 @@ from sqlalchemy.exc import IntegrityError
 from models.spec import TrainingSpec
 from service.store import owners
 from service.store.engine import Database, insert_or, now_ms
+from service.store.errors import KeyReused, StateConflict
 from service.store.files import share
-from service.store.states import Job, StateConflict, enqueue, locked_job
+from service.store.states import Job, enqueue, locked_job
 from service.store.tables import epochs, jobs, submissions
 
 INITIAL_WEIGHTS = "initial.safetensors"
@@ -26,10 +27,6 @@ _KEPT_OF_AN_EPOCH = (
     INITIAL_WEIGHTS,
 )
 _REMEMBERED_MS = 48 * 3600 * 1000
-
-
-class KeyReused(Exception):  # noqa: N818 - a conflict is no error of the program
-    """Something else was submitted before under this key."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +117,7 @@ class Submissions:
             if job is None:
                 return None
             if job.state in {"queued", "running"}:
-                raise StateConflict(job.state)
+                raise StateConflict(job_id, job.state, "continue")
             (its_id,) = enqueue(connection, [spec], origin=origin)
             query = select(epochs).where(epochs.c.job_id == job_id).order_by(epochs.c.epoch)
             done = connection.execute(query).mappings().all()

@@ -10,9 +10,10 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from models.spec import TrainingSpec
 from service.store import owners
 from service.store.engine import Database, Row, locked, now_ms
+from service.store.errors import SweepConflict
 from service.store.files import withdraw_all
 from service.store.halving import falls_behind
-from service.store.states import FINAL_STATES, StateConflict, cancel_unbegun, enqueue, finish, log_events
+from service.store.states import FINAL_STATES, cancel_unbegun, enqueue, finish, log_events
 from service.store.submissions import Key, once
 from service.store.tables import epochs, jobs, sweeps
 from service.store.tally import Tally, tally
@@ -168,7 +169,7 @@ class Sweeps:
     def cancel(self, sweep_id: str) -> bool:
         """Cancel the jobs of a sweep that wait, and ask the workers of those that run to stop; add no more trials.
 
-        Gives False when there is no such sweep; raises StateConflict when it has already succeeded or failed.
+        Gives False when there is no such sweep; raises SweepConflict when it has already succeeded or failed.
         """
         with self.database.writer.begin() as connection:
             sweep = locked(connection, select(sweeps).where(sweeps.c.id == sweep_id)).one_or_none()
@@ -182,7 +183,7 @@ class Sweeps:
             )
             unended = locked(connection, query).all()
             if not unended and sweep.suggested == sweep.trials and not sweep.cancel_requested:
-                raise StateConflict("succeeded")
+                raise SweepConflict(sweep_id, "cancel")
             connection.execute(update(sweeps).where(sweeps.c.id == sweep_id).values(cancel_requested=True))
             cancel_unbegun(connection, sweep_id)
             for job in unended:
@@ -201,7 +202,7 @@ class Sweeps:
         """Delete a sweep, its jobs and all that is recorded of them.
 
         Gives the ids of the jobs, and the keys of files that nothing points to any more, or None when there is no such
-        sweep; raises StateConflict while it runs.
+        sweep; raises SweepConflict while it runs.
         """
         with self.database.writer.begin() as connection:
             sweep = locked(connection, select(sweeps).where(sweeps.c.id == sweep_id)).one_or_none()
@@ -210,7 +211,7 @@ class Sweeps:
             rows = connection.execute(select(jobs.c.id, jobs.c.state).where(jobs.c.sweep_id == sweep_id)).all()
             more = sweep.suggested < sweep.trials and not sweep.cancel_requested
             if more or any(job.state not in FINAL_STATES for job in rows):
-                raise StateConflict("running")
+                raise SweepConflict(sweep_id, "delete")
             connection.execute(delete(jobs).where(jobs.c.sweep_id == sweep_id))
             connection.execute(delete(sweeps).where(sweeps.c.id == sweep_id))
             job_ids = [job.id for job in rows]

@@ -14,7 +14,8 @@ from service.artifacts import Artifacts
 from service.settings import Settings
 from service.store import owners
 from service.store.engine import Row
-from service.store.ensembles import Member, MemberGone
+from service.store.ensembles import Member
+from service.store.errors import MemberGone
 from service.store.files import File
 from service.store.store import Store
 from service.store.versions import WEIGHTS, Findings, Promotion

@@ -16,7 +16,8 @@ from service.artifacts import Artifacts
 from service.settings import Settings
 from service.store import owners
 from service.store.engine import DatabaseError, cause
-from service.store.runs import Claim, LeaseLostError
+from service.store.errors import LeaseLost
+from service.store.runs import Claim
 from service.store.states import State
 from service.store.store import Store
 from service.store.versions import NO_FINDINGS
@@ -139,7 +140,7 @@ class _Run:
                 continue
             try:
                 self._write_down(record, claim, specs[record.network], split)
-            except LeaseLostError:
+            except LeaseLost:
                 self._forget(claim)
             except OSError as error:
                 # A disk that is full for one job need not be full for the others.
@@ -174,7 +175,7 @@ class _Run:
             state, unreferenced = self.store.runs.finish(
                 claim, stopped_early=self.stopping.why_early(claim), findings=findings
             )
-        except LeaseLostError:
+        except LeaseLost:
             self.artifacts.remove([file.key for file in findings.files])
             raise
         self.artifacts.remove(unreferenced)
@@ -184,7 +185,7 @@ class _Run:
         files = epoch.write(claim.job_id, record, spec, split, self.artifacts)
         try:
             superseded = self.store.runs.record_epoch(claim, epoch.record(record), files)
-        except LeaseLostError:
+        except LeaseLost:
             # Only here: after any other error it is unknown whether the record points to the files by now.
             self.artifacts.remove({file.key for file in files})
             raise
@@ -203,7 +204,7 @@ class _Run:
             owner = owners.of_job(claim.job_id)
             written = self.artifacts.keys(owner, (*epoch.STEMS, *assess.STEMS))
             self.artifacts.remove(self.store.files.unreferenced(written))
-        except LeaseLostError:
+        except LeaseLost:
             self._forget(claim)
         return found.checkpoint
 
@@ -211,7 +212,7 @@ class _Run:
         _logger.warning("job %s failed", claim.job_id, exc_info=error)
         try:
             self.store.runs.fail(claim, {"type": type(error).__name__, "message": str(error)[:2000]})
-        except LeaseLostError:
+        except LeaseLost:
             _logger.warning("job %s: its failure comes too late to be recorded", claim.job_id)
         self.lease.give_up(claim)
 

@@ -1,8 +1,6 @@
 """/models/{name}/aliases: what they point to, and pointed to before; moved, rolled back, under If-Match."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Depends, Header, Path, Query, Response
@@ -12,9 +10,11 @@ from service.api.dependencies import Dependencies, Deps, json_only
 from service.api.problems import problems
 from service.api.routes.models import ModelName, the_model
 from service.api.schemas.aliases import AliasView, History, MoveView, Pointing
-from service.errors import Conflict, Fault, Invalid, NotFound, PreconditionFailed
-from service.store.aliases import Condition, NoSuchVersion, NothingBefore, WrongRevision
+from service.errors import Fault, Invalid, NotFound
+from service.refusals import as_problem
+from service.store.aliases import Condition
 from service.store.engine import Row
+from service.store.errors import NoSuchVersion
 
 router = APIRouter(tags=["models"])
 
@@ -84,10 +84,9 @@ def put_alias(
     """
     the_model(deps, name)
     try:
-        with _worded(name, alias):
-            row, is_new = deps.store.aliases.point(name, alias, pointing.targets, condition)
+        row, is_new = deps.store.aliases.point(name, alias, pointing.targets, condition)
     except NoSuchVersion as none:
-        detail = f"model {name} has no version {none.version}"
+        detail = as_problem(none).detail
         field = "/version" if pointing.version is not None else f"/versions/{none.version}"
         field = "/shadow" if none.version == pointing.shadow else field
         raise Invalid(detail, faults=[Fault(field, detail)]) from None
@@ -104,9 +103,8 @@ def put_alias(
 def delete_alias(name: ModelName, alias: AliasName, deps: Deps, condition: Conditional) -> None:
     """Delete an alias. Of a model without `champion` the newest version answers."""
     the_model(deps, name)
-    with _worded(name, alias):
-        if not deps.store.aliases.delete(name, alias, condition):
-            raise _no_alias(name, alias)
+    if not deps.store.aliases.delete(name, alias, condition):
+        raise _no_alias(name, alias)
 
 
 @router.post(
@@ -118,26 +116,10 @@ def roll_back(name: ModelName, alias: AliasName, response: Response, deps: Deps,
     Versions that were deleted are passed over. 409 if there is nothing to go back to.
     """
     the_model(deps, name)
-    try:
-        with _worded(name, alias):
-            row = deps.store.aliases.roll_back(name, alias, condition)
-    except NothingBefore:
-        raise Conflict(f"the alias {alias} of model {name} has nothing to go back to") from None
+    row = deps.store.aliases.roll_back(name, alias, condition)
     if row is None:
         raise _no_alias(name, alias)
     return _shown(row, response, deps)
-
-
-@contextmanager
-def _worded(name: str, alias: str) -> Iterator[None]:
-    """Word it when a condition does not hold."""
-    try:
-        yield
-    except WrongRevision as wrong:
-        now = "it is not there" if wrong.revision is None else f'its ETag is now "{wrong.revision}"'
-        raise PreconditionFailed(
-            f"the alias {alias} of model {name} is not as the request expects: {now}; look at it, and decide anew"
-        ) from None
 
 
 def _shown(row: Row, response: Response, deps: Dependencies) -> AliasView:

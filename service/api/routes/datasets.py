@@ -20,7 +20,6 @@ from service.api.routes.on_demand import NobodyToAsk, on_demand
 from service.api.schemas.datasets import Dataset, DatasetList
 from service.errors import Conflict, Invalid, NotFound, NotYet, UnsupportedMedia
 from service.store import owners
-from service.store.datasets import DatasetInUse
 from service.store.engine import Row
 
 router = APIRouter(tags=["data sets"])
@@ -107,10 +106,7 @@ def delete(name: DatasetName, deps: Deps) -> None:
     """Delete an uploaded data set. Jobs that were trained on it stay; 409 while one waits for it or trains on it."""
     if name in BUILTIN:
         raise Conflict(f"{name!r} is built in")
-    try:
-        files = deps.store.datasets.delete(name)
-    except DatasetInUse:
-        raise Conflict(f"a job that has not ended trains on {name!r}; cancel it first, or wait") from None
+    files = deps.store.datasets.delete(name)
     if files is None:
         raise NotFound(f"there is no data set called {name!r}")
     deps.artifacts.remove(files)

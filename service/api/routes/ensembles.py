@@ -16,7 +16,7 @@ from service.api.schemas.models import VersionView
 from service.errors import Conflict, Fault, Invalid
 from service.store.engine import Row
 from service.store.ensembles import Member
-from service.store.references import NoCheckpoint, NothingThere
+from service.store.errors import NoCheckpoint, NothingThere
 from service.store.versions import measured_on
 
 router = APIRouter(tags=["models"])

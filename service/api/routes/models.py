@@ -12,10 +12,9 @@ from service.api.dependencies import Dependencies, Deps
 from service.api.problems import problems
 from service.api.routes.listing import Page
 from service.api.schemas.models import Lineage, LineageList, ModelList, ModelSummary, VersionPage, VersionView
-from service.errors import Conflict, Damaged, NotFound
+from service.errors import Damaged, NotFound
 from service.store import owners
 from service.store.engine import Row
-from service.store.registry import InUse
 
 router = APIRouter(tags=["models"])
 
@@ -70,13 +69,7 @@ def version(name: ModelName, version: Version, deps: Deps) -> VersionView:
 def delete_version(name: ModelName, version: Version, deps: Deps) -> None:
     """Delete a version and its files; its number is not given again. 409 while an alias points to it."""
     row = the_version(deps, name, version)
-    try:
-        unreferenced = deps.store.models.delete(name, version)
-    except InUse as use:
-        raise Conflict(
-            f"the alias {use.alias} points to version {version} of model {name}; move it with "
-            f"PUT /models/{name}/aliases/{use.alias}, or delete it, first"
-        ) from None
+    unreferenced = deps.store.models.delete(name, version)
     deps.artifacts.remove(unreferenced or ())
     for folder in (
         owners.of_version(name, version),

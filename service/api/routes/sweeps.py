@@ -13,14 +13,13 @@ from service.api.problems import problems
 from service.api.routes.downloads import download
 from service.api.routes.listing import Page, label_pairs
 from service.api.routes.on_demand import NOT_DRAWN, on_demand
-from service.api.routes.submission import IdempotencyKey, answered, key_to, unless_reused
+from service.api.routes.submission import IdempotencyKey, answered, key_to
 from service.api.schemas.jobs import Identifier
 from service.api.schemas.sweeps import Sweep, SweepPage, SweepPlot, detail, summary, table
 from service.errors import Conflict, Fault, Invalid, NotFound
 from service.store import owners
 from service.store.engine import Row
 from service.store.ranking import rank
-from service.store.states import StateConflict
 from service.sweeps.expand import expand
 from service.sweeps.spec import SweepSpec
 
@@ -61,8 +60,7 @@ def submit(
         if spec.tpe is not None:
             spec = _prepared(spec, deps)
         trials = expand(spec, deps.store.datasets.names())
-        with unless_reused():
-            sweep_id, job_ids = deps.store.sweeps.submit(spec, trials, key)
+        sweep_id, job_ids = deps.store.sweeps.submit(spec, trials, key)
     background.add_task(deps.doorbell.ring, job_ids[:MAX_RINGS])
     response.headers["Location"] = f"/sweeps/{sweep_id}"
     return _detail(deps, _found(deps, sweep_id), limit=100)
@@ -153,20 +151,14 @@ def cancel(sweep_id: SweepId, deps: Deps) -> Sweep:
 
     Cancelling a sweep twice is no error. 409 if it has already ended by itself.
     """
-    try:
-        deps.store.sweeps.cancel(sweep_id)
-    except StateConflict:
-        raise Conflict(f"sweep {sweep_id} has already ended; there is nothing to cancel") from None
+    deps.store.sweeps.cancel(sweep_id)
     return _detail(deps, _found(deps, sweep_id), limit=100)
 
 
 @router.delete("/sweeps/{sweep_id}", status_code=204, summary="Delete a sweep", responses=problems(404, 409, 503))
 def delete(sweep_id: SweepId, deps: Deps) -> None:
     """Delete a sweep, its jobs, and all that is recorded of them. 409 while it runs: cancel it first."""
-    try:
-        deleted = deps.store.sweeps.delete(sweep_id)
-    except StateConflict:
-        raise Conflict(f"sweep {sweep_id} is running; cancel it with POST /sweeps/{sweep_id}/cancel first") from None
+    deleted = deps.store.sweeps.delete(sweep_id)
     if deleted is None:
         raise NotFound(f"there is no sweep {sweep_id}")
     job_ids, unreferenced = deleted

@@ -11,11 +11,12 @@ import pytest
 from sqlalchemy import event, update
 
 from service.artifacts import Artifacts
-from service.errors import Damaged, NotFound
+from service.errors import Damaged
 from service.predict.predictor import FRESH_SECONDS, Predictor
 from service.predict.served import Served
 from service.store import owners
 from service.store.aliases import alone, numbers_in
+from service.store.errors import NothingThere
 from service.store.files import File
 from service.store.store import Store
 from service.store.tables import artifacts as artifact_table
@@ -145,7 +146,7 @@ def test_a_job_that_is_deleted_answers_no_more(store: Store, artifacts: Artifact
         async def is_gone() -> bool:
             try:
                 await predictor.find(job_id)
-            except NotFound:
+            except NothingThere:
                 return True
             return False
 
@@ -194,7 +195,7 @@ def test_of_an_alias_that_is_gone_no_shadow_is_kept(store: Store, artifacts: Art
         assert predictor.shadow("default@test", {1}) is not None
         store.aliases.delete("default", "test")
         clock.now += 2 * FRESH_SECONDS
-        with pytest.raises(NotFound):
+        with pytest.raises(NothingThere):
             await predictor.find("default@test")
         assert predictor.shadow("default@test", {1}) is None
 
@@ -419,7 +420,7 @@ def test_a_version_that_is_deleted_between_looking_and_reading_is_not_called_dam
 
     async def test() -> None:
         monkeypatch.setattr(Artifacts, "read", deleted)
-        with pytest.raises(NotFound):
+        with pytest.raises(NothingThere):
             await Predictor(store, artifacts).find("default/1")
 
     run(test())

@@ -3,7 +3,8 @@
 from concurrent.futures import ThreadPoolExecutor
 
 from service.artifacts import Artifacts
-from service.store.aliases import Condition, WrongRevision, alone
+from service.store.aliases import Condition, alone
+from service.store.errors import WrongRevision
 from service.store.store import Store
 from tests.records import succeeded
 

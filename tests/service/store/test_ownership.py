@@ -20,10 +20,11 @@ from models.spec import TrainingSpec
 from service.settings import Settings
 from service.store import runs as store_runs
 from service.store.engine import now_ms
+from service.store.errors import LeaseLost, StateConflict
 from service.store.files import File
-from service.store.runs import Claim, EpochRecord, LeaseLostError
+from service.store.runs import Claim, EpochRecord
 from service.store.stalled import MAX_FRUITLESS_ATTEMPTS
-from service.store.states import FINAL_STATES, StateConflict
+from service.store.states import FINAL_STATES
 from service.store.store import Store
 from service.store.tables import attempts, jobs
 from tests.records import MOVES
@@ -88,7 +89,7 @@ class Ownership(RuleBasedStateMachine):
         owns = job.state == "running" and self.current[claim.job_id] == claim.attempt
         try:
             write()  # type: ignore[operator]
-        except LeaseLostError:
+        except LeaseLost:
             assert not owns, "who owns a job may write"
             del worker.claims[claim.job_id]
             return False
@@ -226,7 +227,7 @@ def test_without_its_fence_the_store_breaks_a_rule(monkeypatch: pytest.MonkeyPat
         query = select(jobs).where(jobs.c.id == claim.job_id, jobs.c.state == "running")
         job = connection.execute(query).one_or_none()  # type: ignore[attr-defined]
         if job is None:
-            raise LeaseLostError
+            raise LeaseLost(claim.job_id)
         return job
 
     monkeypatch.setattr(store_runs, "_locked_by", unfenced)

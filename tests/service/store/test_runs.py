@@ -13,11 +13,10 @@ from sqlalchemy import func, select, update
 from models.spec import TrainingSpec
 from service.settings import Settings
 from service.store import owners
-from service.store.datasets import DatasetInUse
 from service.store.engine import Database, DatabaseError, Row, now_ms
-from service.store.runs import Claim, LeaseLostError
+from service.store.errors import DatasetInUse, LeaseLost, StateConflict
+from service.store.runs import Claim
 from service.store.stalled import MAX_FRUITLESS_ATTEMPTS
-from service.store.states import StateConflict
 from service.store.store import Store
 from service.store.tables import attempts, jobs, metadata
 from tests.records import claim, end, epoch, expire, file, finished, submit
@@ -218,7 +217,7 @@ def test_a_worker_that_lost_its_job_can_write_nothing(
     if ending == "deleted":
         store.jobs.delete(held.job_id)
     before = [list(store.jobs.epochs(held.job_id)), store.jobs.get(held.job_id)]
-    with pytest.raises(LeaseLostError):
+    with pytest.raises(LeaseLost):
         write(store, held)
     assert [list(store.jobs.epochs(held.job_id)), store.jobs.get(held.job_id)] == before
 

@@ -11,9 +11,9 @@ from sqlalchemy import create_engine, func, insert, make_url, select, text
 from models.spec import TrainingSpec
 from service.store import owners
 from service.store.engine import _MIGRATIONS, Database, Row
+from service.store.errors import PartOfSweep, SweepConflict
 from service.store.files import File
-from service.store.jobs import PartOfSweep
-from service.store.states import StateConflict, StoppedEarly
+from service.store.states import StoppedEarly
 from service.store.store import Store
 from service.store.tables import metadata
 from service.store.tally import state_of
@@ -120,7 +120,7 @@ def test_cancelling_a_sweep_ends_what_waits_and_asks_what_runs(store: Store) -> 
 def test_a_sweep_that_has_ended_by_itself_can_not_be_cancelled(store: Store) -> None:
     sweep_id, job_ids = sweep(store, grid={"epochs": [1]})
     end(store, claim(store, job_ids[0]))
-    with pytest.raises(StateConflict):
+    with pytest.raises(SweepConflict):
         store.sweeps.cancel(sweep_id)
     assert not store.sweeps.cancel("nobody")
 
@@ -129,7 +129,7 @@ def test_a_sweep_is_deleted_with_its_jobs_and_a_job_not_without_its_sweep(store:
     sweep_id, job_ids = sweep(store, grid={"epochs": [1, 2]})
     end(store, claim(store, job_ids[0]))
     assert store.files.publish(owners.of_sweep(sweep_id), [file("curves.png", "p")]) == []
-    with pytest.raises(StateConflict):
+    with pytest.raises(SweepConflict):
         store.sweeps.delete(sweep_id)
     with pytest.raises(PartOfSweep):
         store.jobs.delete(job_ids[0])
@@ -161,7 +161,7 @@ def test_trials_are_added_once_and_not_to_a_sweep_that_was_cancelled(store: Stor
     assert store.sweeps.extend(sweep_id, [[TrainingSpec()]], after=2) == [], "somebody else was first"
     assert store.sweeps.extend(sweep_id, [[TrainingSpec()]] * 4, after=3) == [], "more than were asked for"
     assert [job.trial for job in store.sweeps.jobs(sweep_id)] == [1, 2, 3]
-    with pytest.raises(StateConflict):
+    with pytest.raises(SweepConflict):
         store.sweeps.delete(sweep_id)
     store.sweeps.cancel(sweep_id)
     assert store.sweeps.extend(sweep_id, [[TrainingSpec()]], after=3) == []

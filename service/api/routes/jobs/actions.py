@@ -13,7 +13,6 @@ from service.api.routes.jobs.submit import MAX_SPEC_BYTES, queued, require_datas
 from service.api.schemas.jobs import CheckpointName, Job
 from service.errors import Conflict, Fault, Invalid, NotFound, invalid
 from service.store.states import Job as JobRow
-from service.store.states import StateConflict
 
 router = APIRouter(tags=["jobs"])
 
@@ -24,10 +23,7 @@ def cancel(job_id: JobId, deps: Deps) -> Job:
 
     Cancelling a job twice is no error. 409 if it has already succeeded or failed.
     """
-    try:
-        return Job.of(found(deps.store.jobs.cancel(job_id), job_id))
-    except StateConflict as conflict:
-        raise Conflict(f"job {job_id} has already {conflict.state}; there is nothing to cancel") from None
+    return Job.of(found(deps.store.jobs.cancel(job_id), job_id))
 
 
 @router.post("/jobs/{job_id}/pause", status_code=202, summary="Pause a job", responses=problems(404, 409, 503))
@@ -36,23 +32,13 @@ def pause(job_id: JobId, deps: Deps) -> Job:
 
     It ends with the bits that it would have ended with. Pausing a job twice is no error. 409 if it has ended.
     """
-    try:
-        return Job.of(found(deps.store.jobs.pause(job_id), job_id))
-    except StateConflict as conflict:
-        why = "it is cancelled, or about to be" if conflict.state == "cancelled" else f"it has {conflict.state}"
-        raise Conflict(f"job {job_id} cannot be paused: {why}") from None
+    return Job.of(found(deps.store.jobs.pause(job_id), job_id))
 
 
 @router.post("/jobs/{job_id}/resume", status_code=202, summary="Resume a job", responses=problems(404, 409, 503))
 def resume(job_id: JobId, background: BackgroundTasks, deps: Deps) -> Job:
     """Let a paused job go on. Resuming one that is not paused is no error. 409 if it has ended."""
-    try:
-        job = found(deps.store.jobs.resume(job_id), job_id)
-    except StateConflict as conflict:
-        raise Conflict(
-            f"job {job_id} has {conflict.state}; POST /jobs/{job_id}/continue trains it for more epochs, "
-            f"/jobs/{job_id}/retry anew"
-        ) from None
+    job = found(deps.store.jobs.resume(job_id), job_id)
     if job.state == "queued":
         background.add_task(deps.doorbell.ring, [job_id])
     return Job.of(job)
@@ -142,13 +128,10 @@ def go_on(
             f'send {{"early_stopping_patience": null}} in changes to go on'
         )
     origin: dict[str, Any] = {"kind": "fine_tune" if tunes else "continue", "job_id": job_id}
-    try:
-        if tunes:
-            new_id = deps.store.submissions.fine_tune(job_id, spec, origin, continuation.checkpoint)
-        else:
-            new_id = deps.store.submissions.go_on(job_id, spec, origin | {"epoch": job.last_epoch})
-    except StateConflict as conflict:
-        raise Conflict(f"job {job_id} is {conflict.state} by now; wait for its end") from None
+    if tunes:
+        new_id = deps.store.submissions.fine_tune(job_id, spec, origin, continuation.checkpoint)
+    else:
+        new_id = deps.store.submissions.go_on(job_id, spec, origin | {"epoch": job.last_epoch})
     if new_id is None:
         raise NotFound(f"there is no job {job_id}")
     return queued(new_id, response, background, deps)

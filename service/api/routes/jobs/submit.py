@@ -11,13 +11,12 @@ from service.api.problems import problems
 from service.api.reuse import reusable
 from service.api.routes.jobs.lookup import JobId, found
 from service.api.routes.listing import Page, label_pairs
-from service.api.routes.submission import IdempotencyKey, answered, key_to, unless_reused
+from service.api.routes.submission import IdempotencyKey, answered, key_to
 from service.api.schemas.jobs import Identifier, Job, JobPage
 from service.errors import Conflict, Fault, Invalid, NotFound
 from service.store import owners
 from service.store.engine import Row
-from service.store.jobs import PartOfSweep
-from service.store.states import State, StateConflict
+from service.store.states import State
 from service.store.submissions import Key
 
 router = APIRouter(tags=["jobs"])
@@ -91,10 +90,9 @@ def _submit_once(
     # As the draft of the HTTP working group has it, but that nobody is told to come again (409) while the first of two
     # equal requests is under way: the second waits for its commit.
     # https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
-    with unless_reused():
-        answer, is_new = deps.store.submissions.submit_once(
-            spec, key, answer=lambda row: Job.of(row).model_dump(mode="json")
-        )
+    answer, is_new = deps.store.submissions.submit_once(
+        spec, key, answer=lambda row: Job.of(row).model_dump(mode="json")
+    )
     if is_new:
         background.add_task(deps.doorbell.ring, [answer["id"]])
     response.headers["Location"] = f"/jobs/{answer['id']}"
@@ -177,12 +175,7 @@ def delete(job_id: JobId, deps: Deps) -> None:
 
     409 while it runs: cancel it first. 409 for a job of a sweep: its figures are part of the sweep's.
     """
-    try:
-        unreferenced = deps.store.jobs.delete(job_id)
-    except PartOfSweep as part:
-        raise Conflict(f"job {job_id} belongs to a sweep; delete that with DELETE /sweeps/{part.sweep_id}") from None
-    except StateConflict:
-        raise Conflict(f"job {job_id} is running; cancel it with POST /jobs/{job_id}/cancel first") from None
+    unreferenced = deps.store.jobs.delete(job_id)
     if unreferenced is None:
         raise NotFound(f"there is no job {job_id}")
     deps.artifacts.remove(unreferenced)

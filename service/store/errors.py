@@ -1,0 +1,118 @@
+"""What the record refuses, each with the facts that whoever asked is told; `service/refusals.py` says them over HTTP.
+
+StoreError
++-- StateConflict     the state of a job does not allow what was asked for
++-- SweepConflict     the state of a sweep does not allow what was asked for
++-- PartOfSweep       the job belongs to a sweep, and goes with it
++-- DatasetInUse      a job that has not ended trains on the data set
++-- VersionInUse      an alias points to the version
++-- KeyReused         something else was submitted under the key
++-- WrongRevision     the alias was moved since the client looked
++-- NoSuchVersion     an alias cannot point to a version that is not there
++-- NothingBefore     an alias has nothing to go back to
++-- NothingThere      nothing answers to a reference
++-- NoCheckpoint      the job that a reference means has nothing to predict with yet
++-- MemberGone        a version that was to be a member is not there any more; told to workers
++-- LeaseLost         the job belongs to another attempt by now, or has ended; told to workers
+
+That the database itself does not answer is a `DatabaseError`, of `engine.py`.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+class StoreError(Exception):
+    """What the record does not allow, or does not have."""
+
+
+@dataclass(eq=False)
+class StateConflict(StoreError):
+    """The state of a job does not allow what was asked for."""
+
+    job_id: str
+    state: str
+    action: Literal["cancel", "pause", "resume", "continue", "delete"]
+
+
+@dataclass(eq=False)
+class SweepConflict(StoreError):
+    """A sweep that has ended is not cancelled, and one that has not is not deleted."""
+
+    sweep_id: str
+    action: Literal["cancel", "delete"]
+
+
+@dataclass(eq=False)
+class PartOfSweep(StoreError):
+    """The job belongs to a sweep, whose figures are those of all its jobs."""
+
+    job_id: str
+    sweep_id: str
+
+
+@dataclass(eq=False)
+class DatasetInUse(StoreError):
+    """A job that has not ended trains on the data set."""
+
+    name: str
+
+
+@dataclass(eq=False)
+class VersionInUse(StoreError):
+    """An alias points to the version."""
+
+    model: str
+    version: int
+    alias: str
+
+
+class KeyReused(StoreError):
+    """Something else was submitted before under this key."""
+
+
+@dataclass(eq=False)
+class WrongRevision(StoreError):
+    """The alias has been moved since the client looked, or is there already; `revision` is that of now, if any."""
+
+    model: str
+    alias: str
+    revision: int | None
+
+
+@dataclass(eq=False)
+class NoSuchVersion(StoreError):
+    """An alias cannot point to a version that is not there."""
+
+    model: str
+    version: int
+
+
+@dataclass(eq=False)
+class NothingBefore(StoreError):
+    """An alias has nothing to go back to: it has not pointed to anything before that is still there."""
+
+    model: str
+    alias: str
+
+
+class NothingThere(StoreError):
+    """Nothing answers to a reference; the message says what there is not."""
+
+
+@dataclass(eq=False)
+class NoCheckpoint(StoreError):
+    """The job is there, and has nothing to predict with yet."""
+
+    job_id: str
+
+
+class MemberGone(StoreError):
+    """A version that was to be a member is not there any more; the message says what of it."""
+
+
+@dataclass(eq=False)
+class LeaseLost(StoreError):
+    """The job belongs to another attempt by now, or has ended: stop, and write nothing."""
+
+    job_id: str

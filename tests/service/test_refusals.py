@@ -1,0 +1,42 @@
+"""What the record refuses is told over HTTP, each refusal with a status of its own kind."""
+
+import pytest
+
+from service.refusals import as_problem
+from service.store import errors
+
+TOLD = [
+    (errors.StateConflict("id", "succeeded", "cancel"), 409),
+    (errors.StateConflict("id", "failed", "pause"), 409),
+    (errors.StateConflict("id", "failed", "resume"), 409),
+    (errors.StateConflict("id", "running", "continue"), 409),
+    (errors.StateConflict("id", "running", "delete"), 409),
+    (errors.SweepConflict("id", "cancel"), 409),
+    (errors.SweepConflict("id", "delete"), 409),
+    (errors.PartOfSweep("id", "sweep"), 409),
+    (errors.DatasetInUse("letters"), 409),
+    (errors.VersionInUse("digits", 1, "champion"), 409),
+    (errors.KeyReused(), 422),
+    (errors.WrongRevision("digits", "champion", None), 412),
+    (errors.NoSuchVersion("digits", 1), 422),
+    (errors.NothingBefore("digits", "champion"), 409),
+    (errors.NothingThere("there is no model called digits"), 404),
+    (errors.NoCheckpoint("id"), 409),
+]
+TOLD_TO_WORKERS = {errors.MemberGone, errors.LeaseLost}
+
+
+@pytest.mark.parametrize(("refusal", "status"), TOLD, ids=str)
+def test_a_refusal_has_a_status_and_names_what_it_is_about(refusal: errors.StoreError, status: int) -> None:
+    problem = as_problem(refusal)
+    assert problem.status == status
+    assert all(str(fact) in problem.detail for fact in refusal.args[:1])
+
+
+def test_none_of_the_record_s_refusals_is_forgotten() -> None:
+    assert {type(refusal) for refusal, _ in TOLD} | TOLD_TO_WORKERS == set(errors.StoreError.__subclasses__())
+
+
+def test_of_what_nobody_foresaw_nothing_is_told() -> None:
+    problem = as_problem(RuntimeError("a secret"))
+    assert (problem.status, "secret" in problem.detail) == (500, False)
