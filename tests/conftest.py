@@ -143,10 +143,12 @@ def denormals() -> Iterator[None]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests of a file together, begin with those that wait most, and run those of a stack beside the others.
 
-    Otherwise the longest files would come last, and one process would wait for the other.
+    Otherwise the longest files would come last, and one process would wait for the other. The pages of the walkthrough
+    are one file in this: they share a service that runs, and what it has trained.
     """
     for item in items:
         callspec = getattr(item, "callspec", None)
         stack = callspec.params.get("stack", "") if callspec is not None else ""
-        item.add_marker(pytest.mark.xdist_group(f"{item.path.name}{stack}"))
+        together = item.path.parent if item.path.parent.name == "walkthrough" else item.path
+        item.add_marker(pytest.mark.xdist_group(f"{together.relative_to(item.config.rootpath)}{stack}"))
     items.sort(key=lambda item: item.path.parent.name not in {"acceptance", "walkthrough"})
