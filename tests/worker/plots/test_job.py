@@ -1,4 +1,3 @@
-import io
 import subprocess
 import sys
 from collections.abc import Callable
@@ -7,14 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from numpy.typing import NDArray
-from PIL import Image
 
+from tests.worker.plots.pictures import BLUE, INK, VERMILION, count, pixels, places
 from worker.plots import job as job_plots
 
-BLUE, PALE_BLUE, VERMILION, INK = (0, 114, 178), (166, 206, 227), (213, 94, 0), (31, 41, 51)
+PALE_BLUE = (166, 206, 227)
 WORST, RIGHT = (140, 45, 4), (220, 235, 245)
 
 LOSSES = np.linspace(2.3, 0.4, 36, dtype=np.float32)
@@ -53,25 +50,9 @@ PAINTERS = [draw_loss, draw_accuracy, draw_confusion, draw_mistakes, draw_sample
 each_picture = pytest.mark.parametrize("draw", PAINTERS, ids=lambda draw: draw.__name__.removeprefix("draw_"))
 
 
-def pixels(png: bytes) -> NDArray[np.uint8]:
-    """Decode a picture: [height, width, 3]."""
-    with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
-        return np.asarray(image.convert("RGB"))
-
-
 def inside(png: bytes) -> NDArray[np.uint8]:
     """Cut out what lies within the axes of a loss or an accuracy, without title and legend."""
     return pixels(png)[136:778, 145:1445]
-
-
-def places(picture: NDArray[np.uint8], color: tuple[int, int, int]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Find the rows and columns of a colour."""
-    rows, columns = np.nonzero((picture == color).all(axis=2))
-    return rows, columns
-
-
-def count(picture: NDArray[np.uint8], color: tuple[int, int, int]) -> int:
-    return len(places(picture, color)[0])
 
 
 @each_picture
@@ -278,38 +259,6 @@ def test_more_than_64_samples_are_cut_and_fewer_are_drawn() -> None:
 
 def test_a_samples_label_is_written() -> None:
     assert job_plots.samples(IMAGES[:1], LABELS[:1], "") != job_plots.samples(IMAGES[:1], LABELS[1:2], "")
-
-
-def test_a_title_is_cut_to_80_characters() -> None:
-    assert draw_notice("a" * 80 + "b") == draw_notice("a" * 80 + "c")
-    assert draw_notice("a" * 79 + "b") != draw_notice("a" * 79 + "c")
-
-
-def test_a_wide_title_stays_within_the_picture() -> None:
-    picture = pixels(draw_notice("W" * 80))
-    assert (picture[:, :45] == 255).all()
-    assert (picture[:, -45:] == 255).all()
-    assert (picture[:100] < 100).any()
-
-
-@pytest.mark.parametrize("control", ["\n", "\t", "\x00", "\x7f", "\u202e", "\u2028", "\ud800"], ids=ascii)
-def test_a_control_character_in_a_title_is_a_space(control: str) -> None:
-    assert draw_notice(f"a{control}b") == draw_notice("a b")
-
-
-def test_a_character_that_the_font_lacks_is_a_box() -> None:
-    assert draw_notice("数") == draw_notice("🙂") == draw_notice("□") != draw_notice("")
-
-
-def test_a_dollar_sign_in_a_title_is_no_mathematics() -> None:
-    assert draw_notice(r"$\frac{") != draw_notice("")
-    assert draw_notice("$x$") != draw_notice("$ x $")
-
-
-@settings(max_examples=30)
-@given(st.text())
-def test_any_title_can_be_drawn(title: str) -> None:
-    assert draw_notice(title).startswith(b"\x89PNG")
 
 
 def test_drawing_leaves_nothing_global_behind_and_needs_neither_pyplot_nor_torch() -> None:

@@ -1,4 +1,3 @@
-import io
 import math
 import subprocess
 import sys
@@ -7,17 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from numpy.typing import NDArray
-from PIL import Image
 
 from service.sweeps.presets import REPORT
-from worker.plots import accuracy_scale
-from worker.plots.style import folded
+from tests.worker.plots.pictures import AXES, BLUE, INK, SCORES, VERMILION, has, is_notice, pixels, places
 from worker.plots.sweep import Axis, Bar, Curve, comparison, curves, parallel
 
-BLUE, VERMILION, INK, FAINT = (0, 114, 178), (213, 94, 0), (31, 41, 51), (184, 192, 200)
+FAINT = (184, 192, 200)
 SKY, BROWN = (86, 180, 233), (140, 109, 70)
 NAN = math.nan
 
@@ -30,8 +24,8 @@ NASTY = {
     "other script": "数" * 90,
 }
 
-# Each of them cut out to the left of the keys, below title and legend.
-CURVES, COMPARISON, PARALLEL = np.s_[100:800, 140:1140], np.s_[140:870, 140:1545], np.s_[180:840, 160:1400]
+# Cut out to the left of the keys, below title and legend.
+CURVES, COMPARISON = np.s_[100:800, 140:1140], np.s_[140:870, 140:1545]
 
 
 def curve(label: str, *seeds: list[float]) -> Curve:
@@ -47,11 +41,6 @@ BARS = [
     Bar(f"trial {n}", [one.train_accuracy, 0.9], [one.val_accuracy, 0.88], (one.train_accuracy, one.val_accuracy))
     for n, one in enumerate(REPORT, start=1)
 ]
-AXES = [
-    Axis("learning_rate", [0.0001, 0.01, 0.001], log=True),
-    Axis("hidden_sizes", ["30-5", "100-50", "100-50"], log=False),
-]
-SCORES = [0.9, 0.7, 0.95]
 
 
 def draw_curves(title: str) -> bytes:
@@ -68,28 +57,6 @@ def draw_parallel(title: str) -> bytes:
 
 PAINTERS = [draw_curves, draw_comparison, draw_parallel]
 each_picture = pytest.mark.parametrize("draw", PAINTERS, ids=SIZES)
-
-
-def pixels(png: bytes) -> NDArray[np.uint8]:
-    """Decode a picture: [height, width, 3]."""
-    with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
-        return np.asarray(image.convert("RGB"))
-
-
-def places(picture: NDArray[np.uint8], color: tuple[int, int, int]) -> NDArray[np.intp]:
-    """Find the rows and columns of a colour: [2, pixels]."""
-    return np.array(np.nonzero((picture == color).all(axis=2)))
-
-
-def has(picture: NDArray[np.uint8], color: tuple[int, int, int]) -> bool:
-    return places(picture, color).size > 0
-
-
-def is_notice(png: bytes) -> bool:
-    """Whether a picture is a grey sentence in its middle, without a chart."""
-    picture = pixels(png)[100:]
-    assert (picture < 200).any()
-    return picture.shape[:2] == (770, 1500) and not any(has(picture, color) for color in (BLUE, VERMILION))
 
 
 @each_picture
@@ -118,14 +85,6 @@ def test_a_dollar_sign_in_a_name_is_no_mathematics() -> None:
         (parallel([Axis("$x$", ["a"], log=False)], [0.5], ""), parallel([Axis("$ x $", ["a"], log=False)], [0.5], "")),
     ):
         assert plain != spaced
-
-
-@given(st.text(), st.integers(1, 40), st.integers(1, 4))
-def test_a_folded_label_has_no_more_lines_than_it_may(label: str, width: int, lines: int) -> None:
-    written = folded(label, width, lines).split("\n")
-    assert 1 <= len(written) <= lines
-    assert max(map(len, written)) <= max(width, 6)
-    assert all(written)
 
 
 @pytest.mark.parametrize(
@@ -219,83 +178,6 @@ def test_of_more_than_forty_trials_the_best_forty_are_drawn_in_the_order_in_whic
     drawn = pixels(comparison(bars, ""))
     assert (drawn[COMPARISON] == best[COMPARISON]).all()
     assert (drawn[:140] != best[:140]).any(), "it is said that some are left out"
-
-
-def test_the_line_of_the_best_trial_goes_through_what_was_chosen_for_it() -> None:
-    rows, columns = places(pixels(parallel(AXES, SCORES, ""))[PARALLEL], VERMILION)
-    start, middle, end = (rows[abs(columns - column) < 6].mean() for column in (10, 620, 1220))
-    height = 594
-    assert middle == pytest.approx(end, abs=5), "30-5 comes before 100-50, so this is the top"
-    assert start - end == pytest.approx(height / 2, abs=5), "0.001 is the middle of 0.0001 and 0.01"
-
-
-def test_an_axis_that_is_not_logarithmic_is_to_scale() -> None:
-    axes = [Axis("learning_rate", [0.0, 1.0, 0.25], log=False)]
-    rows, columns = places(pixels(parallel(axes, SCORES, ""))[PARALLEL], VERMILION)
-    start, end = (rows[abs(columns - column) < 6].mean() for column in (10, 1220))
-    assert start - end == pytest.approx(594 * 0.75, abs=8)
-
-
-def test_trials_without_a_finite_value_are_left_out_and_counted() -> None:
-    whole = pixels(parallel(AXES, SCORES, ""))
-    fields = [Axis(axis.name, [*axis.values, NAN if axis.log else "9", axis.values[0]], log=axis.log) for axis in AXES]
-    lost = pixels(parallel(fields, [*SCORES, 0.99, NAN], ""))
-    assert (lost[140:] == whole[140:]).all()
-    assert (lost[:140] != whole[:140]).any()
-
-
-@pytest.mark.parametrize(
-    "axis",
-    [
-        pytest.param(Axis("a", [3, 3, 3], log=True), id="equal"),
-        pytest.param(Axis("a", [0, 0, 0], log=True), id="zero"),
-        pytest.param(Axis("a", [0, 1e-5, 1e-3], log=True), id="zero beside others"),
-        pytest.param(Axis("a", ["x", "x", "x"], log=False), id="one kind"),
-        pytest.param(Axis("a", ["none", 0.5, 2.0], log=False), id="mixed"),
-        pytest.param(Axis("a", [1e-300, 1.0, 1e300], log=True), id="enormous"),
-        pytest.param(Axis("a", [1.0, np.nextafter(1.0, 2.0), 1.0], log=False), id="nearly equal"),
-    ],
-)
-def test_an_unusual_axis_is_drawn(axis: Axis) -> None:
-    assert places(pixels(parallel([axis], SCORES, ""))[PARALLEL], VERMILION).shape[1] > 1000
-
-
-def test_an_axis_with_a_negative_value_is_to_scale_for_it_has_no_logarithm() -> None:
-    linear, logarithmic = (parallel([Axis("a", [-1, 0, 1], log=log)], SCORES, "") for log in (False, True))
-    assert linear == logarithmic
-
-
-@pytest.mark.parametrize("scores", [[0.5, 0.5, 0.5], [0.0, 1.0, 1.0], [0.98001, 0.98002, 0.98003]], ids=str)
-def test_accuracies_that_are_equal_or_nearly_so_or_extreme_are_drawn(scores: list[float]) -> None:
-    assert places(pixels(parallel(AXES, scores, ""))[PARALLEL], VERMILION).shape[1] > 1000
-
-
-@pytest.mark.parametrize("count", [1, 2_000])
-def test_few_and_many_trials_are_drawn(count: int) -> None:
-    random = np.random.default_rng(0)
-    axis = Axis("learning_rate", (10 ** random.uniform(-5, -1, count)).tolist(), log=True)
-    picture = pixels(parallel([axis], random.uniform(0.1, 0.99, count).tolist(), ""))
-    assert places(picture[PARALLEL], VERMILION).shape[1] > 1000
-
-
-@given(st.floats(0, 1), st.floats(0, 1))
-def test_the_accuracy_at_the_place_of_an_accuracy_is_that_accuracy(one: float, other: float) -> None:
-    assert accuracy_scale.accuracy_at(accuracy_scale.place(one)) == pytest.approx(one, abs=1e-9)
-    assert (one < other) <= bool(accuracy_scale.place(one) <= accuracy_scale.place(other))
-
-
-@given(st.floats(0, 1), st.floats(0, 1))
-def test_ticks_are_within_their_ends_and_apart(one: float, other: float) -> None:
-    low, high = min(one, other), max(one, other)
-    ticks = accuracy_scale.ticks(low, high)
-    assert ticks
-    assert all(low <= tick <= high for tick in ticks)
-    gaps = np.diff(np.sort(accuracy_scale.place(ticks)))
-    assert (gaps > 0.08 * (accuracy_scale.place(high) - accuracy_scale.place(low))).all()
-
-
-def test_ticks_are_round() -> None:
-    assert sorted(accuracy_scale.ticks(0.5, 0.98)) == [0.5, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98]
 
 
 def test_drawing_leaves_nothing_global_behind_and_needs_neither_pyplot_nor_torch() -> None:
