@@ -1,7 +1,6 @@
 """A run of a job, in this process: real store, real files, a small real network."""
 
 import dataclasses
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,19 +15,12 @@ from models.training import train
 from service.artifacts import Artifacts
 from service.settings import Settings
 from service.store import owners
-from service.store.engine import now_ms
-from service.store.runs import Claim, Runs, StopRequest
+from service.store.runs import Claim, Runs
 from service.store.store import Store
 from service.store.tables import jobs
 from service.sweeps.expand import expand
 from service.sweeps.spec import SweepSpec
-from tests.doubles import Bell
-from tests.waiting import wait_until
-from tests.worker.training import found, interrupted, kept, submit, trained
-from worker.errands.describe import describe
-from worker.errands.draw_job import draw
-from worker.reconcile import reconcile
-from worker.train.lease import Lease
+from tests.worker.training import found, kept, submit, trained
 from worker.train.run import run
 
 
@@ -57,43 +49,6 @@ def test_a_job_is_trained_to_its_end_and_only_what_is_pointed_to_is_kept(
 
 def test_a_bell_for_nothing_is_answered_quietly(store: Store, artifacts: Artifacts, settings: Settings) -> None:
     run("nobody", store, artifacts, settings, owner="worker")
-
-
-def test_a_job_whose_worker_died_goes_on_after_its_last_epoch_with_the_same_bits(
-    store: Store, artifacts: Artifacts, settings: Settings
-) -> None:
-    undisturbed = trained(store, artifacts, settings)
-    job_id = interrupted(store, artifacts, settings)
-    run(job_id, store, artifacts, settings, owner="second")
-    job = found(store, job_id)
-    assert (job.state, job.attempt) == ("succeeded", 2)
-    assert job.weights_sha256 == undisturbed.weights_sha256
-    epochs = store.jobs.epochs(job_id)
-    assert [(row.epoch, row.attempt) for row in epochs] == [(1, 1), (2, 1), (3, 2), (4, 2)]
-    assert [row.losses for row in epochs] == [row.losses for row in store.jobs.epochs(undisturbed.id)]
-
-
-@pytest.mark.parametrize("name", ["last.safetensors", "last.state.safetensors"])
-@pytest.mark.parametrize("damage", ["flipped", "torn", "gone"])
-def test_a_damaged_checkpoint_costs_time_and_no_bits(
-    store: Store, artifacts: Artifacts, settings: Settings, name: str, damage: str
-) -> None:
-    undisturbed = trained(store, artifacts, settings)
-    job_id = interrupted(store, artifacts, settings)
-    pointer = store.files.get(owners.of_job(job_id), name)
-    assert pointer is not None
-    path = artifacts.path(pointer.key)
-    content = path.read_bytes()
-    if damage == "gone":
-        path.unlink()
-    else:
-        path.write_bytes(
-            content[:-1] + bytes([content[-1] ^ 1]) if damage == "flipped" else content[: len(content) // 2]
-        )
-    run(job_id, store, artifacts, settings, owner="second")
-    job = found(store, job_id)
-    assert (job.state, job.weights_sha256) == ("succeeded", undisturbed.weights_sha256)
-    assert [row.epoch for row in store.jobs.epochs(job_id)] == [1, 2, 3, 4]
 
 
 def test_a_job_that_can_not_be_trained_fails_with_the_reason(
@@ -228,112 +183,6 @@ def test_a_group_that_memory_does_not_suffice_for_is_tried_in_halves_and_a_job_t
     assert groups == [5, 2, 3, 1, 2, 1, 1]
     assert [found(store, job_id).state for job_id in ids] == ["succeeded"] * 4 + ["failed"]
     assert "memory" in found(store, ids[4]).error["message"]
-
-
-def claimed(store: Store) -> Claim:
-    (claim,) = store.runs.claim(submit(store), "worker")
-    return claim
-
-
-def test_a_lease_is_renewed_while_it_is_held(store: Store, settings: Settings) -> None:
-    claim = claimed(store)
-    before = found(store, claim.job_id).lease_expires_at
-    quick = settings.model_copy(update={"poll_seconds": 0.01, "heartbeat_seconds": 0.02})
-    with Lease(store.runs, [claim], quick) as lease:
-        wait_until(lambda: found(store, claim.job_id).lease_expires_at > before, timeout=10, what="a renewal")
-        assert not lease.lost(claim)
-
-
-def test_a_lease_that_was_lost_says_stop(store: Store, settings: Settings) -> None:
-    claim = claimed(store)
-    with Lease(store.runs, [claim], settings.model_copy(update={"poll_seconds": 0.01})) as lease:
-        store.runs.fail(claim, {})
-        wait_until(lambda: lease.lost(claim), timeout=10, what="the lease to be seen as lost")
-
-
-def test_a_lease_that_can_not_be_renewed_in_time_counts_as_lost(store: Store, settings: Settings) -> None:
-    claim = claimed(store)
-    # The database is asked only every ten seconds, and the lease lasts a fraction of one.
-    slow = settings.model_copy(update={"poll_seconds": 0.01, "lease_seconds": 0.1})
-    with Lease(store.runs, [claim], slow) as lease:
-        wait_until(lambda: lease.lost(claim), timeout=10, what="two thirds of the lease to pass")
-
-
-class SlowRuns:
-    """A store of runs whose first renewal hangs until it is let go."""
-
-    def __init__(self) -> None:
-        self.let_go, self.renewals = threading.Event(), 0
-
-    def renew(self, claims: list[Claim]) -> dict[str, StopRequest | None]:
-        assert self.let_go.wait(30)
-        self.renewals += 1
-        return self.look(claims)
-
-    def look(self, claims: list[Claim]) -> dict[str, StopRequest | None]:
-        return dict.fromkeys(claim.job_id for claim in claims)
-
-
-def test_a_lease_that_was_lost_once_is_not_won_back(store: Store, settings: Settings) -> None:
-    # Training has stopped in the middle of an epoch by then, and must not be taken for finished.
-    runs, claim = SlowRuns(), claimed(store)
-    quick = settings.model_copy(update={"poll_seconds": 0.01, "heartbeat_seconds": 0.02, "lease_seconds": 0.5})
-    with Lease(runs, [claim], quick) as lease:  # type: ignore[arg-type]
-        wait_until(lambda: lease.lost(claim), timeout=10, what="two thirds of the lease to pass")
-        runs.let_go.set()
-        wait_until(lambda: runs.renewals >= 2, timeout=10, what="a renewal that succeeds")
-        assert lease.lost(claim)
-
-
-@pytest.mark.parametrize(("waiting", "rung"), [(0, True), (3, False), (None, False)])
-def test_jobs_are_rung_again_only_while_no_ring_waits_at_the_broker(
-    store: Store, waiting: int | None, rung: bool
-) -> None:
-    job_id = submit(store)
-    bell = Bell(waiting)
-    reconcile(store, bell, ring_again_seconds=-1)  # type: ignore[arg-type]
-    assert (bell.rung == [job_id]) is rung
-
-
-def test_a_job_whose_lease_expired_is_rung_at_once(store: Store) -> None:
-    claim = claimed(store)
-    with store.database.writer.begin() as connection:
-        connection.execute(update(jobs).values(lease_expires_at=now_ms() - 1))
-    bell = Bell(waiting=3)
-    reconcile(store, bell, ring_again_seconds=60)  # type: ignore[arg-type]
-    assert bell.rung == [claim.job_id]
-
-
-@pytest.mark.parametrize("plot", ["loss", "accuracy", "confusion", "mistakes"])
-def test_a_plot_is_drawn_once_for_each_state_of_the_job(
-    store: Store, artifacts: Artifacts, settings: Settings, plot: str
-) -> None:
-    job = trained(store, artifacts, settings)
-    draw(job.id, plot, store, artifacts)
-    first = store.files.get(owners.of_job(job.id), f"{plot}.png")
-    assert first is not None
-    assert first.epoch == 4
-    assert artifacts.read(first.key, first.sha256).startswith(b"\x89PNG")
-    draw(job.id, plot, store, artifacts)
-    assert store.files.get(owners.of_job(job.id), f"{plot}.png") == first
-
-
-def test_a_job_that_is_gone_or_has_no_epoch_is_not_drawn(store: Store, artifacts: Artifacts) -> None:
-    job_id = submit(store)
-    for each in (job_id, "nobody"):
-        draw(each, "loss", store, artifacts)
-    assert store.files.of(owners.of_job(job_id)) == []
-
-
-def test_a_data_set_that_can_not_be_had_is_described_as_such(
-    store: Store, artifacts: Artifacts, settings: Settings
-) -> None:
-    store.datasets.add("unheard-of", "builtin")
-    describe("unheard-of", store, artifacts, settings)
-    row = store.datasets.get("unheard-of")
-    assert row is not None
-    assert row.state == "failed"
-    assert "unheard-of" in row.error
 
 
 def test_trials_that_others_leave_behind_are_stopped_and_say_so(

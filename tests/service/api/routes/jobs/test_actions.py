@@ -242,3 +242,11 @@ def test_the_last_who_points_to_a_file_takes_it_along(api: TestClient, store: St
     assert api.delete("/models/default/aliases/champion").status_code == 204
     assert api.delete("/models/default/versions/1").status_code == 204
     assert [path for path in artifacts.folder.rglob("*") if path.is_file()] == []
+
+
+def test_a_job_that_has_ended_can_not_be_cancelled(api: TestClient, store: Store) -> None:
+    job_id = submit(store)
+    (claim,) = store.runs.claim(job_id, "worker")
+    store.runs.fail(claim, {"type": "ValueError", "message": "no"})
+    assert "failed" in problem(api.post(f"/jobs/{job_id}/cancel"), 409)["detail"]
+    assert api.get(f"/jobs/{job_id}").json()["error"] == {"type": "ValueError", "message": "no"}

@@ -1,4 +1,4 @@
-"""What a worker's parent does for its training processes: real processes, which really die."""
+"""What a worker looks after: jobs that nobody hears of, and those of its processes that died or do not stop."""
 
 import subprocess
 import sys
@@ -9,13 +9,39 @@ import pytest
 from sqlalchemy import update
 
 from service.store.engine import now_ms
+from service.store.runs import Claim
 from service.store.store import Store
 from service.store.tables import jobs
 from tests.doubles import Bell, Clock
 from tests.waiting import wait_until
 from tests.worker.training import found, submit
-from worker.reconcile import has_room, look_after_children
+from worker.reconcile import has_room, look_after_children, reconcile
 from worker.watchdog import Watchdog
+
+
+def claimed(store: Store) -> Claim:
+    (claim,) = store.runs.claim(submit(store), "worker")
+    return claim
+
+
+@pytest.mark.parametrize(("waiting", "rung"), [(0, True), (3, False), (None, False)])
+def test_jobs_are_rung_again_only_while_no_ring_waits_at_the_broker(
+    store: Store, waiting: int | None, rung: bool
+) -> None:
+    job_id = submit(store)
+    bell = Bell(waiting)
+    reconcile(store, bell, ring_again_seconds=-1)  # type: ignore[arg-type]
+    assert (bell.rung == [job_id]) is rung
+
+
+def test_a_job_whose_lease_expired_is_rung_at_once(store: Store) -> None:
+    claim = claimed(store)
+    with store.database.writer.begin() as connection:
+        connection.execute(update(jobs).values(lease_expires_at=now_ms() - 1))
+    bell = Bell(waiting=3)
+    reconcile(store, bell, ring_again_seconds=60)  # type: ignore[arg-type]
+    assert bell.rung == [claim.job_id]
+
 
 WORKER = "host:1:abc"
 
@@ -73,50 +99,12 @@ def test_a_training_process_that_does_not_stop_when_asked_is_killed(store: Store
         assert job.cancellation["latency_ms"] >= 6000
 
 
-@pytest.mark.parametrize(
-    ("rings", "idle", "heard", "deaf"),
-    [
-        (3, True, False, True),
-        (0, True, False, False),
-        (None, True, False, False),
-        (3, False, False, False),
-        (3, True, True, False),
-    ],
-)
-def test_a_worker_is_deaf_when_rings_wait_and_it_has_nothing_to_do(
-    rings: int | None, idle: bool, heard: bool, deaf: bool
-) -> None:
-    clock = Clock()
-    watchdog = Watchdog(patience=60, clock=clock)
-    for clock.now in range(0, 60, 2):
-        assert not watchdog.is_deaf(rings_waiting=rings, idle=idle)
-    if heard:
-        watchdog.heard()
-    clock.now = 61
-    assert watchdog.is_deaf(rings_waiting=rings, idle=idle) is deaf
-
-
-def test_who_was_not_asked_for_long_knows_nothing_of_the_time_between() -> None:
-    clock = Clock()
-    watchdog = Watchdog(patience=60, clock=clock)
-    for clock.now in (0.0, 2.0, 300.0, 302.0):
-        assert not watchdog.is_deaf(rings_waiting=3, idle=True)
-
-
 def test_a_job_that_an_older_version_asked_to_stop_is_looked_after(store: Store) -> None:
     job_id = submit(store)
     store.runs.claim(job_id, f"{WORKER}/7")
     with store.database.writer.begin() as connection:
         connection.execute(update(jobs).values(cancel_requested=True, stop_requested_at=None))
     assert store.stalled.of_worker(WORKER) == {f"{WORKER}/7": 0.0}
-
-
-def test_rings_that_wait_only_now_and_then_are_no_proof_of_deafness() -> None:
-    clock = Clock()
-    watchdog = Watchdog(patience=60, clock=clock)
-    for clock.now in range(0, 80, 2):
-        rings = 0 if clock.now == 40 else 1
-        assert not watchdog.is_deaf(rings_waiting=rings, idle=True)
 
 
 def test_a_worker_whose_processes_still_start_is_not_taken_for_deaf() -> None:

@@ -1,0 +1,29 @@
+"""The OpenAPI document says what routes answer."""
+
+import json
+import re
+
+import pytest
+from fastapi.testclient import TestClient
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """SQLite alone: how errors are worded does not depend on the database; the store's tests run on both."""
+    return sqlite_url
+
+
+def test_every_route_declares_its_errors_and_says_what_it_does(api: TestClient) -> None:
+    document = api.get("/openapi.json").json()
+    assert document["openapi"].startswith("3.1")
+    for reference in re.findall(r'"\$ref": ?"([^"]+)"', json.dumps(document)):
+        target = document
+        for part in reference.removeprefix("#/").split("/"):
+            target = target[part]
+    for path, methods in document["paths"].items():
+        for method, route in methods.items():
+            assert route["summary"], f"{method} {path}"
+            assert route["description"], f"{method} {path}"
+            for status, answer in route["responses"].items():
+                if status >= "400" and (path, status) != ("/readyz", "503"):
+                    assert "application/problem+json" in answer["content"], f"{method} {path} {status}"
