@@ -1,0 +1,77 @@
+"""The databases themselves: opened, migrated, asked for the time, written by many."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import select, update
+
+from service.settings import Settings
+from service.store.engine import Database, DatabaseError, now_ms
+from service.store.store import Store
+from service.store.tables import jobs, metadata
+from tests.records import claim, expire, submit
+from tests.waiting import wait_until
+
+
+def test_the_migrations_make_the_tables_that_the_code_describes(store: Store) -> None:
+    with store.database.reader.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_opening_a_database_again_keeps_what_is_in_it(store: Store, settings: Settings) -> None:
+    job_id = submit(store)
+    again = Store.open(settings)
+    assert again.jobs.get(job_id) is not None
+    again.database.close()
+
+
+def test_many_processes_may_open_an_empty_database_at_once(database_url: str) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        for database in list(threads.map(Database.open, [database_url] * 8)):
+            database.close()
+
+
+@pytest.mark.parametrize("url", ["mysql://localhost/x", "sqlite://", "sqlite:///:memory:"])
+def test_a_database_that_several_processes_can_not_share_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="TENFOLD_DATABASE_URL"):
+        Database.open(url)
+
+
+def test_the_clock_of_the_database_is_now(store: Store) -> None:
+    with store.database.reader.connect() as connection:
+        assert abs(connection.execute(select(now_ms())).scalar_one() - time.time() * 1000) < 5_000
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_who_freezes_within_a_transaction_does_not_keep_its_job(store: Store) -> None:
+    # On SQLite whoever does this keeps everybody from writing, until it is killed.
+    job_id = submit(store)
+    claim(store, job_id)
+    expire(store, job_id)
+    with store.database.writer.connect() as frozen:
+        frozen.execute(select(jobs).where(jobs.c.id == job_id).with_for_update())
+        assert store.stalled.release_expired() == []
+        wait_until(lambda: store.stalled.release_expired() == [job_id], timeout=30, what="the lock to be given up")
+        with pytest.raises(DatabaseError):
+            frozen.execute(select(jobs))
+
+
+def test_writers_that_read_first_lose_no_update(store: Store) -> None:
+    job_id = submit(store)
+
+    def count_up(_: int) -> None:
+        for _ in range(10):
+            with store.database.writer.begin() as connection:
+                query = select(jobs.c.fruitless_attempts).where(jobs.c.id == job_id).with_for_update()
+                seen = int(connection.execute(query).scalars().one() or 0)
+                connection.execute(update(jobs).where(jobs.c.id == job_id).values(fruitless_attempts=seen + 1))
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(count_up, range(4)))
+    job = store.jobs.get(job_id)
+    assert job is not None
+    assert job.fruitless_attempts == 40
