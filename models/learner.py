@@ -8,7 +8,6 @@ Legend of shapes: N training examples, B examples in a batch, D = 784 pixels, C 
 
 import time
 from collections.abc import Iterator
-from copy import deepcopy
 
 import numpy as np
 import torch
@@ -18,13 +17,15 @@ from torch import Generator, Tensor
 from models.augmentation import augment
 from models.checkpoints import Checkpoint
 from models.data.split import Split
+from models.early_stopping import EarlyStopping
 from models.evaluation import accuracy, validate
-from models.networks import MLP, NMLP, build
+from models.networks import build
 from models.optimizers import optimizer
 from models.records import DivergenceError, Ended, Epoch, Failed, TrainingRecord
 from models.schedules import learning_rate
 from models.spec import TrainingSpec
 from models.stack import Layout
+from models.weight_average import WeightAverage
 
 
 class Learner:
@@ -47,9 +48,10 @@ class Learner:
         self._targets_NC, self._all_iterations = targets_NC, iterations
         self._layout = Layout.of(self.network)
         self._optimizer = optimizer(spec, torch.zeros(self._layout.size, device=device))
-        self._average = _Average(self.network, self._layout, spec.ema_decay) if spec.ema_decay else None
+        self._average = WeightAverage(self.network, self._layout, spec.ema_decay) if spec.ema_decay else None
         self._losses: list[Tensor] = []
-        self._epoch, self._iterations, self._best_epoch, self._best_val_accuracy = 0, 0, 0, -1.0
+        self._epoch, self._iterations = 0, 0
+        self._stopping = EarlyStopping(spec.early_stopping_patience)
         if checkpoint is not None:
             self._resume(checkpoint)
         self.is_over = self._has_no_epoch_left()
@@ -115,8 +117,7 @@ class Learner:
         # The last step of an epoch can ruin the network behind a finite loss.
         if np.isnan(validation.probabilities).any():
             raise _diverged(self._epoch, len(losses), "the network's outputs are not numbers any more")
-        if validation.accuracy > self._best_val_accuracy:
-            self._best_epoch, self._best_val_accuracy = self._epoch, validation.accuracy
+        self._stopping.see(self._epoch, validation.accuracy)
         recorded_before, self._recorded_at = self._recorded_at, time.perf_counter()
         return Epoch(
             network=self.number,
@@ -131,8 +132,8 @@ class Learner:
             checkpoint=Checkpoint(
                 epoch=self._epoch,
                 iterations=self._iterations,
-                best_epoch=self._best_epoch,
-                best_val_accuracy=self._best_val_accuracy,
+                best_epoch=self._stopping.best_epoch,
+                best_val_accuracy=self._stopping.best_accuracy,
                 weights=network.state_dict(),
                 state=self._state(),
             ),
@@ -155,31 +156,14 @@ class Learner:
             for name, tensor in self._state().items():
                 tensor.copy_(checkpoint.state[name])
         self._epoch, self._iterations = checkpoint.epoch, checkpoint.iterations
-        self._best_epoch, self._best_val_accuracy = checkpoint.best_epoch, checkpoint.best_val_accuracy
+        self._stopping = EarlyStopping(
+            self.spec.early_stopping_patience,
+            best_epoch=checkpoint.best_epoch,
+            best_accuracy=checkpoint.best_val_accuracy,
+        )
 
     def _has_no_epoch_left(self) -> bool:
-        patience = self.spec.early_stopping_patience
-        exhausted = patience is not None and self._epoch > 0 and self._epoch - self._best_epoch >= patience
-        return exhausted or self._epoch >= self.spec.epochs
-
-
-class _Average:
-    """An exponential moving average of a network's weights, held by a network of its own.
-
-    Polyak and Juditsky 1992, https://doi.org/10.1137/0330046, with weights that fade.
-    """
-
-    def __init__(self, network: MLP | NMLP, layout: Layout, decay: float) -> None:
-        self.network = deepcopy(network).requires_grad_(False)
-        self._decay = decay
-        self._average_P = torch.zeros(layout.size, device=next(network.parameters()).device)
-        for name, view in layout.views(self._average_P).items():
-            view.copy_(self.network.get_parameter(name))
-        self.network.load_state_dict(layout.views(self._average_P), assign=True)
-
-    def follow(self, weights_P: Tensor, iteration: int) -> None:
-        """Take in the weights after a batch; the first ones, far from where training leads, fade sooner."""
-        self._average_P.lerp_(weights_P, 1 - min(self._decay, (1 + iteration) / (10 + iteration)))
+        return self._stopping.is_exhausted(self._epoch) or self._epoch >= self.spec.epochs
 
 
 def derive_seed(seed: int, epoch: int, purpose: str) -> int:

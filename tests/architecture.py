@@ -15,7 +15,7 @@ HOMES = {
     "onnxruntime": ("models/predict_onnx.py",),
     "optuna": ("worker/errands/suggest.py",),
     "orjson": ("service/api/routes/v2.py", "service/predict", "service/protocols"),
-    "pandas": ("models/curves.py",),
+    "pandas": ("models/moving_average.py",),
     "PIL": ("models/images.py",),
     "psycopg": (),
     "pydantic_settings": ("service/settings.py",),

@@ -22,8 +22,8 @@ from service.broker.doorbell import ERRANDS, TRAIN, Doorbell
 from service.broker.messages import BROKER_SETTINGS
 from service.settings import Settings
 from service.store.engine import DatabaseError
+from service.store.promotion import Promotion
 from service.store.store import Store
-from service.store.versions import Promotion
 from service.store.workers import Role
 from worker.heartbeat import Heartbeat
 from worker.reconcile import ask_for_trials

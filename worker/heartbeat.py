@@ -59,14 +59,14 @@ class Heartbeat:
 
     def _beat_for_ever(self) -> None:
         pause = threading.Event()
-        has_told = False
+        is_noted = False
         while True:
             try:
                 # Opened here, and not before: a database that is away for now must not stop the heartbeat.
                 store = self.open_store()
-                if self._draining.is_set() and not has_told:
+                if self._draining.is_set() and not is_noted:
                     store.workers.drain(self.worker_id)
-                    has_told = True
+                    is_noted = True
                 self._beat(store)
             except DatabaseError as error:
                 _logger.warning("the database did not answer: %s", cause(error))

@@ -1,5 +1,6 @@
 """Every exception of a route as a problem document."""
 
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -24,6 +25,8 @@ def add_exception_handlers(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def problem(request: Request, error: Exception) -> Response:
         why = as_problem(error)
+        if isinstance(error, StoreError) and why.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise error  # nobody foresaw it here: it goes to the log as all else that nobody foresaw
         headers = {"Retry-After": str(why.retry_after)} if why.retry_after is not None else {}
         return _problem(request, why.status, why.detail, why.faults, headers)
 

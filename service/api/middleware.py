@@ -1,4 +1,4 @@
-"""Errors that Starlette answers in plain text (body limits, foreign hosts, bad ranges), worded like all others."""
+"""HEAD is GET without the body (RFC 9110, 9.3.2); what Starlette says in plain text is a problem like all others."""
 
 from http import HTTPStatus
 

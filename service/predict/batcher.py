@@ -54,8 +54,8 @@ class Batcher:
     """Computes rows [n, ...] for many callers of one event loop, one batch at a time.
 
     A batch takes what has arrived since the one before it began. There is no timer: a caller who is alone waits for
-    nobody, and a full batch for a thread not even for those who come in the same turn of the loop. `compute` gives a
-    row for each row, and must not depend on the company a row is in, but for rounding.
+    nobody, and a full batch for a thread, in which nobody else has room, not even for those who come in the same turn
+    of the loop. `compute` gives a row for each row, and must not depend on the company a row is in, but for rounding.
     """
 
     def __init__(self, compute: Callable[[Rows], Rows], pace: Pace, most_waiting: int = MOST_WAITING) -> None:
@@ -68,13 +68,16 @@ class Batcher:
         self._running = 0  # rows of the batch that is being computed in a thread
         self._busy = False
 
-    def put(self, rows: Rows, *, timeout: float | None = None, admitted: bool = False) -> asyncio.Future[Rows]:
+    def put(
+        self, rows: Rows, *, timeout: float | None = None, admitted: bool = False, at_once: bool = False
+    ) -> asyncio.Future[Rows]:
         """Have rows computed with the next batch; a future that is done by then (cancelled, above all) is left out.
 
         Args:
             rows: at most LARGEST.
             timeout: seconds after which the future fails with NotYet.
             admitted: whether they belong to a request that has been let in, so that they are not turned away.
+            at_once: whether a thread that is free begins with them before this returns, as it does with a full batch.
 
         Raises:
             TooMuch: too many rows are waiting.
@@ -94,8 +97,8 @@ class Batcher:
         self.waiting += count
         if not self._busy:
             self._busy = True
-            if count == LARGEST and self.seconds(count) > IN_LOOP_SECONDS:
-                self._next()  # nobody else has room in this batch, and a thread can begin with it now
+            if (at_once or count == LARGEST) and self.seconds(count) > IN_LOOP_SECONDS:
+                self._next()
             else:
                 loop.call_soon(self._next)
         return future

@@ -22,11 +22,12 @@ def computed(
 ) -> Coroutine[Any, Any, Scores]:
     """Have scores computed of at most LARGEST rows, and drop them if the client leaves before that has begun.
 
-    They are put before this returns, and a full batch has begun; to be awaited. Raises what the batcher raises.
+    They are put before this returns, and where a thread is to compute them, and is free, it has begun: whoever awaits
+    the result may do something else first. Raises what the batcher raises.
     """
     quick = served.batcher.is_quick(len(pixels))
     timeout = None if deadline is None else deadline - monotonic()
-    future = served.batcher.put(pixels, timeout=timeout, admitted=admitted)
+    future = served.batcher.put(pixels, timeout=timeout, admitted=admitted, at_once=admitted)
     return _scores(future, None if quick else receive, pixels, shadow)
 
 

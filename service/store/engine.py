@@ -1,4 +1,4 @@
-"""One database, SQLite or PostgreSQL: how it is opened, migrated and asked for the time."""
+"""One database, SQLite or PostgreSQL: how it is opened, migrated, asked for the time, and rows of it held."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -10,8 +10,9 @@ from service.store import owners
 from service.store.engine import Database, Row, insert_or, locked, now_ms
 from service.store.errors import MemberGone
 from service.store.files import share
+from service.store.promotion import Promotion
 from service.store.tables import jobs, models, versions
-from service.store.versions import WEIGHTS, Findings, Promotion, next_number, put, version_of, weights_of
+from service.store.versions import WEIGHTS, Findings, next_number, put, version_of, weights_of
 
 Member = tuple[str, int]
 """A version: the name of its model, and its number."""

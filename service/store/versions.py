@@ -5,7 +5,7 @@ Whoever changes what belongs to a model locks its row, and does so after that of
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
@@ -14,6 +14,7 @@ from service.store import owners
 from service.store.aliases import CHAMPION, alias_of, alone, move
 from service.store.engine import Row, insert_or, now_ms
 from service.store.files import File, publish, share
+from service.store.promotion import Promotion, obstacle_to
 from service.store.states import Job
 from service.store.tables import models, versions
 
@@ -46,14 +47,6 @@ class Findings:
 
 
 NO_FINDINGS = Findings()
-
-
-@dataclass(frozen=True)
-class Promotion:
-    """When a new version becomes its model's champion; see `TrainingSpec`."""
-
-    rule: Literal["always", "if_better", "never"]
-    margin: float = 0.0
 
 
 def make(connection: Connection, job: Job, result: Mapping[str, Any], findings: Findings) -> int:
@@ -98,43 +91,26 @@ def put(
     """Put a version on record, with its findings, and let it be champion if it is to be. The model's row is locked."""
     publish(connection, owners.of_version(model, number), findings.files)
     values = {**values, "data_sha256": findings.data_sha256}
-    obstacle = _obstacle(connection, model, promotion, values)
+    champion = _champion(connection, model) if promotion.rule == "if_better" else None
+    obstacle = obstacle_to(promotion, values, champion)
     facts = {**findings.facts, "promoted": obstacle is None, "not_promoted_because": obstacle}
     connection.execute(insert(versions).values(model=model, version=number, **values, facts=facts, created_at=now_ms()))
     if obstacle is None:
         move(connection, model, CHAMPION, alone(number), why=promotion.rule)
 
 
-def _obstacle(connection: Connection, model: str, promotion: Promotion, values: Mapping[str, Any]) -> str | None:
-    """Say what keeps a new version from being champion, if anything does."""
-    if promotion.rule != "if_better":
-        return None if promotion.rule == "always" else "promote is never"
+def version_of(connection: Connection, model: str, version: int) -> Row | None:
+    """Look a version up."""
+    query = select(versions).where(versions.c.model == model, versions.c.version == version)
+    return connection.execute(query).one_or_none()
+
+
+def _champion(connection: Connection, model: str) -> Row | None:
+    """Look up the version that answers for a model, or for most of its requests, if its alias is set."""
     alias = alias_of(connection, model, CHAMPION)
     if alias is None:
         return None
     shares = alias.targets["versions"]
     champion = version_of(connection, model, int(max(shares, key=shares.__getitem__)))
     assert champion is not None, "what an alias points to is not deleted"
-    mine = measured_on(values["spec"], values["data_sha256"])
-    if champion.data_sha256 is None or measured_on(champion.spec, champion.data_sha256) != mine:
-        return f"the champion, version {champion.version}, was measured on another validation part"
-    if values["val_accuracy"] is None:
-        return "it could not be assessed"
-    if champion.val_accuracy is not None and values["val_accuracy"] - champion.val_accuracy <= promotion.margin:
-        return (
-            f"its validation accuracy, {values['val_accuracy']:.4f}, does not exceed that of the champion, version "
-            f"{champion.version}, {champion.val_accuracy:.4f}, by more than {promotion.margin:g}"
-        )
-    return None
-
-
-def measured_on(spec: Mapping[str, Any], data_sha256: str | None) -> tuple[str | None, float, int]:
-    """Tell validation parts apart: which data set, what share of it, and drawn by which seed."""
-    known = TrainingSpec.model_validate(spec)
-    return data_sha256, known.validation_fraction, known.split_seed
-
-
-def version_of(connection: Connection, model: str, version: int) -> Row | None:
-    """Look a version up."""
-    query = select(versions).where(versions.c.model == model, versions.c.version == version)
-    return connection.execute(query).one_or_none()
+    return champion

@@ -1,4 +1,4 @@
-"""What a sweep is, and how it expands into the specs of its jobs. Pure: no database, no clock, no hidden chance.
+"""How a sweep expands into the specs of its jobs. Pure: no database, no clock, no hidden chance.
 
 A trial is one choice of hyper-parameters. With several seeds it is trained several times, a job each.
 """

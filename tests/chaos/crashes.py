@@ -130,15 +130,15 @@ def _train(world: World) -> None:
     world.train(world.ids()[-1], worker=_FIRST)
 
 
-def _asked(world: World, wish: Callable[[str], object]) -> None:
-    """Train the newest job, and let something be wished of it after its first epoch."""
+def _asked(world: World, request: Callable[[str], object]) -> None:
+    """Train the newest job, and let it be asked to stop after its first epoch."""
     job_id = world.ids()[-1]
 
     def trainer(*arguments: Any, **options: Any) -> Iterator[TrainingRecord]:
         for record in train(*arguments, **options):
             yield record
             if isinstance(record, Epoch) and record.epoch == 1:
-                wish(job_id)
+                request(job_id)
 
     # Asks the record itself, and not the thread that asks every now and then: each kill must meet the same operations.
     Lease.stop_request = lambda self, claim: self._runs.look([claim]).get(claim.job_id)  # type: ignore[method-assign]

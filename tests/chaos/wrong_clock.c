@@ -1,6 +1,6 @@
 /* A wall clock that is WRONG_BY seconds off, to be preloaded (LD_PRELOAD); monotonic clocks and sleeps stay as they are.
 
-   The program faketime can not be used for it: it either moves the monotonic clock along, which no wrong clock of a host
+   The program faketime cannot be used for it: it either moves the monotonic clock along, which no wrong clock of a host
    does, or lets clock_nanosleep fail, and with it Python's time.sleep. Read through the kernel, not the vDSO. */
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -10,7 +10,7 @@ from models.stack import Stack
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_without_a_gpu_the_processor_is_chosen_and_a_gpu_can_not_be_asked_for() -> None:
+def test_without_a_gpu_the_processor_is_chosen_and_a_gpu_cannot_be_asked_for() -> None:
     assert device.choose("auto") == device.choose("cpu") == "cpu"
     with pytest.raises(ValueError, match=r"TENFOLD_DEVICE=cuda.*finds none; set it to cpu"):
         device.choose("cuda")

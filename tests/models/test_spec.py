@@ -193,7 +193,7 @@ def test_a_bad_value_is_refused_and_its_field_named(field: str, value: Any) -> N
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999"])
-def test_json_can_not_smuggle_in_a_learning_rate_that_is_not_finite(number: str) -> None:
+def test_json_cannot_smuggle_in_a_learning_rate_that_is_not_finite(number: str) -> None:
     with pytest.raises(ValidationError, match="learning_rate"):
         TrainingSpec.model_validate_json(f'{{"learning_rate": {number}}}')
 
@@ -206,7 +206,7 @@ def test_an_unknown_field_is_refused_and_named(field: str) -> None:
 
 
 @pytest.mark.parametrize("field", list(TrainingSpec.model_fields))
-def test_a_spec_can_not_be_changed(field: str) -> None:
+def test_a_spec_cannot_be_changed(field: str) -> None:
     spec = TrainingSpec()
     with pytest.raises(ValidationError, match="frozen"):
         setattr(spec, field, getattr(spec, field))

@@ -28,7 +28,7 @@ def test_what_is_passed_on_as_environment_is_read_as_the_same_settings(
     ("name", "value"),
     [("PORT", "70000"), ("WORKERS", "0"), ("THREADS", "x"), ("LEASE_SECONDS", "0"), ("HEARTBEAT_SECONDS", "10")],
 )
-def test_a_setting_that_can_not_be_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+def test_a_setting_that_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(f"TENFOLD_{name}", value)
     with pytest.raises(ValidationError):
         Settings()

@@ -40,7 +40,7 @@ def test_a_job_is_accepted_at_once_and_trained_in_its_own_time(tenfold: httpx.Cl
     assert job["result"]["val_accuracy"] > 0.9
 
 
-def test_what_can_not_be_trained_is_refused_with_the_field_and_the_remedy(tenfold: httpx.Client) -> None:
+def test_what_cannot_be_trained_is_refused_with_the_field_and_the_remedy(tenfold: httpx.Client) -> None:
     answer = tenfold.post("/jobs", json={"learning_rate": -1, "epoch": 3})
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"

@@ -17,8 +17,9 @@ from service.store.engine import Row
 from service.store.ensembles import Member
 from service.store.errors import MemberGone
 from service.store.files import File
+from service.store.promotion import Promotion
 from service.store.store import Store
-from service.store.versions import WEIGHTS, Findings, Promotion
+from service.store.versions import WEIGHTS, Findings
 from worker.datasets import load
 from worker.train.assess import write_down
 

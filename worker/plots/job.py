@@ -10,7 +10,8 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from models.curves import downsample, moving_average
+from models.downsampling import downsample
+from models.moving_average import moving_average
 from worker.plots.style import (
     BLUE,
     FAINT,

@@ -34,14 +34,14 @@ def assess_best(job_id: str, spec: TrainingSpec, split: Split, store: Store, art
     """
     written: list[File] = []
     try:
-        return _find_out(job_id, spec, split, store, artifacts, written)
+        return _assess_best(job_id, spec, split, store, artifacts, written)
     except (ValueError, OSError, LookupError) as error:
         _logger.warning("job %s: its network could not be assessed, and has no card", job_id, exc_info=True)
         artifacts.remove([file.key for file in written])
         return Findings(split.digest, {"no_card_because": f"it could not be assessed: {error}"})
 
 
-def _find_out(
+def _assess_best(
     job_id: str, spec: TrainingSpec, split: Split, store: Store, artifacts: Artifacts, written: list[File]
 ) -> Findings:
     owner = owners.of_job(job_id)

@@ -1,4 +1,4 @@
-"""Stored files over HTTP: ETag and 304, ranges, and pictures that a worker draws when somebody asks for them."""
+"""Stored files over HTTP: ETag and 304, ranges, and files that are replaced while they are asked for."""
 
 import os
 from collections.abc import Callable

@@ -17,7 +17,7 @@ from service.errors import Conflict, Fault, Invalid
 from service.store.engine import Row
 from service.store.ensembles import Member
 from service.store.errors import NoCheckpoint, NothingThere
-from service.store.versions import measured_on
+from service.store.promotion import measured_on
 
 router = APIRouter(tags=["models"])
 

@@ -1,4 +1,4 @@
-"""/models: what was learned, under names: versions, aliases that point to them, and what these pointed to before."""
+"""/models: what was learned, under names: versions, their cards, and where they come from."""
 
 import json
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""What clients ask of models: where an alias shall point, and what an ensemble shall be made of."""
+"""What an ensemble shall be made of."""
 
 from typing import Literal
 

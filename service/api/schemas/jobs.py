@@ -1,4 +1,4 @@
-"""Shapes on the wire: jobs, and what they leave, and the service itself."""
+"""Jobs, and what they leave, as they are shown."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal, get_args

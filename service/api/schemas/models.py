@@ -1,4 +1,4 @@
-"""Models, versions and aliases as they are shown."""
+"""Models, versions and where they come from, as they are shown."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -107,7 +107,7 @@ def test_idx_files_are_read_without_torchvision(name: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_a_missing_data_set_that_can_not_be_downloaded_is_an_error_that_names_it(
+def test_a_missing_data_set_that_cannot_be_downloaded_is_an_error_that_names_it(
     name: str, tmp_path: Path, offline: None
 ) -> None:
     with pytest.raises(ValueError, match="could not be downloaded") as refusal:

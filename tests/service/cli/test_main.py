@@ -38,13 +38,13 @@ def test_a_port_that_is_taken_is_told_in_one_line(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_setting_that_can_not_be_is_told_by_its_name(tmp_path: Path) -> None:
+def test_a_setting_that_cannot_be_is_told_by_its_name(tmp_path: Path) -> None:
     done = tenfold("up", cwd=tmp_path, TENFOLD_WORKERS="many")
     assert done.returncode == 2
     assert done.stderr.startswith("TENFOLD_WORKERS: ")
 
 
-def test_what_keeps_a_part_from_starting_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:
+def test_what_keeps_a_program_from_starting_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:
     done = tenfold(
         "up",
         "--port",

@@ -1,4 +1,4 @@
-"""POST /predict: what may be sent, and what comes back; how it is refused is tested in test_app.py."""
+"""POST /predict: what may be sent, and what comes back; how it is refused is in test_requests.py."""
 
 import asyncio
 import base64
@@ -123,7 +123,7 @@ def test_a_file_that_is_no_picture_has_an_error_in_its_place_and_the_others_are_
     assert [set(entry) for entry in alone] == [{"error"}]
 
 
-def test_forms_that_can_not_be_taken_apart_are_refused(api: TestClient) -> None:
+def test_forms_that_cannot_be_taken_apart_are_refused(api: TestClient) -> None:
     def send(body: bytes, kind: str = "multipart/form-data; boundary=b") -> Any:
         return api.post("/predict", content=body, headers={"Content-Type": kind})
 
@@ -165,7 +165,7 @@ def test_lines_are_what_each_image_would_get_alone(api: TestClient, model: str) 
 @pytest.mark.parametrize(
     "query", ["top_k=0", "top_k=11", "top_k=x", "timeout=0", "timeout=-1", "timeout=nan", "model="]
 )
-def test_a_question_that_can_not_be_is_refused(api: TestClient, query: str) -> None:
+def test_a_question_that_cannot_be_is_refused(api: TestClient, query: str) -> None:
     answer = api.post(f"/predict?{query}", content=bytes(784), headers=RAW)
     assert pointers(answer) == {f"#query/{query.partition('=')[0]}"}
 
@@ -234,7 +234,7 @@ def test_a_network_that_too_many_wait_for_says_when_to_come_again(api: TestClien
     assert int(refused.headers["retry-after"]) > 0
 
 
-def test_an_answer_that_can_not_be_ready_in_time_is_a_503(api: TestClient, model: str) -> None:
+def test_an_answer_that_cannot_be_ready_in_time_is_a_503(api: TestClient, model: str) -> None:
     assert api.post("/predict?timeout=60", content=bytes(784), headers=RAW).status_code == 200
     late = api.post("/predict?timeout=0.000000001", content=bytes(784), headers=RAW)
     assert "within" in problem(late, 503)["detail"]

@@ -154,7 +154,7 @@ def test_beyond_what_may_wait_a_caller_is_told_when_to_come_again() -> None:
     run(test())
 
 
-def test_what_can_not_be_ready_in_time_is_refused_at_once() -> None:
+def test_what_cannot_be_ready_in_time_is_refused_at_once() -> None:
     async def test() -> None:
         with pytest.raises(NotYet, match=r"within 0\.5 s"):
             Batcher(Gate(), SLOW).put(one(1), timeout=0.5)

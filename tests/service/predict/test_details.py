@@ -150,7 +150,7 @@ def test_all_of_it_is_told_in_lines_too(api: TestClient) -> None:
         ("details=perhaps", "#query/details"),
     ],
 )
-def test_what_can_not_be_told_is_refused(api: TestClient, query: str, pointer: str) -> None:
+def test_what_cannot_be_told_is_refused(api: TestClient, query: str, pointer: str) -> None:
     answer = api.post(f"/predict?{query}", content=PIXELS[0].tobytes(), headers=RAW)
     assert pointers(answer) == {pointer}
 

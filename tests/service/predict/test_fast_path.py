@@ -415,7 +415,7 @@ def test_a_queue_that_is_full_is_told_by_the_application(serving: Serving, clien
     problem(client.post("/predict", json=IMAGE), 429)
 
 
-def test_what_is_asked_along_is_asked_on_the_short_way_too(
+def test_what_is_asked_along_is_asked_on_the_fast_path_too(
     serving: Serving, client: httpx.Client, store: Store, artifacts: Artifacts
 ) -> None:
     succeeded(store, artifacts, seed=1)
@@ -433,7 +433,7 @@ def test_what_is_asked_along_is_asked_on_the_short_way_too(
     wait_until(compared, timeout=10, what="the shadow to be asked along")
 
 
-def test_requests_of_the_short_way_are_counted(serving: Serving, client: httpx.Client) -> None:
+def test_requests_of_the_fast_path_are_counted(serving: Serving, client: httpx.Client) -> None:
     for _ in range(3):
         assert client.post(INFER, json=tensor()).status_code == 200
     assert serving.came == []

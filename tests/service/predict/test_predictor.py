@@ -242,7 +242,7 @@ def test_while_a_large_network_is_loaded_the_others_answer(store: Store, artifac
 
 
 @pytest.mark.parametrize("damage", ["flipped", "gone", "unreadable", "another network"])
-def test_a_new_version_that_can_not_be_loaded_leaves_the_one_before_answering(
+def test_a_new_version_that_cannot_be_loaded_leaves_the_one_before_answering(
     store: Store, artifacts: Artifacts, damage: str
 ) -> None:
     succeeded(store, artifacts, seed=1)

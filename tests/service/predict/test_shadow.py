@@ -109,7 +109,7 @@ def test_a_shadow_of_equal_weights_is_another(api: TestClient, store: Store, art
 
 
 @pytest.mark.usefixtures("versions")
-def test_a_shadow_that_can_not_be_loaded_keeps_nobody_from_their_answer(
+def test_a_shadow_that_cannot_be_loaded_keeps_nobody_from_their_answer(
     api: TestClient, store: Store, artifacts: Artifacts
 ) -> None:
     damage(store, artifacts, "default", 2)
@@ -164,5 +164,5 @@ def test_those_who_ask_a_version_find_room_though_it_is_a_shadow(store: Store, a
         ({"shadow": 1}, ""),
     ],
 )
-def test_what_can_not_be_a_shadow_is_refused(api: TestClient, body: dict[str, Any], pointer: str) -> None:
+def test_what_cannot_be_a_shadow_is_refused(api: TestClient, body: dict[str, Any], pointer: str) -> None:
     assert pointers(point(api, **body)) == {pointer}

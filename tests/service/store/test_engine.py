@@ -36,7 +36,7 @@ def test_many_processes_may_open_an_empty_database_at_once(database_url: str) ->
 
 
 @pytest.mark.parametrize("url", ["mysql://localhost/x", "sqlite://", "sqlite:///:memory:"])
-def test_a_database_that_several_processes_can_not_share_is_refused(url: str) -> None:
+def test_a_database_that_several_processes_cannot_share_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="TENFOLD_DATABASE_URL"):
         Database.open(url)
 

@@ -49,7 +49,7 @@ def test_cancelling_twice_is_no_error_and_leaves_one_trace(store: Store) -> None
 
 
 @pytest.mark.parametrize("state", ["succeeded", "failed"])
-def test_a_job_that_has_ended_can_not_be_cancelled(store: Store, state: str) -> None:
+def test_a_job_that_has_ended_cannot_be_cancelled(store: Store, state: str) -> None:
     with pytest.raises(StateConflict):
         store.jobs.cancel(finished(store, state))
 

@@ -117,7 +117,7 @@ def test_cancelling_a_sweep_ends_what_waits_and_asks_what_runs(store: Store) -> 
     assert store.sweeps.cancel(sweep_id), "cancelling once more is no error"
 
 
-def test_a_sweep_that_has_ended_by_itself_can_not_be_cancelled(store: Store) -> None:
+def test_a_sweep_that_has_ended_by_itself_cannot_be_cancelled(store: Store) -> None:
     sweep_id, job_ids = sweep(store, grid={"epochs": [1]})
     end(store, claim(store, job_ids[0]))
     with pytest.raises(SweepConflict):

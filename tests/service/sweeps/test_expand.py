@@ -148,7 +148,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("fields", "pointer"), WRONG)
-def test_a_sweep_that_can_not_be_is_refused_with_a_pointer_to_the_field(fields: dict[str, Any], pointer: str) -> None:
+def test_a_sweep_that_cannot_be_is_refused_with_a_pointer_to_the_field(fields: dict[str, Any], pointer: str) -> None:
     assert pointers(**fields) == {pointer}
 
 

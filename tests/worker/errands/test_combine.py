@@ -14,8 +14,9 @@ from service.settings import Settings
 from service.store import owners
 from service.store.engine import Row
 from service.store.ensembles import Member
+from service.store.promotion import Promotion
 from service.store.store import Store
-from service.store.versions import WEIGHTS, Promotion
+from service.store.versions import WEIGHTS
 from tests.records import damage
 from tests.worker.training import trained
 from worker.errands.combine import combine

@@ -6,7 +6,7 @@ from service.store.store import Store
 from worker.errands.describe import describe
 
 
-def test_a_data_set_that_can_not_be_had_is_described_as_such(
+def test_a_data_set_that_cannot_be_had_is_described_as_such(
     store: Store, artifacts: Artifacts, settings: Settings
 ) -> None:
     store.datasets.add("unheard-of", "builtin")

@@ -19,8 +19,9 @@ from service.api.app import create_app
 from service.artifacts import Artifacts
 from service.cli.doctor import examine
 from service.settings import Settings
+from service.store.promotion import Promotion
 from service.store.store import Store
-from service.store.versions import Findings, Promotion
+from service.store.versions import Findings
 from tests.answers import problem
 from tests.records import damage, succeeded, weights
 from worker.errands.export import _WRITERS, export
@@ -112,7 +113,7 @@ def test_while_nobody_can_write_it_there_is_none(api: TestClient) -> None:
     assert int(answer.headers["retry-after"]) >= 1
 
 
-def test_why_a_file_can_not_be_written_is_told_and_who_asks_again_is_answered_anew(
+def test_why_a_file_cannot_be_written_is_told_and_who_asks_again_is_answered_anew(
     api: TestClient, store: Store, artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as without:
@@ -207,7 +208,7 @@ class TestCommand:
         line = f"{picture}: {served['digit']} ({max(served['probabilities']):.1%})\n"
         assert (run.returncode, run.stdout) == (0, line * 2), run.stderr
 
-    def test_it_reads_the_others_when_one_picture_can_not_be_read(
+    def test_it_reads_the_others_when_one_picture_cannot_be_read(
         self, api: TestClient, store: Store, artifacts: Artifacts, tmp_path: Path, picture: Path
     ) -> None:
         export("default", 1, "onnx", store, artifacts)
@@ -218,7 +219,7 @@ class TestCommand:
         assert run.stdout.startswith(f"{picture}: ")
         assert run.stderr.startswith(f"{tmp_path / 'nothing.png'}: ")
 
-    def test_what_it_can_not_read_is_told_in_a_line(self, tmp_path: Path, picture: Path) -> None:
+    def test_what_it_cannot_read_is_told_in_a_line(self, tmp_path: Path, picture: Path) -> None:
         nonsense = tmp_path / "nonsense.onnx"
         nonsense.write_bytes(b"something else")
         for onnx, image in ((tmp_path / "nothing.onnx", picture), (nonsense, picture), (nonsense, nonsense)):

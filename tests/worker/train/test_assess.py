@@ -45,7 +45,7 @@ def test_a_network_is_assessed_before_it_becomes_a_version(
     assert list(examine(store, artifacts, young_seconds=-1)) == []
 
 
-def test_a_network_that_can_not_be_assessed_is_a_version_without_a_card(
+def test_a_network_that_cannot_be_assessed_is_a_version_without_a_card(
     store: Store, artifacts: Artifacts, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = submit(store)

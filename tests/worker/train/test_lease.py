@@ -31,7 +31,7 @@ def test_a_lease_that_was_lost_says_stop(store: Store, settings: Settings) -> No
         wait_until(lambda: lease.lost(claim), timeout=10, what="the lease to be seen as lost")
 
 
-def test_a_lease_that_can_not_be_renewed_in_time_counts_as_lost(store: Store, settings: Settings) -> None:
+def test_a_lease_that_cannot_be_renewed_in_time_counts_as_lost(store: Store, settings: Settings) -> None:
     claim = claimed(store)
     # The database is asked only every ten seconds, and the lease lasts a fraction of one.
     slow = settings.model_copy(update={"poll_seconds": 0.01, "lease_seconds": 0.1})

@@ -51,7 +51,7 @@ def test_a_bell_for_nothing_is_answered_quietly(store: Store, artifacts: Artifac
     run("nobody", store, artifacts, settings, owner="worker")
 
 
-def test_a_job_that_can_not_be_trained_fails_with_the_reason(
+def test_a_job_that_cannot_be_trained_fails_with_the_reason(
     store: Store, artifacts: Artifacts, settings: Settings
 ) -> None:
     job = trained(store, artifacts, settings, optimizer="sgd", learning_rate=10.0, hidden_sizes=(300, 300, 300))

@@ -10,7 +10,8 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse
 from numpy.typing import NDArray
 
-from models.curves import downsample, moving_average
+from models.downsampling import downsample
+from models.moving_average import moving_average
 from service.api.dependencies import Deps
 from service.api.problems import problems
 from service.api.routes.jobs.lookup import JobId, found

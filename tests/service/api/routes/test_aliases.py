@@ -99,7 +99,7 @@ def test_requests_are_divided_among_versions(api: TestClient, store: Store, arti
         ({"shadow": 1}, ""),
     ],
 )
-def test_an_alias_can_not_point_to_what_is_not_there(
+def test_an_alias_cannot_point_to_what_is_not_there(
     api: TestClient, store: Store, artifacts: Artifacts, body: dict[str, Any], pointer: str
 ) -> None:
     succeeded(store, artifacts)

@@ -37,7 +37,7 @@ def test_a_bad_row_of_an_upload_is_named_by_its_line_and_nothing_is_kept(
     assert not list(settings.artifacts.rglob("*.npy"))
 
 
-def test_uploads_that_can_not_be_are_refused(api: TestClient) -> None:
+def test_uploads_that_cannot_be_are_refused(api: TestClient) -> None:
     problem(upload(api, rows(30), kind="application/json"), 415)
     problem(upload(api, ""), 422)
     problem(upload(api, rows(30), name="../x"), 422)

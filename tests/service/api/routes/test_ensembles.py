@@ -1,4 +1,4 @@
-"""POST /models: what may be an ensemble, and what is told of one; worker/test_combine.py has how it is assessed."""
+"""POST /models: what may be an ensemble, and what is told of one; worker/errands/test_combine.py has its assessment."""
 
 from typing import Any
 
@@ -12,8 +12,9 @@ from service.api.schemas.ensembles import MOST_MEMBERS
 from service.artifacts import Artifacts
 from service.store import owners
 from service.store.ensembles import Member
+from service.store.promotion import Promotion
 from service.store.store import Store
-from service.store.versions import NO_FINDINGS, WEIGHTS, Findings, Promotion
+from service.store.versions import NO_FINDINGS, WEIGHTS, Findings
 from tests.answers import pointers, problem
 from tests.records import damage, succeeded, weights
 
@@ -158,7 +159,7 @@ def test_more_than_the_memory_is_meant_for_is_no_ensemble(
         ({"sweep": "nobody"}, "/sweep"),
     ],
 )
-def test_what_can_not_be_an_ensemble_is_refused(
+def test_what_cannot_be_an_ensemble_is_refused(
     api: TestClient, store: Store, artifacts: Artifacts, body: dict[str, Any], pointer: str
 ) -> None:
     put_on_record(store, ("default", 1), ("default", 2), model="default", findings=NO_FINDINGS)

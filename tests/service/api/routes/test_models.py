@@ -83,7 +83,7 @@ def test_where_nobody_names_one_default_is_asked_or_the_only_model(
         ("GET", "/v2/models/%00"),
     ],
 )
-def test_what_can_not_be_a_name_is_not_there(
+def test_what_cannot_be_a_name_is_not_there(
     api: TestClient, store: Store, artifacts: Artifacts, method: str, path: str
 ) -> None:
     """PostgreSQL takes no NUL, which is not to look as if it were away."""

@@ -43,7 +43,7 @@ def test_a_key_is_not_taken_for_another_job(api: TestClient, store: Store) -> No
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "with space"])
-def test_a_key_that_can_not_be_kept_is_refused(api: TestClient, key: str) -> None:
+def test_a_key_that_cannot_be_kept_is_refused(api: TestClient, key: str) -> None:
     answer = api.post("/jobs", json=SPEC, headers={"Idempotency-Key": key})
     assert answer.status_code == 422
     assert "idempotency-key" in answer.json()["detail"].lower()

@@ -169,7 +169,7 @@ def test_a_sweep_is_cancelled_and_then_deleted_with_the_files_of_its_jobs(
     assert api.get("/jobs").json()["data"] == []
 
 
-def test_a_sweep_that_has_ended_can_not_be_cancelled(api: TestClient, store: Store) -> None:
+def test_a_sweep_that_has_ended_cannot_be_cancelled(api: TestClient, store: Store) -> None:
     sweep = posted(api, base={"dataset": "digits", "epochs": 1}, trials=[{}])
     end(store, jobs_of(sweep)[1][0], 0.5)
     assert "already ended" in problem(api.post(sweep["links"]["cancel"]), 409)["detail"]
@@ -252,7 +252,7 @@ WRONG: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("body", "pointer"), WRONG)
-def test_a_sweep_that_can_not_be_is_refused_with_a_pointer_to_the_field(
+def test_a_sweep_that_cannot_be_is_refused_with_a_pointer_to_the_field(
     api: TestClient, store: Store, body: Any, pointer: str
 ) -> None:
     assert pointers(api.post("/sweeps", json=body)) == {pointer}

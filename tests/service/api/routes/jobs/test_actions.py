@@ -244,7 +244,7 @@ def test_the_last_who_points_to_a_file_takes_it_along(api: TestClient, store: St
     assert [path for path in artifacts.folder.rglob("*") if path.is_file()] == []
 
 
-def test_a_job_that_has_ended_can_not_be_cancelled(api: TestClient, store: Store) -> None:
+def test_a_job_that_has_ended_cannot_be_cancelled(api: TestClient, store: Store) -> None:
     job_id = submit(store)
     (claim,) = store.runs.claim(job_id, "worker")
     store.runs.fail(claim, {"type": "ValueError", "message": "no"})

@@ -41,7 +41,7 @@ SPECS: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("spec", "pointer"), SPECS)
-def test_a_spec_that_can_not_be_is_refused_with_a_pointer_to_the_field(
+def test_a_spec_that_cannot_be_is_refused_with_a_pointer_to_the_field(
     api: TestClient, store: Store, spec: dict[str, Any], pointer: str
 ) -> None:
     answer = api.post("/jobs", content=json.dumps(spec), headers={"Content-Type": "application/json"})
@@ -83,7 +83,7 @@ def test_a_body_over_the_limit_is_refused(api: TestClient) -> None:
     "query",
     ["limit=0", "limit=101", "limit=x", "after=-1", "after=x", "state=sleeping", "label=novalue", "label=a/b:c"],
 )
-def test_a_query_that_can_not_be_is_refused(api: TestClient, query: str) -> None:
+def test_a_query_that_cannot_be_is_refused(api: TestClient, query: str) -> None:
     (pointer,) = pointers(api.get(f"/jobs?{query}"))
     assert pointer == f"#query/{query.partition('=')[0]}" or pointer.startswith("#query/label")
 

@@ -1,0 +1,22 @@
+"""Patience: training ends when the accuracy on the validation part has not risen for so many epochs."""
+
+
+class EarlyStopping:
+    """Which epoch was the best so far, and whether there is any patience left.
+
+    After Prechelt, "Early Stopping - But When?", 1998, https://doi.org/10.1007/3-540-49430-8_3.
+    """
+
+    def __init__(self, patience: int | None, *, best_epoch: int = 0, best_accuracy: float = -1.0) -> None:
+        self._patience = patience
+        self.best_epoch = best_epoch
+        self.best_accuracy = best_accuracy
+
+    def see(self, epoch: int, accuracy: float) -> None:
+        """Take in the accuracy after an epoch; of equal ones the first is the best."""
+        if accuracy > self.best_accuracy:
+            self.best_epoch, self.best_accuracy = epoch, accuracy
+
+    def is_exhausted(self, epoch: int) -> bool:
+        """Whether, after this epoch, the best one is as many epochs ago as there is patience; None has no end."""
+        return self._patience is not None and epoch > 0 and epoch - self.best_epoch >= self._patience
