@@ -11,9 +11,9 @@ from models.spec import Name
 from service.api.dependencies import Dependencies, Deps, json_only
 from service.api.problems import problems
 from service.api.routes.downloads import download
+from service.api.routes.idempotency import IdempotencyKey, answered, key_to
 from service.api.routes.listing import Page, label_pairs
 from service.api.routes.on_demand import NOT_DRAWN, on_demand
-from service.api.routes.submission import IdempotencyKey, answered, key_to
 from service.api.schemas.jobs import Identifier
 from service.api.schemas.sweeps import Sweep, SweepPage, SweepPlot, detail, summary, table
 from service.errors import Conflict, Fault, Invalid, NotFound

@@ -9,9 +9,9 @@ from models.spec import Name, TrainingSpec
 from service.api.dependencies import Dependencies, Deps, json_only
 from service.api.problems import problems
 from service.api.reuse import reusable
+from service.api.routes.idempotency import IdempotencyKey, answered, key_to
 from service.api.routes.jobs.lookup import JobId, found
 from service.api.routes.listing import Page, label_pairs
-from service.api.routes.submission import IdempotencyKey, answered, key_to
 from service.api.schemas.jobs import Identifier, Job, JobPage
 from service.errors import Conflict, Fault, Invalid, NotFound
 from service.store import owners
