@@ -104,8 +104,8 @@ def broker_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     port = free_port()
     url = f"redis://127.0.0.1:{port}/0"
     folder = tmp_path_factory.mktemp("broker")
-    part = Program("broker", embedded.command(port, folder), is_ready=lambda: embedded.is_ready(url))
-    with Supervisor([part], folder):
+    server = Program("broker", embedded.command(port, folder), is_ready=lambda: embedded.is_ready(url))
+    with Supervisor([server], folder):
         yield url
 
 
