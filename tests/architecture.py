@@ -7,6 +7,7 @@ HOMES = {
     "alembic": ("service/store",),
     "celery": ("service/broker", "worker/app.py", "worker/poison.py"),
     "fastapi": ("service/api",),
+    "httptools": ("service/edge/protocol.py",),
     "httpx": ("service/client.py", "service/processes/programs.py"),
     "httpx_sse": ("service/client.py",),
     "kombu": ("service/broker", "worker/poison.py"),
@@ -28,7 +29,7 @@ HOMES = {
     "torch": ("models",),
     "torchvision": ("models/data/load.py",),
     "typer": ("service/cli",),
-    "uvicorn": ("service/api/server.py", "service/predict/fast_path.py"),
+    "uvicorn": ("service/api/server.py", "service/edge", "service/predict/fast_path.py"),
 }
 """Which library is imported where; those that are in no line (numpy, pydantic) are at home everywhere."""
 

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import resource
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -9,6 +10,8 @@ from starlette.types import ASGIApp
 from service.predict.fast_path import FastPathProtocol
 from service.processes import logs, tether
 from service.settings import Settings
+
+MAX_CONNECTIONS = 1000
 
 _FIRST = "TENFOLD_FIRST_PROCESS"
 """Names the process that the others are to end with."""
@@ -27,13 +30,21 @@ def run(settings: Settings) -> None:
         host=settings.host,
         port=settings.port,
         server_header=False,
-        limit_concurrency=1000,
-        timeout_keep_alive=5,
+        ws="none",
+        limit_concurrency=_connections(),
+        # Longer than proxies keep theirs: a connection that both close at once costs a request.
+        timeout_keep_alive=75,
         # An event stream lasts as long as its job; on shutdown its client is sent away, and comes back.
         timeout_graceful_shutdown=3,
         log_level="info",
         access_log=False,
     )
+
+
+def _connections() -> int:
+    """Give how many connections a process takes: as many as it may have files open, less those for everything else."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MAX_CONNECTIONS if files == resource.RLIM_INFINITY else max(16, min(MAX_CONNECTIONS, files - 100))
 
 
 def create() -> ASGIApp:

@@ -1,17 +1,17 @@
 """From the socket to the batch and back: how most predictions are answered, without a task and messages of ASGI.
 
-Those take longer than reading an image and predicting. It is uvicorn's protocol, with a fast path for requests that
-need neither waiting nor explaining. Whatever turns out to be otherwise is given to the application, as all others are.
+Those take longer than reading an image and predicting. It is the protocol of the edge, with a fast path for requests
+that need neither waiting nor explaining. Whatever turns out otherwise is given to the application, as all others are.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sized
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from service.edge.protocol import EdgeProtocol
 from service.security import CAREFUL, Header
 
 if TYPE_CHECKING:  # numpy must not be loaded before it is said how many threads it shall have
@@ -54,19 +54,7 @@ def pending(served: "Served", pixels: "Pixels", shadow: "Shadow | None", encode:
     return served.batcher.put(pixels), ask_and_encode
 
 
-class _Flow(FlowControl):
-    """Does not let more be read while requests are waiting: uvicorn would, with each answer, until memory is full."""
-
-    def __init__(self, transport: Any, waiting: Sized) -> None:
-        super().__init__(transport)
-        self._waiting = waiting
-
-    def resume_reading(self) -> None:
-        if not self._waiting:
-            super().resume_reading()
-
-
-class FastPathProtocol(HttpToolsProtocol):
+class FastPathProtocol(EdgeProtocol):
     """HTTP/1.1 of one connection. Requests are answered in their order, whichever way each of them goes."""
 
     def __init__(self, *args: Any, **more: Any) -> None:
@@ -75,17 +63,6 @@ class FastPathProtocol(HttpToolsProtocol):
         self._answerer = None if self.config.access_log else self.app_state.get(FAST_PATH)  # it writes no log
         self._incomplete: tuple[RequestResponseCycle, FastAnswerer, Mapping[bytes, bytes]] | None = None
         self._result: asyncio.Future[Scores] | None = None
-
-    def connection_made(self, transport: Any) -> None:
-        """Read no more from who has requests waiting behind the one that is being answered."""
-        super().connection_made(transport)
-        self.flow = _Flow(transport, self.pipeline)
-
-    def on_response_complete(self) -> None:
-        """Read on when the last of the requests that were waiting has its turn."""
-        super().on_response_complete()
-        if not self.transport.is_closing():
-            self.flow.resume_reading()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         if self._answerer is not None and app is self.app and not cycle.waiting_for_100_continue:

@@ -1,0 +1,1 @@
+"""Where bytes become requests: what is none is refused, in bounded time and memory, before anything else sees it."""

@@ -1,0 +1,92 @@
+"""How long a connection may keep us waiting: for a head, for a body, and for its client to read what was sent.
+
+One look a second at all connections of a process: timers of their own would cost each request more than that.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Protocol, runtime_checkable
+from weakref import WeakKeyDictionary
+
+from uvicorn.server import ServerState
+
+HEAD_SECONDS = 10
+"""From the first byte of a head, or from the connection's beginning, to the head's end."""
+
+BODY_BYTES_A_SECOND = 1024
+"""At which a body comes at least; one that has fallen behind by BODY_GRACE_SECONDS of that is cut."""
+
+BODY_GRACE_SECONDS = 10
+
+READ_SECONDS = 60
+"""For which a client may read nothing of what waits for it."""
+
+
+@runtime_checkable
+class Connection(Protocol):
+    """A connection that is looked at every second."""
+
+    def look(self) -> None:
+        """Close it if it has kept us waiting for too long."""
+
+
+class Patience:
+    """What has been spent of it for one connection; each method spends a second, and gives whether none is left."""
+
+    def __init__(self) -> None:
+        self._head_seconds = 0
+        self._owed = 0  # bytes that are missing of a body
+        self._body_bytes = 0
+        self._unread_bytes = 0
+        self._unread_seconds = 0
+
+    def begin_body(self, body_bytes: int) -> None:
+        """Begin to wait for a body: the head is there. `body_bytes` are those of all bodies so far."""
+        self._head_seconds = self._owed = 0
+        self._body_bytes = body_bytes
+
+    def wait_for_head(self) -> bool:
+        """Wait for the rest of a head."""
+        self._head_seconds += 1
+        return self._head_seconds > HEAD_SECONDS
+
+    def wait_for_body(self, body_bytes: int) -> bool:
+        """Wait for the rest of a body; `body_bytes` are those of all bodies that have come by now."""
+        came, self._body_bytes = body_bytes - self._body_bytes, body_bytes
+        self._owed = max(0, self._owed + BODY_BYTES_A_SECOND - came)
+        return self._owed > BODY_GRACE_SECONDS * BODY_BYTES_A_SECOND
+
+    def wait_for_reader(self, unread_bytes: int) -> bool:
+        """Wait for a client to read; `unread_bytes` are those that wait for it now."""
+        is_stuck = unread_bytes >= self._unread_bytes > 0
+        self._unread_seconds = self._unread_seconds + 1 if is_stuck else 0
+        self._unread_bytes = unread_bytes
+        return self._unread_seconds >= READ_SECONDS
+
+
+class _Watch:
+    def __init__(self, connections: Iterable[object]) -> None:
+        self._connections = connections
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(1, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        connections = [one for one in self._connections if isinstance(one, Connection)]
+        for connection in connections:
+            connection.look()
+        if connections:
+            self.start()
+
+
+_watches: WeakKeyDictionary[ServerState, _Watch] = WeakKeyDictionary()
+
+
+def watch(state: ServerState) -> None:
+    """Look at the connections of a server every second from now on, as long as there are any."""
+    if (known := _watches.get(state)) is None:
+        known = _watches[state] = _Watch(state.connections)
+    known.start()

@@ -1,0 +1,35 @@
+"""What the server itself answers, before there is a request that the application could answer."""
+
+import json
+from http import HTTPStatus
+from typing import Any
+
+from service.errors import rendered
+from service.security import CAREFUL, Header
+
+
+class Refusal(Exception):  # noqa: N818 - whoever sent the bytes is to blame
+    """Bytes that are no request, or one that is not to be answered."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+
+
+def encode(refusal: Refusal, path: str) -> tuple[int, bytes, list[Header]]:
+    """Give status, body and headers of a refusal, after which the connection is closed."""
+    status, document, media_type = rendered(refusal.status, refusal.detail, path)
+    body = json.dumps(document, separators=(",", ":")).encode()
+    about = {b"content-type": media_type.encode(), b"content-length": b"%d" % len(body), b"connection": b"close"}
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        about[b"retry-after"] = b"1"
+    return status, body, [*about.items(), *CAREFUL]
+
+
+async def overloaded(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001 - an application of ASGI
+    """Answer that there are as many connections, or requests, as there may be."""
+    refusal = Refusal(503, "there are as many connections as this process takes; come again")
+    status, body, headers = encode(refusal, scope["path"])
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

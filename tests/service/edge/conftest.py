@@ -1,0 +1,115 @@
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import uvicorn
+
+from service.edge.protocol import EdgeProtocol
+from tests.waiting import wait_until
+
+
+class Edge:
+    """A server whose application answers with what has come to it; and raw sockets to it."""
+
+    def __init__(self, **options: Any) -> None:
+        self.came: list[tuple[str, str, list[tuple[bytes, bytes]], bytes]] = []
+        self.gone: list[str] = []
+        self.hold = threading.Event()
+        self.hold.set()
+        config = uvicorn.Config(
+            self._application, interface="asgi3", http=EdgeProtocol, ws="none", host="127.0.0.1", port=0,
+            lifespan="off", log_config=None, server_header=False, access_log=False, timeout_keep_alive=75, **options,
+        )  # fmt: skip
+        self.server = uvicorn.Server(config)
+        self.thread = threading.Thread(target=self._run)
+
+    def _run(self) -> None:
+        async def serve() -> None:
+            self.loop = asyncio.get_running_loop()
+            await self.server.serve()
+
+        asyncio.run(serve())
+
+    async def _application(self, scope: Any, receive: Any, send: Any) -> None:
+        body = b""
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                self.gone.append(scope["path"])
+                return
+            body += message["body"]
+            if not message["more_body"]:
+                break
+        if scope["path"] == "/held":
+            await asyncio.to_thread(self.hold.wait, 30)
+        if scope["path"] != "/last":
+            self.came.append((scope["method"], scope["path"], scope["headers"], body))
+        answer = bytes(64 * 2**20) if scope["path"] == "/large" else scope["path"].encode() + b" " + body
+        await send(
+            {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(answer))]}
+        )
+        await send({"type": "http.response.body", "body": answer})
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(self.server.servers[0].sockets[0].getsockname(), timeout=30)
+
+    def ask(self, *pieces: bytes, last: bool = True) -> bytes:
+        """Send pieces, each when the one before is on its way, and give all that is answered to them.
+
+        A last request of its own, whose answer ends the connection, follows them, unless they end it themselves.
+        """
+        with self.connect() as connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for piece in (*pieces, *[b"GET /last HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"] * last):
+                connection.sendall(piece)
+            answer = read_all(connection)
+        return answer.rpartition(b"HTTP/1.1 ")[0] if answer.endswith(b"/last ") else answer
+
+    def connections(self) -> list[EdgeProtocol]:
+        """Give the connections that are open."""
+        return [one for one in list(self.server.server_state.connections) if isinstance(one, EdgeProtocol)]
+
+    def in_loop(self, do: Callable[[], None]) -> None:
+        """Do something in the server's loop, and wait until it is done."""
+        done = threading.Event()
+
+        def call() -> None:
+            do()
+            done.set()
+
+        self.loop.call_soon_threadsafe(call)
+        assert done.wait(30)
+
+    def pass_seconds(self, count: int) -> None:
+        """Look at all connections as often as in so many seconds."""
+
+        def look() -> None:
+            for _ in range(count):
+                for connection in self.connections():
+                    connection.look()
+
+        self.in_loop(look)
+
+
+def read_all(connection: socket.socket) -> bytes:
+    answer = b""
+    while piece := connection.recv(65536):
+        answer += piece
+    return answer
+
+
+@pytest.fixture
+def edge(request: pytest.FixtureRequest) -> Iterator[Edge]:
+    edge = Edge(**getattr(request, "param", {}))
+    edge.thread.start()
+    try:
+        wait_until(lambda: edge.server.started, timeout=30, what="the server to listen")
+        yield edge
+    finally:
+        edge.hold.set()
+        edge.server.should_exit = True
+        edge.thread.join(30)
+        assert not edge.thread.is_alive()
