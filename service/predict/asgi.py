@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 import numpy as np
 from pydantic import ValidationError
 
+from service.edge.query import require_known
 from service.errors import NotYet, invalid
 from service.predict import responses
 from service.predict.batcher import LARGEST, Rows
@@ -104,10 +105,15 @@ class Predict:
             await reply(send, responses.with_model(predictions[0], served.model_json), _JSON)
 
 
+_KNOWN = dict.fromkeys(PredictQuery.model_fields, False)
+
+
 @lru_cache(maxsize=256)
 def _query(query_string: bytes) -> PredictQuery:
+    given = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)
+    require_known((name for name, _ in given), _KNOWN)
     try:
-        return PredictQuery.model_validate(dict(parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)))
+        return PredictQuery.model_validate(dict(given))
     except ValidationError as error:
         faults = error.errors(include_url=False, include_input=False)
         raise invalid([{**fault, "loc": ("query", *fault["loc"])} for fault in faults]) from None

@@ -1,9 +1,9 @@
 """From the body of a prediction to rows of pixels; what cannot be read is refused with a pointer to the fault."""
 
 import base64
-import binascii
 import re
 import struct
+from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from itertools import chain
@@ -58,6 +58,7 @@ def is_short(content_type: str, body: bytes) -> bool:
 
 def _from_json(body: bytes) -> Asked:
     """Read JSON: the usual form is taken apart by hand; whatever else it may be, the schema decides."""
+    body = body.removeprefix(BOM_UTF8)  # which RFC 8259 lets readers pass over, and some editors write
     try:
         if len(body) <= SHORT or _is_flat(body):
             return _usual(orjson.loads(body), body)
@@ -175,7 +176,7 @@ def _by_schema(body: bytes) -> Asked:
 def _from_base64(text: str) -> Pixels:
     try:
         return _rows(base64.b64decode(text, validate=True))
-    except (binascii.Error, Invalid) as error:
+    except (ValueError, Invalid) as error:  # binascii.Error is a ValueError, and so is what other letters raise
         detail = f"this is no base64 of images: {error}"
         raise Invalid(f"images_base64: {detail}", faults=[Fault("/images_base64", detail)]) from None
 

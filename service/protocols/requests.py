@@ -1,6 +1,7 @@
 """From the body of an Open Inference Protocol request to pixels: JSON, JSON and raw tensors, or raw bytes alone."""
 
 import zlib
+from codecs import BOM_UTF8
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -80,7 +81,7 @@ def _document(body: bytes) -> dict[str, Any]:
     if len(body) > MAX_SCHEMA_BYTES:
         raise TooLarge(f"the JSON is larger than {MAX_SCHEMA_BYTES:,} bytes; send the tensor as bytes")
     try:
-        document = orjson.loads(body)
+        document = orjson.loads(body.removeprefix(BOM_UTF8))
     except orjson.JSONDecodeError:
         raise Malformed("the body is no valid JSON; with raw tensors send Inference-Header-Content-Length") from None
     if not isinstance(document, dict):

@@ -1,5 +1,6 @@
 """Images as MLflow, SageMaker, TensorFlow Serving and KServe V1 send them: rows in JSON, or CSV."""
 
+from codecs import BOM_UTF8
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ def instances(body: bytes) -> Pixels:
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        document = orjson.loads(body)
+        document = orjson.loads(body.removeprefix(BOM_UTF8))
     except orjson.JSONDecodeError:
         raise Malformed("the body is no valid JSON") from None
     if not isinstance(document, dict):

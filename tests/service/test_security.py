@@ -14,7 +14,7 @@ def database_url(sqlite_url: str) -> str:
 
 
 def test_a_page_of_another_site_can_change_nothing(api: TestClient, store: Store) -> None:
-    for origin in ("http://evil.example", "null", "http://localhost:1"):
+    for origin in ("http://evil.example", "null", "http://localhost:1", "http://[", "http://]", "[", "//", ""):
         problem(api.post("/jobs", json={"dataset": "digits"}, headers={"Origin": origin}), 403)
     for site in ("cross-site", "same-site"):
         problem(api.post("/jobs", json={"dataset": "digits"}, headers={"Sec-Fetch-Site": site}), 403)

@@ -10,7 +10,7 @@ from service.api.dependencies import Dependencies, Deps, json_only
 from service.api.problems import problems
 from service.api.routes.models import ModelName, the_model
 from service.api.schemas.aliases import AliasView, History, MoveView, Pointing
-from service.errors import Fault, Invalid, NotFound
+from service.errors import Fault, Invalid, Malformed, NotFound
 from service.refusals import as_problem
 from service.store.aliases import Condition
 from service.store.engine import Row
@@ -19,7 +19,8 @@ from service.store.errors import NoSuchVersion
 router = APIRouter(tags=["models"])
 
 AliasName = Annotated[Name, Path(max_length=64, description="Name of an alias.")]
-_TAG = re.compile(r'"(\d{1,9})"')
+_TAG = r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"'
+_TAGS = re.compile(rf"\s*{_TAG}(\s*,\s*{_TAG})*\s*")
 
 
 def _condition(
@@ -33,10 +34,15 @@ def _condition(
     there = None if if_none_match is None else False
     if if_match is None:
         return Condition(there=there)
-    if if_match.strip() == "*" and there is None:
-        return Condition(there=True)
-    # Entity tags that are none of ours match nothing: RFC 9110, section 13.1.1. Nor does what is to be there and not.
-    return Condition(revisions=frozenset(int(tag) for tag in _TAG.findall(if_match)), there=there)
+    if if_match.strip() == "*":
+        # Nothing is there and not there; such a condition never holds.
+        return Condition(there=True) if there is None else Condition(revisions=frozenset(), there=there)
+    if not _TAGS.fullmatch(if_match):
+        raise Malformed('If-Match is to be *, or entity tags in quotes, as ETag gives them: "3"')
+    # Weak tags, and those that are none of ours, match nothing: RFC 9110, section 13.1.1.
+    tags = [tag for weak, tag in re.findall(_TAG, if_match) if not weak]
+    revisions = frozenset(int(tag) for tag in tags if re.fullmatch("[1-9][0-9]{0,8}", tag))
+    return Condition(revisions=revisions, there=there)
 
 
 Conditional = Annotated[Condition, Depends(_condition)]

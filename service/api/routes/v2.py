@@ -1,5 +1,6 @@
 """/v2: the Open Inference Protocol, https://github.com/kserve/open-inference-protocol, for clients of other servers."""
 
+from codecs import BOM_UTF8
 from importlib.metadata import version as version_of
 from typing import Annotated, Any
 
@@ -166,7 +167,7 @@ async def unload(request: Request, deps: Deps, model: str) -> dict[str, Any]:
 async def _parameters(request: Request) -> dict[str, Any]:
     body = await request.body()
     try:
-        parameters = orjson.loads(body).get("parameters") or {} if body.strip() else {}
+        parameters = orjson.loads(body.removeprefix(BOM_UTF8)).get("parameters") or {} if body.strip() else {}
     except (orjson.JSONDecodeError, AttributeError):
         raise Malformed("the body is to be a JSON object, or nothing") from None
     if not isinstance(parameters, dict):

@@ -8,7 +8,10 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from service.artifacts import Artifacts
+from service.store.store import Store
 from tests.answers import pointers, problem
+from tests.records import succeeded
 
 BLANK = [[0] * 28] * 28
 
@@ -83,3 +86,26 @@ def png(image: Image.Image) -> bytes:
 )
 def test_a_png_that_shows_nothing_readable_is_refused(api: TestClient, body: bytes) -> None:
     problem(api.post("/predict", content=body, headers={"Content-Type": "image/png"}), 422)
+
+
+def test_what_is_no_base64_is_refused_whatever_letters_it_has(api: TestClient) -> None:
+    for text in ("é", "ab*d", "abc", "\u0000", "=" * 8):
+        assert pointers(api.post("/predict", json={"images_base64": text})) == {"/images_base64"}
+
+
+BOM = b"\xef\xbb\xbf"
+
+
+@pytest.mark.parametrize("path", ["/predict", "/invocations", "/v1/models/default:predict"])
+def test_a_byte_order_mark_before_json_is_passed_over_everywhere(
+    api: TestClient, store: Store, artifacts: Artifacts, path: str
+) -> None:
+    succeeded(store, artifacts)
+    document = {"image": BLANK} if path == "/predict" else {"instances": [BLANK]}
+    answer = api.post(path, content=BOM + json.dumps(document).encode(), headers={"Content-Type": "application/json"})
+    assert answer.status_code == 200, answer.text
+    many = {"images": [BLANK] * 50} if path == "/predict" else {"instances": [BLANK] * 50}
+    answer = api.post(path, content=BOM + json.dumps(many).encode(), headers={"Content-Type": "application/json"})
+    assert len(answer.json()["predictions"]) == 50
+    submitted = api.post("/jobs", content=BOM + b"{}", headers={"Content-Type": "application/json"})
+    assert submitted.status_code in {202, 422}

@@ -1,0 +1,35 @@
+"""Query parameters that nobody knows are refused: to pass one over would be a wrong answer in silence."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+
+from service.errors import MAX_FAULTS, Fault, Invalid
+
+_ALIKE = 0.5
+"""How alike two names are at least for one to be taken for the other; `status` and `state` are by 0.73."""
+
+
+def require_known(given: Iterable[str], known: Mapping[str, bool]) -> None:
+    """Refuse names that are not among the known ones, and several of one of which only one counts.
+
+    `known` says of each whether it may be given several times. Raises Invalid.
+    """
+    faults: list[Fault] = []
+    for name, count in Counter(given).items():
+        if len(faults) == MAX_FAULTS:
+            break
+        if name not in known:
+            faults.append(Fault(f"#query/{name:.100}", _no_such(name, known)))
+        elif count > 1 and not known[name]:
+            faults.append(Fault(f"#query/{name}", f"{name} is given {count} times, and one counts; give it once"))
+    if faults:
+        raise Invalid("; ".join(fault.detail for fault in faults[:3]), faults=faults)
+
+
+def _no_such(name: str, known: Mapping[str, bool]) -> str:
+    if not known:
+        return f"there is no query parameter {name:.100}; this route has none"
+    near = get_close_matches(name[:100], known, n=1, cutoff=_ALIKE)
+    meant = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+    return f"there is no query parameter {name:.100}; {meant}"
