@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import Receive, Scope, Send
 
@@ -13,8 +13,21 @@ from service.api.dependencies import Dependencies
 from service.api.exception_handlers import add_exception_handlers
 from service.api.middleware import HeadMiddleware, PlainErrorsMiddleware
 from service.api.openapi import offer_documentation
-from service.api.routes import aliases, datasets, ensembles, exports, health, models, predict, scoring, sweeps, v2
+from service.api.routes import (
+    aliases,
+    datasets,
+    ensembles,
+    exports,
+    health,
+    index,
+    models,
+    predict,
+    scoring,
+    sweeps,
+    v2,
+)
 from service.api.routes.jobs import actions, checkpoints, events, metrics, plots, submit
+from service.api.strict import known_query
 from service.predict.asgi import PATH, Predict
 from service.predict.fast_path import FAST_PATH
 from service.predict.receive import Bodies
@@ -24,12 +37,9 @@ from service.settings import Settings
 
 MAX_BODY_BYTES = 2**20
 
-_ROUTES = (
-    *(submit, actions, metrics, plots, checkpoints, events),
-    *(sweeps, models, aliases, ensembles, exports),
-    *(predict, scoring, v2, health),
-)
-"""In the order in which the documentation lists them, uploads apart."""
+_OURS = (submit, actions, metrics, plots, checkpoints, events, sweeps, models, aliases, ensembles, exports)
+_OTHERS = (predict, scoring, v2, health, index)
+"""What is asked for by clients of others, and by probes, which may add what they like; /predict looks for itself."""
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -54,10 +64,13 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.state.settings = settings
-    for module in _ROUTES:
-        # Not for the whole app: there the limit would stand outside of our middleware, and be told in plain text.
-        app.include_router(module.router, max_body_size=MAX_BODY_BYTES)
-    app.include_router(datasets.router, max_body_size=settings.max_upload_bytes)
+    strict = [Depends(known_query)]
+    # Limits not for the whole app: there they would stand outside of our middleware, and be told in plain text.
+    for ours in _OURS:
+        app.include_router(ours.router, dependencies=strict, max_body_size=MAX_BODY_BYTES)
+    for others in _OTHERS:
+        app.include_router(others.router, max_body_size=MAX_BODY_BYTES)
+    app.include_router(datasets.router, dependencies=strict, max_body_size=settings.max_upload_bytes)
     offer_documentation(app)
     add_exception_handlers(app)
     app.add_middleware(SecurityMiddleware)

@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
+from service.api.methods import allowed
 from service.errors import Problem, rendered
 from service.errors import invalid as wrong_fields
 from service.refusals import as_problem
@@ -36,7 +37,10 @@ def add_exception_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
-        return _problem(request, error.status_code, error.detail, headers=dict(error.headers or {}))
+        headers = dict(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and (methods := allowed(app, request.url.path)):
+            headers["Allow"] = methods
+        return _problem(request, error.status_code, error.detail, headers=headers)
 
 
 def _problem(

@@ -1,0 +1,25 @@
+"""/: what answers here, and where everything is."""
+
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import APIRouter
+
+router = APIRouter()
+
+_LINKS = {
+    "documentation": "/docs",
+    "openapi": "/openapi.json",
+    "jobs": "/jobs",
+    "sweeps": "/sweeps",
+    "models": "/models",
+    "datasets": "/datasets",
+    "predict": "/predict",
+    "ready": "/readyz",
+}
+
+
+@router.get("/", include_in_schema=False)
+async def index() -> dict[str, Any]:
+    """Tell name and version, and where to go from here."""
+    return {"name": "tenfold", "version": version("tenfold"), "links": _LINKS}
