@@ -39,22 +39,28 @@ class Patience:
         self._body_bytes = 0
         self._unread_bytes = 0
         self._unread_seconds = 0
+        self._heads = 0
 
-    def begin_body(self, body_bytes: int) -> None:
-        """Begin to wait for a body: the head is there. `body_bytes` are those of all bodies so far."""
-        self._head_seconds = self._owed = 0
-        self._body_bytes = body_bytes
-
-    def wait_for_head(self) -> bool:
-        """Wait for the rest of a head."""
+    def wait_for_head(self, heads: int) -> bool:
+        """Wait for the rest of a head; `heads` have been complete so far."""
+        self._begin_anew(heads)
         self._head_seconds += 1
         return self._head_seconds > HEAD_SECONDS
 
-    def wait_for_body(self, body_bytes: int) -> bool:
+    def wait_for_body(self, heads: int, body_bytes: int) -> bool:
         """Wait for the rest of a body; `body_bytes` are those of all bodies that have come by now."""
+        if self._begin_anew(heads):
+            self._body_bytes = body_bytes
         came, self._body_bytes = body_bytes - self._body_bytes, body_bytes
         self._owed = max(0, self._owed + BODY_BYTES_A_SECOND - came)
         return self._owed > BODY_GRACE_SECONDS * BODY_BYTES_A_SECOND
+
+    def _begin_anew(self, heads: int) -> bool:
+        """Forget what was spent on requests that are past; gives whether there were any since the last look."""
+        if heads == self._heads:
+            return False
+        self._heads, self._head_seconds, self._owed = heads, 0, 0
+        return True
 
     def wait_for_reader(self, unread_bytes: int) -> bool:
         """Wait for a client to read; `unread_bytes` are those that wait for it now."""

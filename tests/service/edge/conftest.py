@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import uvicorn
 
+from service.edge import protocol
 from service.edge.protocol import EdgeProtocol
 from tests.waiting import wait_until
 
@@ -102,8 +103,12 @@ def read_all(connection: socket.socket) -> bytes:
 
 
 @pytest.fixture
-def edge(request: pytest.FixtureRequest) -> Iterator[Edge]:
-    edge = Edge(**getattr(request, "param", {}))
+def edge(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Edge]:
+    """A server whose time passes when a test says so, unless it `is_watched`."""
+    options = dict(getattr(request, "param", {}))
+    if not options.pop("is_watched", False):
+        monkeypatch.setattr(protocol, "watch", lambda _: None)
+    edge = Edge(**options)
     edge.thread.start()
     try:
         wait_until(lambda: edge.server.started, timeout=30, what="the server to listen")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from service.edge import patience
 from service.edge.protocol import MAX_HEAD_BYTES, MAX_TRAILER_BYTES
 from tests.service.edge.conftest import Edge, read_all
 from tests.waiting import wait_until
@@ -151,6 +152,16 @@ def test_trailers_are_bounded(edge: Edge, loose: bytes) -> None:
     assert edge.came == []
 
 
+LOOSE = {"a trailer": (b"0\r\n", b"x"), "an extension": (b"3\r\nabc\r\n5;", b"x"), "a size": (b"3\r\nabc\r\n", b"0")}
+
+
+@pytest.mark.parametrize(("start", "loose"), LOOSE.values(), ids=LOOSE)
+def test_what_comes_after_a_head_without_end_and_is_no_body_is_bounded(edge: Edge, start: bytes, loose: bytes) -> None:
+    pieces = [loose * 1000] * 500
+    problem(edge.ask(CHUNKED + b"\r\n" + start, *pieces, last=False), 431)
+    assert edge.came == []
+
+
 def test_chunks_of_a_byte_are_a_body_all_the_same(edge: Edge) -> None:
     head = b"POST /1 HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
     assert statuses(edge.ask(head, *[b"1;a=b\r\nx\r\n"] * 5000, b"0\r\n\r\n")) == [b"200"]
@@ -277,3 +288,10 @@ def test_idle_connections_keep_nobody_out(edge: Edge) -> None:
     finally:
         for connection in idle:
             connection.close()
+
+
+@pytest.mark.parametrize("edge", [{"is_watched": True}], indirect=True)
+def test_connections_are_looked_at_as_time_passes(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "HEAD_SECONDS", 0)
+    with edge.connect() as silent:
+        assert read_all(silent) == b"", "it is closed within seconds"
