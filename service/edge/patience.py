@@ -13,6 +13,9 @@ from uvicorn.server import ServerState
 HEAD_SECONDS = 10
 """From the first byte of a head, or from the connection's beginning, to the head's end."""
 
+CROWDED_HEAD_SECONDS = 1
+"""The same where there are as many connections as there may be."""
+
 BODY_BYTES_A_SECOND = 1024
 """At which a body comes at least; one that has fallen behind by BODY_GRACE_SECONDS of that is cut."""
 
@@ -41,11 +44,11 @@ class Patience:
         self._unread_seconds = 0
         self._heads = 0
 
-    def wait_for_head(self, heads: int) -> bool:
-        """Wait for the rest of a head; `heads` have been complete so far."""
+    def wait_for_head(self, heads: int, is_crowded: bool = False) -> bool:
+        """Wait for the rest of a head; `heads` have been complete so far. Where others wait too, for less long."""
         self._begin_anew(heads)
         self._head_seconds += 1
-        return self._head_seconds > HEAD_SECONDS
+        return self._head_seconds > (CROWDED_HEAD_SECONDS if is_crowded else HEAD_SECONDS)
 
     def wait_for_body(self, heads: int, body_bytes: int) -> bool:
         """Wait for the rest of a body; `body_bytes` are those of all bodies that have come by now."""
@@ -69,6 +72,10 @@ class Patience:
         self._unread_bytes = unread_bytes
         return self._unread_seconds >= READ_SECONDS
 
+    def has_read(self) -> None:
+        """Take note that a client has read, however much waits for it again by now."""
+        self._unread_seconds = 0
+
 
 class _Watch:
     def __init__(self, connections: Iterable[object]) -> None:
@@ -82,10 +89,10 @@ class _Watch:
     def _look(self) -> None:
         self._timer = None
         connections = [one for one in self._connections if isinstance(one, Connection)]
+        if connections:
+            self.start()  # first: whatever goes wrong with one of them, all are looked at again
         for connection in connections:
             connection.look()
-        if connections:
-            self.start()
 
 
 _watches: WeakKeyDictionary[ServerState, _Watch] = WeakKeyDictionary()

@@ -4,30 +4,27 @@ What is refused here is told as everything else is: by a problem document, after
 https://www.rfc-editor.org/rfc/rfc9112 (HTTP/1.1), https://www.rfc-editor.org/rfc/rfc9110 (what its parts mean)
 """
 
-import re
 from collections import deque
 from collections.abc import Sized
-from functools import lru_cache
 from typing import Any
 
 import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from service.edge.head import MAX_HEAD_BYTES, sound, too_long, without_upgrade
 from service.edge.patience import BODY_BYTES_A_SECOND, HEAD_SECONDS, Patience, watch
 from service.edge.refusal import Refusal, encode, overloaded
-
-MAX_HEAD_BYTES = 64 * 2**10
-"""Of a request line and headers together."""
 
 MAX_TRAILER_BYTES = 8 * 2**10
 """Of what comes in one piece after a head and is not body: trailers, extensions of chunks."""
 
+SPARE = 32
+"""Connections beyond the bound that may ask whether the process lives; more are not heard."""
+
 _LINGER_SECONDS = 2.0
 """For which a connection is read on after a refusal: closed at once, it would be reset, and the refusal be lost."""
 
-_TOO_LOOSE = Refusal(431, f"trailers, and extensions of chunks, have {MAX_TRAILER_BYTES:,} bytes at most")
-_HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%-]+)(:\d{1,5})?")
 _OTHER_VERSION = ("Invalid HTTP version", "Pause on PRI/Upgrade")
 
 
@@ -54,9 +51,9 @@ class EdgeProtocol(HttpToolsProtocol):
         self.heads = 0  # that were complete
         self.body_bytes = 0  # of all requests together
         self._has_ended = False  # whether a request did, among the bytes that came last
-        self._is_long = False  # whether the head may be too long
+        self._head_at_most = 0  # that many bytes a head may have by now: it may have begun amid those that came last
         self._loose_bytes = 0  # that came with a body and are none
-        self._is_refused = False
+        self.is_refused = False  # the rest that comes is not heard
         self.url = b""
         self._unanswered: deque[RequestResponseCycle] = deque()
 
@@ -64,9 +61,15 @@ class EdgeProtocol(HttpToolsProtocol):
         """Read no more from who has requests waiting behind the one that is being answered."""
         super().connection_made(transport)
         self.flow = _Flow(transport, self.pipeline)
-        if self.limit_concurrency is not None and len(self.connections) >= self.limit_concurrency:
+        if self._is_crowded:
             self._make_room()
+            if self.limit_concurrency is not None and len(self.connections) > self.limit_concurrency + SPARE:
+                transport.abort()
         watch(self.server_state)
+
+    @property
+    def _is_crowded(self) -> bool:
+        return self.limit_concurrency is not None and len(self.connections) >= self.limit_concurrency
 
     def _make_room(self) -> None:
         """Close a connection that is idle: those that are not used shall not keep others out."""
@@ -79,7 +82,12 @@ class EdgeProtocol(HttpToolsProtocol):
     @property
     def is_idle(self) -> bool:
         """Whether this connection is between two requests."""
-        return self.cycle is not None and self.is_in_head and not self.head_bytes and not self._unanswered
+        return (
+            self.cycle is not None
+            and self.is_in_head
+            and not (self.head_bytes or self._unanswered or self.is_refused)
+            and not (self.transport.is_closing() or self.transport.get_write_buffer_size())
+        )
 
     def on_response_complete(self) -> None:
         """Read on when the last of the requests that were waiting has its turn."""
@@ -92,49 +100,65 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Give what has come to the parser, unless it is more than there may be."""
-        if self._is_refused:
+        if self.is_refused:
             return
         self._unset_keepalive_if_required()
-        had, self._has_ended = self.body_bytes, False
-        self._is_long = len(data) + self.head_bytes > MAX_HEAD_BYTES
+        bodies, heads, was_in_head, self._has_ended = self.body_bytes, self.heads, self.is_in_head, False
+        self._head_at_most = len(data) + (self._head_at_most if was_in_head else 0)
         self._feed(data)
+        if self.is_refused:
+            return
         if self.is_in_head:
-            self.head_bytes = 0 if self._has_ended else self.head_bytes + len(data)
-            if self.head_bytes > MAX_HEAD_BYTES:
-                self.refuse(_too_long(self.url))
-        elif self.body_bytes == had:
+            self._count_head(len(data))
+        elif not was_in_head and (bodies, heads) == (self.body_bytes, self.heads):
             self._loose_bytes += len(data)
             if self._loose_bytes > MAX_TRAILER_BYTES:
-                self.refuse(_TOO_LOOSE)
+                self.refuse(_too_loose())
+
+    def _count_head(self, size: int) -> None:
+        """Count what has come of a head that is not complete; `size` are the bytes that came last."""
+        if not self._has_ended:
+            self.head_bytes += size
+        elif self.scope is not self.cycle.scope:  # another one has begun behind the end, nobody says where
+            self.head_bytes, self._head_at_most = 1, size
+        else:
+            self.head_bytes = self._head_at_most = 0
+            if not self._unanswered and not self.transport.is_closing():
+                # It was answered before its body was here, and what came after that has ended the timer.
+                self.timeout_keep_alive_task = self.loop.call_later(
+                    self.timeout_keep_alive, self.timeout_keep_alive_handler
+                )
+        if self.head_bytes > MAX_HEAD_BYTES:
+            self.refuse(too_long(self.url))
 
     def _feed(self, data: bytes) -> None:
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._go_on_as_http(data[upgrade.args[0] :])
-        except httptools.HttpParserError as error:
-            if isinstance(error.__context__, Refusal):
-                self.refuse(error.__context__)
-            elif str(error).startswith(_OTHER_VERSION):
-                self.refuse(Refusal(505, "this server speaks HTTP/1.1"))
+        while True:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                rest = data[upgrade.args[0] :]
+            except httptools.HttpParserError as error:
+                self.refuse(self._refusal(error))
+                return
             else:
-                self.refuse(Refusal(400, f"this is no HTTP/1.1 request: {error}"))
+                return
+            # The parser would take what follows for that protocol, and so for no part of this request: its body, and
+            # later bytes, could be anything. One that has not seen the wish reads the request again.
+            version = self.parser.get_http_version()
+            data = without_upgrade(self.parser.get_method(), self.url, version, self.headers) + rest
+            self.parser = httptools.HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
 
-    def _go_on_as_http(self, rest: bytes) -> None:
-        """Read a request again without its wish for another protocol, which is refused by being passed over.
-
-        The parser would take what follows for that protocol, and so for no part of this request: its body, and later
-        bytes, could be anything. RFC 9110, section 7.8: a server may ignore Upgrade.
-        """
-        kept = [(name, value) for name, value in self.headers if name != b"upgrade"]
-        lines = [
-            b"%b: %b\r\n" % (name, _without_upgrade(value) if name == b"connection" else value) for name, value in kept
-        ]
-        version = self.parser.get_http_version().encode()
-        head = b"%b %b HTTP/%b\r\n%b\r\n" % (self.parser.get_method(), self.url, version, b"".join(lines))
-        self.parser = httptools.HttpRequestParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        self._feed(head + rest)
+    def _refusal(self, error: httptools.HttpParserError) -> Refusal:
+        cause = error.__context__
+        if isinstance(cause, Refusal):
+            return cause
+        if isinstance(error, httptools.HttpParserCallbackError) and not isinstance(cause, httptools.HttpParserError):
+            self.logger.error("A request could not be taken", exc_info=cause)
+            return Refusal(500, "this request could not be taken; the log of the service says why")
+        if str(error).startswith(_OTHER_VERSION):
+            return Refusal(505, "this server speaks HTTP/1.1")
+        return Refusal(400, f"this is no HTTP/1.1 request: {cause or error}")
 
     # From the parser
 
@@ -143,7 +167,7 @@ class EdgeProtocol(HttpToolsProtocol):
         if not self.is_in_head:
             self._loose_bytes += len(name) + len(value)
             if self._loose_bytes > MAX_TRAILER_BYTES:
-                raise _TOO_LOOSE
+                raise _too_loose()
             return
         # As uvicorn has it, whose method is not called: each of these calls is a hundredth of a prediction's time.
         name = name.lower()
@@ -157,15 +181,15 @@ class EdgeProtocol(HttpToolsProtocol):
             if self.parser.get_method() == b"CONNECT":
                 raise Refusal(405, "CONNECT is for proxies, and this is none")
             return
-        if self._is_long and len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > (
-            MAX_HEAD_BYTES
+        if self._head_at_most > MAX_HEAD_BYTES and (
+            len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > MAX_HEAD_BYTES
         ):
-            raise _too_long(self.url)
-        self._require_sound_head()
+            raise too_long(self.url)
+        self.url = sound(self.url, self.headers, self.parser.get_http_version())
+        super().on_headers_complete()
         self.is_in_head = False
         self.head_bytes = self._loose_bytes = 0
         self.heads += 1
-        super().on_headers_complete()
         self._unanswered.append(self.cycle)
 
     def on_body(self, body: bytes) -> None:
@@ -189,30 +213,6 @@ class EdgeProtocol(HttpToolsProtocol):
             cycle.more_body = False
             cycle.message_event.set()
 
-    def _require_sound_head(self) -> None:
-        host = codings = None
-        for name, value in self.headers:
-            if name == b"host":
-                if host is not None:
-                    raise Refusal(400, "a request has one Host; this one has several")
-                host = value
-            elif name == b"transfer-encoding":
-                codings = value if codings is None else codings + b"," + value
-        if host is None:
-            if self.parser.get_http_version() == "1.1":
-                raise Refusal(400, "a request has a Host; this one has none")
-        elif not _is_host(host):
-            raise Refusal(400, "Host is to be a name or an address, and perhaps a port")
-        if codings is not None:
-            if codings.lower() != b"chunked":
-                raise Refusal(501, "of transfer codings, only chunked is understood")
-            if self.parser.get_http_version() != "1.1":
-                raise Refusal(400, "HTTP/1.0 has no Transfer-Encoding")
-        if not self.url.startswith(b"/") and self.url != b"*":
-            authority = self.url.partition(b"://")[2].partition(b"/")[0].partition(b"?")[0]
-            if authority.lower() != (host or authority).lower():
-                raise Refusal(400, "the request line names another host than Host does")
-
     # Refusals
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
@@ -224,32 +224,41 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def look(self) -> None:
         """Close the connection if it has kept us waiting for too long; called every second."""
-        if self._is_refused or self.transport.is_closing():
-            return
-        if self.flow.write_paused:
-            if self.patience.wait_for_reader(self.transport.get_write_buffer_size()):
+        is_closing = self.is_refused or self.transport.is_closing()
+        unread = self.transport.get_write_buffer_size()
+        if unread and (is_closing or self.flow.write_paused):
+            if self.patience.wait_for_reader(unread):
                 self.transport.abort()
+        elif is_closing:
+            return
         elif not self.is_in_head:
-            # Where it is we who do not read on, nobody is late.
-            if not self.flow.read_paused and self.patience.wait_for_body(self.heads, self.body_bytes):
+            # Where it is we who do not read on, or have not yet said that we will, nobody is late.
+            is_ours = self.flow.read_paused or self.cycle.waiting_for_100_continue
+            if not is_ours and self.patience.wait_for_body(self.heads, self.body_bytes):
                 self.refuse(Refusal(408, f"a body is to come at {BODY_BYTES_A_SECOND:,} bytes a second at least"))
         elif self.head_bytes or self.cycle is None:  # between two requests, uvicorn's keep-alive counts
-            if not self.patience.wait_for_head(self.heads):
+            if not self.patience.wait_for_head(self.heads, is_crowded=self._is_crowded):
                 return
             if self.head_bytes:
                 self.refuse(Refusal(408, f"the head of a request is to be here within {HEAD_SECONDS} s"))
             else:
                 self.transport.close()
 
+    def resume_writing(self) -> None:
+        """Go on, as the client has read."""
+        self.patience.has_read()
+        super().resume_writing()
+
     def refuse(self, refusal: Refusal) -> None:
         """Answer what is no request, after all that came before it, and hear no more."""
-        if self._is_refused:
+        if self.is_refused:
             return
-        self._is_refused = True
+        self.is_refused = True
         wrong = None if self.is_in_head else self.cycle  # the request whose body is wrong, if it is not the head
         earlier = [cycle for cycle in self._unanswered if cycle is not wrong]
         if wrong is not None:
             wrong.disconnected = True  # who reads its body is told that there is no more of it
+            wrong.waiting_for_100_continue = False
             wrong.message_event.set()
         if earlier:
             earlier[-1].keep_alive = False  # the connection ends with its answer: this one could be taken for it
@@ -262,7 +271,7 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def _close_with(self, refusal: Refusal) -> None:
         status, body, headers = encode(refusal, (self.scope or {}).get("path") or "/")
-        lines = b"".join(b"%b: %b\r\n" % header for header in headers)
+        lines = b"".join(b"%b: %b\r\n" % header for header in (*self.server_state.default_headers, *headers))
         self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[status], lines, body))
         if self.transport.can_write_eof():
             self.transport.write_eof()
@@ -270,17 +279,5 @@ class EdgeProtocol(HttpToolsProtocol):
         self.loop.call_later(_LINGER_SECONDS, self.transport.close)
 
 
-def _too_long(url: bytes) -> Refusal:
-    if len(url) > MAX_HEAD_BYTES // 2:
-        return Refusal(414, f"request line and headers are to have {MAX_HEAD_BYTES:,} bytes at most; the line is long")
-    return Refusal(431, f"request line and headers are to have {MAX_HEAD_BYTES:,} bytes at most")
-
-
-def _without_upgrade(connection: bytes) -> bytes:
-    return b",".join(token for token in connection.split(b",") if token.strip().lower() != b"upgrade")
-
-
-@lru_cache(maxsize=64)
-def _is_host(host: bytes) -> bool:
-    matched = _HOST.fullmatch(host)
-    return matched is not None and int((matched[2] or b":0")[1:]) < 2**16
+def _too_loose() -> Refusal:
+    return Refusal(431, f"trailers, and extensions of chunks, have {MAX_TRAILER_BYTES:,} bytes at most")

@@ -1,15 +1,20 @@
 import asyncio
+import contextlib
+import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 import uvicorn
 
-from service.edge import protocol
+from service.edge import patience, protocol
 from service.edge.protocol import EdgeProtocol
 from tests.waiting import wait_until
+
+HOST = b"Host: localhost\r\n"
 
 
 class Edge:
@@ -32,11 +37,15 @@ class Edge:
             self.loop = asyncio.get_running_loop()
             await self.server.serve()
 
-        asyncio.run(serve())
+        with asyncio.Runner(loop_factory=self.server.config.get_loop_factory()) as runner:  # that of production
+            runner.run(serve())
 
     async def _application(self, scope: Any, receive: Any, send: Any) -> None:
         body = b""
-        while True:
+        if scope["path"] == "/unread":
+            self.hold.clear()
+            await asyncio.to_thread(self.hold.wait, 30)
+        while scope["path"] not in {"/early", "/unread"}:
             message = await receive()
             if message["type"] == "http.disconnect":
                 self.gone.append(scope["path"])
@@ -96,25 +105,79 @@ class Edge:
 
 
 def read_all(connection: socket.socket) -> bytes:
+    return b"".join(iter(partial(connection.recv, 65536), b""))
+
+
+def read_until(connection: socket.socket, end: bytes) -> bytes:
     answer = b""
-    while piece := connection.recv(65536):
+    while not answer.endswith(end):
+        piece = connection.recv(65536)
+        assert piece, answer
         answer += piece
     return answer
 
 
-@pytest.fixture
-def edge(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Edge]:
+def post(path: bytes, body: bytes, *lines: bytes) -> bytes:
+    head = b"".join(b"%b\r\n" % line for line in (b"Host: localhost", b"Content-Length: %d" % len(body), *lines))
+    return b"POST %b HTTP/1.1\r\n%b\r\n%b" % (path, head, body)
+
+
+def get(path: bytes, *lines: bytes) -> bytes:
+    return b"GET %b HTTP/1.1\r\n%b%b\r\n" % (path, HOST, b"".join(b"%b\r\n" % line for line in lines))
+
+
+def problem(answer: bytes, status: int) -> dict[str, Any]:
+    """Check that there is one answer: a problem document of this status, after which the connection ends."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status), answer[:500]
+    assert b"content-type: application/problem+json" in head
+    assert b"connection: close" in head
+    document: dict[str, Any] = json.loads(body)
+    assert document["status"] == status
+    return document
+
+
+def statuses(answer: bytes) -> list[bytes]:
+    return [part[:3] for part in answer.split(b"HTTP/1.1 ")[1:]]
+
+
+@contextlib.contextmanager
+def serving(is_watched: bool = False, **options: Any) -> Iterator[Edge]:
     """A server whose time passes when a test says so, unless it `is_watched`."""
-    options = dict(getattr(request, "param", {}))
-    if not options.pop("is_watched", False):
-        monkeypatch.setattr(protocol, "watch", lambda _: None)
-    edge = Edge(**options)
-    edge.thread.start()
-    try:
-        wait_until(lambda: edge.server.started, timeout=30, what="the server to listen")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(protocol, "watch", patience.watch if is_watched else lambda _: None)
+        edge = Edge(**options)
+        edge.thread.start()
+        try:
+            wait_until(lambda: edge.server.started, timeout=30, what="the server to listen")
+            yield edge
+        finally:
+            edge.hold.set()
+            edge.server.should_exit = True
+            edge.thread.join(30)
+            assert not edge.thread.is_alive()
+
+
+@pytest.fixture(scope="package")
+def shared_edge() -> Iterator[Edge]:
+    with serving() as edge:
         yield edge
-    finally:
-        edge.hold.set()
-        edge.server.should_exit = True
-        edge.thread.join(30)
-        assert not edge.thread.is_alive()
+
+
+@pytest.fixture
+def edge(request: pytest.FixtureRequest) -> Iterator[Edge]:
+    """A server as nobody has used it, with the options that a test gives."""
+    if options := getattr(request, "param", None):
+        with serving(**options) as own:
+            yield own
+        return
+    shared: Edge = request.getfixturevalue("shared_edge")
+    yield shared
+    shared.hold.set()
+    for connection in shared.connections():
+        shared.loop.call_soon_threadsafe(connection.transport.abort)
+    wait_until(lambda: not shared.connections(), timeout=30, what="all connections to be closed")
+    wait_until(lambda: not shared.server.server_state.tasks, timeout=30, what="all requests to be done")
+    shared.came.clear()
+    shared.gone.clear()
+    shared.server.server_state.total_requests = 0

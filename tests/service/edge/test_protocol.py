@@ -1,78 +1,12 @@
 """Raw bytes to a socket: what is a request comes through as it was sent, and all else is refused as a problem."""
 
-import json
-from functools import partial
-from typing import Any
-
 import pytest
 
-from service.edge import patience
-from service.edge.protocol import MAX_HEAD_BYTES, MAX_TRAILER_BYTES
-from tests.service.edge.conftest import Edge, read_all
+from service.edge import protocol
+from service.edge.head import MAX_HEAD_BYTES
+from service.edge.protocol import MAX_TRAILER_BYTES
+from tests.service.edge.conftest import HOST, Edge, get, post, problem, read_all, statuses
 from tests.waiting import wait_until
-
-HOST = b"Host: localhost\r\n"
-CLOSING = b"Connection: close, UPGRADE"
-
-
-def post(path: bytes, body: bytes, *lines: bytes) -> bytes:
-    head = b"".join(b"%b\r\n" % line for line in (b"Host: localhost", b"Content-Length: %d" % len(body), *lines))
-    return b"POST %b HTTP/1.1\r\n%b\r\n%b" % (path, head, body)
-
-
-def get(path: bytes, *lines: bytes) -> bytes:
-    return b"GET %b HTTP/1.1\r\n%b%b\r\n" % (path, HOST, b"".join(b"%b\r\n" % line for line in lines))
-
-
-def problem(answer: bytes, status: int) -> dict[str, Any]:
-    """Check that there is one answer: a problem document of this status, after which the connection ends."""
-    head, _, body = answer.partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 %d " % status), answer[:500]
-    assert b"content-type: application/problem+json" in head
-    assert b"connection: close" in head
-    document: dict[str, Any] = json.loads(body)
-    assert document["status"] == status
-    return document
-
-
-def statuses(answer: bytes) -> list[bytes]:
-    return [part[:3] for part in answer.split(b"HTTP/1.1 ")[1:]]
-
-
-UPGRADES = [
-    (b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA"),
-    (b"Connection: Upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Version: 13", b"Sec-WebSocket-Key: x"),
-    (b"connection: keep-alive, upgrade", b"upgrade: anything/1"),
-    (b"Upgrade: h2c", CLOSING),
-]
-
-
-@pytest.mark.parametrize("lines", UPGRADES, ids=lambda lines: lines[-1].decode())
-@pytest.mark.parametrize("apart", [False, True], ids=["in one segment", "in two"])
-def test_who_wishes_another_protocol_is_answered_once_and_as_http(
-    edge: Edge, lines: tuple[bytes, ...], apart: bool
-) -> None:
-    hidden = get(b"/hidden")
-    request = post(b"/shown", hidden, *lines)
-    cut = len(request) - len(hidden)
-    last = lines[-1] != CLOSING
-    answer = edge.ask(request[:cut], request[cut:], last=last) if apart else edge.ask(request, last=last)
-    assert statuses(answer) == [b"200"]
-    assert [(path, body) for _, path, _, body in edge.came] == [("/shown", hidden)]
-    assert not [name for name, _ in edge.came[0][2] if name == b"upgrade"]
-
-
-def test_after_a_wish_for_another_protocol_the_connection_goes_on(edge: Edge) -> None:
-    answer = edge.ask(get(b"/1", b"Connection: Upgrade", b"Upgrade: h2c") + post(b"/2", b"two") + get(b"/3"))
-    assert statuses(answer) == [b"200"] * 3
-    assert [path for _, path, _, _ in edge.came] == ["/1", "/2", "/3"]
-
-
-def test_a_chunked_body_of_who_wishes_another_protocol_is_the_body(edge: Edge) -> None:
-    lines = (b"Connection: Upgrade", b"Upgrade: h2c", b"Transfer-Encoding: chunked")
-    head = b"POST /1 HTTP/1.1\r\n" + HOST + b"".join(b"%b\r\n" % line for line in lines) + b"\r\n"
-    assert statuses(edge.ask(head, b"3\r\nabc\r\n", b"0\r\n\r\n")) == [b"200"]
-    assert edge.came[0][3] == b"abc"
 
 
 @pytest.mark.parametrize("name", ["Content-Type", "Idempotency-Key", "Host", "X-Forwarded-For"])
@@ -119,6 +53,10 @@ REFUSED = {
     ),
     "a tunnel": (b"CONNECT localhost:80 HTTP/1.1\r\n" + HOST + b"\r\n", 405),
     "HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
+    "HTTP/2 in form of HTTP/1.1": (b"GET / HTTP/2.0\r\n" + HOST + b"\r\n", 505),
+    "HTTP/0.9": (b"GET / HTTP/0.9\r\n" + HOST + b"\r\n", 505),
+    "an address of another scheme": (b"GET ftp://localhost/ HTTP/1.1\r\n" + HOST + b"\r\n", 400),
+    "an address without slashes": (b"GET localhost HTTP/1.1\r\n" + HOST + b"\r\n", 400),
     "HTTP/1.2": (b"GET / HTTP/1.2\r\n" + HOST + b"\r\n", 505),
     "a long path": (b"GET /" + b"x" * MAX_HEAD_BYTES + b" HTTP/1.1\r\n" + HOST + b"\r\n", 414),
     "a path without end": (b"GET /" + b"x" * 2 * MAX_HEAD_BYTES, 414),
@@ -193,105 +131,55 @@ def test_who_reads_a_body_that_turns_out_wrong_is_told_that_there_is_no_more(edg
     assert (edge.came, edge.gone) == ([], ["/1"])
 
 
-SLOW = {
-    "nothing at all": (b"", None),
-    "a piece of the request line": (b"GET /1 HT", 408),
-    "a piece of the headers": (b"GET /1 HTTP/1.1\r\nHost: local", 408),
-    "a piece of the body": (post(b"/1", b"x" * 100)[:-50], 408),
-    "no chunk": (b"POST /1 HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n", 408),
-}
+@pytest.mark.parametrize("address", [b"http://localhost", b"HTTP://LOCALHOST/", b"http://localhost?a=b"])
+def test_an_address_with_the_host_is_that_of_its_path(edge: Edge, address: bytes) -> None:
+    assert statuses(edge.ask(b"GET %b HTTP/1.1\r\n%b\r\n" % (address, HOST))) == [b"200"]
+    assert [path for _, path, _, _ in edge.came] == ["/"]
 
 
-@pytest.mark.parametrize(("sent", "status"), SLOW.values(), ids=SLOW)
-def test_who_keeps_us_waiting_is_told_and_cut(edge: Edge, sent: bytes, status: int | None) -> None:
-    with edge.connect() as connection:
-        connection.sendall(sent)
-        wait_until(lambda: received(edge) or not sent, timeout=30, what="the bytes to come")
-        wait_until(lambda: edge.connections(), timeout=30, what="the connection")
-        edge.pass_seconds(8)
-        assert edge.connections(), "there is patience for a while"
-        edge.pass_seconds(4)
-        answer = read_all(connection)
-    assert edge.came == []
-    if status is None:
-        assert answer == b""
-    else:
-        assert "is to" in problem(answer, status)["detail"]
+def test_the_body_of_a_long_head_may_come_later(edge: Edge) -> None:
+    lines = (b"X: " + b"x" * 3 * MAX_TRAILER_BYTES, b"Transfer-Encoding: chunked")
+    head = b"POST /1 HTTP/1.1\r\n" + HOST + b"".join(b"%b\r\n" % line for line in lines) + b"\r\n"
+    assert statuses(edge.ask(head, b"3\r\n", b"abc\r\n", b"0\r\n\r\n")) == [b"200"]
+    assert edge.came[0][3] == b"abc"
 
 
-def received(edge: Edge) -> bool:
-    connections = edge.connections()
-    return bool(connections) and all(each.head_bytes or not each.is_in_head for each in connections)
+@pytest.mark.parametrize("end", [b"", b"\r\n\r\n"], ids=["without end", "complete"])
+def test_a_head_is_bounded_that_begins_where_another_request_ends(edge: Edge, end: bytes) -> None:
+    pieces = [b"x" * 20_000] * 30  # more than can come at once
+    answer = edge.ask(get(b"/1") + b"GET /2 HTTP/1.1\r\n" + HOST + b"X: x", *pieces, end, last=False)
+    assert statuses(answer)[0] == b"200"
+    assert [path for _, path, _, _ in edge.came] == ["/1"]
+    assert statuses(edge.ask(get(b"/3") + get(b"/4", b"X: " + b"x" * 2 * MAX_HEAD_BYTES), last=False))[0] == b"200"
+    assert [path for _, path, _, _ in edge.came] == ["/1", "/3"]
 
 
-def more_than(edge: Edge, body_bytes: int) -> bool:
-    return sum(each.body_bytes for each in edge.connections()) > body_bytes
-
-
-def test_a_header_a_second_is_too_slow_and_a_body_of_a_kilobyte_a_second_is_not(edge: Edge) -> None:
-    with edge.connect() as slow, edge.connect() as steady:
-        slow.sendall(b"GET /1 HTTP/1.1\r\n")
-        steady.sendall(post(b"/2", b"x" * 20 * 1024, b"Connection: close")[: -20 * 1024])
-        wait_until(lambda: len(edge.connections()) == 2 and received(edge), timeout=30, what="both")
-        for number in range(19):
-            if number < 10:
-                slow.sendall(b"X%d: y\r\n" % number)
-            steady.sendall(b"x" * 1024)
-            wait_until(partial(more_than, edge, number * 1024), timeout=30, what="a kilobyte")
-            edge.pass_seconds(1)
-        problem(read_all(slow), 408)
-        steady.sendall(b"x" * 1024)
-        assert statuses(read_all(steady)) == [b"200"]
-    assert [path for _, path, _, _ in edge.came] == ["/2"]
-
-
-def test_who_reads_nothing_of_a_long_answer_is_cut_and_who_reads_slowly_is_not(edge: Edge) -> None:
-    with edge.connect() as stuck:
-        stuck.sendall(get(b"/large"))
-        wait_until(
-            lambda: any(each.flow.write_paused for each in edge.connections()),
-            timeout=30,
-            what="the answer to wait for its reader",
-        )
-        edge.pass_seconds(50)
-        assert edge.connections()
-        edge.pass_seconds(15)
-        wait_until(lambda: not edge.connections(), timeout=30, what="the connection to be cut")
-
-
-@pytest.mark.parametrize("edge", [{"limit_concurrency": 6}], indirect=True)
-def test_beyond_the_bound_there_is_a_problem_and_livez_answers(edge: Edge) -> None:
+def test_a_head_that_turns_out_wrong_takes_no_answer_from_the_request_before_it(edge: Edge) -> None:
     edge.hold.clear()
-    busy = [edge.connect() for _ in range(5)]
-    try:
-        for connection in busy:
-            connection.sendall(get(b"/held"))
-        wait_until(lambda: len(edge.server.server_state.tasks) == 5, timeout=30, what="five requests")
-        document = problem(edge.ask(get(b"/6"), last=False), 503)
-        assert "as many connections" in document["detail"]
-        assert document["instance"] == "/6"
-        assert statuses(edge.ask(get(b"/livez", b"Connection: close"), last=False)) == [b"200"]
-    finally:
+    with edge.connect() as connection:
+        connection.sendall(get(b"/held") + get(b"/2", b"Host: another"))
+        wait_until(lambda: edge.connections() and edge.connections()[0].is_refused, timeout=30, what="the second")
         edge.hold.set()
-        for connection in busy:
-            connection.close()
+        assert statuses(read_all(connection)) == [b"200"]
 
 
-@pytest.mark.parametrize("edge", [{"limit_concurrency": 5}], indirect=True)
-def test_idle_connections_keep_nobody_out(edge: Edge) -> None:
-    idle = []
-    try:
-        for _ in range(10):
-            idle.append(edge.connect())
-            idle[-1].sendall(get(b"/1"))
-            assert idle[-1].recv(1000).startswith(b"HTTP/1.1 200 ")
-    finally:
-        for connection in idle:
-            connection.close()
+def test_a_mistake_of_ours_is_told_as_one_and_written_down(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> bytes:
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr(protocol, "sound", broken)
+    assert "log" in problem(edge.ask(get(b"/1"), last=False), 500)["detail"]
+    assert [str(record.exc_info[1]) for record in caplog.records if record.exc_info] == ["a mistake"]
 
 
-@pytest.mark.parametrize("edge", [{"is_watched": True}], indirect=True)
-def test_connections_are_looked_at_as_time_passes(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "HEAD_SECONDS", 0)
-    with edge.connect() as silent:
-        assert read_all(silent) == b"", "it is closed within seconds"
+def test_who_asks_whether_to_send_a_body_is_told_to_and_after_a_refusal_nothing_more_is_said(edge: Edge) -> None:
+    head = post(b"/1", b"abc", b"Expect: 100-continue")[:-3]
+    with edge.connect() as connection:
+        connection.sendall(head)
+        assert connection.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(b"abc" + get(b"/2", b"Connection: close"))
+        assert statuses(read_all(connection)) == [b"200", b"200"]
+    wrong = b"POST /3 HTTP/1.1\r\nExpect: 100-continue\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\nno chunk\r\n"
+    problem(edge.ask(wrong, last=False), 400)
