@@ -31,15 +31,14 @@ COPY --from=builder /opt/tenfold /opt/tenfold
 # The folders are made before they become volumes: a new volume takes their owner.
 RUN groupadd --gid 10001 tenfold \
     && useradd --uid 10001 --gid tenfold --home-dir /var/lib/tenfold --shell /usr/sbin/nologin tenfold \
-    && install --directory --owner=tenfold --group=tenfold --mode=0750 /var/lib/tenfold /var/lib/tenfold/data
+    && install --directory --owner=tenfold --group=tenfold --mode=0700 /var/lib/tenfold /var/lib/tenfold/data
 # Only TENFOLD_HOME and /tmp are ever written to; all the rest may be read-only. Uploads pass through TMPDIR, and may be
-# larger than a /tmp that is held in memory. BLAS would start a thread for each core in every process.
+# larger than a /tmp that is held in memory.
 ENV PATH=/opt/tenfold/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     TENFOLD_HOME=/var/lib/tenfold \
     TMPDIR=/var/lib/tenfold \
-    MPLCONFIGDIR=/tmp/matplotlib \
-    OPENBLAS_NUM_THREADS=1
+    MPLCONFIGDIR=/tmp/matplotlib
 VOLUME ["/var/lib/tenfold"]
 USER 10001:10001
 EXPOSE 8000

@@ -19,6 +19,7 @@ from service.api.routes.jobs import submit
 from service.predict import batcher, receive, requests, schemas
 from service.processes import supervisor
 from service.settings import Settings
+from service.start import variables
 from service.store import stalled
 from service.sweeps import expand
 from tests.architecture import FLOORS, HOMES, ROOMS
@@ -63,6 +64,12 @@ def settings_table() -> str:
             schema["default"] = ",".join(schema["default"])  # as it stands in the environment
         rows.append((f"`TENFOLD_{name.upper()}`", kind(schema), default(schema), schema["description"]))
     return table(("variable", "kind", "default", "meaning"), rows)
+
+
+def foreign_table() -> str:
+    """List the variables of other programs that reach none of ours, with the reason."""
+    rows = [(why, ", ".join(f"`{name}`" for name in names)) for why, names in variables.OF_OTHERS.items()]
+    return table(("what they would do", "variables"), rows)
 
 
 def limits_table() -> str:
@@ -135,6 +142,7 @@ def pages() -> Iterator[tuple[Path, str]]:
     yield DOCS / "api.md", api_page()
     operations = (DOCS / "operations.md").read_text()
     operations = replaced(operations, "settings", settings_table())
+    operations = replaced(operations, "foreign", foreign_table())
     yield DOCS / "operations.md", replaced(operations, "limits", limits_table())
     architecture = replaced((DOCS / "architecture.md").read_text(), "floors", floors_table())
     architecture = replaced(architecture, "homes", homes_table())

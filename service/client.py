@@ -4,6 +4,7 @@ import csv
 import io
 import time
 from collections.abc import Iterator, Sequence
+from ipaddress import ip_address
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,7 +22,8 @@ class Client:
     """Speaks to a Tenfold service at a base URL. To be closed, or used in a `with` block."""
 
     def __init__(self, url: str, *, timeout: float = 60.0) -> None:
-        self._http = httpx.Client(base_url=url, timeout=timeout)
+        # What listens on this machine is asked without a proxy, which would ask its own.
+        self._http = httpx.Client(base_url=url, timeout=timeout, trust_env=not _is_loopback(url))
 
     def __enter__(self) -> Self:
         return self
@@ -153,3 +155,11 @@ class Client:
         if response.is_error:
             raise TenfoldError(f"{response.status_code} {method} {path}: {response.json()['detail']}")
         return response
+
+
+def _is_loopback(url: str) -> bool:
+    host = httpx.URL(url).host
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

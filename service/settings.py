@@ -1,23 +1,28 @@
 """Every environment variable, once. Built at start-up and passed down; nothing else reads the environment."""
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service import cores
+from service.addresses import hosts, urls
 
-AbsolutePath = Annotated[Path, AfterValidator(Path.absolute)]
+AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
 Hosts = Annotated[
-    tuple[Annotated[str, StringConstraints(min_length=1)], ...],
+    tuple[Annotated[str, AfterValidator(hosts.allowed)], ...],
     NoDecode,
-    BeforeValidator(lambda value: [host.strip() for host in value.split(",")] if isinstance(value, str) else value),
+    BeforeValidator(
+        lambda value: [host for host in value.split(",") if host.strip()] if isinstance(value, str) else value
+    ),
+    Field(min_length=1),
 ]
+Seconds = Annotated[float, Field(le=86_400, allow_inf_nan=False)]
 
 
 class Settings(BaseSettings):
-    """Settings of all programs; each is read from the environment variable TENFOLD_<NAME>."""
+    """Settings of all programs; each is read from the environment variable TENFOLD_<NAME>, unless that is empty."""
 
     model_config = SettingsConfigDict(env_prefix="TENFOLD_", frozen=True, extra="ignore")
 
@@ -30,23 +35,26 @@ class Settings(BaseSettings):
         default_factory=lambda known: known["home"] / "data",
         description="Folder where the data sets lie or are downloaded to; default `<home>/data`.",
     )
-    database_url: str = Field(
-        default_factory=lambda known: f"sqlite:///{known['home'] / 'tenfold.sqlite3'}",
+    database_url: Annotated[str, AfterValidator(urls.of_database)] = Field(
+        default_factory=lambda known: urls.of_file(known["home"] / "tenfold.sqlite3"),
         description="SQLAlchemy URL, SQLite or PostgreSQL; default a SQLite file in `<home>`.",
     )
-    broker_url: str = Field(
+    broker_url: Annotated[str, AfterValidator(urls.of_broker)] = Field(
         default="redis://127.0.0.1:6379/0",
         description="URL of the Redis or Valkey server; `tenfold up` starts one of its own unless this is set.",
     )
 
-    host: str = Field(default="127.0.0.1", description="Address on which the API listens.")
+    host: Annotated[str, AfterValidator(hosts.listened_on)] = Field(
+        default="127.0.0.1", description="Address on which the API listens."
+    )
     port: int = Field(default=8000, ge=0, le=65535, description="Port on which the API listens; 0 picks a free one.")
     api_processes: int = Field(
         default=1, ge=1, le=64, description="Processes of the API, which share its port; one serves a core at most."
     )
     allowed_hosts: Hosts = Field(
         default=("localhost", "127.0.0.1", "[::1]"),
-        description="Host names under which the API may be called, separated by commas; others are refused.",
+        description="Host names under which the API may be called, without ports, separated by commas, others are "
+        "refused; `*.example.com` stands for all that end so, `*` for any.",
     )
     model_memory_bytes: int = Field(
         default=256 * 2**20,
@@ -54,7 +62,7 @@ class Settings(BaseSettings):
         description="Memory that one API process keeps loaded networks in, in bytes; those used last stay.",
     )
     max_upload_bytes: int = Field(default=256 * 2**20, ge=1, description="Largest CSV that may be uploaded, in bytes.")
-    max_wait_seconds: float = Field(
+    max_wait_seconds: Seconds = Field(
         default=20.0, ge=0, description="How long a request waits for a picture or a description to be made."
     )
 
@@ -77,29 +85,39 @@ class Settings(BaseSettings):
         default="auto", description="What networks are trained on; `auto`: a GPU where there is one."
     )
 
-    lease_seconds: float = Field(
+    lease_seconds: Seconds = Field(
         default=15.0, gt=0, description="How long a worker owns a job without renewing; then another may take it."
     )
-    heartbeat_seconds: float = Field(
+    heartbeat_seconds: Seconds = Field(
         default=5.0, gt=0, description="How often a worker renews its lease and says that it lives."
     )
-    poll_seconds: float = Field(default=0.1, gt=0, description="How often a training process asks whether to stop.")
-    kill_after_seconds: float = Field(
+    poll_seconds: Seconds = Field(default=0.1, gt=0, description="How often a training process asks whether to stop.")
+    kill_after_seconds: Seconds = Field(
         default=30.0,
         gt=0,
         description="A training process that has not left a job so long after it was cancelled or paused is killed.",
     )
-    reconcile_seconds: float = Field(
+    reconcile_seconds: Seconds = Field(
         default=2.0, gt=0, description="How often expired leases and jobs that nobody heard of are looked for."
     )
-    ring_again_seconds: float = Field(
+    ring_again_seconds: Seconds = Field(
         default=3.0, ge=0, description="After how long a job that nobody heard of is announced again."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _blank_is_unset(cls, values: dict[str, Any]) -> dict[str, Any]:
+        # As a composition has it that passes on what nobody has set: ${VARIABLE:-}.
+        said = {name: value for name, value in values.items() if not isinstance(value, str) or value.strip()}
+        # A file from Windows ends each line with a carriage return.
+        return {name: value.strip() if isinstance(value, str) else value for name, value in said.items()}
 
     @model_validator(mode="after")
     def _leases_outlive_heartbeats(self) -> Self:
         if self.heartbeat_seconds * 2 > self.lease_seconds:
-            raise ValueError("heartbeat_seconds must be at most half of lease_seconds, or leases expire by themselves")
+            raise ValueError(
+                "TENFOLD_HEARTBEAT_SECONDS must be at most half of TENFOLD_LEASE_SECONDS, or leases expire unasked"
+            )
         return self
 
     def environment(self) -> dict[str, str]:

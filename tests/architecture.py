@@ -38,6 +38,7 @@ FLOORS = {
     "worker": (("app",), ("errands", "heartbeat"), ("train", "reconcile"), ("plots", "datasets")),
     "service": (
         ("cli",),
+        ("start",),
         ("api",),
         ("protocols",),
         ("predict",),

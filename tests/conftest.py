@@ -16,6 +16,7 @@ from service.artifacts import Artifacts
 from service.broker import embedded
 from service.processes.supervisor import Program, Supervisor, free_port
 from service.settings import Settings
+from service.start.variables import leave_out
 from service.store.engine import Database
 from service.store.store import Store
 from tests.postgres import postgres_server
@@ -25,6 +26,7 @@ _numbers = itertools.count()
 # Settings come from the tests; what the shell says must not change what they see.
 for name in [name for name in os.environ if name.startswith("TENFOLD_") and name != "TENFOLD_DATA"]:
     del os.environ[name]
+leave_out()
 
 
 @pytest.fixture(scope="session")

@@ -78,12 +78,16 @@ class Stack:
 
 
 @contextmanager
-def running_stack(home: Path, environment: Mapping[str, str], *, workers: int = 1) -> Iterator[Stack]:
+def running_stack(
+    home: Path, environment: Mapping[str, str], *, workers: int = 1, cwd: Path | None = None
+) -> Iterator[Stack]:
     """Start everything, and stop it in the end."""
     port = free_port()
-    command = [sys.executable, "-m", "service.cli", "up", "--home", str(home), "--port", str(port)]
+    # -P: as the installed command does, it looks for no code where it is started.
+    command = [sys.executable, "-P", "-m", "service.cli", "up", "--home", str(home), "--port", str(port)]
     process = subprocess.Popen(
         [*command, "--workers", str(workers)],
+        cwd=cwd,
         env={**os.environ, **environment},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -123,6 +127,11 @@ def _processes(root: int) -> list[tuple[int, int, str]]:
     while grown := {pid for pid, parent, _ in table if parent in family} - family:
         family |= grown
     return [row for row in table if row[0] in family]
+
+
+def programs(root: int) -> dict[int, str]:
+    """Give the command lines of a process and all its descendants, by their ids."""
+    return {pid: command for pid, _, command in _processes(root)}
 
 
 def family(root: int) -> set[int]:

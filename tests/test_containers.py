@@ -93,6 +93,15 @@ def test_every_variable_named_tenfold_is_a_setting() -> None:
     assert {name.lower() for name in named} <= Settings.model_fields.keys()
 
 
+def test_settings_that_the_composition_is_made_of_are_no_matter_of_the_file_for_its_user() -> None:
+    for name in ("api", "worker"):
+        service = COMPOSE["services"][name]
+        assert service["env_file"] == [{"path": ".env", "required": False}]
+        said = service["environment"].keys()
+        assert {f"TENFOLD_{word}" for word in ("HOME", "DATA", "DATABASE_URL", "BROKER_URL")} <= said
+    assert COMPOSE["services"]["api"]["environment"]["TENFOLD_PORT"] == "8000"
+
+
 def test_every_variable_taken_from_outside_is_explained_in_the_example() -> None:
     taken = set(re.findall(r"\$\{(\w+)", COMPOSE_TEXT))
     explained = set(re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
@@ -130,7 +139,7 @@ def test_passwords_come_from_outside(service: dict[str, Any]) -> None:
 
 
 def test_every_volume_lies_where_the_image_made_a_folder_for_its_user() -> None:
-    (folders,) = re.findall(r"install --directory --owner=tenfold .*--mode=0750 (.+)", DOCKERFILE)
+    (folders,) = re.findall(r"install --directory --owner=tenfold .*--mode=0700 (.+)", DOCKERFILE)
     mounted = {mount.partition(":")[2] for name in ("api", "worker") for mount in COMPOSE["services"][name]["volumes"]}
     assert mounted == set(folders.split())
 

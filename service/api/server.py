@@ -19,8 +19,6 @@ _FIRST = "TENFOLD_FIRST_PROCESS"
 
 def run(settings: Settings) -> None:
     """Serve the API until a signal ends it; where there are several processes, one that dies is replaced."""
-    # Batches are small and several at a time: threads of the matrix products would wait for each other, spinning.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.update(settings.environment() | {_FIRST: str(os.getpid())})
     uvicorn.run(
         "service.api.server:create",

@@ -49,8 +49,13 @@ def command(port: int, folder: Path) -> list[str]:
 
 def is_ready(url: str) -> bool:
     """Tell whether the server at `url` answers a PING now; it has a second to connect and one to answer."""
+    return trouble(url) is None
+
+
+def trouble(url: str) -> str | None:
+    """Say why the server at `url` does not answer a PING now, unless it does; it has as long."""
     try:
         with redis.Redis.from_url(url, socket_connect_timeout=1, socket_timeout=1) as client:
-            return bool(client.ping())
-    except redis.RedisError:
-        return False
+            return None if client.ping() else "it did not say PONG"
+    except (redis.RedisError, OSError) as error:
+        return str(error).rstrip(".") or type(error).__name__

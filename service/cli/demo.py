@@ -10,6 +10,7 @@ from service.api.schemas.jobs import PLOTS
 from service.client import Client, TenfoldError
 from service.processes import programs
 from service.settings import Settings
+from service.start.home import go_to
 
 REPORT_TRIAL_1 = {
     "name": "report-trial-1",
@@ -26,15 +27,18 @@ UNSEEN = 12
 def run(settings: Settings, folder: Path) -> None:
     """Start everything in a fresh folder, train, draw, predict, and stop everything."""
     console = Console(highlight=False, soft_wrap=True)
+    # As it was called: it is told so, and found from elsewhere too.
+    called, folder = folder, folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
+    go_to(folder)
     console.print("Starting broker, workers and API ...")
     with programs.short_lived(settings, folder / "logs") as url, Client(url) as client:
         console.print(f"Tenfold runs on {url}")
-        _show(client, folder, console)
+        _show(client, folder, console, called)
     console.print("Everything is stopped.")
 
 
-def _show(client: Client, folder: Path, console: Console) -> None:
+def _show(client: Client, folder: Path, console: Console, called: Path) -> None:
     job = client.submit(**REPORT_TRIAL_1, dataset=_dataset(client, console))
     spec = job["spec"]
     console.print(
@@ -50,7 +54,8 @@ def _show(client: Client, folder: Path, console: Console) -> None:
         f"Final accuracy: training {result['train_accuracy']:.4f}, validation {result['val_accuracy']:.4f} "
         f"({result['seconds']:.1f} s of training and evaluation)"
     )
-    _save_pictures(client, job, folder, console)
+    pictures = _save_pictures(client, job, folder)
+    console.print(f"Plots: {', '.join(str(called / name) for name in pictures)}")
     _read_unseen(client, job, console)
 
 
@@ -85,12 +90,12 @@ def _follow(client: Client, job: dict[str, Any], console: Console) -> None:
                 progress.update(task, completed=data["epoch"], measured=measured)
 
 
-def _save_pictures(client: Client, job: dict[str, Any], folder: Path, console: Console) -> None:
-    pictures: dict[str, Any] = {plot: job["links"][f"{plot}_plot"] for plot in PLOTS}
-    pictures["samples"] = f"/datasets/{job['spec']['dataset']}/samples.png"
-    for name, link in pictures.items():
-        (folder / f"{name}.png").write_bytes(client.download(link))
-    console.print(f"Plots: {', '.join(str(folder / f'{name}.png') for name in pictures)}")
+def _save_pictures(client: Client, job: dict[str, Any], folder: Path) -> list[str]:
+    links: dict[str, Any] = {f"{plot}.png": job["links"][f"{plot}_plot"] for plot in PLOTS}
+    links["samples.png"] = f"/datasets/{job['spec']['dataset']}/samples.png"
+    for name, link in links.items():
+        (folder / name).write_bytes(client.download(link))
+    return list(links)
 
 
 def _read_unseen(client: Client, job: dict[str, Any], console: Console) -> None:

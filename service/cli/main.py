@@ -1,7 +1,6 @@
 """The command line: `tenfold up` starts everything, `tenfold api` and `tenfold worker` only their programs."""
 
 import json
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,10 +18,11 @@ from service.client import TenfoldError
 from service.processes import logs, programs
 from service.processes.supervisor import StartError, Supervisor, free_port
 from service.settings import Settings
+from service.start import checks, variables
+from service.start import home as homes
 from service.store.store import Store
 
 app = typer.Typer(
-    help="Train small image classifiers over HTTP, follow them live, and serve what they learned.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -30,8 +30,16 @@ app = typer.Typer(
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 picks a free one.", show_default="8000")]
-Home = Annotated[Path | None, typer.Option(help="Folder of all state.", show_default=".tenfold")]
+Home = Annotated[str | None, typer.Option(help="Folder of all state.", show_default=".tenfold")]
 Workers = Annotated[int | None, typer.Option(help="Training processes.", show_default="as many as the cores allow")]
+
+
+@app.callback()
+def main() -> None:
+    """Train small image classifiers over HTTP, follow them live, and serve what they learned."""
+    for told in variables.misspelt():
+        typer.echo(told, err=True)
+    variables.leave_out()
 
 
 @app.command()
@@ -40,7 +48,13 @@ def up(host: Host = None, port: Port = None, home: Home = None, workers: Workers
     settings = _settings(host=host, port=port, home=home, workers=workers)
     if settings.port == 0:
         settings = settings.model_copy(update={"port": free_port()})
-    _assert_free(settings.host, settings.port)
+    with _explained():
+        checks.require_free(settings.host, settings.port)
+        homes.open_home(settings)
+        checks.require_device(settings)
+        checks.require_database(settings)
+        if "broker_url" in settings.model_fields_set:
+            checks.require_broker(settings)
     everything = []
     if "broker_url" not in settings.model_fields_set:
         broker_port = free_port()
@@ -50,7 +64,8 @@ def up(host: Host = None, port: Port = None, home: Home = None, workers: Workers
     logs = settings.home / "logs"
     typer.echo(f"Starting {settings.workers} training process(es); logs in {logs}")
     with _explained(), Supervisor(everything, logs) as supervisor:
-        address = f"http://{settings.host}:{settings.port}"
+        name = f"[{settings.host}]" if ":" in settings.host else settings.host
+        address = f"http://{name}:{settings.port}"
         typer.echo(f"Tenfold is ready: {address}\nDocumentation:    {address}/docs\nStop it with Ctrl-C.")
         supervisor.watch()
 
@@ -58,13 +73,29 @@ def up(host: Host = None, port: Port = None, home: Home = None, workers: Workers
 @app.command()
 def api(host: Host = None, port: Port = None, home: Home = None) -> None:
     """Run the API alone."""
-    server.run(_settings(host=host, port=port, home=home))
+    settings = _settings(host=host, port=port, home=home)
+    with _explained():
+        checks.require_free(settings.host, settings.port)
+        homes.open_home(settings)
+        checks.require_database(settings)
+    # It answers without a broker too.
+    with _told():
+        checks.require_broker(settings, seconds=0)
+    server.run(settings)
 
 
 @app.command()
 def worker(home: Home = None, workers: Workers = None) -> None:
     """Run the workers alone: the training processes, and one for drawing and describing."""
     settings = _settings(home=home, workers=workers)
+    with _explained():
+        homes.open_home(settings)
+        checks.require_device(settings)
+    # Workers wait for both.
+    with _told():
+        checks.require_database(settings)
+    with _told():
+        checks.require_broker(settings)
     with _explained(), Supervisor(programs.workers(settings), log_folder=None) as supervisor:
         supervisor.watch()
 
@@ -77,8 +108,10 @@ def demo(
     """Train the study's first network through the service, and let it read digits that it never saw."""
     from service.cli.demo import run
 
+    settings = _settings(workers=workers)
     with _explained():
-        run(_settings(workers=workers), folder)
+        checks.require_device(settings)
+        run(settings, folder)
 
 
 @app.command()
@@ -179,34 +212,26 @@ def _settings(**given: Any) -> Settings:
     """Take the settings from the environment, and what was said on the command line before them."""
     logs.set_up()
     try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})
+        # An option that is empty is none, as an empty variable: `--home "$NOWHERE"`.
+        return Settings(**{name: value for name, value in given.items() if value not in (None, "")})
     except ValidationError as error:
         for fault in error.errors():
-            field = ".".join(str(part) for part in fault["loc"])
-            typer.echo(f"TENFOLD_{field.upper()}: {fault['msg'].removeprefix('Value error, ')}", err=True)
+            if fault["type"] == "default_factory_not_called":  # it follows from another, which is told
+                continue
+            # Of a list only the setting is named; a rule about several settings names them in its words.
+            name = f"TENFOLD_{fault['loc'][0]}: ".upper() if fault["loc"] else ""
+            typer.echo(f"{name}{fault['msg'].removeprefix('Value error, ')}", err=True)
         raise typer.Exit(2) from None
 
 
 @contextmanager
-def _record(home: Path | None) -> Iterator[tuple[Store, Artifacts]]:
+def _record(home: str | None) -> Iterator[tuple[Store, Artifacts]]:
     settings = _settings(home=home)
     store = Store.open(settings)
     try:
         yield store, Artifacts(settings.artifacts)
     finally:
         store.database.close()
-
-
-def _assert_free(host: str, port: int) -> None:
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((host, port))
-        except OSError as error:
-            typer.echo(
-                f"cannot listen on {host}:{port}: {error.strerror}; choose another with --host or --port", err=True
-            )
-            raise typer.Exit(1) from None
 
 
 @contextmanager
@@ -217,3 +242,12 @@ def _explained() -> Iterator[None]:
     except (StartError, TenfoldError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tell what is not as it should be, and go on."""
+    try:
+        yield
+    except StartError as error:
+        typer.echo(str(error), err=True)

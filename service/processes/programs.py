@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 
+from service.addresses import urls
 from service.broker import embedded
 from service.processes.supervisor import Program, Supervisor, free_port
 from service.settings import Settings
@@ -66,7 +67,7 @@ def short_lived(settings: Settings, log_folder: Path | None = None) -> Iterator[
                 "home": Path(home),
                 "host": "127.0.0.1",
                 "port": port,
-                "database_url": f"sqlite:///{home}/tenfold.sqlite3",
+                "database_url": urls.of_file(Path(home) / "tenfold.sqlite3"),
                 "broker_url": f"redis://127.0.0.1:{broker_port}/0",
             }
         )
@@ -83,7 +84,7 @@ def _is_ready(settings: Settings) -> bool:
     # Who listens everywhere is asked on the loopback; by a name that is allowed, and not through a proxy.
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - looked up, not bound
     url = httpx.URL(scheme="http", host=host, port=settings.port, path="/readyz")
-    headers = {"Host": settings.allowed_hosts[0]}
+    headers = {"Host": settings.allowed_hosts[0].replace("*", "tenfold")}
     try:
         return httpx.get(url, headers=headers, timeout=2, trust_env=False).status_code == httpx.codes.OK
     except httpx.TransportError:

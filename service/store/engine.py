@@ -61,16 +61,10 @@ class Database:
         """Open the database at a SQLAlchemy URL and bring its tables up to date."""
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
-            if not parsed.database or parsed.database == ":memory:":
-                raise ValueError("TENFOLD_DATABASE_URL must name a SQLite file: several processes share it")
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+            Path(parsed.database or "").parent.mkdir(parents=True, exist_ok=True)
             engine = _sqlite(url)
-        elif parsed.get_backend_name() == "postgresql":
-            engine = _postgresql(parsed)
         else:
-            raise ValueError(
-                f"TENFOLD_DATABASE_URL must begin with sqlite:/// or postgresql://, not {parsed.drivername}://"
-            )
+            engine = _postgresql(parsed)
         database = cls(writer=engine, reader=engine.execution_options(read_only=True))
         database.migrate()
         return database
@@ -84,7 +78,7 @@ class Database:
         from alembic.config import Config
 
         config = Config()
-        config.set_main_option("script_location", str(_MIGRATIONS))
+        config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))  # or it would be interpolated
         with self.writer.begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})

@@ -1,17 +1,20 @@
 """What every picture shares: palette, sizes of type, title, frame, legend, and the way into a PNG.
 
-Nothing here goes through pyplot or writes rcParams, so no picture depends on one drawn before: the same input
-gives the same bytes.
+Nothing here goes through pyplot, and rcParams are set once to Matplotlib's own, so no picture depends on one drawn
+before, nor on a matplotlibrc that lies about: the same input gives the same bytes.
 """
 
 import io
 import textwrap
 import unicodedata
 
+import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
+
+matplotlib.rcdefaults()
 
 MARGIN = 0.35  # inches beside a title and beside what stands under it
 MAX_TITLE = 80

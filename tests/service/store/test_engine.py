@@ -1,7 +1,9 @@
 """The databases themselves: opened, migrated, asked for the time, written by many."""
 
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -9,6 +11,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import select, update
 
 from service.settings import Settings
+from service.store import engine
 from service.store.engine import Database, DatabaseError, now_ms
 from service.store.store import Store
 from service.store.tables import jobs, metadata
@@ -35,10 +38,11 @@ def test_many_processes_may_open_an_empty_database_at_once(database_url: str) ->
             database.close()
 
 
-@pytest.mark.parametrize("url", ["mysql://localhost/x", "sqlite://", "sqlite:///:memory:"])
-def test_a_database_that_several_processes_cannot_share_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match="TENFOLD_DATABASE_URL"):
-        Database.open(url)
+def test_our_code_may_lie_in_a_folder_of_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    migrations = tmp_path / "50% %(here)s"
+    shutil.copytree(engine._MIGRATIONS, migrations)
+    monkeypatch.setattr(engine, "_MIGRATIONS", migrations)
+    Database.open(f"sqlite:///{tmp_path}/new.sqlite3").close()
 
 
 def test_the_clock_of_the_database_is_now(store: Store) -> None:

@@ -1,13 +1,25 @@
+import importlib
+
+import matplotlib
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.worker.plots.pictures import pixels
+from worker.plots import style
 from worker.plots.style import folded, notice
 
 
 def draw_notice(title: str) -> bytes:
     return notice("nothing yet", title)
+
+
+def test_a_matplotlibrc_of_somebody_else_changes_no_picture() -> None:
+    picture = draw_notice("title")
+    # What Matplotlib has found somewhere when it is loaded.
+    with matplotlib.rc_context({"text.usetex": True, "font.size": 40, "savefig.dpi": 10, "axes.facecolor": "black"}):
+        importlib.reload(style)
+        assert draw_notice("title") == picture
 
 
 def test_a_title_is_cut_to_80_characters() -> None:

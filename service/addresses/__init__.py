@@ -1,0 +1,1 @@
+"""Addresses as settings give them: what cannot work is refused, with the remedy."""

@@ -1,0 +1,59 @@
+"""Names and addresses of hosts, as the settings name them: alone, without a scheme, a port or a path."""
+
+import re
+from ipaddress import IPv6Address
+
+_NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*", re.ASCII)
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://")
+_LONGEST = 253  # RFC 1035, 2.3.4, as text
+
+
+def allowed(given: str) -> str:
+    """Give a host name as requests carry it in `Host`, but for the port; `*` and `*.example.com` stand for many.
+
+    Raises ValueError, saying what to write instead.
+    """
+    host = given.strip().lower()
+    if host == "*":
+        return host
+    if is_ipv6(host):
+        return f"[{host}]"
+    if host.startswith("[") and host.endswith("]") and is_ipv6(host[1:-1]):
+        return host
+    name = host.removeprefix("*.")
+    if len(name) <= _LONGEST and _NAME.fullmatch(name):
+        return host
+    raise ValueError(_remedy(given, host, "the name alone, as example.com or *.example.com"))
+
+
+def listened_on(given: str) -> str:
+    """Give an address to listen on, IPv6 without brackets. Raises ValueError, saying what to write instead."""
+    host = given.strip()
+    if is_ipv6(host.strip("[]").partition("%")[0]):
+        return host.strip("[]")
+    if len(host) <= _LONGEST and _NAME.fullmatch(host.lower()):
+        return host
+    raise ValueError(_remedy(given, host.lower(), "an address of this machine, as 127.0.0.1, ::1 or 0.0.0.0"))
+
+
+def is_ipv6(host: str) -> bool:
+    """Whether this is an address of IPv6, without brackets."""
+    try:
+        IPv6Address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _remedy(given: str, host: str, form: str) -> str:
+    """Say what is wrong with a host, and how it is written if that can be told."""
+    bare = _SCHEME.sub("", host).strip("'\"").rpartition("@")[2]
+    bare = re.sub(r"[/?#].*", "", bare)
+    bare = re.sub(r":\d*$", "", bare).rstrip(".")
+    try:
+        bare = bare.encode("idna").decode() if not bare.isascii() else bare
+    except UnicodeError:
+        bare = ""
+    said = f"{given!r} is not {form}"
+    fits = _NAME.fullmatch(bare.removeprefix("*.")) or is_ipv6(bare.strip("[]"))
+    return f"{said}; write {bare}" if fits and bare != host else said

@@ -1,0 +1,53 @@
+"""The home: it is its owner's alone, and where the programs work."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import service
+from service.addresses.urls import file_of
+from service.processes.supervisor import StartError
+from service.settings import Settings
+
+_FOLDERS = ("artifacts", "broker", "data", "logs")
+_BESIDE = ("", "-journal", "-shm", "-wal")
+
+
+def open_home(settings: Settings) -> None:
+    """Make the home, close what was open to others, and go there; what this process makes from now on is closed.
+
+    What is not ours stays as it is: a home that holds other things as well, and the folder of a database elsewhere.
+    Raises StartError if the home cannot be made or read.
+    """
+    os.umask(0o077)
+    try:
+        settings.artifacts.mkdir(parents=True, exist_ok=True)
+        found = [path.name for path in settings.home.iterdir()]
+    except OSError as error:
+        raise StartError(f"TENFOLD_HOME: {settings.home} cannot be used: {error.strerror}") from None
+    database = file_of(settings.database_url)
+    files = [database.with_name(database.name + suffix) for suffix in _BESIDE] if database is not None else []
+    ours = {*_FOLDERS, *(path.name for path in files if path.parent == settings.home)}
+    for path in [*(settings.home / name for name in _FOLDERS), *files]:
+        _close(path)
+    if ours.issuperset(found):
+        _close(settings.home)
+    go_to(settings.artifacts)
+
+
+def _close(path: Path) -> None:
+    # What belongs to somebody else is theirs to close.
+    with suppress(FileNotFoundError, PermissionError):
+        path.chmod(path.stat().st_mode & 0o700)
+
+
+def go_to(folder: Path) -> None:
+    """Work in a folder of ours: Python, Celery and Matplotlib look for code and settings wherever they are started."""
+    known = [str(Path(entry).absolute()) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    ours = Path(service.__path__[0]).absolute().parent
+    # Code that was found because it was started from its own folder has to be found from elsewhere too.
+    if ours.name not in {"site-packages", "dist-packages"} and str(ours) not in known:
+        known.append(str(ours))
+    if known:
+        os.environ["PYTHONPATH"] = os.pathsep.join(known)
+    os.chdir(folder)
