@@ -17,6 +17,8 @@ from PIL import Image
 
 MAX_BYTES = 256 * 1024  # of the file
 MAX_SIDE = 1024  # of the picture, in pixels
+MAX_PIXELS = MAX_SIDE**2
+BYTES_A_PIXEL = 32  # that reading a picture takes at most
 
 SIDE = 28
 BOX = 20  # the longer side of a framed digit
@@ -51,6 +53,14 @@ def from_png(data: bytes) -> NDArray[np.uint8]:
     if already_framed and np.ptp(grey) >= FAINTEST:
         return grey
     return _frame(_ink(grey))
+
+
+def pixels_of(data: bytes) -> int:
+    """Return how many pixels a picture has by its header; 0 of what is refused before any of them is decoded."""
+    if len(data) > MAX_BYTES or not data.startswith(_SIGNATURE + b"\0\0\0\x0dIHDR") or len(data) < len(_SIGNATURE) + 16:
+        return 0
+    width, height = struct.unpack_from(">II", data, len(_SIGNATURE) + 8)
+    return int(width * height) if width <= MAX_SIDE and height <= MAX_SIDE else 0
 
 
 def _decode(data: bytes) -> NDArray[np.uint8]:

@@ -12,16 +12,18 @@ import numpy as np
 from pydantic import ValidationError
 
 from service.edge.query import require_known
-from service.errors import NotYet, invalid
+from service.errors import Invalid, NotYet, invalid
 from service.predict import responses
 from service.predict.batcher import LARGEST, Rows
-from service.predict.compute import computed
+from service.predict.compute import computed, unless_it_leaves
 from service.predict.details import are_wanted, tell
+from service.predict.executors import READ, apart
 from service.predict.fast_path import Pending, pending
+from service.predict.pictures import Pictures
 from service.predict.predictor import Predictor
-from service.predict.receive import Bodies, ClientLeft, Receive
+from service.predict.receive import Bodies, ClientLeft, Receive, client_of
 from service.predict.reply import Send, encode_problem, reply, reply_problem
-from service.predict.requests import is_short, reader
+from service.predict.requests import SHORT, Asked, reader
 from service.predict.schemas import PredictQuery
 from service.predict.served import PROBABILITIES, Scores, Served
 from service.predict.shadow import Shadow
@@ -43,14 +45,15 @@ class Predict:
     def __init__(self, predictor: Predictor, bodies: Bodies) -> None:
         self._predictor = predictor
         self._bodies = bodies
+        self._pictures = Pictures()
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Answer one request."""
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        held = 0
+        held = None
         try:
-            body, held = await self._bodies.take(headers, receive)
-            await self._answer(scope["query_string"], headers, body, receive, send)
+            body, held = await self._bodies.take(scope, headers, receive)
+            await self._answer(scope, headers, body, receive, send)
         except ClientLeft:
             return
         except Exception as error:  # noqa: BLE001 - whoever sent the request is told, and so is the log
@@ -63,10 +66,10 @@ class Predict:
         kind = headers.get(b"content-type", b"").decode("latin-1")
         in_lines = b"ndjson" in headers.get(b"accept", b"")
         # Several images would have been read for nothing.
-        if scope["query_string"] or in_lines or b'"images' in body or not is_short(kind, body):
+        if scope["query_string"] or in_lines or b'"images' in body or len(body) > SHORT:
             return None
         asked = reader(kind)(body)
-        served = None if asked.several else self._predictor.at_hand(asked.model)
+        served = None if asked.several or asked.files else self._predictor.at_hand(asked.model)
         if served is None:
             return None
 
@@ -76,13 +79,16 @@ class Predict:
         return pending(served, asked.pixels, self._predictor.along_with(asked.model), encode)
 
     async def _answer(
-        self, query_string: bytes, headers: Mapping[bytes, bytes], body: bytes, receive: Receive, send: Send
+        self, scope: Any, headers: Mapping[bytes, bytes], body: bytes, receive: Receive, send: Send
     ) -> None:
-        query = _query(query_string)
+        query = _query(scope["query_string"])
         deadline = None if query.timeout is None else monotonic() + query.timeout
         kind = headers.get(b"content-type", b"").decode("latin-1")
         read = reader(kind)
-        asked = read(body) if is_short(kind, body) else await asyncio.to_thread(read, body)
+        asked = read(body) if len(body) <= SHORT else await apart(READ, read, body)
+        unreadable: Mapping[int, str] = {}
+        if asked.files:
+            asked, unreadable = await self._decoded(asked, client_of(scope), receive, deadline)
         reference = asked.model or query.model
         served = await self._predictor.find(reference)
         shadow = self._predictor.along_with(reference)
@@ -93,8 +99,8 @@ class Predict:
             return
         details = are_wanted(query, len(asked.pixels))
         batches = _predictions(served, asked.pixels, query, receive, deadline, shadow, with_details=details)
-        if asked.unreadable:
-            batches = _with_unreadable(batches, asked.unreadable)
+        if unreadable:
+            batches = _with_unreadable(batches, unreadable)
         if in_lines:
             await _stream(batches, served.model_json, send)
             return
@@ -103,6 +109,19 @@ class Predict:
             await reply(send, responses.several(predictions, served.model_json), _JSON)
         else:
             await reply(send, responses.with_model(predictions[0], served.model_json), _JSON)
+
+    async def _decoded(
+        self, asked: Asked, client: str, receive: Receive, deadline: float | None
+    ) -> tuple[Asked, Mapping[int, str]]:
+        """Have the pictures of a request decoded, and tell of those that cannot be read why not."""
+        try:
+            async with asyncio.timeout(None if deadline is None else deadline - monotonic()):
+                pixels, unreadable = await unless_it_leaves(receive, self._pictures.put(client, asked.files))
+        except TimeoutError:
+            raise NotYet("the pictures would not be decoded in time; allow more", retry_after=1) from None
+        if not asked.several and unreadable:
+            raise Invalid(unreadable[0])
+        return asked._replace(pixels=pixels), unreadable
 
 
 _KNOWN = dict.fromkeys(PredictQuery.model_fields, False)

@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Coroutine
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 from service.predict.batcher import Rows
 from service.predict.receive import ClientLeft, Receive
 from service.predict.served import LOGITS, Scores, Served
 from service.predict.shadow import Shadow
+
+T = TypeVar("T")
 
 
 def computed(
@@ -34,13 +36,14 @@ def computed(
 async def _scores(
     future: asyncio.Future[Scores], receive: Receive | None, pixels: Rows, shadow: Shadow | None
 ) -> Scores:
-    scores = await (future if receive is None else _unless_it_leaves(receive, future))
+    scores = await (future if receive is None else unless_it_leaves(receive, future))
     if shadow is not None:
         shadow.ask(pixels, scores[:, LOGITS])
     return scores
 
 
-async def _unless_it_leaves(receive: Receive, future: asyncio.Future[Scores]) -> Scores:
+async def unless_it_leaves(receive: Receive, future: asyncio.Future[T]) -> T:
+    """Wait for a result, and cancel it when nobody waits for the answer any more; raises ClientLeft then."""
     leaving = asyncio.ensure_future(receive())
     try:
         await asyncio.wait((future, leaving), return_when=asyncio.FIRST_COMPLETED)

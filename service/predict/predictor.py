@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from service.artifacts import Artifacts
 from service.errors import Damaged, NotYet
 from service.predict.cache import Networks
+from service.predict.executors import LOOK_UP, apart
 from service.predict.served import Served
 from service.predict.shadow import Shadow
 from service.store.errors import NothingThere
@@ -144,7 +145,7 @@ class Predictor:
 
     async def _ask(self, reference: str | None) -> _Answering:
         now = self._clock()
-        answering = await asyncio.to_thread(self._answering, reference)
+        answering = await apart(LOOK_UP, self._answering, reference)
         self._known.pop(reference, None)
         self._known[reference] = _Known(
             tuple(map(weakref.ref, answering.served)), answering.bounds, answering.shadow, now

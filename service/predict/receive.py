@@ -9,7 +9,14 @@ MAX_BODY_BYTES = 64 * 2**20
 MAX_BINARY_BYTES = 8 * 2**20  # of raw bytes or one PNG
 
 MAX_HELD_BYTES = 2 * MAX_BODY_BYTES
-"""Bytes of long bodies that one process holds at a time; whoever comes then is told to come again."""
+"""Bytes of long bodies that one process holds at a time; whoever comes then is told to come again.
+
+Of one client they are a quarter. Only the first of its bodies may be longer than that, and only out of three quarters
+of all, so that those who keep within theirs find room.
+"""
+
+LONG = 64 * 2**10
+"""Bytes beyond which a body counts as long, whether or not it comes in one piece."""
 
 Receive = Callable[[], Awaitable[Any]]
 
@@ -20,52 +27,79 @@ class ClientLeft(Exception):  # noqa: N818 - nobody is to blame
     """Whoever sent the request does not wait for the answer any more."""
 
 
+class Held:
+    """What is held of one long body."""
+
+    def __init__(self, client: str) -> None:
+        self.client = client
+        self.bytes = 0
+
+
 class Bodies:
     """Reads the bodies of one process's requests; what is held of long ones counts until they are answered."""
 
     def __init__(self) -> None:
-        self._held = 0
+        self.held = 0
+        self._clients: dict[str, list[Held]] = {}  # each with its bodies, the first first
 
-    async def take(self, headers: Mapping[bytes, bytes], receive: Receive) -> tuple[bytes, int]:
-        """Give a whole body, and how many bytes of it count as held until they are given back.
+    async def take(self, scope: Any, headers: Mapping[bytes, bytes], receive: Receive) -> tuple[bytes, Held | None]:
+        """Give a whole body, and what counts as held of it until that is given back.
 
         Raises TooLarge, NotYet when too much is held already, and ClientLeft.
         """
         message = await receive()
         body: bytes = message.get("body", b"")
-        if message.get("more_body") or len(body) > MAX_BINARY_BYTES or message["type"] == "http.disconnect":
-            body = await self._rest(message, headers, receive)
-            return body, len(body)
-        return body, 0
+        if not message.get("more_body") and len(body) <= LONG and message["type"] != "http.disconnect":
+            return body, None
+        held = Held(client_of(scope))
+        self._clients.setdefault(held.client, []).append(held)
+        try:
+            return await self._whole(message, headers, receive, held), held
+        except BaseException:
+            self.give_back(held)
+            raise
 
-    def give_back(self, held: int) -> None:
+    def give_back(self, held: Held | None) -> None:
         """Make room for other long bodies."""
-        self._held -= held
+        if held is not None:
+            self.held -= held.bytes
+            self._clients[held.client].remove(held)
+            if not self._clients[held.client]:
+                del self._clients[held.client]
 
-    async def _rest(self, message: Any, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
-        """Read a body that comes in several pieces."""
+    async def _whole(self, message: Any, headers: Mapping[bytes, bytes], receive: Receive, held: Held) -> bytes:
+        """Read a body that is long, or comes in several pieces."""
         binary = headers.get(b"content-type", b"").startswith((b"application/octet-stream", b"image/png"))
         most, length = MAX_BINARY_BYTES if binary else MAX_BODY_BYTES, headers.get(b"content-length", b"")
         if length.isdigit() and len(length) <= _DIGITS and int(length) > most:
             raise TooLarge(TOO_LARGE)
         body = bytearray()
-        try:
-            while True:
-                body += _piece(message)
-                self._held += len(message.get("body", b""))
-                self._check_room(body, most)
-                if not message.get("more_body"):
-                    return bytes(body)
-                message = await receive()
-        except BaseException:
-            self._held -= len(body)
-            raise
+        while True:
+            piece = _piece(message)
+            body += piece
+            held.bytes += len(piece)
+            self.held += len(piece)
+            self._check_room(held, most)
+            if not message.get("more_body"):
+                return bytes(body)
+            message = await receive()
 
-    def _check_room(self, body: bytearray, most: int) -> None:
-        if len(body) > most:
+    def _check_room(self, held: Held, most: int) -> None:
+        if held.bytes > most:
             raise TooLarge(TOO_LARGE)
-        if self._held > MAX_HELD_BYTES:
+        its = self._clients[held.client]
+        if sum(one.bytes for one in its) <= MAX_HELD_BYTES // 4:
+            is_full = self.held > MAX_HELD_BYTES
+        else:
+            is_full = its[0] is not held or self.held > MAX_HELD_BYTES * 3 // 4
+        if is_full:
             raise NotYet("too many large bodies are being read already", retry_after=1)
+
+
+def client_of(scope: Any) -> str:
+    """Give the address that a request came from; all whose address is not known are one client."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
 
 
 def _piece(message: Any) -> bytes:

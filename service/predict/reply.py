@@ -13,6 +13,8 @@ from service.security import CAREFUL, Header
 
 _logger = logging.getLogger(__name__)
 
+_PIECE = 256 * 2**10
+
 Send = Callable[[Any], Awaitable[None]]
 
 
@@ -20,7 +22,12 @@ async def reply(send: Send, body: bytes, headers: Iterable[Header], status: int 
     """Send a whole answer; `headers` say what it is, the others are told here."""
     about = [*headers, (b"content-length", b"%d" % len(body)), *CAREFUL]
     await send({"type": "http.response.start", "status": status, "headers": about})
-    await send({"type": "http.response.body", "body": body})
+    # In pieces, each when most of the one before has gone: what a client does not read shall not wait in a buffer while
+    # the request no longer counts.
+    for start in range(0, len(body) - _PIECE, _PIECE):
+        await send({"type": "http.response.body", "body": body[start : start + _PIECE], "more_body": True})
+    last = (len(body) - 1) // _PIECE * _PIECE if body else 0
+    await send({"type": "http.response.body", "body": body[last:] if last else body})
 
 
 async def reply_problem(send: Send, error: Exception, path: str) -> None:

@@ -4,7 +4,7 @@ import base64
 import re
 import struct
 from codecs import BOM_UTF8
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import chain
 from typing import Any, NamedTuple
@@ -14,14 +14,13 @@ import orjson
 from numpy.typing import NDArray
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from models.images import from_png
 from models.spec import PIXELS
 from service.errors import Fault, Invalid, UnsupportedMedia, invalid
 from service.predict.multipart import files
 from service.predict.schemas import MAX_IMAGES, REFERENCE_LENGTH, Image, PredictRequest
 
 SHORT = 64 * 1024
-"""Bytes of a body that is read in the event loop; longer ones, and pictures, are read in a thread."""
+"""Bytes of a body that is read in the event loop; longer ones are read in a thread, and pictures in another."""
 
 MAX_SCHEMA_BYTES = 8 * 2**20
 """Bytes of JSON that may be read as a whole: lists of numbers take many times the memory that their text takes."""
@@ -30,12 +29,12 @@ Pixels = NDArray[Any]  # uint8, or float32 where there are fractions
 
 
 class Asked(NamedTuple):
-    """Images [n, 784], whether the answer is a list, the model that the body names, and files that are no images."""
+    """Images [n, 784], whether the answer is a list, the model that the body names, and pictures to be decoded."""
 
     pixels: Pixels
     several: bool
     model: str | None = None
-    unreadable: Mapping[int, str] = {}
+    files: Sequence[bytes] = ()
 
 
 @lru_cache(maxsize=64)
@@ -49,11 +48,6 @@ def reader(content_type: str) -> Callable[[bytes], Asked]:
         return _READERS[kind]
     except KeyError:
         raise UnsupportedMedia(f"send {', '.join(_READERS)} or multipart/form-data") from None
-
-
-def is_short(content_type: str, body: bytes) -> bool:
-    """Whether a body is read so quickly that no thread is worth its while."""
-    return len(body) <= SHORT and not content_type.startswith(("image/png", "multipart/"))
 
 
 def _from_json(body: bytes) -> Asked:
@@ -194,25 +188,14 @@ def _from_bytes(body: bytes) -> Asked:
 
 
 def _from_png(body: bytes) -> Asked:
-    try:
-        return Asked(from_png(body).reshape(1, PIXELS), several=False)
-    except ValueError as error:
-        raise Invalid(str(error)) from None
+    return Asked(_NONE, several=False, files=[body])
 
 
 def _from_form(body: bytes, parameters: str) -> Asked:
-    """Read a form of PNG files; one that cannot be read does not concern the others."""
-    images: list[Pixels] = []
-    unreadable: dict[int, str] = {}
-    for place, file in enumerate(files(body, parameters, MAX_IMAGES)):
-        try:
-            images.append(from_png(file).reshape(1, PIXELS))
-        except ValueError as error:
-            unreadable[place] = str(error)
-    pixels = np.concatenate(images) if images else np.empty((0, PIXELS), np.uint8)
-    return Asked(pixels, several=True, unreadable=unreadable)
+    return Asked(_NONE, several=True, files=files(body, parameters, MAX_IMAGES))
 
 
+_NONE = np.empty((0, PIXELS), np.uint8)
 _READERS: dict[str, Callable[[bytes], Asked]] = {
     "application/json": _from_json,
     "image/png": _from_png,

@@ -12,6 +12,7 @@ import orjson
 
 from service.predict.batcher import LARGEST
 from service.predict.compute import computed
+from service.predict.executors import READ, apart
 from service.predict.fast_path import Pending, pending
 from service.predict.predictor import Predictor
 from service.predict.receive import MAX_BODY_BYTES, Bodies, ClientLeft, Receive
@@ -56,13 +57,13 @@ class Infer:
         """Answer one request."""
         headers: dict[bytes, bytes] = dict(scope["headers"])
         path: str = scope["path"]
-        held, version, model = 0, None, "default"
+        held, version, model = None, None, "default"
         more: Iterable[Header] = [_JSON]
         if matched := _INFER.fullmatch(path) or _V1.fullmatch(path):
             model, version = matched.groups()
         started = perf_counter_ns()
         try:
-            body, held = await self._bodies.take(headers, receive)
+            body, held = await self._bodies.take(scope, headers, receive)
             name = reference(model, version)
             served, shadow = await self._predictor.find(name), self._predictor.along_with(name)
             try:
@@ -121,7 +122,7 @@ class Infer:
         def read() -> requests.Asked:
             return requests.read(requests.inflated(body, encoding, MAX_BODY_BYTES), length)
 
-        asked = read() if len(body) <= SHORT and not encoding else await asyncio.to_thread(read)
+        asked = read() if len(body) <= SHORT and not encoding else await apart(READ, read)
         was_read = perf_counter_ns()
         scores = await _scores(served, asked.pixels, receive, asked.timeout, shadow)
         were_computed = perf_counter_ns()
@@ -139,7 +140,7 @@ class Infer:
         def read() -> Pixels:
             return scoring.invocations(body, kind) if path == INVOCATIONS else scoring.instances(body)
 
-        pixels = read() if len(body) <= SHORT else await asyncio.to_thread(read)
+        pixels = read() if len(body) <= SHORT else await apart(READ, read)
         scores = await _scores(served, pixels, receive, None, shadow)
         logits, probabilities = scores[:, LOGITS], scores[:, PROBABILITIES]
         rows = zip(logits.argmax(axis=1).tolist(), logits, probabilities, strict=True)
