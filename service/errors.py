@@ -136,7 +136,7 @@ def rendered(status: int, detail: str, path: str, faults: Sequence[Fault] = ()) 
 def pointer(location: Sequence[str | int]) -> str:
     """Write where Pydantic found a fault: RFC 6901 for fields of the body, "#place/name" for other places."""
     place, *path = location
-    escaped = "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in path)
+    escaped = "/".join(f"{part:.100}".replace("~", "~0").replace("/", "~1") for part in map(str, path))
     return f"/{escaped}" if place == "body" and path else "" if place == "body" else f"#{place}/{escaped}"
 
 
@@ -144,13 +144,15 @@ def invalid(errors: Sequence[Mapping[str, Any]]) -> Problem:
     """Word what Pydantic found wrong with a request."""
     if any(error["type"] == "json_invalid" for error in errors):
         return Malformed("the body is no valid JSON")
-    faults = [Fault(pointer(error["loc"]), sentence(error)) for error in errors]
+    faults = [Fault(pointer(error["loc"]), sentence(error)) for error in errors[:MAX_FAULTS]]
     summary = "; ".join(f"{_name(error['loc'])}: {sentence(error)}" for error in errors[:3])
+    if len(errors) > MAX_FAULTS:
+        summary += f"; and {len(errors) - 3:,} more"
     return Invalid(summary, faults=faults)
 
 
 def _name(location: Sequence[str | int]) -> str:
-    return ".".join(str(part) for part in location[1:]) or str(location[0])
+    return ".".join(f"{part:.100}" for part in map(str, location[1:])) or str(location[0])
 
 
 def sentence(fault: Mapping[str, Any]) -> str:

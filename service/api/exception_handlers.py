@@ -37,6 +37,8 @@ def add_exception_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
+        if isinstance(error.__cause__, Problem):  # of reading the body, which FastAPI tells as its own
+            return await problem(request, error.__cause__)
         headers = dict(error.headers or {})
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and (methods := allowed(app, request.url.path)):
             headers["Allow"] = methods

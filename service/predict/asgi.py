@@ -21,7 +21,7 @@ from service.predict.executors import READ, apart
 from service.predict.fast_path import Pending, pending
 from service.predict.pictures import Pictures
 from service.predict.predictor import Predictor
-from service.predict.receive import Bodies, ClientLeft, Receive, client_of
+from service.predict.receive import Bodies, ClientLeft, Receive, client_of, require_plain
 from service.predict.reply import Send, encode_problem, reply, reply_problem
 from service.predict.requests import SHORT, Asked, reader
 from service.predict.schemas import PredictQuery
@@ -64,9 +64,9 @@ class Predict:
     def start(self, scope: Any, headers: Mapping[bytes, bytes], body: bytes) -> Pending | None:
         """Start to answer one image, asked for without options, by a network that is at hand; see FastPathProtocol."""
         kind = headers.get(b"content-type", b"").decode("latin-1")
-        in_lines = b"ndjson" in headers.get(b"accept", b"")
-        # Several images would have been read for nothing.
-        if scope["query_string"] or in_lines or b'"images' in body or len(body) > SHORT:
+        if scope["query_string"] or b"ndjson" in headers.get(b"accept", b"") or b"content-encoding" in headers:
+            return None
+        if b'"images' in body or len(body) > SHORT:  # several images would have been read for nothing
             return None
         asked = reader(kind)(body)
         served = None if asked.several or asked.files else self._predictor.at_hand(asked.model)
@@ -81,6 +81,7 @@ class Predict:
     async def _answer(
         self, scope: Any, headers: Mapping[bytes, bytes], body: bytes, receive: Receive, send: Send
     ) -> None:
+        require_plain(headers)
         query = _query(scope["query_string"])
         deadline = None if query.timeout is None else monotonic() + query.timeout
         kind = headers.get(b"content-type", b"").decode("latin-1")

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from service.errors import TOO_LARGE, NotYet, TooLarge
+from service.errors import TOO_LARGE, NotYet, TooLarge, UnsupportedMedia
 
 MAX_BODY_BYTES = 64 * 2**20
 MAX_BINARY_BYTES = 8 * 2**20  # of raw bytes or one PNG
@@ -100,6 +100,12 @@ def client_of(scope: Any) -> str:
     """Give the address that a request came from; all whose address is not known are one client."""
     client = scope.get("client")
     return str(client[0]) if client else ""
+
+
+def require_plain(headers: Mapping[bytes, bytes]) -> None:
+    """Refuse a body in another encoding than none (RFC 9110, 8.4); raises UnsupportedMedia."""
+    if headers.get(b"content-encoding", b"identity").strip().lower() not in (b"", b"identity"):
+        raise UnsupportedMedia("send the body without Content-Encoding; here it is read as it comes")
 
 
 def _piece(message: Any) -> bytes:

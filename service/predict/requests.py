@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from models.spec import PIXELS
+from service.edge.document import read, values_in
 from service.errors import Fault, Invalid, UnsupportedMedia, invalid
 from service.predict.multipart import files
 from service.predict.schemas import MAX_IMAGES, REFERENCE_LENGTH, Image, PredictRequest
@@ -24,6 +25,9 @@ SHORT = 64 * 1024
 
 MAX_SCHEMA_BYTES = 8 * 2**20
 """Bytes of JSON that may be read as a whole: lists of numbers take many times the memory that their text takes."""
+
+MAX_FLAT_BYTES = 12 * 2**20
+"""Bytes of JSON with few values: as many images in base64 as there may be have 10.5 million letters."""
 
 Pixels = NDArray[Any]  # uint8, or float32 where there are fractions
 
@@ -53,10 +57,12 @@ def reader(content_type: str) -> Callable[[bytes], Asked]:
 def _from_json(body: bytes) -> Asked:
     """Read JSON: the usual form is taken apart by hand; whatever else it may be, the schema decides."""
     body = body.removeprefix(BOM_UTF8)  # which RFC 8259 lets readers pass over, and some editors write
-    try:
-        if len(body) <= SHORT or _is_flat(body):
-            return _usual(orjson.loads(body), body)
+    if len(body) > SHORT and values_in(body) > SHORT:
         return _one_by_one(body)
+    if len(body) > MAX_FLAT_BYTES:
+        raise _too_long("images_base64")
+    try:
+        return _usual(orjson.loads(body), body)
     except _REFUSALS:
         return _by_schema(body)
 
@@ -98,66 +104,78 @@ def _may_hold_booleans(body: bytes) -> bool:
 _ONE: TypeAdapter[Any] = TypeAdapter(Image, config=ConfigDict(allow_inf_nan=False))
 _REFERENCE = re.compile(rf"[!-~]{{1,{REFERENCE_LENGTH}}}")
 _DOUBLES = struct.Struct(f"{PIXELS}d")
+_BLANK = orjson.dumps([[0] * 28] * 28)
 _IMAGES = re.compile(rb'"images"\s*:\s*\[\s*')
 _IMAGE_END = re.compile(rb"\]\s*\]")
 _SEPARATOR = re.compile(rb"\s*([],])\s*")
 
 
-def _is_flat(body: bytes) -> bool:
-    """Whether a long document has few values, a long string perhaps: there are no more than commas and brackets."""
-    return sum(map(body.count, (b",", b"[", b"{"))) < SHORT
-
-
 def _one_by_one(body: bytes) -> Asked:
     """Read many images, each as a document of its own, so that lists of numbers never fill the memory.
 
-    What surrounds them is a document too, with an empty list in their place.
+    What surrounds them is a document too, with a blank image in their place.
     """
     start = _IMAGES.search(body)
     if start is None:
-        raise ValueError
+        raise _too_long("images")
     at, images = start.end(), list[Pixels]()
     while True:
+        if len(images) == MAX_IMAGES:
+            raise _too_long("images")
         end = _IMAGE_END.search(body, at, at + SHORT)
-        if end is None or len(images) == MAX_IMAGES:
-            raise ValueError
+        if end is None:
+            raise _wrong_image(len(images), "this is no list of 28 rows of 28 numbers each")
         piece = body[at : end.end()]
         try:
             images.append(_image(orjson.loads(piece), piece))
         except _REFUSALS:
-            _explain(piece, len(images))
-            raise
+            images.append(_by_the_schema_of_one(piece, len(images)))
         separator = _SEPARATOR.match(body, end.end())
         if separator is None:
-            raise ValueError
+            raise _wrong_image(len(images), "after an image there is to be a comma, or the end of the list")
         at = separator.end()
         if separator[1] == b"]":
             break
-    around = orjson.loads(body[: start.end()] + body[separator.start(1) :])
-    model = around.pop("model", None)
-    if around != {"images": []} or (model is not None and not _REFERENCE.fullmatch(model)):
-        raise ValueError
-    return Asked(np.concatenate(images), several=True, model=model)
+    around = body[: start.end()] + _BLANK + body[separator.start(1) :]
+    if len(around) > SHORT:
+        raise _too_long("images")
+    return _by_schema(around)._replace(pixels=np.concatenate(images))
 
 
-def _explain(piece: bytes, number: int) -> None:
+def _by_the_schema_of_one(piece: bytes, number: int) -> Pixels:
+    """Read an image that is not written as usual, or say exactly what is wrong with it."""
     try:
-        _ONE.validate_json(piece)
+        return np.array(_ONE.validate_json(piece), dtype=np.float32).reshape(1, PIXELS)
     except ValidationError as error:
         faults = error.errors(include_url=False, include_input=False)
         raise invalid([{**fault, "loc": ("body", "images", number, *fault["loc"])} for fault in faults]) from None
 
 
+def _wrong_image(number: int, detail: str) -> Invalid:
+    return Invalid(f"images.{number}: {detail}", faults=[Fault(f"/images/{number}", detail)])
+
+
+def _too_long(field: str) -> Invalid:
+    detail = f"a body as long as this one may hold 1 to {MAX_IMAGES:,} images, and a model"
+    return Invalid(f"{field}: {detail}", faults=[Fault(f"/{field}", detail)])
+
+
 def _by_schema(body: bytes) -> Asked:
     """Read any JSON that the schema allows, or say exactly what is wrong with it; many times slower."""
-    if len(body) > MAX_SCHEMA_BYTES:
-        detail = f"a body of more than {MAX_SCHEMA_BYTES:,} bytes may hold 1 to {MAX_IMAGES:,} images, and a model"
-        raise Invalid(detail, faults=[Fault("/images", detail)])
+    document = read(body)
+    faults = list[Any]()
+    if isinstance(document, dict):
+        # Those that there are not are counted, and ten of them told: of thousands each would cost.
+        unknown = [name for name in document if name not in PredictRequest.model_fields]
+        faults = [{"type": "extra_forbidden", "loc": ("body", name), "msg": ""} for name in unknown]
+        document = {name: value for name, value in document.items() if name in PredictRequest.model_fields}
     try:
-        asked = PredictRequest.model_validate_json(body)
+        asked = PredictRequest.model_validate(document)
     except ValidationError as error:
-        faults = error.errors(include_url=False, include_input=False)
-        raise invalid([{**fault, "loc": ("body", *fault["loc"])} for fault in faults]) from None
+        found = error.errors(include_url=False, include_input=False)
+        raise invalid([{**fault, "loc": ("body", *fault["loc"])} for fault in found] + faults) from None
+    if faults:
+        raise invalid(faults)
     if sum(field is not None for field in (asked.image, asked.images, asked.images_base64)) != 1:
         detail = "give either image (one) or images (several), or images_base64"
         raise Invalid(detail, faults=[Fault("/image", detail)])
@@ -167,7 +185,13 @@ def _by_schema(body: bytes) -> Asked:
     return Asked(pixels, several=asked.images is not None, model=asked.model)
 
 
+_MOST_LETTERS = (MAX_IMAGES * PIXELS + 2) // 3 * 4
+
+
 def _from_base64(text: str) -> Pixels:
+    if len(text) > _MOST_LETTERS:
+        detail = f"there are {len(text):,} letters; {MAX_IMAGES:,} images have {_MOST_LETTERS:,}"
+        raise Invalid(f"images_base64: {detail}", faults=[Fault("/images_base64", detail)])
     try:
         return _rows(base64.b64decode(text, validate=True))
     except (ValueError, Invalid) as error:  # binascii.Error is a ValueError, and so is what other letters raise

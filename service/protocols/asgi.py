@@ -15,7 +15,7 @@ from service.predict.compute import computed
 from service.predict.executors import READ, apart
 from service.predict.fast_path import Pending, pending
 from service.predict.predictor import Predictor
-from service.predict.receive import MAX_BODY_BYTES, Bodies, ClientLeft, Receive
+from service.predict.receive import MAX_BODY_BYTES, Bodies, ClientLeft, Receive, require_plain
 from service.predict.reply import Send, reply, reply_problem
 from service.predict.requests import SHORT, Pixels
 from service.predict.served import LOGITS, PROBABILITIES, Scores, Served
@@ -68,6 +68,7 @@ class Infer:
             served, shadow = await self._predictor.find(name), self._predictor.along_with(name)
             try:
                 if path == INVOCATIONS or path.startswith("/v1"):
+                    require_plain(headers)
                     kind = headers.get(b"content-type", b"").decode("latin-1")
                     answer = await self._score(served, path, body, kind, receive, shadow)
                 else:

@@ -8,9 +8,10 @@ from uuid import uuid4
 import orjson
 
 from models.spec import CLASSES, PIXELS
+from service.edge.document import require_sound
 from service.errors import TOO_LARGE, Invalid, Malformed, TooLarge, UnsupportedMedia
 from service.predict.requests import MAX_SCHEMA_BYTES
-from service.protocols.tensors import DATATYPES, Pixels, count_of, from_bytes, from_numbers
+from service.protocols.tensors import DATATYPES, Pixels, count_of, from_bytes, from_numbers, require_bounded
 
 OUTPUTS = ("logits", "probabilities", "digit")
 
@@ -80,9 +81,11 @@ def _raw(body: bytes) -> Asked:
 def _document(body: bytes) -> dict[str, Any]:
     if len(body) > MAX_SCHEMA_BYTES:
         raise TooLarge(f"the JSON is larger than {MAX_SCHEMA_BYTES:,} bytes; send the tensor as bytes")
+    require_bounded(body)
     try:
         document = orjson.loads(body.removeprefix(BOM_UTF8))
     except orjson.JSONDecodeError:
+        require_sound(body)
         raise Malformed("the body is no valid JSON; with raw tensors send Inference-Header-Content-Length") from None
     if not isinstance(document, dict):
         raise Malformed("the body is to be a JSON object")

@@ -1,16 +1,19 @@
 """Images as MLflow, SageMaker, TensorFlow Serving and KServe V1 send them: rows in JSON, or CSV."""
 
+import re
 from codecs import BOM_UTF8
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
 import orjson
 
 from models.spec import PIXELS
+from service.edge.document import require_sound
 from service.errors import Invalid, Malformed, TooLarge, UnsupportedMedia
 from service.predict.requests import MAX_SCHEMA_BYTES
 from service.predict.schemas import MAX_IMAGES
-from service.protocols.tensors import Pixels, from_numbers
+from service.protocols.tensors import Pixels, from_numbers, require_bounded
 
 
 def invocations(body: bytes, kind: str) -> Pixels:
@@ -43,9 +46,11 @@ def instances(body: bytes) -> Pixels:
 
 
 def _object(body: bytes) -> dict[str, Any]:
+    require_bounded(body)
     try:
         document = orjson.loads(body.removeprefix(BOM_UTF8))
     except orjson.JSONDecodeError:
+        require_sound(body)
         raise Malformed("the body is no valid JSON") from None
     if not isinstance(document, dict):
         raise Malformed("the body is to be a JSON object")
@@ -67,14 +72,28 @@ def _images(images: Any, field: str) -> Pixels:
 
 
 def _csv(body: bytes) -> Pixels:
-    """Read lines of 784 numbers; a first line of names is passed over."""
+    """Read lines of 784 numbers, one by one; a first line of names is passed over."""
+    if body.count(b"\n") + body.count(b"\r") > _MOST_LINE_ENDS:
+        raise Invalid(f"the CSV has far more lines than the {MAX_IMAGES:,} images that may be sent at once")
+    images = list[Pixels]()
     try:
-        rows = [line.split(",") for line in body.decode().splitlines() if line.strip()]
-        if rows and not _is_number(rows[0][0]):
-            del rows[0]
-        return _images([[float(value) for value in row] for row in rows], "the CSV")
+        lines = (line[0].split(",", PIXELS) for line in _LINE.finditer(body.decode()) if line[0].strip())
+        for is_first, cells in zip(chain([True], repeat(False)), lines, strict=False):
+            if is_first and not _is_number(cells[0]):
+                continue
+            if len(images) == MAX_IMAGES:
+                raise Invalid(f"the CSV is to be a list of 1 to {MAX_IMAGES:,} images")
+            numbers = [float(cell) for cell in cells]
+            images.append(from_numbers(numbers, None, 1, called=f"the CSV[{len(images)}]"))
     except ValueError:
         raise Invalid(f"the CSV is to have {PIXELS} numbers in each line, and perhaps a line of names above") from None
+    if not images:
+        raise Invalid(f"the CSV is to be a list of 1 to {MAX_IMAGES:,} images")
+    return np.concatenate(images)
+
+
+_LINE = re.compile(r"[^\r\n]+")
+_MOST_LINE_ENDS = 4 * MAX_IMAGES  # of two letters each, and with empty lines between
 
 
 def _is_number(text: str) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.spec import PIXELS
+from service.edge.document import require_no_nul
 from service.errors import Invalid
 from service.predict.schemas import MAX_IMAGES
 
@@ -20,6 +21,22 @@ DATATYPES = {
 """Datatypes that pixels may have; numbers are little-endian."""
 
 Pixels = NDArray[Any]  # uint8, or float32
+
+
+MAX_LISTS = 30 * MAX_IMAGES
+"""Lists and objects of one document: an image has 28 rows, and is a list itself. Each takes a hundred bytes."""
+
+MAX_QUOTES = 400_000
+"""Of which each string has two."""
+
+
+def require_bounded(body: bytes) -> None:
+    """Refuse a document, before it is read, that would fill the memory and cannot be a request; raises Invalid."""
+    if body.count(b"[") + body.count(b"{") > MAX_LISTS:
+        raise Invalid(f"the body has more than {MAX_LISTS:,} lists; send flat images, or fewer at once")
+    if body.count(b'"') > MAX_QUOTES:
+        raise Invalid(f"the body has more than {MAX_QUOTES // 2:,} strings; send images as lists of numbers")
+    require_no_nul(body)
 
 
 def count_of(shape: Any) -> int:

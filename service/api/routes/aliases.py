@@ -7,6 +7,7 @@ from fastapi import APIRouter, Body, Depends, Header, Path, Query, Response
 
 from models.spec import Name
 from service.api.dependencies import Dependencies, Deps, json_only
+from service.api.documents import DocumentRoute
 from service.api.problems import problems
 from service.api.routes.models import ModelName, the_model
 from service.api.schemas.aliases import AliasView, History, MoveView, Pointing
@@ -16,7 +17,7 @@ from service.store.aliases import Condition
 from service.store.engine import Row
 from service.store.errors import NoSuchVersion
 
-router = APIRouter(tags=["models"])
+router = APIRouter(tags=["models"], route_class=DocumentRoute)
 
 AliasName = Annotated[Name, Path(max_length=64, description="Name of an alias.")]
 _TAG = r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"'

@@ -8,6 +8,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from models.spec import TrainingSpec
 from service.api.dependencies import Dependencies, Deps, json_only
+from service.api.documents import DocumentRoute
 from service.api.problems import problems
 from service.api.routes.downloads import require_weights
 from service.api.routes.on_demand import on_demand
@@ -19,7 +20,7 @@ from service.store.ensembles import Member
 from service.store.errors import NoCheckpoint, NothingThere
 from service.store.promotion import measured_on
 
-router = APIRouter(tags=["models"])
+router = APIRouter(tags=["models"], route_class=DocumentRoute)
 
 
 @router.post(

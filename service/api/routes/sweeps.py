@@ -9,6 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from models.spec import Name
 from service.api.dependencies import Dependencies, Deps, json_only
+from service.api.documents import DocumentRoute
 from service.api.problems import problems
 from service.api.routes.downloads import download
 from service.api.routes.idempotency import IdempotencyKey, answered, key_to
@@ -23,7 +24,7 @@ from service.store.ranking import rank
 from service.sweeps.expand import expand
 from service.sweeps.spec import SweepSpec
 
-router = APIRouter(tags=["sweeps"])
+router = APIRouter(tags=["sweeps"], route_class=DocumentRoute)
 
 SweepId = Annotated[Identifier, Path(description="Id of a sweep.")]
 Limit = Annotated[int, Query(ge=0, le=10_000, description="Trials to show, the best first.")]

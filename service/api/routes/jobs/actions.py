@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from models.spec import FILING, TrainingSpec
 from service.api.dependencies import Dependencies, Deps, json_only
+from service.api.documents import DocumentRoute
 from service.api.problems import problems
 from service.api.routes.jobs.lookup import JobId, found
 from service.api.routes.jobs.submit import MAX_SPEC_BYTES, queued, require_dataset
@@ -14,7 +15,7 @@ from service.api.schemas.jobs import CheckpointName, Job
 from service.errors import Conflict, Fault, Invalid, NotFound, invalid
 from service.store.states import Job as JobRow
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], route_class=DocumentRoute)
 
 
 @router.post("/jobs/{job_id}/cancel", status_code=202, summary="Cancel a job", responses=problems(404, 409, 503))

@@ -7,6 +7,7 @@ from fastapi import APIRouter, BackgroundTasks, Body, Depends, Header, Path, Que
 
 from models.spec import Name, TrainingSpec
 from service.api.dependencies import Dependencies, Deps, json_only
+from service.api.documents import DocumentRoute
 from service.api.problems import problems
 from service.api.reuse import reusable
 from service.api.routes.idempotency import IdempotencyKey, answered, key_to
@@ -19,7 +20,7 @@ from service.store.engine import Row
 from service.store.states import State
 from service.store.submissions import Key
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], route_class=DocumentRoute)
 
 MAX_SPEC_BYTES = 64 * 2**10
 

@@ -1,0 +1,32 @@
+"""Routes that take a JSON document: it is read strictly, within the bounds that all documents have."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+
+from service.edge.document import read
+from service.errors import UnsupportedMedia
+
+
+class _Request(Request):
+    """A request whose body is read as we read JSON, and not as FastAPI would."""
+
+    async def json(self) -> Any:
+        return read(await self.body())
+
+
+class DocumentRoute(APIRoute):
+    """A route whose body is a JSON document, if it has one."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Have its handler given our kind of request."""
+        handle = super().get_route_handler()
+
+        async def answer(request: Request) -> Response:
+            if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+                raise UnsupportedMedia("send the body without Content-Encoding; here it is read as it comes")
+            return await handle(_Request(request.scope, request.receive))
+
+        return answer
