@@ -20,7 +20,20 @@ def downsample(values: NDArray[np.floating], max_points: int) -> NDArray[np.intp
     count = len(values)
     if count <= max_points:
         return np.arange(count)
-    width = -(-count // (max_points // 4))
+    return extremes(values, bucket_width(count, max_points))
+
+
+def bucket_width(count: int, max_points: int) -> int:
+    """Return how many of `count` values a bucket holds where `max_points` are to be kept."""
+    return -(-count // (max_points // 4))
+
+
+def extremes(values: NDArray[np.floating], width: int) -> NDArray[np.intp]:
+    """Choose the indices of the first, last, smallest and largest value of each bucket of `width` values.
+
+    values: [n]. What buckets one after the other choose is what they choose together.
+    """
+    count = len(values)
     starts = np.arange(0, count, width)
     # argmin and argmax name the first of equals, so a copy of the last value is never chosen in its stead.
     buckets = np.pad(values, (0, len(starts) * width - count), mode="edge").reshape(len(starts), width)

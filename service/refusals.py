@@ -4,6 +4,7 @@ from service.errors import Conflict, Fault, Invalid, NotFound, NotYet, Precondit
 from service.store.engine import DatabaseError
 from service.store.errors import (
     DatasetInUse,
+    HistoryChanged,
     KeyReused,
     NoCheckpoint,
     NoSuchVersion,
@@ -39,6 +40,8 @@ def as_problem(error: Exception) -> Problem:
             )
         case NoSuchVersion(model, version):
             return Invalid(f"model {model} has no version {version}")
+        case HistoryChanged():
+            return NotYet(f"{error}; ask again", retry_after=1)
         case KeyReused():
             return Invalid(
                 "something else was submitted under this Idempotency-Key; take a new key for a new submission",

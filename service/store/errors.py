@@ -12,6 +12,7 @@ StoreError
 +-- NothingBefore     an alias has nothing to go back to
 +-- NothingThere      nothing answers to a reference
 +-- NoCheckpoint      the job that a reference means has nothing to predict with yet
++-- HistoryChanged    a history was deleted, or taken back, while it was read
 +-- MemberGone        a version that was to be a member is not there any more; told to workers
 +-- LeaseLost         the job belongs to another attempt by now, or has ended; told to workers
 
@@ -116,3 +117,7 @@ class LeaseLost(StoreError):
     """The job belongs to another attempt by now, or has ended: stop, and write nothing."""
 
     job_id: str
+
+
+class HistoryChanged(StoreError):
+    """The history of a job was deleted, or taken back, while it was being read."""

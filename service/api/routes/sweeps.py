@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from importlib.util import find_spec
+from threading import Lock
 from typing import Annotated
 
 from fastapi import APIRouter, BackgroundTasks, Body, Depends, Path, Query, Request, Response
@@ -17,6 +18,8 @@ from service.api.routes.listing import Page, label_pairs
 from service.api.routes.on_demand import NOT_DRAWN, on_demand
 from service.api.schemas.jobs import Identifier
 from service.api.schemas.sweeps import Sweep, SweepPage, SweepPlot, detail, summary, table
+from service.api.sharing import Shared
+from service.api.streaming import sliced, streamed
 from service.errors import Conflict, Fault, Invalid, NotFound
 from service.store import owners
 from service.store.engine import Row
@@ -28,6 +31,10 @@ router = APIRouter(tags=["sweeps"], route_class=DocumentRoute)
 
 SweepId = Annotated[Identifier, Path(description="Id of a sweep.")]
 Limit = Annotated[int, Query(ge=0, le=10_000, description="Trials to show, the best first.")]
+_shared = Shared("sweeps")
+_one_at_a_time = Lock()
+"""Held while the jobs of a sweep are in memory: ten thousand take tens of megabytes."""
+
 # More rings than training processes can hear at once; those of a sweep's other jobs come when these have been heard.
 MAX_RINGS = 1000
 
@@ -91,10 +98,15 @@ def find(
     return SweepPage(data=summaries, has_more=page.has_more, next=page.next)
 
 
-@router.get("/sweeps/{sweep_id}", summary="Look at a sweep", responses=problems(404, 422, 503))
-def get(sweep_id: SweepId, deps: Deps, limit: Limit = 100) -> Sweep:
+@router.get("/sweeps/{sweep_id}", summary="Look at a sweep", response_model=Sweep, responses=problems(404, 422, 503))
+async def get(sweep_id: SweepId, deps: Deps, limit: Limit = 100) -> Response:
     """Tell how a sweep stands, and rank its trials by the mean of their best validation accuracies."""
-    return _detail(deps, _found(deps, sweep_id), limit=limit)
+
+    def answer() -> bytes:
+        return _detail(deps, _found(deps, sweep_id), limit=limit).model_dump_json().encode()
+
+    shared = await _shared.answer((id(deps), sweep_id, limit), answer)
+    return await streamed(sliced(shared), "application/json")
 
 
 @router.get(
@@ -103,10 +115,15 @@ def get(sweep_id: SweepId, deps: Deps, limit: Limit = 100) -> Sweep:
     response_class=Response,
     responses={200: {"content": {"text/csv": {}}}, **problems(404, 503)},
 )
-def as_table(sweep_id: SweepId, deps: Deps) -> Response:
+async def as_table(sweep_id: SweepId, deps: Deps) -> Response:
     """Give one line a job: its trial, seed and state, the fields in which the trials differ, and what it reached."""
-    spec = SweepSpec.model_validate(_found(deps, sweep_id).spec)
-    return Response(table(spec, rank(spec, deps.store.sweeps.jobs(sweep_id))), media_type="text/csv")
+
+    def answer() -> bytes:
+        spec = SweepSpec.model_validate(_found(deps, sweep_id).spec)
+        with _one_at_a_time:
+            return table(spec, rank(spec, deps.store.sweeps.jobs(sweep_id))).encode()
+
+    return await streamed(sliced(await _shared.answer((id(deps), sweep_id), answer)), "text/csv")
 
 
 @router.get(
@@ -189,7 +206,8 @@ def _found(deps: Dependencies, sweep_id: str) -> Row:
 def _detail(deps: Dependencies, row: Row, *, limit: int) -> Sweep:
     spec = SweepSpec.model_validate(row.spec)
     tally = deps.store.sweeps.tally([row.id])[row.id]
-    return detail(row, spec, tally, rank(spec, deps.store.sweeps.jobs(row.id)), limit=limit)
+    with _one_at_a_time:
+        return detail(row, spec, tally, rank(spec, deps.store.sweeps.jobs(row.id)), limit=limit)
 
 
 def _require_something_to_draw(deps: Dependencies, row: Row, plot: SweepPlot) -> None:

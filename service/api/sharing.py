@@ -1,0 +1,29 @@
+"""Answers that take long to compute: one at a time, and those who ask for the same meanwhile share the next.
+
+Nobody is given what was computed from before the question.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+
+class Shared:
+    """Computes in a thread of its own."""
+
+    def __init__(self, name: str) -> None:
+        self._thread = ThreadPoolExecutor(1, name)
+        self._not_begun: dict[object, asyncio.Future[bytes]] = {}
+
+    async def answer(self, question: object, compute: Callable[[], bytes]) -> bytes:
+        """Give what `compute` gives, called by this question or an equal one that waits for the thread as well."""
+        waiting = self._not_begun.get(question)
+        if waiting is None:
+
+            def begin() -> bytes:
+                self._not_begun.pop(question, None)
+                return compute()
+
+            waiting = asyncio.get_running_loop().run_in_executor(self._thread, begin)
+            self._not_begun[question] = waiting
+        return await asyncio.shield(waiting)  # who leaves does not take it from the others
