@@ -19,11 +19,14 @@ class Shared:
         """Give what `compute` gives, called by this question or an equal one that waits for the thread as well."""
         waiting = self._not_begun.get(question)
         if waiting is None:
-
-            def begin() -> bytes:
-                self._not_begun.pop(question, None)
-                return compute()
-
-            waiting = asyncio.get_running_loop().run_in_executor(self._thread, begin)
-            self._not_begun[question] = waiting
+            # A task begins later: by then it is where those who ask look for it.
+            waiting = self._not_begun[question] = asyncio.ensure_future(self._computed(question, compute))
+            waiting.add_done_callback(lambda done: done.cancelled() or done.exception())  # whoever is still there
         return await asyncio.shield(waiting)  # who leaves does not take it from the others
+
+    async def _computed(self, question: object, compute: Callable[[], bytes]) -> bytes:
+        def begin() -> bytes:
+            self._not_begun.pop(question, None)
+            return compute()
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, begin)

@@ -9,15 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.images import BYTES_A_PIXEL, MAX_PIXELS, from_png, pixels_of
+from models.images import from_png, pixels_of
 from models.spec import PIXELS
 from service.errors import Invalid, TooMuch
 from service.predict.executors import DECODE, apart
 
 MAX_DECODING_BYTES = 256 * 2**20
 """That decoding may take at a time in one process: one picture is decoded at a time, and may take all of it."""
-
-assert MAX_PIXELS * BYTES_A_PIXEL <= MAX_DECODING_BYTES
 
 MOST_PIXELS = 2**28
 """Of all pictures of one request together, by what their headers say."""
@@ -83,6 +81,11 @@ class Pictures:
         self._pixels: dict[str, int] = {}  # that wait, by client
         self._busy = False
 
+    @property
+    def waiting(self) -> int:
+        """How many pixels wait."""
+        return sum(self._pixels.values())
+
     def put(self, client: str, files: Sequence[bytes]) -> "asyncio.Future[Decoded]":
         """Have the pictures of a request decoded; who cancels the future is left out from the next turn on.
 
@@ -94,7 +97,7 @@ class Pictures:
                 f"the {len(files):,} pictures have {pixels:,} pixels, where each counts for {_ANY:,} at least; send "
                 f"fewer at once, or smaller ones, of {MOST_PIXELS:,} together"
             )
-        waiting, its = sum(self._pixels.values()), self._pixels.get(client, 0)
+        waiting, its = self.waiting, self._pixels.get(client, 0)
         if waiting and (waiting + pixels > MOST_WAITING or (its and its + pixels > MOST_WAITING // 2)):
             raise TooMuch("too many pictures are waiting already", retry_after=1 + (its or waiting) // _PIXELS_A_SECOND)
         one = _Waiting(files, sizes, asyncio.get_running_loop().create_future())

@@ -66,9 +66,9 @@ def rank(spec: SweepSpec, jobs: Iterable[Row]) -> list[Standing]:
     by_trial: dict[int, list[Row]] = {}
     for job in jobs:
         by_trial.setdefault(job.trial, []).append(job)
-    standings = []
+    standings, varied = [], spec.varied
     for number, of_trial in by_trial.items():
-        chosen = {name: of_trial[0].spec[name] for name in spec.varied}
+        chosen = {name: of_trial[0].spec[name] for name in varied}
         standings.append(Standing(number, _label(spec, number, chosen), chosen, of_trial))
     return sorted(standings, key=lambda one: (one.score is None, -(one.score or 0.0), one.trial))
 
