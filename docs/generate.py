@@ -16,8 +16,10 @@ from models.data import csv
 from service import errors
 from service.api import app
 from service.api.routes.jobs import submit
-from service.predict import batcher, receive, requests, schemas
+from service.edge import document
+from service.predict import batcher, pictures, receive, requests, schemas
 from service.processes import supervisor
+from service.protocols import tensors
 from service.settings import Settings
 from service.start import variables
 from service.store import stalled
@@ -37,11 +39,21 @@ LIMITS = (
     ("Bytes in the body of `POST /datasets`", "`TENFOLD_MAX_UPLOAD_BYTES`"),
     ("Bytes in the body of `POST /predict` that is a PNG or raw bytes", receive.MAX_BINARY_BYTES),
     ("Bytes of long bodies of `POST /predict` that one process holds at a time", receive.MAX_HELD_BYTES),
-    ("Bytes of JSON of `POST /predict` that is not a list of images alone", requests.MAX_SCHEMA_BYTES),
+    ("Of these, bytes of one client, beside one longer body", receive.MAX_HELD_BYTES // 4),
+    ("Bytes of JSON of `POST /predict` that has no list of images", requests.MAX_FLAT_BYTES),
+    ("Bytes of JSON or CSV for `/v2`, `/v1` and `/invocations`", requests.MAX_SCHEMA_BYTES),
+    ("Lists and objects in JSON for these", tensors.MAX_LISTS),
+    ("Strings in JSON for these", tensors.MAX_QUOTES // 2),
+    ("Values in JSON for all other routes", document.MAX_VALUES),
+    ("Values in a list there", document.MAX_ITEMS),
+    ("Fields of an object there", document.MAX_FIELDS),
+    ("Lists and objects within each other there", document.MAX_DEPTH),
     ("Images in one `POST /predict`", schemas.MAX_IMAGES),
     ("Images that may wait for one network, in one process", batcher.MOST_WAITING),
     ("Bytes of a PNG", images.MAX_BYTES),
     ("Pixels of a PNG, each way", images.MAX_SIDE),
+    ("Pixels of all pictures of one `POST /predict`", pictures.MOST_PIXELS),
+    ("Pixels of pictures that may wait in one process, half as many of one client", pictures.MOST_WAITING),
     ("Examples in an uploaded CSV, at least", csv.MIN_ROWS),
     ("Examples in an uploaded CSV, at most", csv.MAX_ROWS),
     ("Parameters of a network", spec.MAX_PARAMETERS),

@@ -23,6 +23,8 @@ class DocumentRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Have its handler given our kind of request."""
         handle = super().get_route_handler()
+        if self.body_field is None:
+            return handle
 
         async def answer(request: Request) -> Response:
             if request.headers.get("content-encoding", "identity").strip().lower() != "identity":

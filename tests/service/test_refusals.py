@@ -16,6 +16,7 @@ TOLD = [
     (errors.PartOfSweep("id", "sweep"), 409),
     (errors.DatasetInUse("letters"), 409),
     (errors.VersionInUse("digits", 1, "champion"), 409),
+    (errors.HistoryChanged("epoch 2 of job id is not what it was"), 503),
     (errors.KeyReused(), 422),
     (errors.WrongRevision("digits", "champion", None), 412),
     (errors.NoSuchVersion("digits", 1), 422),

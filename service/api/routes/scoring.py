@@ -49,7 +49,7 @@ _V1: dict[str, Any] = {
     "summary": "Read digits",
     "max_body_size": MAX_BODY_BYTES,
     "openapi_extra": _BODY,
-    "responses": problems(400, 404, 409, 413, 429, 500, 503),
+    "responses": problems(400, 404, 409, 413, 415, 429, 500, 503),
 }
 
 
