@@ -9,7 +9,16 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from service import cores
 from service.addresses import hosts, urls
 
-AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
+
+def _whole(path: Path) -> Path:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{str(path)!a} is no name in UTF-8; databases could not be found by it") from None
+    return path.expanduser().absolute()
+
+
+AbsolutePath = Annotated[Path, AfterValidator(_whole)]
 Hosts = Annotated[
     tuple[Annotated[str, AfterValidator(hosts.allowed)], ...],
     NoDecode,

@@ -37,9 +37,9 @@ Workers = Annotated[int | None, typer.Option(help="Training processes.", show_de
 @app.callback()
 def main() -> None:
     """Train small image classifiers over HTTP, follow them live, and serve what they learned."""
+    variables.leave_out()
     for told in variables.misspelt():
         typer.echo(told, err=True)
-    variables.leave_out()
 
 
 @app.command()

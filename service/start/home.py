@@ -9,7 +9,9 @@ from service.addresses.urls import file_of
 from service.processes.supervisor import StartError
 from service.settings import Settings
 
-_FOLDERS = ("artifacts", "broker", "data", "logs")
+_OURS = ("artifacts", "broker", "lock", "logs")
+_DATA = "data"
+"""Perhaps a link to where others have their data too: what is in a home that is closed need not be closed itself."""
 _BESIDE = ("", "-journal", "-shm", "-wal")
 
 
@@ -27,8 +29,8 @@ def open_home(settings: Settings) -> None:
         raise StartError(f"TENFOLD_HOME: {settings.home} cannot be used: {error.strerror}") from None
     database = file_of(settings.database_url)
     files = [database.with_name(database.name + suffix) for suffix in _BESIDE] if database is not None else []
-    ours = {*_FOLDERS, *(path.name for path in files if path.parent == settings.home)}
-    for path in [*(settings.home / name for name in _FOLDERS), *files]:
+    ours = {*_OURS, _DATA, *(path.name for path in files if path.parent == settings.home)}
+    for path in [*(settings.home / name for name in _OURS), *files]:
         _close(path)
     if ours.issuperset(found):
         _close(settings.home)

@@ -34,11 +34,12 @@ OF_OTHERS: Mapping[str, tuple[str, ...]] = {
 }
 """What the libraries read that would break or alter us: why it is left out, and by which names."""
 
-_OURS = {f"TENFOLD_{name.upper()}" for name in Settings.model_fields}
+_PREFIX = "TENFOLD_"
+_OURS = {f"{_PREFIX}{name.upper()}" for name in Settings.model_fields}
 # What Kubernetes tells every container of a service that is called tenfold, or tenfold-something; TENFOLD_PORT too.
 _OF_KUBERNETES = re.compile(r"TENFOLD_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)")
-_ALIKE = 0.8
-"""How alike a name is at least to be taken for one of ours that does not begin with TENFOLD_."""
+_ALIKE, _ALIKE_WITHIN = 0.8, 0.5
+"""How alike a name is at least to be taken for one of ours: as a whole, and behind TENFOLD_ if it begins so."""
 
 
 def leave_out(environment: MutableMapping[str, str] = os.environ) -> None:
@@ -70,11 +71,14 @@ def _meant(name: str) -> str | None:
     upper = name.upper()
     if upper in _OURS:
         return None
-    prefixed = upper.startswith("TENFOLD_")
-    near = get_close_matches(upper, sorted(_OURS), n=1, cutoff=0.0 if prefixed else _ALIKE)
-    return f"{name} is no setting and is ignored; did you mean {near[0]}?" if near else None
+    if not upper.startswith(_PREFIX):
+        near = get_close_matches(upper, sorted(_OURS), n=1, cutoff=_ALIKE)
+        return f"{name} is no setting and is ignored; did you mean {near[0]}?" if near else None
+    within = [ours.removeprefix(_PREFIX) for ours in sorted(_OURS)]
+    near = get_close_matches(upper.removeprefix(_PREFIX), within, n=1, cutoff=_ALIKE_WITHIN)
+    return f"{name} is no setting and is ignored" + (f"; did you mean {_PREFIX}{near[0]}?" if near else "")
 
 
 def _is_of_kubernetes(name: str, value: str) -> bool:
-    is_address = name.startswith("TENFOLD_") and name.endswith("_PORT") and "://" in value
+    is_address = name.startswith(_PREFIX) and name.endswith("_PORT") and "://" in value
     return is_address or _OF_KUBERNETES.fullmatch(name) is not None

@@ -64,6 +64,11 @@ def test_a_tilde_is_the_home_of_whoever_runs_it(monkeypatch: pytest.MonkeyPatch,
     assert Settings(home=Path("~/tenfold")).home == tmp_path / "tenfold"
 
 
+def test_a_home_whose_name_is_no_text_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="no name in UTF-8"):
+        Settings(home=tmp_path / "bad\udcff")
+
+
 @pytest.mark.parametrize("name", ["feature%2Fx", "a?b", "a#b", "a b", "\u00e4", "$HOME", " x "])
 def test_everything_lies_in_the_home_whatever_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str

@@ -35,6 +35,9 @@ def test_a_new_home_is_closed_and_so_is_what_is_made_from_now_on(tmp_path: Path)
 def test_an_old_home_is_closed_with_its_database(tmp_path: Path) -> None:
     for name in ("artifacts", "broker", "logs"):
         (tmp_path / name).mkdir()
+    shared = tmp_path.with_name("shared")
+    shared.mkdir()
+    (tmp_path / "data").symlink_to(shared)
     files = [tmp_path / f"tenfold.sqlite3{suffix}" for suffix in ("", "-wal", "-shm", "-journal")]
     for file in files:
         file.touch()
@@ -42,6 +45,7 @@ def test_an_old_home_is_closed_with_its_database(tmp_path: Path) -> None:
     open_home(Settings(home=tmp_path))
     assert {mode(path) for path in (tmp_path, *tmp_path.glob("[abl]*"))} == {0o700}
     assert {mode(file) for file in files} == {0o600}
+    assert mode(shared) == 0o755
 
 
 def test_a_home_that_holds_other_things_stays_open_and_what_is_ours_in_it_is_closed(tmp_path: Path) -> None:

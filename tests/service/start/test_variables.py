@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from service.settings import Settings
@@ -58,6 +59,25 @@ def test_a_cluster_s_word_for_where_a_service_is_is_no_port() -> None:
 def test_a_misspelt_name_is_told_with_the_nearest_right_one(name: str, meant: str) -> None:
     (told,) = variables.misspelt({name: "1"}, NOWHERE)
     assert told == f"{name} is no setting and is ignored; did you mean {meant}?"
+
+
+def test_a_name_that_is_like_none_is_told_without_a_guess() -> None:
+    assert list(variables.misspelt({"TENFOLD_XYZ": "1"}, NOWHERE)) == ["TENFOLD_XYZ is no setting and is ignored"]
+
+
+def test_postgresql_is_asked_where_its_url_says_and_answers_as_ever(
+    postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {
+        "PGHOSTADDR": "192.0.2.1",
+        "PGSERVICE": "of somebody else",
+        "PGOPTIONS": "-c default_transaction_read_only=on",
+        "PGCLIENTENCODING": "SQL_ASCII",
+    }.items():
+        monkeypatch.setenv(name, value)
+    variables.leave_out()
+    with psycopg.connect(postgres) as connection:
+        assert connection.execute("SHOW default_transaction_read_only").fetchone() == ("off",)
 
 
 def test_right_names_and_those_of_others_are_not_told() -> None:
