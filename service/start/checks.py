@@ -43,7 +43,7 @@ def require_database(settings: Settings) -> None:
     """Raise StartError if the database cannot be opened; its tables are brought up to date."""
     try:
         Database.open(settings.database_url).close()
-    except (DatabaseError, OSError) as error:
+    except (DatabaseError, OSError, ValueError) as error:
         said = " ".join(cause(error).split())
         url = without_password(settings.database_url)
         raise StartError(f"TENFOLD_DATABASE_URL: {url} cannot be opened: {said.rstrip('.')}; correct it") from None

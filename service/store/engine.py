@@ -66,13 +66,26 @@ class Database:
         else:
             engine = _postgresql(parsed)
         database = cls(writer=engine, reader=engine.execution_options(read_only=True))
-        database.migrate()
+        try:
+            database.migrate()
+        except BaseException:
+            database.close()
+            raise
         return database
 
     def migrate(self) -> None:
-        """Bring the tables up to date; one process does it while others wait."""
-        if self._revision() == _newest_revision():
+        """Bring the tables up to date; one process does it while others wait.
+
+        Raises ValueError if they are of a later version than this.
+        """
+        found, newest = self._revision() or "", _newest_revision()
+        if found == newest:
             return
+        if found > newest:
+            raise ValueError(
+                f"its tables are of a later version of Tenfold, revision {found}, and this one knows {newest}; start "
+                f"that version, or name another database"
+            )
         # Imported late: a quarter of a second, in every process, for what is needed after an update.
         from alembic import command
         from alembic.config import Config

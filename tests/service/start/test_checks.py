@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from sqlalchemy import text
 
 from service.processes.supervisor import StartError, free_port
 from service.settings import Settings
 from service.start import checks
+from service.store.engine import Database
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
@@ -63,6 +65,15 @@ def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
     (tmp_path / "x.sqlite3").write_text("not a database, but longer than the header of one would be" * 9)
     with pytest.raises(StartError, match="file is not a database"):
         checks.require_database(Settings(database_url=f"sqlite:///{tmp_path}/x.sqlite3"))
+
+
+def test_a_database_of_a_later_version_is_told(database_url: str) -> None:
+    database = Database.open(database_url)
+    with database.writer.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    database.close()
+    with pytest.raises(StartError, match=r"tables are of a later version of Tenfold, revision 9999"):
+        checks.require_database(Settings(database_url=database_url))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "no.such.host.invalid", "192.0.2.1"])
