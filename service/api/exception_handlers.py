@@ -1,5 +1,6 @@
 """Every exception of a route as a problem document."""
 
+import logging
 from http import HTTPStatus
 from typing import Any
 
@@ -7,13 +8,16 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from service.api.methods import allowed
-from service.errors import Problem, rendered
+from service.errors import Malformed, Problem, rendered
 from service.errors import invalid as wrong_fields
 from service.refusals import as_problem
 from service.store.engine import DatabaseError
 from service.store.errors import StoreError
+
+_logger = logging.getLogger(__name__)
 
 
 def add_exception_handlers(app: FastAPI) -> None:
@@ -30,6 +34,12 @@ def add_exception_handlers(app: FastAPI) -> None:
             raise error  # nobody foresaw it here: it goes to the log as all else that nobody foresaw
         headers = {"Retry-After": str(why.retry_after)} if why.retry_after is not None else {}
         return _problem(request, why.status, why.detail, why.faults, headers)
+
+    @app.exception_handler(ClientDisconnect)
+    async def broken_off(request: Request, _: ClientDisconnect) -> Response:
+        # A line: who breaks off again and again must not fill the disk with traces of where it was noticed.
+        _logger.info("%s %s was broken off by its client", request.method, request.scope["route"].path)
+        return await problem(request, Malformed("the request ended before its body did"))  # nobody is there to read it
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
