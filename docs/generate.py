@@ -18,7 +18,7 @@ from service.api import app
 from service.api.routes.jobs import submit
 from service.edge import document
 from service.predict import batcher, pictures, receive, requests, schemas
-from service.processes import supervisor
+from service.processes import process
 from service.protocols import tensors
 from service.settings import Settings
 from service.start import variables
@@ -64,7 +64,7 @@ LIMITS = (
     ("Attempts in a row that end without an epoch, before a job is given up", stalled.MAX_FRUITLESS_ATTEMPTS),
     ("Validation images kept of a job, for `GET /jobs/{job_id}/examples`", epoch.EXAMPLES),
     ("Wrong fields named in one error", errors.MAX_FAULTS),
-    ("Bytes of a log before it is put aside at the next start of its process", supervisor.LOG_BYTES),
+    ("Bytes of a log before it is put aside", process.LOG_BYTES),
 )
 
 

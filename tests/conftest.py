@@ -14,7 +14,8 @@ from psycopg import sql
 
 from service.artifacts import Artifacts
 from service.broker import embedded
-from service.processes.supervisor import Program, Supervisor, free_port
+from service.processes.process import Program
+from service.processes.supervisor import Supervisor, free_port
 from service.settings import Settings
 from service.start.variables import leave_out
 from service.store.engine import Database

@@ -18,7 +18,8 @@ from sqlalchemy import update
 from typer.testing import CliRunner
 
 from service.cli.main import app
-from service.processes.supervisor import Program, Supervisor, free_port
+from service.processes.process import Program
+from service.processes.supervisor import Supervisor, free_port
 from service.settings import Settings
 from service.store.store import Store
 from service.store.tables import workers

@@ -10,6 +10,7 @@ from service.api.schemas.jobs import PLOTS
 from service.client import Client, TenfoldError
 from service.processes import programs
 from service.settings import Settings
+from service.start import lock
 from service.start.home import go_to
 
 REPORT_TRIAL_1 = {
@@ -27,9 +28,13 @@ UNSEEN = 12
 def run(settings: Settings, folder: Path) -> None:
     """Start everything in a fresh folder, train, draw, predict, and stop everything."""
     console = Console(highlight=False, soft_wrap=True)
+    with lock.held(folder, by="--folder"):
+        _run(settings, folder, console)
+
+
+def _run(settings: Settings, folder: Path, console: Console) -> None:
     # As it was called: it is told so, and found from elsewhere too.
     called, folder = folder, folder.absolute()
-    folder.mkdir(parents=True, exist_ok=True)
     go_to(folder)
     console.print("Starting broker, workers and API ...")
     with programs.short_lived(settings, folder / "logs") as url, Client(url) as client:

@@ -18,8 +18,9 @@ from service.client import TenfoldError
 from service.processes import logs, programs
 from service.processes.supervisor import StartError, Supervisor, free_port
 from service.settings import Settings
-from service.start import checks, variables
+from service.start import checks, lock, variables
 from service.start import home as homes
+from service.store.engine import Database, DatabaseError, cause
 from service.store.store import Store
 
 app = typer.Typer(
@@ -49,12 +50,18 @@ def up(host: Host = None, port: Port = None, home: Home = None, workers: Workers
     if settings.port == 0:
         settings = settings.model_copy(update={"port": free_port()})
     with _explained():
+        lock.assert_free(settings.home)  # before the port, which the same program has, as a rule
         checks.require_free(settings.host, settings.port)
+    with _explained(), lock.held(settings.home):
         homes.open_home(settings)
         checks.require_device(settings)
         checks.require_database(settings)
         if "broker_url" in settings.model_fields_set:
             checks.require_broker(settings)
+        _keep_alive(settings)
+
+
+def _keep_alive(settings: Settings) -> None:
     everything = []
     if "broker_url" not in settings.model_fields_set:
         broker_port = free_port()
@@ -62,8 +69,8 @@ def up(host: Host = None, port: Port = None, home: Home = None, workers: Workers
         everything.append(programs.broker(settings, broker_port))
     everything += [*programs.workers(settings), programs.api(settings)]
     logs = settings.home / "logs"
-    typer.echo(f"Starting {settings.workers} training process(es); logs in {logs}")
-    with _explained(), Supervisor(everything, logs) as supervisor:
+    typer.echo(f"Starting {settings.workers} training process(es); logs in {lock.shown(logs)}")
+    with Supervisor(everything, logs) as supervisor:
         name = f"[{settings.host}]" if ":" in settings.host else settings.host
         address = f"http://{name}:{settings.port}"
         typer.echo(f"Tenfold is ready: {address}\nDocumentation:    {address}/docs\nStop it with Ctrl-C.")
@@ -76,6 +83,7 @@ def api(host: Host = None, port: Port = None, home: Home = None) -> None:
     settings = _settings(host=host, port=port, home=home)
     with _explained():
         checks.require_free(settings.host, settings.port)
+        lock.try_out(settings.home)
         homes.open_home(settings)
         checks.require_database(settings)
     # It answers without a broker too.
@@ -89,6 +97,7 @@ def worker(home: Home = None, workers: Workers = None) -> None:
     """Run the workers alone: the training processes, and one for drawing and describing."""
     settings = _settings(home=home, workers=workers)
     with _explained():
+        lock.try_out(settings.home)
         homes.open_home(settings)
         checks.require_device(settings)
     # Workers wait for both.
@@ -226,8 +235,18 @@ def _settings(**given: Any) -> Settings:
 
 @contextmanager
 def _record(home: str | None) -> Iterator[tuple[Store, Artifacts]]:
+    """Open the record that is there; none is made by whoever only wants to look."""
     settings = _settings(home=home)
-    store = Store.open(settings)
+    with _explained():
+        try:
+            if not Database.is_there(settings.database_url):
+                raise StartError(
+                    f"there is nothing here: no database of Tenfold for the home {lock.shown(settings.home)}; say with "
+                    f"--home or TENFOLD_HOME (or TENFOLD_DATABASE_URL) where `tenfold up` keeps its state"
+                )
+            store = Store.open(settings)
+        except (DatabaseError, ValueError, OSError) as error:
+            raise StartError(f"the database of {lock.shown(settings.home)} cannot be read: {cause(error)}") from None
     try:
         yield store, Artifacts(settings.artifacts)
     finally:

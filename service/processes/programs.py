@@ -11,7 +11,9 @@ import httpx
 
 from service.addresses import urls
 from service.broker import embedded
-from service.processes.supervisor import Program, Supervisor, free_port
+from service.processes import broker_files
+from service.processes.process import Lack, Program
+from service.processes.supervisor import StartError, Supervisor, free_port
 from service.settings import Settings
 
 _CELERY = [sys.executable, "-m", "celery", "--app", "worker.app", "--quiet", "worker", "--loglevel", "INFO"]
@@ -21,10 +23,12 @@ _QUIET = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
 
 def broker(settings: Settings, port: int) -> Program:
     """Give the embedded broker."""
+    folder = settings.home / "broker"
     return Program(
         name="broker",
-        command=embedded.command(port, settings.home / "broker"),
+        command=embedded.command(port, folder),
         is_ready=partial(embedded.is_ready, settings.broker_url),
+        mend=partial(broker_files.mend, port, folder),
     )
 
 
@@ -48,7 +52,10 @@ def api(settings: Settings) -> Program:
     return Program(
         name="api",
         command=[sys.executable, "-m", "service.cli", "api"],
-        is_ready=partial(_is_ready, settings),
+        is_ready=partial(_answers, settings, "/readyz", seconds=2),
+        lacks=partial(_lacks, settings),
+        # As long as it is patient with a loop that a long computation holds up.
+        answers=partial(_answers, settings, "/livez", seconds=5),
         environment=settings.environment(),
         stop_seconds=10,
     )
@@ -60,7 +67,7 @@ def short_lived(settings: Settings, log_folder: Path | None = None) -> Iterator[
 
     Data sets are looked for where the settings say.
     """
-    with tempfile.TemporaryDirectory(prefix="tenfold-") as home:
+    with _temporary_folder() as home:
         port, broker_port = free_port(), free_port()
         settings = settings.model_copy(
             update={
@@ -76,16 +83,53 @@ def short_lived(settings: Settings, log_folder: Path | None = None) -> Iterator[
             yield f"http://127.0.0.1:{port}"
 
 
+@contextmanager
+def _temporary_folder() -> Iterator[str]:
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="tenfold-")
+    except OSError as error:
+        raise StartError(f"no temporary folder can be made: {error.strerror}; choose one by TMPDIR") from None
+    with folder as home:
+        yield home
+
+
 def _at_once() -> bool:
     return True
 
 
-def _is_ready(settings: Settings) -> bool:
+def _answers(settings: Settings, path: str, *, seconds: float) -> bool:
+    answer = _asked(settings, path, seconds=seconds)
+    return answer is not None and answer.status_code == httpx.codes.OK
+
+
+_BLAMED = {
+    "database": ("the database", "api"),
+    "broker": ("the broker", "broker"),
+    "worker": ("a worker for training", "train"),
+}
+"""What /readyz tells: how it is called, and the program whose log says more."""
+
+
+def _lacks(settings: Settings) -> Lack | None:
+    """Say what /readyz lacks; the broker before the worker, which cannot do without."""
+    answer = _asked(settings, "/readyz", seconds=2)
+    if answer is None:
+        return Lack("it does not answer at all", "api")
+    try:
+        ready = answer.json()
+        missing = [part for part in _BLAMED if not ready[part]]
+    except (ValueError, KeyError, TypeError):
+        return Lack(f"another program answers there, with {answer.status_code}", "api")
+    what = " and ".join(_BLAMED[part][0] for part in missing)
+    return Lack(f"/readyz lacks {what}", _BLAMED[missing[0]][1]) if missing else None
+
+
+def _asked(settings: Settings, path: str, *, seconds: float) -> httpx.Response | None:
     # Who listens everywhere is asked on the loopback; by a name that is allowed, and not through a proxy.
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - looked up, not bound
-    url = httpx.URL(scheme="http", host=host, port=settings.port, path="/readyz")
+    url = httpx.URL(scheme="http", host=host, port=settings.port, path=path)
     headers = {"Host": settings.allowed_hosts[0].replace("*", "tenfold")}
     try:
-        return httpx.get(url, headers=headers, timeout=2, trust_env=False).status_code == httpx.codes.OK
+        return httpx.get(url, headers=headers, timeout=seconds, trust_env=False)
     except httpx.TransportError:
-        return False
+        return None

@@ -5,49 +5,28 @@ process (see `service.processes.tether`) dies with the thread that spawned it; t
 """
 
 import logging
-import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
-from typing import BinaryIO, Self
+from typing import Self
 
-from service.processes import tether
+from service.processes.process import Process, Program
+from service.processes.pulse import LOOK_SECONDS, Pulse
 
 logger = logging.getLogger(__name__)
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 POLL_SECONDS = 0.05
-LOG_BYTES = 10_000_000
-TAIL_BYTES, TAIL_LINES = 4_000, 20
 
 
 class StartError(RuntimeError):
     """A program ended, or was not ready in time, while the programs were being started."""
-
-
-@dataclass(frozen=True)
-class Program:
-    """A program to keep alive.
-
-    `is_ready` is polled from the supervisor's thread and should answer within a second or two. `environment`
-    is added to the supervisor's own. SIGTERM goes to the program alone, which then has `stop_seconds` to end;
-    SIGKILL follows for all that is left of its session.
-    """
-
-    name: str
-    command: Sequence[str]
-    is_ready: Callable[[], bool]
-    environment: Mapping[str, str] = field(default_factory=dict)
-    stop_seconds: float = 30.0
 
 
 class Supervisor:
@@ -58,7 +37,9 @@ class Supervisor:
     Entering starts the programs in order, each when the one before is ready; it raises StartError, with the end
     of the log, when one ends early or needs more than `ready_seconds`. A program that dies later comes back
     after `first_pause` seconds, then after twice that, up to `longest_pause`, and after `first_pause` again
-    once it has lived for `settled_seconds`; the others run on. Leaving stops the programs in reverse order.
+    once it has lived for `settled_seconds`; the others run on. One that is frozen (see `service.processes.pulse`) is
+    killed, and comes back likewise. Logs are looked at every second, and rotated. Leaving stops the programs in
+    reverse order.
 
     SIGINT, SIGTERM and SIGHUP belong to the supervisor meanwhile. The first stops the programs, and either ends
     `watch` or raises KeyboardInterrupt or SystemExit in the `with` body; one that comes while the programs are
@@ -75,7 +56,9 @@ class Supervisor:
         longest_pause: float = 30.0,
         settled_seconds: float = 60.0,
     ) -> None:
-        self._processes = [_Process(program, log_folder and log_folder / f"{program.name}.log") for program in programs]
+        self._processes = [Process(program, log_folder and log_folder / f"{program.name}.log") for program in programs]
+        self._pulses = [Pulse(process) for process in self._processes]
+        self._looked_at = time.monotonic()
         self._ready_seconds = ready_seconds
         self._first_pause = first_pause
         self._longest_pause = longest_pause
@@ -132,28 +115,52 @@ class Supervisor:
                 time.sleep(POLL_SECONDS)
         finally:
             self._stopping = True
+            for pulse in self._pulses:
+                pulse.close()
             for process in reversed(self._processes):
                 self._stop(process)
             self._started.set()
 
-    def _start(self, process: "_Process", others: Sequence["_Process"]) -> None:
+    def _start(self, process: Process, others: Sequence[Process]) -> None:
         if self._stopping:
             return
-        process.spawn()
+        self._spawn(process)
         deadline = time.monotonic() + self._ready_seconds
-        ready = False
+        ready = mended = False
         while not (ready or self._stopping):
             ready = process.program.is_ready()
             # Asked afterwards, even if ready: it may have been a stranger, on the same port, who answered.
             if ending := process.ending():
-                raise StartError(f"{process.program.name} died before it was ready: {ending}\n{process.tail()}")
+                if mended or not self._mend(process):
+                    raise StartError(f"{process.program.name} died before it was ready: {ending}\n{process.tail()}")
+                ready, mended = False, True
+                self._spawn(process)
             if not ready and time.monotonic() > deadline:
-                limit = f"{self._ready_seconds:g} s"
-                raise StartError(f"{process.program.name} was not ready within {limit}\n{process.tail()}")
+                raise StartError(self._why_not_ready(process))
             self._revive(others)
             time.sleep(POLL_SECONDS)
 
-    def _revive(self, processes: Sequence["_Process"]) -> None:
+    def _spawn(self, process: Process) -> None:
+        try:
+            process.spawn()
+        except OSError as error:
+            raise StartError(f"{process.program.name} could not start: {error}") from error
+
+    def _mend(self, process: Process) -> bool:
+        """Have what keeps a program from starting mended, if it can be; tells what was done."""
+        mended = process.program.mend() if process.program.mend is not None else None
+        if mended:
+            logger.warning("%s did not start; %s", process.program.name, mended)
+        return mended is not None
+
+    def _why_not_ready(self, process: Process) -> str:
+        """Say what a program lacks, and show the log of who is to blame for it."""
+        lack = process.program.lacks() if process.program.lacks is not None else None
+        what = f": {lack.what}" if lack is not None else ""
+        log = next((one for one in self._processes if lack is not None and one.program.name == lack.program), process)
+        return f"{process.program.name} was not ready within {self._ready_seconds:g} s{what}\n{log.tail()}"
+
+    def _revive(self, processes: Sequence[Process]) -> None:
         for process in processes:
             if process.popen is None and time.monotonic() >= process.due:
                 try:
@@ -162,18 +169,32 @@ class Supervisor:
                     self._pause(process, f"could not start: {error}")
             elif ending := process.ending():
                 process.kill()
+                if self._died_young(process):
+                    self._mend(process)
                 self._pause(process, f"died: {ending}")
+        if time.monotonic() - self._looked_at >= LOOK_SECONDS:
+            self._looked_at = time.monotonic()
+            self._look(processes)
 
-    def _pause(self, process: "_Process", what_happened: str) -> None:
-        now = time.monotonic()
-        if process.pause and now - process.spawned_at < self._settled_seconds:
+    def _look(self, processes: Sequence[Process]) -> None:
+        for process, pulse in zip(processes, self._pulses, strict=False):  # while they start, the first ones only
+            process.rotate()
+            if frozen := pulse.look():
+                process.kill()
+                self._pause(process, f"{frozen} and was killed")
+
+    def _died_young(self, process: Process) -> bool:
+        return bool(process.pause) and time.monotonic() - process.spawned_at < self._settled_seconds
+
+    def _pause(self, process: Process, what_happened: str) -> None:
+        if self._died_young(process):
             process.pause = min(2 * process.pause, self._longest_pause)
         else:
             process.pause = self._first_pause
-        process.due = now + process.pause
+        process.due = time.monotonic() + process.pause
         logger.warning("%s %s; it comes back in %g s", process.program.name, what_happened, process.pause)
 
-    def _stop(self, process: "_Process") -> None:
+    def _stop(self, process: Process) -> None:
         if process.popen is None:
             return
         process.popen.terminate()
@@ -183,63 +204,6 @@ class Supervisor:
         if not process.ending():
             logger.warning("%s did not stop in time and is killed", process.program.name)
         process.kill()
-
-
-@dataclass
-class _Process:
-    program: Program
-    log: Path | None
-    popen: "subprocess.Popen[bytes] | None" = None
-    spawned_at: float = 0.0
-    log_start: int = 0
-    pause: float = 0.0
-    due: float = 0.0
-
-    def spawn(self) -> None:
-        self.spawned_at = time.monotonic()
-        with ExitStack() as opened:
-            output = opened.enter_context(self._open_log()) if self.log else None
-            self.popen = subprocess.Popen(
-                # By its path and isolated: it starts in half the time, from whatever folder, and
-                # `environment` cannot break it. The isolation ends with the tether; nothing is inherited.
-                [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), *self.program.command],
-                env={**os.environ, **self.program.environment},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT if output else None,
-                start_new_session=True,
-            )
-
-    def _open_log(self) -> BinaryIO:
-        assert self.log is not None
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
-            self.log.replace(f"{self.log}.1")
-        output = self.log.open("ab")
-        self.log_start = output.tell()
-        return output
-
-    def ending(self) -> str | None:
-        if self.popen is None or (code := self.popen.poll()) is None:
-            return None
-        return f"exit code {code}" if code >= 0 else f"signal {-code} ({signal.strsignal(-code)})"
-
-    def kill(self) -> None:
-        # The session's group outlives its first process if that left children; macOS says PermissionError
-        # where only zombies are left.
-        if self.popen is not None:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.popen.pid, signal.SIGKILL)
-            self.popen.wait()
-            self.popen = None
-
-    def tail(self) -> str:
-        if self.log is None:
-            return "its output stands above"
-        with self.log.open("rb") as output:
-            output.seek(max(self.log_start, self.log.stat().st_size - TAIL_BYTES))
-            lines = output.read().decode(errors="replace").splitlines()
-        return "\n".join(["its log ends with:", *lines[-TAIL_LINES:]]) if lines else "its log is empty"
 
 
 def free_port() -> int:

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import service
 from service.addresses.urls import file_of
+from service.processes.broker_files import ASIDE
 from service.processes.supervisor import StartError
 from service.settings import Settings
+from service.start.lock import LOCK
 
-_OURS = ("artifacts", "broker", "lock", "logs")
+_OURS = ("artifacts", "broker", LOCK, "logs")
 _DATA = "data"
 """Perhaps a link to where others have their data too: what is in a home that is closed need not be closed itself."""
 _BESIDE = ("", "-journal", "-shm", "-wal")
@@ -32,7 +34,7 @@ def open_home(settings: Settings) -> None:
     ours = {*_OURS, _DATA, *(path.name for path in files if path.parent == settings.home)}
     for path in [*(settings.home / name for name in _OURS), *files]:
         _close(path)
-    if ours.issuperset(found):
+    if all(name in ours or name.startswith(ASIDE) for name in found):
         _close(settings.home)
     go_to(settings.artifacts)
 

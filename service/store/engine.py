@@ -62,16 +62,32 @@ class Database:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
             Path(parsed.database or "").parent.mkdir(parents=True, exist_ok=True)
-            engine = _sqlite(url)
-        else:
-            engine = _postgresql(parsed)
-        database = cls(writer=engine, reader=engine.execution_options(read_only=True))
+        database = cls._at(parsed)
         try:
             database.migrate()
         except BaseException:
             database.close()
             raise
         return database
+
+    @classmethod
+    def _at(cls, url: URL) -> "Database":
+        engine = _sqlite(url) if url.get_backend_name() == "sqlite" else _postgresql(url)
+        return cls(writer=engine, reader=engine.execution_options(read_only=True))
+
+    @classmethod
+    def is_there(cls, url: str) -> bool:
+        """Whether there is a database of ours at a URL; none is made. Raises DatabaseError if it cannot be read."""
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "sqlite":
+            file = Path(parsed.database or "")
+            if not file.is_file() or file.stat().st_size == 0:
+                return False
+        database = cls._at(parsed)
+        try:
+            return database._revision() is not None
+        finally:
+            database.close()
 
     def migrate(self) -> None:
         """Bring the tables up to date; one process does it while others wait.
@@ -149,7 +165,7 @@ def _postgresql(url: URL) -> Engine:
     return engine
 
 
-def _sqlite(url: str) -> Engine:
+def _sqlite(url: URL) -> Engine:
     engine = create_engine(url, connect_args={"timeout": 30}, **_POOL)
 
     @event.listens_for(engine, "connect")

@@ -10,7 +10,8 @@ import pytest
 import redis
 
 from service.broker import embedded
-from service.processes.supervisor import Program, Supervisor, free_port
+from service.processes.process import Program
+from service.processes.supervisor import Supervisor, free_port
 
 
 def server(port: int, folder: Path) -> Program:

@@ -15,6 +15,7 @@ from service.cli.doctor import examine
 from service.cli.main import app
 from service.settings import Settings
 from service.store import owners
+from service.store.engine import Database
 from service.store.store import Store
 from service.store.tables import jobs
 from tests.records import claim, ended, in_state, learn, submit
@@ -132,3 +133,34 @@ def test_a_job_that_runs_is_nobodys_to_remove(store: Store, artifacts: Artifacts
     claim(store, job_id)
     told(settings, "gc", "--days", "0", "--last", "0", "--apply")
     assert store.jobs.get(job_id) is not None
+
+
+@pytest.mark.parametrize("command", ["doctor", "gc"])
+@pytest.mark.parametrize("name", ["typo", "a file", "a file/below", "empty", "an empty file"])
+def test_where_nothing_is_nothing_is_made(tmp_path: Path, command: str, name: str) -> None:
+    (tmp_path / "a file").write_text("mine")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "an empty file").mkdir()
+    (tmp_path / "an empty file" / "tenfold.sqlite3").touch()
+    before = sorted(tmp_path.rglob("*"))
+    done = CliRunner().invoke(app, [command, "--home", str(tmp_path / name)])
+    assert (done.exit_code, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
+    assert "there is nothing here" in done.stderr
+    assert f"{tmp_path / name}; say with --home" in done.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+    assert all(path.stat().st_size == 0 for path in tmp_path.rglob("*.sqlite3"))
+
+
+def test_an_empty_database_of_a_server_stays_empty(settings: Settings, bare_url: str) -> None:
+    code, _ = told(settings, "doctor")
+    assert code == 1
+    assert not Database.is_there(bare_url)
+
+
+def test_what_is_no_database_is_told_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "tenfold.sqlite3").write_bytes(b"garbage" * 1000)
+    done = CliRunner().invoke(app, ["doctor", "--home", str(tmp_path)])
+    assert (done.exit_code, done.stderr.splitlines()) == (
+        1,
+        [f"the database of {tmp_path} cannot be read: file is not a database"],
+    )

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from service.processes.supervisor import LOG_BYTES, Program, StartError, Supervisor, free_port
+from service.processes.process import Lack, Program
+from service.processes.supervisor import StartError, Supervisor, free_port
 
 ROOT = Path(__file__).parents[3]
 
@@ -189,8 +190,33 @@ def test_a_part_that_never_gets_ready_is_reported_with_the_last_lines_of_its_own
     source = f"import signal\nfor i in range({written}): print('line', i + 1, flush=True)\nsignal.pause()"
     tail = "\n".join(f"line {i + 1}" for i in range(written - shown, written))
     with (
-        pytest.raises(StartError, match=f"^slow was not ready within 0 s\nits log ends with:\n{tail}$"),
+        pytest.raises(StartError, match=f"^slow was not ready within 0 s\n{log} ends with:\n{tail}$"),
         Supervisor([Program("slow", python(source), is_ready=never)], tmp_path, ready_seconds=0),
+    ):
+        pytest.fail("a program that is not ready must not be passed")
+
+
+def test_who_is_not_ready_says_what_it_lacks_and_shows_the_log_of_who_is_to_blame(tmp_path: Path) -> None:
+    source = "import signal; print('no such device', flush=True); signal.pause()"
+    log = tmp_path / "worker.log"
+
+    def said() -> bool:
+        eventually(lambda: lines(log))
+        return True
+
+    worker = Program("worker", python(source), is_ready=said)
+    api = Program(
+        "api",
+        python("import signal; signal.pause()"),
+        is_ready=lambda: False,
+        lacks=lambda: Lack("/readyz lacks a worker", "worker"),
+    )
+    with (
+        pytest.raises(
+            StartError,
+            match=f"^api was not ready within 0 s: /readyz lacks a worker\n{log} ends with:\nno such device$",
+        ),
+        Supervisor([worker, api], tmp_path, ready_seconds=0.0),
     ):
         pytest.fail("a program that is not ready must not be passed")
 
@@ -315,15 +341,6 @@ def test_without_a_log_folder_the_output_is_the_supervisors_own(
     source = NOTE + "print('out', flush=True); print('err', file=sys.stderr); print('said', file=note); signal.pause()"
     with Supervisor([program(source, tmp_path / "note")], log_folder=None):
         assert capfd.readouterr() == ("out\n", "err\n")
-
-
-def test_a_log_that_has_grown_too_long_is_put_aside_at_the_next_start(tmp_path: Path) -> None:
-    note, log = tmp_path / "note", tmp_path / "note.log"
-    log.touch()
-    os.truncate(log, LOG_BYTES + 1)
-    with Supervisor([program(SIT, note)], tmp_path):
-        assert log.stat().st_size == 0
-    assert (tmp_path / "note.log.1").stat().st_size == LOG_BYTES + 1
 
 
 def test_a_free_port_can_be_bound() -> None:
