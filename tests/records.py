@@ -15,9 +15,10 @@ from models.networks import build
 from models.spec import TrainingSpec
 from service.artifacts import Artifacts
 from service.store import owners
+from service.store.claims import Claim
 from service.store.engine import now_ms
 from service.store.files import File
-from service.store.runs import Claim, EpochRecord
+from service.store.runs import EpochRecord
 from service.store.store import Store
 from service.store.tables import jobs
 from service.store.versions import WEIGHTS, Findings

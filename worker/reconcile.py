@@ -57,6 +57,8 @@ def _is_alive(number: int) -> bool:
 def reconcile(store: Store, doorbell: Doorbell, *, ring_again_seconds: float) -> None:
     """Take jobs back from workers that fell silent, and ring again for jobs and trials that nobody heard of.
 
+    And decide on jobs that wait at a rung, should the last of those they waited for have been cancelled or have died.
+
     Jobs are rung again only when no ring waits at the broker: while one does, the queue is merely long, and every
     ring that is heard takes the job that has waited longest.
     """
@@ -64,6 +66,8 @@ def reconcile(store: Store, doorbell: Doorbell, *, ring_again_seconds: float) ->
     if expired:
         _logger.warning("took %d job(s) back from workers that fell silent: %s", len(expired), ", ".join(expired))
         doorbell.ring(expired)
+    if settled := store.rungs.settle():
+        doorbell.ring(settled)
     unheard = store.stalled.unheard(ring_again_seconds)
     if unheard and doorbell.rings_waiting() == 0 and doorbell.ring(unheard):
         store.stalled.announced(unheard)

@@ -6,16 +6,26 @@ current one: a worker that was only slow, and has been replaced, learns it here 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, select, update
 from sqlalchemy.sql import Update
 
 from service.store import owners
+from service.store.claims import Claim, claims_of, held_by, worker_of
 from service.store.engine import Database, locked, now_ms
 from service.store.errors import LeaseLost
 from service.store.files import File, publish, rename, withdraw, withdraw_names
-from service.store.states import Job, State, StoppedEarly, end_attempt, finish, log_event, put_back
+from service.store.states import (
+    WAITS_FOR_WORKER,
+    Job,
+    State,
+    StoppedEarly,
+    end_attempt,
+    finish,
+    log_event,
+    put_back,
+)
 from service.store.tables import artifacts, attempts, epochs, jobs, workers
 from service.store.versions import NO_FINDINGS, Findings, make
 
@@ -27,20 +37,6 @@ CHECKPOINT = ("safetensors", "json", "state.safetensors")
 
 
 _ALONE_AFTER = 3  # fruitless attempts; a job is given up after five (service/store/stalled.py)
-
-
-@dataclass(frozen=True)
-class Claim:
-    """The right of one attempt to train one job, as long as its lease is renewed."""
-
-    job_id: str
-    attempt: int
-    spec: Mapping[str, Any]
-    last_epoch: int
-    sweep_id: str | None
-    owner: str
-    seconds: float
-    """Seconds of this job's own training that are on record; what it goes on from took others."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +74,7 @@ class Runs:
                 return []
             taken = self._take(connection, [job_id], owner) if job_id is not None else []
             if not taken:
-                oldest = select(jobs.c.id).where(jobs.c.state == "queued").order_by(jobs.c.number).limit(1)
+                oldest = select(jobs.c.id).where(WAITS_FOR_WORKER).order_by(jobs.c.number).limit(1)
                 taken = self._take(connection, locked(connection, oldest, skip_locked=True).scalars().all(), owner)
             if taken:
                 taken += self._take(connection, self._companions(connection, taken[0], most), owner)
@@ -87,20 +83,12 @@ class Runs:
                     insert(attempts).values(job_id=job.id, attempt=job.attempt, owner=owner, started_at=now_ms())
                 )
                 log_event(connection, job.id, "state", {"state": "running", "attempt": job.attempt})
-            ids = [job.id for job in taken]
-            spent = select(epochs.c.job_id, func.sum(epochs.c.seconds)).where(
-                epochs.c.job_id.in_(ids), epochs.c.attempt > 0
-            )
-            seconds = {job_id: float(total) for job_id, total in connection.execute(spent.group_by(epochs.c.job_id))}
-            return [
-                Claim(job.id, job.attempt, job.spec, job.last_epoch, job.sweep_id, owner, seconds.get(job.id, 0.0))
-                for job in taken
-            ]
+            return claims_of(connection, taken, owner)
 
     def _take(self, connection: Connection, job_ids: Sequence[str], owner: str) -> list[Job]:
         rows = connection.execute(
             update(jobs)
-            .where(jobs.c.id.in_(job_ids), jobs.c.state == "queued")
+            .where(jobs.c.id.in_(job_ids), WAITS_FOR_WORKER)
             .values(
                 state="running",
                 attempt=jobs.c.attempt + 1,
@@ -120,7 +108,7 @@ class Runs:
         most = most // 4**fruitless if fruitless < _ALONE_AFTER else 1
         if most <= 1:
             return []
-        alike = (jobs.c.state == "queued") & (jobs.c.shape == first.shape) & (jobs.c.fruitless_attempts == fruitless)
+        alike = WAITS_FOR_WORKER & (jobs.c.shape == first.shape) & (jobs.c.fruitless_attempts == fruitless)
         waiting = connection.scalar(select(func.count()).where(alike)) or 0
         slots = connection.scalar(select(func.sum(workers.c.slots)).where(workers.c.seen_at > self._silent_since()))
         share = -(-(waiting + 1) // max(slots or 1, 1)) - 1
@@ -134,10 +122,10 @@ class Runs:
         """Renew the leases of one training process; gives for each job still held how it is to stop, if at all."""
         with self.database.writer.begin() as connection:
             # In the order in which a sweep's cancelling locks them, or the two would wait for each other.
-            locked(connection, select(jobs.c.id).where(_are(claims)).order_by(jobs.c.number))
+            locked(connection, select(jobs.c.id).where(held_by(claims)).order_by(jobs.c.number))
             held = connection.execute(
                 update(jobs)
-                .where(_are(claims))
+                .where(held_by(claims))
                 .values(lease_expires_at=self._lease_end())
                 .returning(jobs.c.id, jobs.c.cancel_requested, jobs.c.pause_requested)
             ).all()
@@ -148,7 +136,7 @@ class Runs:
     def look(self, claims: Sequence[Claim]) -> dict[str, StopRequest | None]:
         """Give what `renew` gives; writes nothing."""
         draining = _is_draining(worker_of(claims[0].owner)).label("draining")
-        query = select(jobs.c.id, jobs.c.cancel_requested, jobs.c.pause_requested, draining).where(_are(claims))
+        query = select(jobs.c.id, jobs.c.cancel_requested, jobs.c.pause_requested, draining).where(held_by(claims))
         with self.database.reader.connect() as connection:
             held = connection.execute(query).all()
         return _stop_requests(held, draining=any(job.draining for job in held))
@@ -216,15 +204,16 @@ class Runs:
             gone = withdraw_names(connection, owners.of_job(claim.job_id), names)
             return state, gone if state == "succeeded" else gone + [file.key for file in findings.files]
 
-    def release(self, claim: Claim) -> State:
+    def release(self, claim: Claim, *, waits_at_rung: bool = False) -> State:
         """Give a job back after its last complete epoch, because its worker drains or it is to be paused.
 
-        Gives the state in which it is then. Raises LeaseLost.
+        Or because it `waits_at_rung`: then no worker takes it until it has been decided on. Gives the state in which it
+        is then. Raises LeaseLost.
         """
         with self.database.writer.begin() as connection:
             job = _locked_by(connection, claim)
             end_attempt(connection, claim.job_id, claim.attempt, "left")
-            return put_back(connection, job)
+            return put_back(connection, job, waits_at_rung=waits_at_rung)
 
     def fail(self, claim: Claim, error: Mapping[str, str]) -> None:
         """End a job that could not be trained. Raises LeaseLost."""
@@ -235,19 +224,6 @@ class Runs:
 
     def _lease_end(self) -> ColumnElement[int]:
         return now_ms() + int(self.lease_seconds * 1000)
-
-
-def _are(claims: Sequence[Claim]) -> ColumnElement[bool]:
-    # The owner too: an id that a client chose may be another job's by now, with attempts of its own.
-    held = tuple_(jobs.c.id, jobs.c.attempt, jobs.c.owner).in_(
-        [(claim.job_id, claim.attempt, claim.owner) for claim in claims]
-    )
-    return and_(jobs.c.state == "running", held)
-
-
-def worker_of(owner: str) -> str:
-    """Give the name of the worker whose training process owns jobs."""
-    return owner.rpartition("/")[0]
 
 
 def _is_draining(worker_id: str) -> ColumnElement[bool]:
@@ -272,7 +248,7 @@ def _this(claim: Claim) -> Update:
 
 def _locked_by(connection: Connection, claim: Claim) -> Job:
     """Lock the job's row for this transaction, provided that the claim still holds."""
-    job = locked(connection, select(jobs).where(jobs.c.id == claim.job_id, _are([claim]))).one_or_none()
+    job = locked(connection, select(jobs).where(jobs.c.id == claim.job_id, held_by([claim]))).one_or_none()
     if job is None:
         raise LeaseLost(claim.job_id)
     return job

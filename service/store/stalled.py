@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, case, func, select, update
 
 from service.store.engine import Database, locked, now_ms
-from service.store.states import How, Job, end_attempt, finish, put_back
+from service.store.states import WAITS_FOR_WORKER, How, Job, end_attempt, finish, put_back
 from service.store.tables import epochs, jobs
 
 MAX_FRUITLESS_ATTEMPTS = 5
@@ -71,8 +71,8 @@ class Stalled:
             return {owner: int(ms) / 1000 for owner, ms in connection.execute(query)}
 
     def unheard(self, seconds: float, *, limit: int = 1000) -> list[str]:
-        """Give the ids of queued jobs that were last rung for longer ago than this, the oldest first."""
-        old = (jobs.c.state == "queued") & (jobs.c.rung_at < now_ms() - int(seconds * 1000))
+        """Give the ids of jobs for a worker to take that were last rung for longer ago than this, the oldest first."""
+        old = WAITS_FOR_WORKER & (jobs.c.rung_at < now_ms() - int(seconds * 1000))
         with self.database.reader.connect() as connection:
             return list(connection.scalars(select(jobs.c.id).where(old).order_by(jobs.c.number).limit(limit)))
 

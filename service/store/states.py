@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, and_, insert, select, update
 
 from models.spec import TrainingSpec
 from service.store import owners
@@ -21,12 +21,16 @@ from service.store.tables import artifacts, attempts, epochs, events, jobs
 State = Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]
 STATES: tuple[State, ...] = get_args(State)
 FINAL_STATES: tuple[State, ...] = ("succeeded", "failed", "cancelled")
+UNENDED_STATES: tuple[State, ...] = ("queued", "running", "paused")
 StoppedEarly = Literal["patience", "halving", "max_seconds"]
 How = Literal["waiting", "stopped", "killed", "worker_lost"]
 """How a job was cancelled: before or between its attempts, by its training process, or with it."""
 
 Job = Row
 """A row of the table `jobs`."""
+
+WAITS_FOR_WORKER = and_(jobs.c.state == "queued", jobs.c.waits_at_rung.is_(False))
+"""Which jobs a worker may take: those that are queued, and do not wait at a rung for the others of their sweep."""
 
 
 def locked_job(connection: Connection, job_id: str) -> Job | None:
@@ -133,6 +137,7 @@ def finish(
             owner=None,
             lease_expires_at=None,
             pause_requested=False,
+            waits_at_rung=False,
             result=result,
             weights_sha256=weights_sha256,
             error=error,
@@ -186,7 +191,8 @@ def move(connection: Connection, job_id: str, state: Literal["queued", "paused"]
         .values(state=state, owner=None, lease_expires_at=None, pause_requested=False, rung_at=now_ms(), **values)
     )
     attempt = connection.scalar(select(jobs.c.attempt).where(jobs.c.id == job_id))
-    log_event(connection, job_id, "state", {"state": state, "attempt": attempt})
+    told = {"waits_at_rung": True} if values.get("waits_at_rung") else {}
+    log_event(connection, job_id, "state", {"state": state, "attempt": attempt, **told})
 
 
 def put_back(connection: Connection, job: Job, **values: Any) -> State:

@@ -8,6 +8,7 @@ from service.store.datasets import Datasets
 from service.store.engine import Database
 from service.store.ensembles import Ensembles
 from service.store.files import Files
+from service.store.halving import Rungs
 from service.store.jobs import Jobs
 from service.store.references import References
 from service.store.registry import Models
@@ -28,6 +29,7 @@ class Store:
     runs: Runs
     stalled: Stalled
     sweeps: Sweeps
+    rungs: Rungs
     files: Files
     datasets: Datasets
     models: Models
@@ -47,6 +49,7 @@ class Store:
             runs=Runs(database, settings.lease_seconds),
             stalled=Stalled(database),
             sweeps=Sweeps(database),
+            rungs=Rungs(database),
             files=Files(database),
             datasets=Datasets(database),
             models=Models(database),

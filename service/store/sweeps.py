@@ -12,7 +12,6 @@ from service.store import owners
 from service.store.engine import Database, Row, locked, now_ms
 from service.store.errors import SweepConflict
 from service.store.files import withdraw_all
-from service.store.halving import falls_behind
 from service.store.states import FINAL_STATES, cancel_unbegun, enqueue, finish, log_events
 from service.store.submissions import Key, once
 from service.store.tables import epochs, jobs, sweeps
@@ -160,11 +159,6 @@ class Sweeps:
         )
         with self.database.reader.connect() as connection:
             return list(connection.scalars(query))
-
-    def falls_behind(self, job_id: str, epoch: int) -> bool:
-        """Whether a job, having recorded this epoch, is stopped by its sweep's halving."""
-        with self.database.reader.connect() as connection:
-            return falls_behind(connection, job_id, epoch)
 
     def cancel(self, sweep_id: str) -> bool:
         """Cancel the jobs of a sweep that wait, and ask the workers of those that run to stop; add no more trials.

@@ -73,6 +73,9 @@ jobs = Table(
     Column("pause_requested", Boolean, nullable=False, server_default=false()),
     Column("stop_requested_at", BigInteger),  # when one of the two was asked for last
     Column("cancellation", JSON),  # the receipt of a job that was cancelled
+    Column("passed_rung", Integer, nullable=False, server_default="0"),  # epoch of the last rung it went on from
+    Column("ends_after", Integer),  # epoch of the rung at which it fell behind
+    Column("waits_at_rung", Boolean, nullable=False, server_default=false()),  # until the others of its sweep have come
     Column("origin", JSON),  # the job that this one repeats, verifies or goes on from
     Column("bit_identical", Boolean, nullable=False, server_default=true()),
     Column("spec_sha256", String(64)),  # of equal hash: trained to equal weights

@@ -4,7 +4,16 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from models.spec import LabelValue, Name
 from service.sweeps.presets import BEST, FIELDS, REPORT
@@ -99,16 +108,28 @@ class TpeSearch(RandomSearch):
 
 
 class Halving(_Part):
-    """Asynchronous successive halving, in its stopping variant: Li et al. 2020, https://arxiv.org/abs/1810.05934.
+    """Successive halving: asynchronous by default, in its stopping variant.
+
+    Li et al. 2020, https://arxiv.org/abs/1810.05934.
 
     After `min_epochs`, and after that times `reduction`, times `reduction` again and so on, a job goes on only if its
-    validation accuracy is among the best 1/`reduction` of those that jobs of the sweep have reached there so far; the
-    first to come go on. A job that is stopped has succeeded, with `stopped_early` in its result. Which jobs are stopped
-    depends on which come first, and so may differ from one time to the next.
+    validation accuracy is among the best 1/`reduction` of those that jobs of the sweep have reached there so far. Jobs
+    that are trained together, and come there together, are compared with each other, whatever their order; while fewer
+    than `reduction` have come, all go on. Equals go on together. A job that is stopped has succeeded, with
+    `stopped_early` in its result. Which jobs are trained together, and which come first, depends on the workers: which
+    are stopped may differ from one time to the next, unless the halving is `synchronous`.
     """
 
     reduction: int = Field(default=3, strict=True, ge=2, le=100, description="One of so many goes on.")
     min_epochs: int = Field(default=1, strict=True, ge=1, le=1000, description="Epochs that every job may do.")
+    synchronous: bool = Field(
+        default=False,
+        strict=True,
+        description="Let jobs wait at each rung until all others of the sweep have come there or ended: the same sweep "
+        "then stops the same jobs every time, however many workers there are. A job that waits holds no worker, and "
+        "goes on with the bits of one that never waited; one that is paused on its way holds up the others. Not with "
+        "`tpe`, whose trials come one after the other.",
+    )
 
     def is_rung(self, epoch: int) -> bool:
         """Whether jobs are compared after this epoch."""
@@ -223,3 +244,13 @@ class SweepSpec(_Part):
         if sum(getattr(self, name) is not None for name in KINDS) != 1:
             raise ValueError(f"give exactly one of {', '.join(KINDS)}")
         return self
+
+    @field_validator("halving")
+    @classmethod
+    def _waits_for_none_to_come(cls, halving: Halving | None, known: ValidationInfo) -> Halving | None:
+        if halving is not None and halving.synchronous and known.data.get("tpe") is not None:
+            raise ValueError(
+                "with synchronous, jobs wait for all others, and with tpe some of these are chosen only when they have "
+                "ended; leave synchronous out, or use random instead of tpe"
+            )
+        return halving

@@ -84,11 +84,11 @@ class World:
 
     def train_all(self) -> None:
         """Train until no job waits; those that are paused are resumed."""
-        for job_id in self.ids():
-            job = self.store.jobs.get(job_id)
-            if job is not None and job.state == "paused":
-                self.store.jobs.resume(job_id)
-            self.train(job_id)
+        for job in self.store.jobs.find(state="paused", limit=100):
+            self.store.jobs.resume(job.id)
+        self.store.rungs.settle()
+        while waiting := self.store.stalled.unheard(-1):
+            self.train(waiting[0])
 
     def outcome(self) -> dict[str, Any]:
         """Give what is on record in the end, without what depends on times, ids and attempts."""
@@ -248,6 +248,7 @@ def _describe(world: World) -> None:
 
 
 _SWEEP = {"base": dict(SPEC), "grid": {"learning_rate": [0.1, 0.01]}}
+_HALVED = {**_SWEEP, "halving": {"reduction": 2, "synchronous": True}}
 _CSV = "\n".join(",".join([str(label % 10), *(["7"] * 392), *([str(label)] * 392)]) for label in range(40)).encode()
 _RETRY, _CONTINUE = _request("POST", "/jobs/{job}/retry"), _request("POST", "/jobs/{job}/continue", json={"epochs": 1})
 _UPLOAD = _request("POST", "/datasets?name=mine", content=_CSV, headers={"Content-Type": "text/csv"}, done=409)
@@ -263,6 +264,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         lambda world: world.submit(optimizer="sgd", learning_rate=10.0, hidden_sizes=[300] * 3),
         _train,
     ),
+    Scenario("jobs wait at a rung", _request("POST", "/sweeps", json=_HALVED), _train),
     Scenario("a worker leaves", World.submit, _leave),
     Scenario("a running job is paused", World.submit, _pause),
     Scenario("a running job is cancelled", World.submit, _cancel, again=_cancel_again),

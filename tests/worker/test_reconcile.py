@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import update
 
+from service.store.claims import Claim
 from service.store.engine import now_ms
-from service.store.runs import Claim
 from service.store.store import Store
 from service.store.tables import jobs
 from tests.doubles import Bell, Clock

@@ -8,8 +8,9 @@ from types import TracebackType
 from typing import Self
 
 from service.settings import Settings
+from service.store.claims import Claim
 from service.store.engine import DatabaseError, cause
-from service.store.runs import Claim, Runs, StopRequest
+from service.store.runs import Runs, StopRequest
 
 _logger = logging.getLogger(__name__)
 

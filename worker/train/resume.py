@@ -9,8 +9,9 @@ from typing import Any
 from models.checkpoints import Checkpoint, unpack, unpack_weights
 from service.artifacts import Artifacts
 from service.store import owners
+from service.store.claims import Claim
 from service.store.engine import Row
-from service.store.runs import CHECKPOINT, Claim
+from service.store.runs import CHECKPOINT
 from service.store.store import Store
 from service.store.submissions import INITIAL_WEIGHTS
 

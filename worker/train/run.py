@@ -15,9 +15,9 @@ from models.spec import TrainingSpec
 from service.artifacts import Artifacts
 from service.settings import Settings
 from service.store import owners
+from service.store.claims import Claim
 from service.store.engine import DatabaseError, cause
 from service.store.errors import LeaseLost
-from service.store.runs import Claim
 from service.store.states import State
 from service.store.store import Store
 from service.store.versions import NO_FINDINGS
@@ -25,6 +25,7 @@ from worker.datasets import uploaded_table
 from worker.train import assess, epoch
 from worker.train.lease import Lease
 from worker.train.resume import find_checkpoint
+from worker.train.rungs import AtRungs
 from worker.train.stopping import Stopping
 
 _logger = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ def run(
     """Claim a job, the one named or the one that has waited longest, and train it to its end.
 
     Jobs of equal shape that wait as well are claimed and trained with it. Gives the ids of those that were given back
-    for another worker.
+    for another worker, and of those that waited at a rung until these came there.
     """
     # Before anything is claimed: a worker that lacks the device it was told to use must not fail the jobs of others.
     device = choose(settings.device)
@@ -59,9 +60,13 @@ def run(
     released: list[str] = []
     try:
         with Lease(store.runs, claims, settings) as lease:
-            run = _Run(lease, Stopping(lease), store, artifacts, settings, device, trainer, released)
+            stopping = Stopping(lease)
+            rungs = AtRungs(store.rungs, lease, stopping)
+            run = _Run(lease, stopping, rungs, store, artifacts, settings, device, trainer, released)
             if sound := [claim for claim in claims if run.is_sound(claim)]:
                 run.train(sound)
+        if any(claim.halving is not None and claim.halving.synchronous for claim in claims):
+            released += store.rungs.settle()
     except DatabaseError as error:
         # No fault of the jobs'. Nothing more is written; once the leases have expired, another attempt goes on.
         _logger.warning("%d job(s) lost the database: %s", len(claims), cause(error))
@@ -72,6 +77,7 @@ def run(
 class _Run:
     lease: Lease
     stopping: Stopping
+    rungs: AtRungs
     store: Store
     artifacts: Artifacts
     settings: Settings
@@ -131,7 +137,7 @@ class _Run:
             specs,
             split,
             resume=[self._resume(claim, split) for claim in claims],
-            should_stop=lambda network: self.stopping.should_stop(claims[network]),
+            should_stop=lambda network: self._should_stop(claims[network]),
             device=self.device,
         )
         for record in records:
@@ -146,6 +152,10 @@ class _Run:
                 # A disk that is full for one job need not be full for the others.
                 self._fail(claim, error)
 
+    def _should_stop(self, claim: Claim) -> training.Stop | None:
+        self.rungs.compare()
+        return self.stopping.should_stop(claim)
+
     def _write_down(self, record: TrainingRecord, claim: Claim, spec: TrainingSpec, split: Split) -> None:
         match record:
             case Epoch():
@@ -158,8 +168,9 @@ class _Run:
 
     def _end(self, claim: Claim, spec: TrainingSpec, split: Split) -> None:
         if self.stopping.is_released(claim):
-            state: State = self.store.runs.release(claim)
-            if state == "queued":
+            waits = self.stopping.waits_at_rung(claim)
+            state: State = self.store.runs.release(claim, waits_at_rung=waits)
+            if state == "queued" and not waits:
                 self.released.append(claim.job_id)
         else:
             state = self._finish(claim, spec, split)
@@ -190,8 +201,8 @@ class _Run:
             self.artifacts.remove({file.key for file in files})
             raise
         self.artifacts.remove(superseded)
-        if claim.sweep_id is not None and self.store.sweeps.falls_behind(claim.job_id, record.epoch):
-            self.stopping.fell_behind(claim)
+        if record.complete:
+            self.rungs.came(claim, record.epoch)
 
     def _resume(self, claim: Claim, split: Split) -> Checkpoint | None:
         found = find_checkpoint(claim, self.store, self.artifacts, split.digest, fingerprint(self.device))
@@ -206,6 +217,8 @@ class _Run:
             self.artifacts.remove(self.store.files.unreferenced(written))
         except LeaseLost:
             self._forget(claim)
+        else:
+            self.rungs.came(claim, epoch_number)
         return found.checkpoint
 
     def _fail(self, claim: Claim, error: Exception) -> None:

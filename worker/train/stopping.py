@@ -3,7 +3,7 @@
 import time
 
 from models.training import Stop
-from service.store.runs import Claim
+from service.store.claims import Claim
 from service.store.states import StoppedEarly
 from worker.train.lease import Lease
 
@@ -15,6 +15,7 @@ class Stopping:
         self._lease = lease
         self._ends_early: dict[str, StoppedEarly] = {}
         self._released: set[str] = set()
+        self._at_rung: set[str] = set()
         self._began_at: dict[str, float] = {}  # by this machine's own clock
 
     def should_stop(self, claim: Claim) -> Stop | None:
@@ -26,6 +27,9 @@ class Stopping:
         match self._lease.stop_request(claim):
             case "cancel":
                 return "end"
+            case _ if claim.job_id in self._at_rung:
+                self._released.add(claim.job_id)
+                return "discard"
             case "pause" | "drain":
                 # Whoever takes the job next begins this epoch anew, and ends with the same bits.
                 self._released.add(claim.job_id)
@@ -41,6 +45,14 @@ class Stopping:
     def fell_behind(self, claim: Claim) -> None:
         """Note that halving ends a job at this epoch."""
         self._ends_early[claim.job_id] = "halving"
+
+    def came_to_rung(self, claim: Claim) -> None:
+        """Note that a job, unless it ends with this epoch, is given back to wait for the others of its sweep."""
+        self._at_rung.add(claim.job_id)
+
+    def waits_at_rung(self, claim: Claim) -> bool:
+        """Whether a job that is given back waits for the others of its sweep."""
+        return claim.job_id in self._at_rung
 
     def why_early(self, claim: Claim) -> StoppedEarly | None:
         """Tell why a job ends before its last epoch, if it is known here."""

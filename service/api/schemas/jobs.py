@@ -85,6 +85,10 @@ class Job(BaseModel):
     spec: TrainingSpec
     name: str | None
     labels: dict[str, str]
+    waits_at_rung: bool = Field(
+        description="Whether a job that is queued or paused waits at a rung of its sweep's `synchronous` halving, and "
+        "no worker takes it until the others have come there or ended."
+    )
     sweep_id: str | None = Field(description="Id of the sweep that the job belongs to.")
     trial: int | None = Field(description="Number of the job's trial in its sweep, from 1.")
     created_at: datetime
@@ -116,6 +120,7 @@ class Job(BaseModel):
             state=row.state,
             cancel_requested=row.cancel_requested,
             pause_requested=row.pause_requested,
+            waits_at_rung=row.waits_at_rung,
             cancellation=row.cancellation,
             origin=row.origin,
             verified=_verified(row),

@@ -19,10 +19,11 @@ from sqlalchemy import select, update
 from models.spec import TrainingSpec
 from service.settings import Settings
 from service.store import runs as store_runs
+from service.store.claims import Claim
 from service.store.engine import now_ms
 from service.store.errors import LeaseLost, StateConflict
 from service.store.files import File
-from service.store.runs import Claim, EpochRecord
+from service.store.runs import EpochRecord
 from service.store.stalled import MAX_FRUITLESS_ATTEMPTS
 from service.store.states import FINAL_STATES
 from service.store.store import Store

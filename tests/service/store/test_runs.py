@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from service.store import owners
+from service.store.claims import Claim
 from service.store.errors import LeaseLost
-from service.store.runs import Claim
 from service.store.store import Store
 from tests.records import claim, end, epoch, expire, file, finished, submit
 

@@ -3,7 +3,8 @@
 import threading
 
 from service.settings import Settings
-from service.store.runs import Claim, StopRequest
+from service.store.claims import Claim
+from service.store.runs import StopRequest
 from service.store.store import Store
 from tests.waiting import wait_until
 from tests.worker.training import found, submit

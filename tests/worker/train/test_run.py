@@ -15,7 +15,8 @@ from models.training import train
 from service.artifacts import Artifacts
 from service.settings import Settings
 from service.store import owners
-from service.store.runs import Claim, Runs
+from service.store.claims import Claim
+from service.store.runs import Runs
 from service.store.store import Store
 from service.store.tables import jobs
 from service.sweeps.expand import expand

@@ -247,6 +247,8 @@ WRONG: list[tuple[Any, str]] = [
     ({"grid": {"epochs": [0]}}, "/grid/epochs/0"),
     ({"grid": {"dataset": ["cifar10"]}}, "/grid/dataset/0"),
     ({"grid": GRID, "halving": {"reduction": 1}}, "/halving/reduction"),
+    ({"grid": GRID, "halving": {"synchronous": "yes"}}, "/halving/synchronous"),
+    ({"tpe": {"trials": 9, "ranges": {"seed": {"integer": [0, 9]}}}, "halving": {"synchronous": True}}, "/halving"),
     ({"grid": {"seed": list(range(10_001))}}, "/grid"),
 ]
 
