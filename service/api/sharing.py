@@ -7,6 +7,8 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from service.processes.memory import give_back_soon
+
 
 class Shared:
     """Computes in a thread of its own."""
@@ -29,4 +31,7 @@ class Shared:
             self._not_begun.pop(question, None)
             return compute()
 
-        return await asyncio.get_running_loop().run_in_executor(self._thread, begin)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, begin)
+        finally:
+            give_back_soon()

@@ -8,6 +8,8 @@ from fastapi import Response
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from service.processes.memory import give_back_soon
+
 HEAD = "tenfold.head"
 """In the scope of a request that is a HEAD, and is answered as the GET that it has been made."""
 
@@ -40,10 +42,13 @@ async def streamed(parts: Iterator[bytes], media_type: str) -> Response:
 
     async def pieces() -> AsyncIterator[bytes]:
         piece, is_last = first, False
-        while not is_last:
+        try:
+            while not is_last:
+                yield piece
+                piece, is_last = await _piece(parts)
             yield piece
-            piece, is_last = await _piece(parts)
-        yield piece
+        finally:
+            give_back_soon()
 
     return StreamedResponse(pieces(), media_type=media_type)
 

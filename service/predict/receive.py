@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from service.errors import TOO_LARGE, NotYet, TooLarge, UnsupportedMedia
+from service.processes.memory import give_back_soon
 
 MAX_BODY_BYTES = 64 * 2**20
 MAX_BINARY_BYTES = 8 * 2**20  # of raw bytes or one PNG
@@ -66,6 +67,7 @@ class Bodies:
             self._clients[held.client].remove(held)
             if not self._clients[held.client]:
                 del self._clients[held.client]
+            give_back_soon()
 
     async def _whole(self, message: Any, headers: Mapping[bytes, bytes], receive: Receive, held: Held) -> bytes:
         """Read a body that is long, or comes in several pieces."""

@@ -68,11 +68,11 @@ def rounded(values: NDArray[np.floating]) -> list[float | None]:
     return [float(f"{value:.7g}") if np.isfinite(value) else None for value in values.tolist()]
 
 
-@pytest.mark.parametrize("max_points", [None, 4, 1000, 20_001, 29_999, 1_000_000])
+@pytest.mark.parametrize("max_points", [None, 4, 15_001])
 def test_a_long_history_is_answered_in_pieces_and_is_the_same_as_at_once(
     api: TestClient, store: Store, max_points: int | None
 ) -> None:
-    job_id, losses = recorded(store, [5, 3, 20_000, 1, 9000, 991])
+    job_id, losses = recorded(store, [5, 3, 12_000, 1, 7000, 991])
     kept = np.arange(len(losses)) if max_points is None else downsample(losses, max_points)
     average, query = moving_average(losses), {} if max_points is None else {"max_points": max_points}
     answer = api.get(f"/jobs/{job_id}/metrics", params=query)
@@ -80,19 +80,19 @@ def test_a_long_history_is_answered_in_pieces_and_is_the_same_as_at_once(
     assert history["iters"] == (kept + 1).tolist()
     assert history["losses"] == rounded(losses[kept])
     assert history["moving_average"] == rounded(average[kept])
-    assert (history["total_points"], history["reduced"]) == (30_000, len(kept) < 30_000)
+    assert (history["total_points"], history["reduced"]) == (20_000, len(kept) < 20_000)
     assert answer.content == json.dumps(history, separators=(",", ":")).encode()
     table = api.get(f"/jobs/{job_id}/metrics", params={**query, "format": "csv"}).text
     rows = list(csv.DictReader(table.splitlines()))
     assert [int(row["iteration"]) for row in rows] == history["iters"]
     assert [float(row["loss"] or "nan") if row["loss"] else None for row in rows] == history["losses"]
     ends = {row["iteration"]: row["epoch"] for row in rows if row["train_acc"]}
-    assert set(ends.items()) <= {("5", "1"), ("8", "2"), ("20008", "3"), ("20009", "4"), ("29009", "5"), ("30000", "6")}
+    assert set(ends.items()) <= {("5", "1"), ("8", "2"), ("12008", "3"), ("12009", "4"), ("19009", "5"), ("20000", "6")}
     assert len(ends) == 6 or max_points is not None
 
 
 def test_a_head_says_what_a_get_would_and_makes_none_of_it(api: TestClient, store: Store) -> None:
-    for lengths in ([100], [60_000]):
+    for lengths in ([100], [30_000]):
         job_id, _ = recorded(store, lengths)
         for form in ("json", "csv"):
             path = f"/jobs/{job_id}/metrics?format={form}"
