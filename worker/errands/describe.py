@@ -1,11 +1,17 @@
 """Descriptions of data sets: shapes, class counts, mean and deviation, digest, and a picture of some examples."""
 
+import logging
+from typing import Any
+
 from service.artifacts import Artifacts
 from service.settings import Settings
 from service.store import owners
 from service.store.store import Store
 from worker.datasets import load
+from worker.errands.failure import reason
 from worker.plots.job import samples
+
+_logger = logging.getLogger(__name__)
 
 SAMPLES = 64
 _SAMPLE_SEED = 0  # the same examples every time
@@ -17,10 +23,18 @@ def describe(name: str, store: Store, artifacts: Artifacts, settings: Settings) 
     if dataset is None or dataset.state != "pending":
         return
     try:
-        examples = load(name, store, artifacts, settings)
-    except (ValueError, OSError) as error:
-        store.datasets.fail(dataset, str(error))
+        description, picture = _looked_at(name, store, artifacts, settings)
+    except Exception as error:  # a file may be damaged in many ways, and somebody waits for an answer
+        _logger.warning("data set %s cannot be described", name, exc_info=True)
+        store.datasets.fail(dataset, reason(error))
         return
+    file = artifacts.write(owners.of_dataset(name), "samples.png", picture)
+    artifacts.remove(store.datasets.describe(dataset, description, [file]))
+
+
+def _looked_at(name: str, store: Store, artifacts: Artifacts, settings: Settings) -> tuple[dict[str, Any], bytes]:
+    """Give the description of a data set, and a picture of it."""
+    examples = load(name, store, artifacts, settings)
     mean, deviation = examples.mean_and_deviation()
     description = {
         "examples": len(examples.labels),
@@ -32,6 +46,4 @@ def describe(name: str, store: Store, artifacts: Artifacts, settings: Settings) 
     }
     sample = examples.sample(SAMPLES, seed=_SAMPLE_SEED)
     title = f"{len(sample.labels)} of {len(examples.labels):,}: {name}"
-    picture = samples(sample.pixels, sample.labels, title)
-    file = artifacts.write(owners.of_dataset(name), "samples.png", picture)
-    artifacts.remove(store.datasets.describe(dataset, description, [file]))
+    return description, samples(sample.pixels, sample.labels, title)

@@ -11,6 +11,7 @@ from service.artifacts import Artifacts
 from service.store import owners
 from service.store.states import Job
 from service.store.store import Store
+from worker.errands.failure import refuse
 from worker.plots import job as job_plots
 
 # Files of a running job are replaced every epoch; more than one replacement between two lines is not to be expected.
@@ -26,7 +27,11 @@ def draw(job_id: str, plot: str, store: Store, artifacts: Artifacts) -> None:
     job, present = store.jobs.get(job_id), store.files.get(owner, name)
     if job is None or job.last_epoch == 0 or (present is not None and present.epoch >= job.last_epoch):
         return
-    picture, epoch = _PAINTERS[plot](job, store, artifacts)
+    try:
+        picture, epoch = _PAINTERS[plot](job, store, artifacts)
+    except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for an answer
+        refuse(owner, name, error, store, artifacts, epoch=job.last_epoch)
+        return
     file = artifacts.write(owner, name, picture, epoch=epoch)
     artifacts.remove(store.files.publish(owner, [file]))
 

@@ -10,6 +10,7 @@ from service.store.ranking import Standing, rank, written
 from service.store.store import Store
 from service.sweeps.presets import REPORT, is_faithful
 from service.sweeps.spec import SweepSpec
+from worker.errands.failure import refuse
 from worker.plots import sweep as sweep_plots
 from worker.plots.sweep import Axis, Bar, Curve
 
@@ -23,9 +24,13 @@ def draw_sweep(sweep_id: str, plot: str, store: Store, artifacts: Artifacts) -> 
     sweep, progress, present = store.sweeps.get(sweep_id), store.sweeps.progress(sweep_id), store.files.get(owner, name)
     if sweep is None or (present is not None and present.epoch >= progress):
         return
-    spec = SweepSpec.model_validate(sweep.spec)
-    ranked = rank(spec, store.sweeps.jobs(sweep_id))
-    picture = _PAINTERS[plot](sweep, spec, ranked, store)
+    try:
+        spec = SweepSpec.model_validate(sweep.spec)
+        ranked = rank(spec, store.sweeps.jobs(sweep_id))
+        picture = _PAINTERS[plot](sweep, spec, ranked, store)
+    except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for an answer
+        refuse(owner, name, error, store, artifacts, epoch=progress)
+        return
     file = artifacts.write(owner, name, picture, epoch=progress)
     artifacts.remove(store.files.publish(owner, [file]))
 

@@ -1,15 +1,13 @@
 """Writes a version in a form for programs of others; that needs torch, which the API does not have."""
 
-import logging
 from typing import Literal
 
 from models.export import to_onnx, to_pt2
 from service.artifacts import Artifacts
 from service.store import owners
 from service.store.store import Store
-from service.store.versions import REFUSED, WEIGHTS, exported
-
-_logger = logging.getLogger(__name__)
+from service.store.versions import WEIGHTS, exported
+from worker.errands.failure import refuse
 
 _WRITERS = {"onnx": to_onnx, "pt2": to_pt2}
 
@@ -23,9 +21,7 @@ def export(model: str, version: int, form: Literal["onnx", "pt2"], store: Store,
     name = exported(form)
     try:
         content = _WRITERS[form](artifacts.read(weights.key, weights.sha256), row.facts.get("temperature", 1.0))
-    except (ValueError, OSError) as error:
-        name, content = name + REFUSED, str(error).encode()
-    except Exception as error:  # torch and ONNX raise what they like, and somebody waits for an answer
-        _logger.warning("version %d of model %s cannot be written as %s", version, model, form, exc_info=True)
-        name, content = name + REFUSED, f"{type(error).__name__}: {error}"[:500].encode()
+    except Exception as error:  # noqa: BLE001 - torch and ONNX raise what they like, and somebody waits for an answer
+        refuse(owner, name, error, store, artifacts)
+        return
     artifacts.remove(store.files.publish(owner, [artifacts.write(owner, name, content)]))

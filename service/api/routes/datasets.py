@@ -121,11 +121,11 @@ async def _described(deps: Dependencies, name: str) -> Row:
 
     await run_in_threadpool(_forget_failure, deps, name)
     return await on_demand(
+        deps,
         settled,
         lambda: deps.doorbell.ask_for_description(name),
         work="look",
-        waiting=f"data set {name!r} was asked for but not looked at yet; is a worker for errands running?",
-        seconds=deps.settings.max_wait_seconds,
+        waiting=f"data set {name!r} was asked for but not looked at yet",
     )
 
 

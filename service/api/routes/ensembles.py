@@ -56,11 +56,11 @@ async def combine(combination: Annotated[Combination, Body()], response: Respons
 
     response.status_code = 200  # unless somebody has to be asked
     row = await on_demand(
+        deps,
         found,
         ask,
         work="assess it",
-        waiting="the ensemble was asked for but is not assessed yet; is a worker for errands running? See its log",
-        seconds=deps.settings.max_wait_seconds,
+        waiting="the ensemble was asked for but is not assessed yet",
     )
     response.headers["Location"] = f"/models/{row.model}/versions/{row.version}"
     return VersionView.of(row)

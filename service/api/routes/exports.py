@@ -9,7 +9,7 @@ from service.api.dependencies import Dependencies, Deps
 from service.api.problems import problems
 from service.api.routes.downloads import download, require_weights
 from service.api.routes.models import ModelName, Version, the_version
-from service.api.routes.on_demand import on_demand
+from service.api.routes.on_demand import on_demand, taken_back
 from service.errors import Conflict, NotFound
 from service.store import owners
 from service.store.engine import Row
@@ -72,23 +72,12 @@ async def _written(deps: Dependencies, name: str, version: int, form: str) -> No
         return deps.doorbell.ask_for_export(name, version, form)
 
     found = await on_demand(
+        deps,
         look,
         ask,
         work="write it",
-        waiting="the file was asked for but is not written yet; is a worker for errands running?",
-        seconds=deps.settings.max_wait_seconds,
+        waiting="the file was asked for but is not written yet",
     )
     if found.name.endswith(REFUSED):
-        why = await run_in_threadpool(_taken_back, deps, found)
+        why = await run_in_threadpool(taken_back, deps, found)
         raise Conflict(f"version {version} of model {name} cannot be written as {form}: {why}")
-
-
-def _taken_back(deps: Dependencies, refusal: Row) -> str:
-    """Read a refusal and forget it: whoever asks next is answered anew, when what was wrong may be mended."""
-    try:
-        return deps.artifacts.read(refusal.key, refusal.sha256).decode()
-    except (FileNotFoundError, ValueError):
-        return "ask again"
-    finally:
-        deps.store.files.forget(refusal)
-        deps.artifacts.remove([refusal.key])

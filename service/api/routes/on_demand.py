@@ -7,13 +7,14 @@ from typing import TypeVar
 
 from fastapi.concurrency import run_in_threadpool
 
-from service.errors import NotYet
+from service.api.dependencies import Dependencies
+from service.errors import Damaged, NotYet
+from service.store.engine import Row
+from service.store.versions import REFUSED
 
 T = TypeVar("T")
 
 _LOOK_EVERY_SECONDS = 0.05
-
-NOT_DRAWN = "the plot was asked for but is not drawn yet; is a worker for errands running?"
 
 
 class NobodyToAsk(NotYet):
@@ -21,16 +22,16 @@ class NobodyToAsk(NotYet):
 
 
 async def on_demand(
-    look: Callable[[], T | None], ask: Callable[[], bool], *, work: str, waiting: str, seconds: float
+    deps: Dependencies, look: Callable[[], T | None], ask: Callable[[], bool], *, work: str, waiting: str
 ) -> T:
     """Give what `look` finds; while that is nothing, have a worker asked for it once, and look again and again.
 
     Args:
+        deps: says how long to wait, and whether there is a worker.
         look: gives what there is, or None.
         ask: asks a worker; gives whether the broker took it. It may refuse by a Problem of its own.
         work: what the worker is to do, for the sentence that no worker can be asked to.
         waiting: what to say when there is nothing in time.
-        seconds: how long to wait.
 
     Raises:
         NobodyToAsk: the broker does not answer.
@@ -41,9 +42,44 @@ async def on_demand(
         return found
     if not await run_in_threadpool(ask):
         raise NobodyToAsk(f"the broker does not answer, so that no worker can be asked to {work}", retry_after=5)
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + deps.settings.max_wait_seconds
     while (found := await run_in_threadpool(look)) is None:
         if time.monotonic() > deadline:
-            raise NotYet(waiting, retry_after=2)
+            raise NotYet(f"{waiting}; {await run_in_threadpool(_why_not, deps)}", retry_after=2)
         await asyncio.sleep(_LOOK_EVERY_SECONDS)
     return found
+
+
+def _why_not(deps: Dependencies) -> str:
+    if deps.store.workers.count("errands", seconds=3 * deps.settings.heartbeat_seconds) == 0:
+        return "no worker for errands has been seen lately: `tenfold up` and `tenfold worker` start one"
+    return "the worker for errands is busy with it, or with others before it: ask again"
+
+
+async def drawn(deps: Dependencies, owner: str, plot: str, ask: Callable[[], bool], *, epoch: int) -> str:
+    """Have a plot drawn, unless there is one that is as new as an epoch; gives its name.
+
+    Raises Damaged, with the reason, if a worker could not draw it, and what `on_demand` raises.
+    """
+    name = f"{plot}.png"
+
+    def look() -> Row | None:
+        picture = deps.store.files.get(owner, name)
+        is_new = picture is not None and picture.epoch >= epoch
+        return picture if is_new else deps.store.files.get(owner, name + REFUSED)
+
+    found = await on_demand(deps, look, ask, work="draw", waiting="the plot was asked for but is not drawn yet")
+    if found.name.endswith(REFUSED):
+        raise Damaged(f"the plot cannot be drawn: {await run_in_threadpool(taken_back, deps, found)}")
+    return name
+
+
+def taken_back(deps: Dependencies, refusal: Row) -> str:
+    """Read a refusal and forget it: whoever asks next is answered anew, when what was wrong may be mended."""
+    try:
+        return deps.artifacts.read(refusal.key, refusal.sha256).decode()
+    except (FileNotFoundError, ValueError):
+        return "ask again"
+    finally:
+        deps.store.files.forget(refusal)
+        deps.artifacts.remove([refusal.key])

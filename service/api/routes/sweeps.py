@@ -15,7 +15,7 @@ from service.api.problems import problems
 from service.api.routes.downloads import download
 from service.api.routes.idempotency import IdempotencyKey, answered, key_to
 from service.api.routes.listing import Page, label_pairs
-from service.api.routes.on_demand import NOT_DRAWN, on_demand
+from service.api.routes.on_demand import drawn
 from service.api.schemas.jobs import Identifier
 from service.api.schemas.sweeps import Sweep, SweepPage, SweepPlot, detail, summary, table
 from service.api.sharing import Shared
@@ -130,7 +130,7 @@ async def as_table(sweep_id: SweepId, deps: Deps) -> Response:
     "/sweeps/{sweep_id}/plots/{plot}.png",
     summary="A plot of a sweep",
     response_class=Response,
-    responses={200: {"content": {"image/png": {}}}, **problems(404, 409, 422, 503)},
+    responses={200: {"content": {"image/png": {}}}, **problems(404, 409, 422, 500, 503)},
 )
 async def plot(sweep_id: SweepId, plot: SweepPlot, request: Request, deps: Deps) -> Response:
     """Give a plot of a sweep as it stands; a worker draws it when somebody asks, also while the sweep runs.
@@ -142,20 +142,11 @@ async def plot(sweep_id: SweepId, plot: SweepPlot, request: Request, deps: Deps)
     await run_in_threadpool(_require_something_to_draw, deps, row, plot)
     progress = await run_in_threadpool(deps.store.sweeps.progress, sweep_id)
 
-    def drawn() -> Row | None:
-        picture = deps.store.files.get(owners.of_sweep(sweep_id), f"{plot}.png")
-        return picture if picture is not None and picture.epoch >= progress else None
-
-    await on_demand(
-        drawn,
-        lambda: deps.doorbell.ask_for_sweep_plot(sweep_id, plot),
-        work="draw",
-        waiting=NOT_DRAWN,
-        seconds=deps.settings.max_wait_seconds,
-    )
+    owner = owners.of_sweep(sweep_id)
+    name = await drawn(deps, owner, plot, lambda: deps.doorbell.ask_for_sweep_plot(sweep_id, plot), epoch=progress)
 
     def picture() -> Row:
-        file = deps.store.files.get(owners.of_sweep(sweep_id), f"{plot}.png")
+        file = deps.store.files.get(owner, name)
         if file is None:
             raise NotFound(f"there is no sweep {sweep_id}")
         return file

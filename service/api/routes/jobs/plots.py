@@ -9,11 +9,10 @@ from service.api.dependencies import Deps
 from service.api.problems import problems
 from service.api.routes.downloads import download
 from service.api.routes.jobs.lookup import JobId, file_of, found
-from service.api.routes.on_demand import NOT_DRAWN, on_demand
+from service.api.routes.on_demand import drawn
 from service.api.schemas.jobs import Plot
 from service.errors import Conflict
 from service.store import owners
-from service.store.engine import Row
 
 router = APIRouter(tags=["what is recorded of a job"])
 
@@ -32,17 +31,7 @@ async def plot(job_id: JobId, plot: Plot, request: Request, deps: Deps) -> Respo
     if job.last_epoch == 0:
         raise Conflict(f"job {job_id} has not finished an epoch yet; there is nothing to draw")
 
-    def drawn() -> Row | None:
-        picture = deps.store.files.get(owners.of_job(job_id), f"{plot}.png")
-        return picture if picture is not None and picture.epoch >= job.last_epoch else None
-
-    await on_demand(
-        drawn,
-        lambda: deps.doorbell.ask_for_plot(job_id, plot),
-        work="draw",
-        waiting=NOT_DRAWN,
-        seconds=deps.settings.max_wait_seconds,
+    name = await drawn(
+        deps, owners.of_job(job_id), plot, lambda: deps.doorbell.ask_for_plot(job_id, plot), epoch=job.last_epoch
     )
-    return await run_in_threadpool(
-        download, request, deps, lambda: file_of(deps, job_id, f"{plot}.png"), media_type="image/png"
-    )
+    return await run_in_threadpool(download, request, deps, lambda: file_of(deps, job_id, name), media_type="image/png")

@@ -1,0 +1,87 @@
+"""What a worker could not make is told to whoever waits for it, with its cause and without our paths."""
+
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy.exc import OperationalError
+
+from service.api.app import create_app
+from service.artifacts import Artifacts
+from service.cli.doctor import examine
+from service.settings import Settings
+from service.store import owners
+from service.store.store import Store
+from tests.answers import problem
+from tests.records import ended
+from worker.errands.describe import describe
+from worker.errands.draw_job import draw
+from worker.errands.failure import reason
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """SQLite alone: which database it is makes no difference to what is refused."""
+    return sqlite_url
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(28, "No space left on device", "/srv/ada/.tenfold/artifacts/x.png"), "No space left on device: x.png"),
+        (FileNotFoundError("job 1 has no evaluation"), "job 1 has no evaluation"),
+        (ValueError("the file jobs/1/best.json was damaged"), "the file jobs/1/best.json was damaged"),
+        (KeyError("epoch"), "KeyError: 'epoch'"),
+        (
+            RuntimeError("see '/usr/lib/py/x.py' and https://a.org/b/c"),
+            "RuntimeError: see 'x.py' and https://a.org/b/c",
+        ),
+        (OperationalError("SELECT secret", {}, Exception("locked")), "the database did not answer"),
+        (ValueError(""), "ValueError: "),
+        (RuntimeError("x" * 10_000), ("RuntimeError: " + "x" * 10_000)[:500]),
+    ],
+)
+def test_a_reason_says_the_cause_and_no_path(error: Exception, told: str) -> None:
+    assert reason(error) == told
+
+
+def test_a_plot_that_cannot_be_drawn_is_told_once_and_then_tried_anew(
+    store: Store, artifacts: Artifacts, settings: Settings
+) -> None:
+    job_id = ended(store, artifacts)
+    link = f"/jobs/{job_id}/plots/confusion.png"
+    with TestClient(create_app(settings), base_url="http://localhost") as api:
+        for _ in range(2):
+            draw(job_id, "confusion", store, artifacts)  # its record has no evaluation that could be drawn
+        answer = problem(api.get(link), 500)
+        assert answer["detail"].startswith("the plot cannot be drawn: ")
+        assert str(artifacts.folder) not in answer["detail"]
+        assert "broker" in problem(api.get(link), 503)["detail"], "whoever asks again is answered anew"
+    assert list(examine(store, artifacts, young_seconds=-1)) == []
+    assert store.files.get(owners.of_job(job_id), "confusion.png") is None
+
+
+def test_a_data_set_whose_file_ends_too_early_is_failed_and_not_pending_for_ever(
+    store: Store, artifacts: Artifacts, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_off(*_: object) -> None:
+        raise EOFError(f"Compressed file ended before the end: {Path('/srv/data/mnist.gz')}")
+
+    monkeypatch.setattr("worker.errands.describe.load", cut_off)
+    store.datasets.add("digits", "builtin")
+    describe("digits", store, artifacts, settings)
+    row = store.datasets.get("digits")
+    assert row is not None
+    assert (row.state, row.error) == ("failed", "EOFError: Compressed file ended before the end: mnist.gz")
+
+
+def test_who_waits_in_vain_is_told_whether_there_is_a_worker(
+    store: Store, artifacts: Artifacts, settings: Settings, broker_url: str
+) -> None:
+    job_id = ended(store, artifacts)
+    settings = settings.model_copy(update={"broker_url": broker_url, "max_wait_seconds": 0.0})
+    with TestClient(create_app(settings), base_url="http://localhost") as api:
+        link = f"/jobs/{job_id}/plots/loss.png"
+        assert "no worker for errands has been seen lately" in problem(api.get(link), 503)["detail"]
+        store.workers.seen("host:1:a", "errands", slots=0)
+        assert "is busy with it, or with others before it" in problem(api.get(link), 503)["detail"]

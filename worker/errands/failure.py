@@ -1,0 +1,34 @@
+"""What a worker could not make is said in its place: whoever waits for it is told why, and not only to come again."""
+
+import logging
+import re
+
+from service.artifacts import Artifacts
+from service.store.engine import DatabaseError
+from service.store.store import Store
+from service.store.versions import REFUSED
+
+_logger = logging.getLogger(__name__)
+
+_MOST = 500
+# Where this machine keeps its files is no client's business; the last name of a path says enough.
+_PATH = re.compile(r"(?<![\w:/.])/(?:[^/\s'\"]+/)+")
+
+
+def reason(error: Exception) -> str:
+    """Say what went wrong, without the paths of this machine."""
+    if isinstance(error, DatabaseError):
+        return "the database did not answer"
+    if isinstance(error, OSError) and error.strerror:
+        said = error.strerror + (f": {error.filename}" if error.filename is not None else "")
+    else:
+        said = str(error)
+    known = isinstance(error, ValueError | OSError) and said
+    return _PATH.sub("", said if known else f"{type(error).__name__}: {said}")[:_MOST]
+
+
+def refuse(owner: str, name: str, error: Exception, store: Store, artifacts: Artifacts, *, epoch: int = 0) -> None:
+    """Put on record why a file of an owner could not be made."""
+    _logger.warning("%s of %s cannot be made", name, owner, exc_info=error)
+    file = artifacts.write(owner, name + REFUSED, reason(error).encode(), epoch=epoch)
+    artifacts.remove(store.files.publish(owner, [file]))
