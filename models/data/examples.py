@@ -5,6 +5,7 @@ Legend of shapes: N examples.
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ class Examples:
     pixels: NDArray[np.uint8]
     labels: NDArray[np.int64]
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Give the SHA-256 of the pixels and the labels, in hexadecimal."""
         return hashlib.sha256(self.pixels.tobytes() + self.labels.tobytes()).hexdigest()

@@ -6,20 +6,28 @@ torchvision reads them too, and downloads them; but importing it takes as long a
 import math
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-_UNSIGNED_BYTES = 8
+_TYPES: dict[int, np.dtype[Any]] = {8: np.dtype(np.uint8), 12: np.dtype(">i4")}
 
 
-def read(path: Path) -> NDArray[np.uint8]:
-    """Read an array of unsigned bytes. Raises ValueError for a file that is damaged or of another kind."""
-    content = path.read_bytes()
-    if len(content) < 4 or content[:2] != b"\0\0" or content[2] != _UNSIGNED_BYTES:
-        raise ValueError(f"{path} is no IDX file of unsigned bytes")
-    start = 4 + 4 * content[3]
+def read(path: Path) -> NDArray[Any]:
+    """Read an array of unsigned bytes or of whole numbers; raises ValueError as `parse` does."""
+    return parse(path.read_bytes(), path)
+
+
+def parse(content: bytes, path: Path) -> NDArray[Any]:
+    """Give the array in the content of the file at `path`.
+
+    Raises ValueError, which names it, for a file that is damaged or of another kind.
+    """
+    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _TYPES:
+        raise ValueError(f"{path} is no IDX file of unsigned bytes or of whole numbers")
+    kind, start = _TYPES[content[2]], 4 + 4 * content[3]
     shape = struct.unpack(f">{content[3]}I", content[4:start]) if len(content) >= start else (-1,)
-    if len(content) - start != math.prod(shape):
+    if len(content) - start != math.prod(shape) * kind.itemsize:
         raise ValueError(f"{path} is cut off, or holds more than it says")
-    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+    return np.frombuffer(content, kind, offset=start).reshape(shape)

@@ -3,22 +3,18 @@
 import fcntl
 import math
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data import idx
+from models.data import idx, sources
 from models.data.builtin import BUILTIN, BuiltIn
 from models.data.examples import Examples
 from models.spec import CLASSES
-
-if TYPE_CHECKING:
-    from torchvision.datasets import MNIST
 
 # What torchvision raises for files that are not there, cut off, or of another kind.
 _UNREADABLE = (RuntimeError, ValueError, AssertionError, TypeError, KeyError)
@@ -27,50 +23,50 @@ _UNREADABLE = (RuntimeError, ValueError, AssertionError, TypeError, KeyError)
 def load_builtin(name: str, folder: Path) -> Examples:
     """Load the training part of a built-in data set; torchvision downloads into `folder` what is not there yet.
 
-    Raises ValueError when the data set is neither there nor to be had.
+    Raises ValueError when the data set is neither there nor to be had, or what is there is not it.
     """
     if name not in BUILTIN:
         raise ValueError(f"there is no built-in data set called {name!r}")
     builtin = BUILTIN[name]
     if builtin.torchvision is None:
         return _digits()
-    if (there := _read(folder / builtin.torchvision / "raw")) is not None:
-        return there
-    try:
-        found = _torchvision(builtin, folder, download=False)
-    except _UNREADABLE:
-        found = _download(name, builtin, folder)
-    # QMNIST's targets carry seven columns of provenance behind the label.
-    targets = found.targets if found.targets.ndim == 1 else found.targets[:, 0]
-    return Examples(found.data.numpy(), targets.numpy().astype(np.int64))
+    paths = sources.find(name, builtin, folder)
+    if paths is None:
+        _download(name, builtin, folder)
+        paths = sources.find(name, builtin, folder)
+    if paths is None:
+        raise ValueError(f"the data set {name!r} is not in {folder}: {sources.looked_for(name, builtin, folder)}")
+    return _read(name, builtin, paths)
 
 
-def _read(raw: Path) -> Examples | None:
-    """Read the files as torchvision has laid them down; None where it must look at them itself."""
-    try:
-        pixels, labels = idx.read(raw / "train-images-idx3-ubyte"), idx.read(raw / "train-labels-idx1-ubyte")
-    except (OSError, ValueError):
-        return None
-    fits = pixels.shape[1:] == (28, 28) and labels.shape == (len(pixels),) and labels.max(initial=0) < CLASSES
-    return Examples(pixels, labels.astype(np.int64)) if fits else None
+def _read(name: str, builtin: BuiltIn, paths: Sequence[Path]) -> Examples:
+    """Read the files of a data set, and make sure that they are its own."""
+    contents = [sources.content(path, source, name) for path, source in zip(paths, builtin.files, strict=True)]
+    pixels, labels = (idx.parse(data, path) for data, path in zip(contents, paths, strict=True))
+    # QMNIST's labels carry seven columns of provenance.
+    labels = labels if labels.ndim == 1 else labels[:, 0]
+    if pixels.shape[1:] != (28, 28) or labels.shape != (len(pixels),) or labels.max(initial=0) >= CLASSES:
+        raise ValueError(f"{paths[0]} and {paths[1]} are no images of 28 x 28 with a label from 0 to 9 each")
+    examples = Examples(pixels, labels.astype(np.int64))
+    # The digest of all examples is needed anyway; which file it is, is asked only when it is not the one known.
+    if builtin.digest is None or examples.digest != builtin.digest:
+        for path, data, source in zip(paths, contents, builtin.files, strict=True):
+            sources.require_known(path, data, source, name)
+    return examples
 
 
-def _torchvision(builtin: BuiltIn, folder: Path, *, download: bool) -> "MNIST":
-    # Imported late: torchvision takes as long as torch itself, and many a run needs none of it.
-    from torchvision import datasets
-
-    found: MNIST = getattr(datasets, str(builtin.torchvision))(str(folder), download=download, **builtin.arguments)
-    return found
-
-
-def _download(name: str, builtin: BuiltIn, folder: Path) -> "MNIST":
+def _download(name: str, builtin: BuiltIn, folder: Path) -> None:
+    """Have torchvision download the files of a data set."""
     try:
         with _one_at_a_time(folder), _impatient_sockets(seconds=10):
-            return _torchvision(builtin, folder, download=True)
+            # Imported late: torchvision takes as long as torch itself, and many a run needs none of it.
+            from torchvision import datasets
+
+            getattr(datasets, str(builtin.torchvision))(str(folder), download=True, **builtin.arguments)
     except (OSError, EOFError, *_UNREADABLE) as error:
         raise ValueError(
-            f"the data set {name!r} is not in {folder}, or damaged there, and could not be downloaded ({error}); "
-            f"put its files there, or use the data set 'digits', which needs no download"
+            f"the data set {name!r} is not in {folder}, and could not be downloaded ({error}); "
+            f"{sources.looked_for(name, builtin, folder)}; or use the data set 'digits', which needs no download"
         ) from error
 
 

@@ -1,4 +1,8 @@
+import dataclasses
+import gzip
+import hashlib
 import os
+import re
 import socket
 import struct
 import subprocess
@@ -12,6 +16,8 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 from torchvision.datasets import KMNIST, MNIST, QMNIST, FashionMNIST
 
+from models.data import load
+from models.data.builtin import BUILTIN, Source
 from models.data.examples import Examples
 from models.data.load import load_builtin, load_table
 from models.data.split import divide
@@ -25,6 +31,21 @@ def idx(array: NDArray[np.uint8] | NDArray[np.int32]) -> bytes:
     kind = {"uint8": 8, "int32": 12}[array.dtype.name]
     header = struct.pack(f">HBB{array.ndim}I", 0, kind, array.ndim, *array.shape)
     return header + array.astype(array.dtype.newbyteorder(">")).tobytes()
+
+
+@pytest.fixture
+def known(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Path], None]:
+    """Let the files that lie in a folder be those that a built-in data set is known by."""
+
+    def make_known(name: str, raw: Path) -> None:
+        sources = []
+        for source in BUILTIN[name].files:
+            data = (raw / source.name).read_bytes()
+            sources.append(Source(source.name, len(data), "", hashlib.sha256(data).hexdigest()))
+        its = dataclasses.replace(BUILTIN[name], files=tuple(sources), digest=None)
+        monkeypatch.setattr(load, "BUILTIN", {**BUILTIN, name: its})
+
+    return make_known
 
 
 def write_idx(examples: Examples, name: str, folder: Path) -> Path:
@@ -86,24 +107,16 @@ def test_a_data_set_of_an_unknown_name_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_idx_files_in_the_folder_are_loaded_without_a_download(name: str, tmp_path: Path, offline: None) -> None:
+def test_idx_files_in_the_folder_are_loaded_without_a_download(
+    name: str, tmp_path: Path, offline: None, known: Callable[[str, Path], None]
+) -> None:
     written = some_examples()
-    write_idx(written, name, tmp_path)
+    known(name, write_idx(written, name, tmp_path))
     loaded = load_builtin(name, tmp_path)
     assert np.array_equal(loaded.pixels, written.pixels)
     assert np.array_equal(loaded.labels, written.labels)
     assert loaded.pixels.dtype == np.uint8
     assert loaded.labels.dtype == np.int64
-
-
-@pytest.mark.parametrize("name", sorted({*KINDS} - {"qmnist"}))
-def test_idx_files_are_read_without_torchvision(name: str, tmp_path: Path) -> None:
-    write_idx(some_examples(), name, tmp_path)
-    program = (
-        "import sys; from pathlib import Path; from models.data.load import load_builtin; "
-        f"load_builtin({name!r}, Path(sys.argv[1])); assert not {{'torch', 'torchvision'}} & set(sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -116,21 +129,139 @@ def test_a_missing_data_set_that_cannot_be_downloaded_is_an_error_that_names_it(
     assert "use the data set 'digits', which needs no download" in str(refusal.value)
 
 
-DAMAGES: dict[str, Callable[[bytes], bytes]] = {
-    "empty": lambda intact: b"",
-    "cut short": lambda intact: intact[:100],
-    "of another kind": lambda intact: b"<html>404 Not Found</html>",
-    "of another type": lambda intact: b"\0\0\x0d" + intact[3:],
-    "of an unknown type": lambda intact: b"\0\0\x0a" + intact[3:],
+DAMAGES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "empty": (lambda intact: b"", "holds 0 bytes: it is cut off, 23,536 are right"),
+    "cut short": (lambda intact: intact[:100], "holds 100 bytes: it is cut off, 23,536 are right"),
+    "too long": (lambda intact: intact + b"0", "holds more than 23,536 bytes: it is another file"),
+    "of another kind": (lambda intact: b"<html>".ljust(len(intact)), "is no IDX file"),
+    "of another type": (lambda intact: b"\0\0\x0d" + intact[3:], "is no IDX file"),
+    "of another shape": (lambda intact: intact[:7] + b"\x1f" + intact[8:], "is cut off, or holds more than it says"),
+    "of another picture": (lambda intact: intact[:-1] + bytes([intact[-1] ^ 1]), "these are not the bytes of 'mnist'"),
 }
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_file_is_an_error_that_names_the_data_set(damage: str, tmp_path: Path, offline: None) -> None:
-    images = write_idx(some_examples(), "mnist", tmp_path) / "train-images-idx3-ubyte"
-    images.write_bytes(DAMAGES[damage](images.read_bytes()))
-    with pytest.raises(ValueError, match=r"the data set 'mnist' is not in .*, or damaged there"):
+def test_a_damaged_file_is_told_by_its_name_and_nothing_is_downloaded(
+    damage: str, tmp_path: Path, known: Callable[[str, Path], None]
+) -> None:
+    raw = write_idx(some_examples(), "mnist", tmp_path)
+    known("mnist", raw)
+    images = raw / "train-images-idx3-ubyte"
+    damaged, told = DAMAGES[damage]
+    images.write_bytes(damaged(images.read_bytes()))
+    with pytest.raises(ValueError, match=re.escape(f"{images} ")) as refusal:
         load_builtin("mnist", tmp_path)
+    assert told in str(refusal.value)
+    assert "download" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "ending"),
+    [
+        (".", "{}", ""),
+        ("MNIST", "{}", ".gz"),
+        ("mnist", "dotted", ""),
+        ("mnist/raw", "dotted", ".gz"),
+        (".", "dotted", ".gz"),
+        ("MNIST/raw", "folder", ""),
+    ],
+)
+def test_files_are_found_under_the_names_and_in_the_places_that_people_have_them(
+    place: str, name: str, ending: str, tmp_path: Path, offline: None, known: Callable[[str, Path], None]
+) -> None:
+    written = some_examples()
+    raw = write_idx(written, "mnist", tmp_path / "elsewhere")
+    known("mnist", raw)
+    for file in ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"):
+        dotted = file.replace("-idx", ".idx")
+        called = {"{}": file, "dotted": dotted, "folder": f"{dotted}/{dotted}"}[name] + ending
+        data = (raw / file).read_bytes()
+        path = tmp_path / place / called
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(gzip.compress(data) if ending else data)
+    assert np.array_equal(load_builtin("mnist", tmp_path).labels, written.labels)
+
+
+def test_files_straight_in_the_folder_are_taken_for_no_other_data_set(tmp_path: Path, offline: None) -> None:
+    for file in write_idx(some_examples(), "mnist", tmp_path / "elsewhere").iterdir():
+        file.rename(tmp_path / file.name)
+    with pytest.raises(ValueError, match="the data set 'kmnist' is not in"):
+        load_builtin("kmnist", tmp_path)
+
+
+def test_a_file_without_the_other_is_told_with_where_both_are_looked_for(tmp_path: Path, offline: None) -> None:
+    images = write_idx(some_examples(), "mnist", tmp_path) / "train-images-idx3-ubyte"
+    (images.parent / "train-labels-idx1-ubyte").unlink()
+    with pytest.raises(ValueError, match="could not be downloaded") as refusal:
+        load_builtin("mnist", tmp_path)
+    for told in (f"into {images.parent}", "MNIST, mnist/raw, mnist, .", f"found alone: {images}", "with .gz"):
+        assert told in str(refusal.value)
+
+
+@pytest.mark.parametrize("damage", ["cut", "no gzip"])
+def test_a_compressed_file_that_is_damaged_is_told(damage: str, tmp_path: Path) -> None:
+    raw = write_idx(some_examples(), "mnist", tmp_path)
+    images = raw / "train-images-idx3-ubyte"
+    whole = gzip.compress(images.read_bytes())
+    images.unlink()
+    images.with_suffix(".gz").write_bytes(whole[:5000] if damage == "cut" else b"<html>")
+    with pytest.raises(ValueError, match=re.escape(str(images.with_suffix(".gz")))) as refusal:
+        load_builtin("mnist", tmp_path)
+    assert ("is cut off after 5,000 bytes" if damage == "cut" else "cannot be read") in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", ["kmnist", "qmnist"])
+def test_a_compressed_file_of_which_only_torchvision_s_digest_is_known_is_checked_by_that(
+    name: str, tmp_path: Path
+) -> None:
+    raw = write_idx(some_examples(), name, tmp_path)
+    for file in list(raw.iterdir()):
+        file.with_name(f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes()))
+        file.unlink()
+    with pytest.raises(ValueError, match=f"these are not the bytes of '{name}'.*images-idx3-ubyte.gz has the digest"):
+        load_builtin(name, tmp_path)
+
+
+@pytest.fixture
+def real(tmp_path: Path) -> Path:
+    """The folder of MNIST's own files, linked below an empty folder."""
+    if "TENFOLD_DATA" not in os.environ:
+        pytest.skip("set TENFOLD_DATA to a folder that holds the files of MNIST")
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for file in (Path(os.environ["TENFOLD_DATA"]) / "MNIST" / "raw").glob("train-*-ubyte"):
+        (raw / file.name).symlink_to(file)
+    return raw
+
+
+def test_mnist_with_its_labels_shifted_by_one_is_refused_and_the_file_named(real: Path, tmp_path: Path) -> None:
+    labels = real / "train-labels-idx1-ubyte"
+    whole = labels.read_bytes()
+    labels.unlink()
+    labels.write_bytes(whole[:8] + whole[9:] + whole[8:9])
+    with pytest.raises(ValueError, match=re.escape(f"these are not the bytes of 'mnist': {labels} has the digest")):
+        load_builtin("mnist", tmp_path)
+
+
+def test_mnist_in_the_place_of_another_is_told_to_be_mnist(real: Path, tmp_path: Path) -> None:
+    (tmp_path / "MNIST").rename(tmp_path / "FashionMNIST")
+    with pytest.raises(ValueError, match=r"not the bytes of 'fashion_mnist'.*they are those of 'mnist'"):
+        load_builtin("fashion_mnist", tmp_path)
+
+
+def test_mnist_is_read_without_torchvision(real: Path, tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from models.data.load import load_builtin; "
+        "load_builtin('mnist', Path(sys.argv[1])); assert not {'torch', 'torchvision'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)
+
+
+def test_what_is_known_of_files_is_what_torchvision_lists() -> None:
+    for name, kind in KINDS.items():
+        listed = kind.resources["train"] if name == "qmnist" else kind.resources
+        md5s = {Path(url).name: md5 for url, md5 in listed}
+        assert all(md5s[f"{source.name}.gz"] == source.gz_md5 for source in BUILTIN[name].files)
 
 
 def test_a_failed_download_leaves_the_patience_of_sockets_as_it_was(tmp_path: Path, offline: None) -> None:
