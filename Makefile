@@ -28,6 +28,15 @@ check: $(VENV)/dev  ## Lint, format, types, dependencies, containers.
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	$(BIN)/hadolint Dockerfile
 
+fuzz: $(VENV)/dev  ## Half an hour of requests made up from the served document, each answer compared with it.
+	$(BIN)/python -m tests.fuzz
+
+proof: $(VENV)/dev  ## Hours: made-up requests, hostile clients, five million requests, and everything killed at random.
+	$(BIN)/python -m tests.fuzz
+	$(BIN)/python -m tests.chaos.strangers
+	$(BIN)/python -m bench.soak
+	$(BIN)/python -m tests.chaos
+
 bench: $(VENV)/bench  ## Run every bench; each prints machine, versions, n, median and spread.
 	@for bench in train sweep trials overhead memory instructions novelty predict promotion best; do $(BIN)/python -m bench.$$bench || exit 1; done
 
@@ -56,4 +65,4 @@ $(VENV)/bench: pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) --editable '.[bench]'
 	@touch $@ $(VENV)/run
 
-.PHONY: help demo up test check bench report clean
+.PHONY: help demo up test check fuzz proof bench report clean

@@ -4,6 +4,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from service.errors import MEDIA_TYPE
+
 
 class FaultView(BaseModel):
     """One field that is wrong."""
@@ -23,9 +25,16 @@ class ProblemView(BaseModel):
     errors: list[FaultView] = Field(default=[], description="The fields that are wrong, at most ten.")
 
 
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+class ProtocolProblemView(ProblemView):
+    """An error for clients of other model servers, who read `error`, and take only `application/json`."""
+
+    error: str = Field(examples=["there is no model called 'x'"])
+
+
+def problems(*statuses: int, media_type: str = MEDIA_TYPE) -> dict[int | str, dict[str, Any]]:
     """Declare the errors of a route for OpenAPI."""
-    content: dict[str, Any] = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemView"}}}
+    view = ProblemView if media_type == MEDIA_TYPE else ProtocolProblemView
+    content: dict[str, Any] = {media_type: {"schema": {"$ref": f"#/components/schemas/{view.__name__}"}}}
     return {status: {"description": _MEANING[status], "content": content} for status in statuses}
 
 

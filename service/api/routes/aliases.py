@@ -105,7 +105,7 @@ def put_alias(
     "/models/{name}/aliases/{alias}",
     status_code=204,
     summary="Delete an alias",
-    responses=problems(404, 412, 422, 503),
+    responses=problems(400, 404, 412, 422, 503),
 )
 def delete_alias(name: ModelName, alias: AliasName, deps: Deps, condition: Conditional) -> None:
     """Delete an alias. Of a model without `champion` the newest version answers."""
@@ -115,7 +115,9 @@ def delete_alias(name: ModelName, alias: AliasName, deps: Deps, condition: Condi
 
 
 @router.post(
-    "/models/{name}/aliases/{alias}/rollback", summary="Roll an alias back", responses=problems(404, 409, 412, 422, 503)
+    "/models/{name}/aliases/{alias}/rollback",
+    summary="Roll an alias back",
+    responses=problems(400, 404, 409, 412, 422, 503),
 )
 def roll_back(name: ModelName, alias: AliasName, response: Response, deps: Deps, condition: Conditional) -> AliasView:
     """Let an alias point to what it pointed to before; called again, to what it pointed to before that.

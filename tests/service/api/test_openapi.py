@@ -6,6 +6,8 @@ import re
 import pytest
 from fastapi.testclient import TestClient
 
+from service.errors import rendered
+
 
 @pytest.fixture
 def database_url(sqlite_url: str) -> str:
@@ -26,4 +28,5 @@ def test_every_route_declares_its_errors_and_says_what_it_does(api: TestClient) 
             assert route["description"], f"{method} {path}"
             for status, answer in route["responses"].items():
                 if status >= "400" and (path, status) != ("/readyz", "503"):
-                    assert "application/problem+json" in answer["content"], f"{method} {path} {status}"
+                    media_type = rendered(int(status), "", path)[2]
+                    assert media_type in answer["content"], f"{method} {path} {status}"
