@@ -143,9 +143,9 @@ class Client:
         """Make a version of a model of others (`name/3`) that answer together; gives it."""
         return self._json("POST", "/models", json={"name": model, "members": members})
 
-    def download(self, path: str) -> bytes:
+    def download(self, link: str) -> bytes:
         """Download a plot or a checkpoint by its link."""
-        return self._request("GET", path).content
+        return self._request("GET", str(self._http.base_url.join(link))).content
 
     def _json(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         return dict(self._request(method, path, **options).json())

@@ -2,6 +2,7 @@
 
 Problem
 +-- Malformed             400  the body could not be parsed
++-- Forbidden             403  a page of another site asks for it
 +-- NotFound              404  nothing of that name
 +-- Conflict              409  the state of something does not allow it
 +-- PreconditionFailed    412  it has been changed since the client looked
@@ -17,6 +18,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, ClassVar
+
+from service.edge.links import link
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,12 @@ class Malformed(Problem):
     """The body could not be parsed."""
 
     status = 400
+
+
+class Forbidden(Problem):
+    """It may be asked for, but not by a page of another site."""
+
+    status = 403
 
 
 class NotFound(Problem):
@@ -105,13 +114,16 @@ TOO_LARGE = "the body is larger than this route allows; send less at once"
 
 
 def document(status: int, detail: str, instance: str, faults: Sequence[Fault] = ()) -> dict[str, Any]:
-    """Give the problem document: the members of RFC 9457, and `errors` with a pointer to each field that is wrong."""
+    """Give the problem document: the members of RFC 9457, and `errors` with a pointer to each field that is wrong.
+
+    `instance` is the path that was asked for, as our routes have it.
+    """
     problem: dict[str, Any] = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
-        "instance": instance,
+        "instance": link(instance),
     }
     if faults:
         problem["errors"] = [{"pointer": fault.pointer, "detail": fault.detail} for fault in faults[:MAX_FAULTS]]

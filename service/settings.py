@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service import cores
-from service.addresses import hosts, urls
+from service.addresses import hosts, origins, proxies, urls
 
 
 def _whole(path: Path) -> Path:
@@ -19,14 +19,12 @@ def _whole(path: Path) -> Path:
 
 
 AbsolutePath = Annotated[Path, AfterValidator(_whole)]
-Hosts = Annotated[
-    tuple[Annotated[str, AfterValidator(hosts.allowed)], ...],
-    NoDecode,
-    BeforeValidator(
-        lambda value: [host for host in value.split(",") if host.strip()] if isinstance(value, str) else value
-    ),
-    Field(min_length=1),
-]
+_BY_COMMAS = BeforeValidator(
+    lambda value: [one for one in value.split(",") if one.strip()] if isinstance(value, str) else value
+)
+Hosts = Annotated[tuple[Annotated[str, AfterValidator(hosts.allowed)], ...], NoDecode, _BY_COMMAS, Field(min_length=1)]
+Origins = Annotated[tuple[Annotated[str, AfterValidator(origins.allowed)], ...], NoDecode, _BY_COMMAS]
+Networks = Annotated[tuple[Annotated[str, AfterValidator(proxies.trusted)], ...], NoDecode, _BY_COMMAS]
 Seconds = Annotated[float, Field(le=86_400, allow_inf_nan=False)]
 
 
@@ -64,6 +62,19 @@ class Settings(BaseSettings):
         default=("localhost", "127.0.0.1", "[::1]"),
         description="Host names under which the API may be called, without ports, separated by commas, others are "
         "refused; `*.example.com` stands for all that end so, `*` for any.",
+    )
+    allowed_origins: Origins = Field(
+        default=(),
+        description="Web sites whose pages may use the API from a browser, as `https://lab.example.com`, separated by "
+        "commas.",
+    )
+    trusted_proxies: Networks = Field(
+        default=(),
+        description="Addresses or networks of proxies whose `X-Forwarded-*` is believed, separated by commas; see "
+        "[proxy](proxy.md).",
+    )
+    root_path: Annotated[str, AfterValidator(proxies.root)] = Field(
+        default="", description="Path under which a proxy shows the API, like `/ml`; links begin with it."
     )
     model_memory_bytes: int = Field(
         default=256 * 2**20,

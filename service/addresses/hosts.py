@@ -1,9 +1,12 @@
 """Names and addresses of hosts, as the settings name them: alone, without a scheme, a port or a path."""
 
 import re
+from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv6Address
 
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*", re.ASCII)
+_HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%-]+)(:\d{1,5})?")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://")
 _LONGEST = 253  # RFC 1035, 2.3.4, as text
 
@@ -43,6 +46,30 @@ def is_ipv6(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+@lru_cache(maxsize=256)
+def name_of(host: bytes) -> bytes | None:
+    """Give the name or the address in a Host, in lower case and without the port; None if it is no Host."""
+    matched = _HOST.fullmatch(host)
+    if matched is None or int((matched[2] or b":0")[1:]) >= 2**16:
+        return None
+    return matched[1].lower()
+
+
+class Hosts:
+    """The names that are allowed; `*.example.com` stands for all that end so, `*` for any."""
+
+    def __init__(self, allowed: Iterable[str]) -> None:
+        names = [name.lower().encode() for name in allowed]
+        self._names = frozenset(names)
+        self._ends = tuple(name[1:] for name in names if name.startswith(b"*"))
+        self.allow = lru_cache(maxsize=256)(self._look)  # asked for every prediction
+
+    def _look(self, host: bytes) -> bool:
+        """Whether a Host names us."""
+        name = name_of(host)
+        return name is not None and (name in self._names or name.endswith(self._ends))
 
 
 def _remedy(given: str, host: str, form: str) -> str:

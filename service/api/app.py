@@ -1,17 +1,17 @@
 """The API: middlewares, routes, and the bypass past both for the busiest."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
 from fastapi import Depends, FastAPI
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import Receive, Scope, Send
 
 from service.api.dependencies import Dependencies
 from service.api.exception_handlers import add_exception_handlers
-from service.api.middleware import HeadMiddleware, PlainErrorsMiddleware
+from service.api.gate import Gate
+from service.api.middleware import HeadMiddleware, PlainErrorsMiddleware, RedirectMiddleware
 from service.api.openapi import offer_documentation
 from service.api.routes import (
     aliases,
@@ -28,11 +28,11 @@ from service.api.routes import (
 )
 from service.api.routes.jobs import actions, checkpoints, events, metrics, plots, submit
 from service.api.strict import known_query
+from service.edge.links import below
 from service.predict.asgi import PATH, Predict
 from service.predict.fast_path import FAST_PATH
 from service.predict.receive import Bodies
 from service.protocols.asgi import Infer, is_infer
-from service.security import SecurityMiddleware
 from service.settings import Settings
 
 MAX_BODY_BYTES = 2**20
@@ -55,11 +55,12 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.dependencies.store.database.close()
 
     app = _Api(
-        hosts=settings.allowed_hosts,
+        gate_settings=settings,
         title="Tenfold",
         version=version("tenfold"),
         summary="Train small image classifiers over HTTP, follow them live, and serve what they learned.",
         lifespan=lifespan,
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
     )
@@ -73,39 +74,40 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(datasets.router, dependencies=strict, max_body_size=settings.max_upload_bytes)
     offer_documentation(app)
     add_exception_handlers(app)
-    app.add_middleware(SecurityMiddleware)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(settings.allowed_hosts), www_redirect=False)
     app.add_middleware(PlainErrorsMiddleware)
+    app.add_middleware(RedirectMiddleware)
     app.add_middleware(HeadMiddleware)
     return app
 
 
 class _Api(FastAPI):
-    """The API, with a bypass to its busiest routes: past the middlewares, where none would act.
+    """The API behind its gate, with a bypass to its busiest routes: past gate and middlewares, where none would act.
 
     A request that a browser sends says where it comes from, and one under another name than ours is to be refused:
-    those go through the middlewares, which leads to the same answer.
+    those go through the gate, which leads to the same answer.
     """
 
-    def __init__(self, *, hosts: Iterable[str], **about: Any) -> None:
+    def __init__(self, *, gate_settings: Settings, **about: Any) -> None:
         super().__init__(**about)
-        self._hosts = {host.lower().encode() for host in hosts}
+        self._gate = Gate(super().__call__, gate_settings)
 
     def bypass(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Predict | Infer | None:
-        """Give what answers an HTTP request past the middlewares, if it may pass them."""
+        """Give what answers an HTTP request past the gate, if it may pass it."""
         path: str = scope["path"]
         if scope["method"] != "POST" or not (path == PATH or is_infer(path)):
             return None
-        host = headers.get(b"host", b"")
-        ours = host in self._hosts or host.rpartition(b":")[0] in self._hosts
-        if not ours or b"origin" in headers or b"sec-fetch-site" in headers:
+        if b"origin" in headers or b"sec-fetch-site" in headers:
+            return None
+        if not self._gate.has_nothing_to_do(scope, headers.get(b"host", b"")):
             return None
         answers: Predict | Infer = self.state.predict if path == PATH else self.state.infer
         return answers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answers = self.bypass(scope, dict(scope["headers"])) if scope["type"] == "http" else None
-        if answers is not None:
-            await answers(scope, receive, send)
-        else:
+        if scope["type"] != "http":
             await super().__call__(scope, receive, send)
+        elif (answers := self.bypass(scope, dict(scope["headers"]))) is not None:
+            with below(self._gate.proxies.root_of(scope)):
+                await answers(scope, receive, send)
+        else:
+            await self._gate(scope, receive, send)

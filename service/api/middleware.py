@@ -1,12 +1,14 @@
-"""HEAD is GET without the body (RFC 9110, 9.3.2); what Starlette says in plain text is a problem like all others."""
+"""What Starlette does otherwise than we: errors in plain text, redirects that name a host, and no HEAD."""
 
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.streaming import HEAD
+from service.edge.links import link
 from service.errors import TOO_LARGE, rendered
 
 
@@ -44,7 +46,7 @@ def _is_plain_error(start: Message) -> bool:
 
 def _word(start: Message, text: str, path: str) -> JSONResponse:
     status = start["status"]
-    detail = {"Content Too Large": TOO_LARGE, "Invalid host header": _FOREIGN_HOST}.get(text, text)
+    detail = TOO_LARGE if text == "Content Too Large" else text
     status, body, kind = rendered(status, detail or HTTPStatus(status).phrase, path)
     response = JSONResponse(body, status_code=status, media_type=kind)
     for name, value in MutableHeaders(raw=start["headers"]).items():
@@ -52,7 +54,26 @@ def _word(start: Message, text: str, path: str) -> JSONResponse:
     return response
 
 
-_FOREIGN_HOST = "this host name is not one of ours; TENFOLD_ALLOWED_HOSTS lists those under which we answer"
+class RedirectMiddleware:
+    """Leads who is sent on to a path of ours, under whatever name they have come: Starlette repeats the name it hears.
+
+    It does so where a path has a slash too many at its end, or one too few.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and look at what comes back."""
+
+        async def send_led(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == HTTPStatus.TEMPORARY_REDIRECT:
+                headers = MutableHeaders(scope=message)
+                address = urlsplit(headers["location"])
+                headers["location"] = link("/" + address.path.lstrip("/")) + f"?{address.query}" * bool(address.query)
+            await send(message)
+
+        await self.app(scope, receive, send_led)
 
 
 class HeadMiddleware:

@@ -1,14 +1,18 @@
 """/docs, without the internet, and the OpenAPI document that it shows."""
 
+from base64 import b64encode
+from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 
 from service.api.problems import ProblemView, ProtocolProblemView, problems
+from service.edge.links import ROOT
 from service.errors import MEDIA_TYPE, rendered
 from service.predict.schemas import PredictRequest
 
@@ -21,13 +25,12 @@ def offer_documentation(app: FastAPI) -> None:
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
-        return get_swagger_ui_html(
-            openapi_url="/openapi.json",
-            title="Tenfold API",
-            swagger_js_url="/static/swagger-ui/swagger-ui-bundle.js",
-            swagger_css_url="/static/swagger-ui/swagger-ui.css",
-            swagger_favicon_url="/static/swagger-ui/favicon-32x32.png",
-        )
+        return _page(ROOT.get())
+
+    @app.get("/openapi.json", include_in_schema=False)
+    async def document() -> JSONResponse:
+        root = ROOT.get()
+        return JSONResponse({**app.openapi(), "servers": [{"url": root}]} if root else app.openapi())
 
     describe = app.openapi
 
@@ -58,3 +61,24 @@ def _as_sent(path: str, responses: dict[str, Any]) -> dict[str, Any]:
             del declared[told]
             declared[str(status)] = problems(status, media_type=media_type)[status]
     return dict(sorted(declared.items()))
+
+
+@lru_cache(maxsize=16)
+def _page(root: str) -> HTMLResponse:
+    """Give the page for who has come by the path `root`; it runs what it brings along, and nothing else."""
+    files = f"{root}/static/swagger-ui"
+    page = get_swagger_ui_html(
+        openapi_url=f"{root}/openapi.json",
+        title="Tenfold API",
+        swagger_js_url=f"{files}/swagger-ui-bundle.js",
+        swagger_css_url=f"{files}/swagger-ui.css",
+        swagger_favicon_url=f"{files}/favicon-32x32.png",
+    )
+    script = bytes(page.body).partition(b"<script>")[2].partition(b"</script>")[0]
+    digest = b64encode(sha256(script).digest()).decode()
+    page.headers["Content-Security-Policy"] = (
+        f"default-src 'none'; script-src 'self' 'sha256-{digest}'; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    page.headers["X-Frame-Options"] = "DENY"
+    return page

@@ -28,6 +28,7 @@ def run(settings: Settings) -> None:
         host=settings.host,
         port=settings.port,
         server_header=False,
+        proxy_headers=False,  # those that are trusted are the gate's to know
         ws="none",
         limit_concurrency=_connections(),
         # Longer than proxies keep theirs: a connection that both close at once costs a request.

@@ -6,7 +6,9 @@ Nobody is given what was computed from before the question.
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 
+from service.edge.links import ROOT
 from service.processes.memory import give_back_soon
 
 
@@ -19,6 +21,7 @@ class Shared:
 
     async def answer(self, question: object, compute: Callable[[], bytes]) -> bytes:
         """Give what `compute` gives, called by this question or an equal one that waits for the thread as well."""
+        question = ROOT.get(), question  # what is told holds links
         waiting = self._not_begun.get(question)
         if waiting is None:
             # A task begins later: by then it is where those who ask look for it.
@@ -32,6 +35,6 @@ class Shared:
             return compute()
 
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, begin)
+            return await asyncio.get_running_loop().run_in_executor(self._thread, copy_context().run, begin)
         finally:
             give_back_soon()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 
 from fastapi import Response
 from fastapi.responses import StreamingResponse
@@ -64,7 +65,7 @@ async def _piece(parts: Iterator[bytes]) -> tuple[bytes, bool]:
                 return bytes(piece), False
         return bytes(piece), True
 
-    return await asyncio.get_running_loop().run_in_executor(_PIECES, make)
+    return await asyncio.get_running_loop().run_in_executor(_PIECES, copy_context().run, make)
 
 
 def sliced(answer: bytes) -> Iterator[bytes]:

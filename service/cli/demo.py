@@ -97,7 +97,7 @@ def _follow(client: Client, job: dict[str, Any], console: Console) -> None:
 
 def _save_pictures(client: Client, job: dict[str, Any], folder: Path) -> list[str]:
     links: dict[str, Any] = {f"{plot}.png": job["links"][f"{plot}_plot"] for plot in PLOTS}
-    links["samples.png"] = f"/datasets/{job['spec']['dataset']}/samples.png"
+    links["samples.png"] = client.dataset(job["spec"]["dataset"])["links"]["samples"]
     for name, link in links.items():
         (folder / name).write_bytes(client.download(link))
     return list(links)

@@ -5,15 +5,14 @@ https://www.rfc-editor.org/rfc/rfc9112 (HTTP/1.1)
 
 import re
 from collections.abc import Iterable
-from functools import lru_cache
 
+from service.addresses.hosts import name_of
 from service.edge.refusal import Refusal
 from service.security import Header
 
 MAX_HEAD_BYTES = 64 * 2**10
 """Of a request line and headers together."""
 
-_HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%-]+)(:\d{1,5})?")
 _ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#]*)(.*)", re.DOTALL)
 
 
@@ -32,7 +31,7 @@ def sound(url: bytes, headers: Iterable[Header], version: str) -> bytes:
     if host is None:
         if version == "1.1":
             raise Refusal(400, "a request has a Host; this one has none")
-    elif not _is_host(host):
+    elif name_of(host) is None:
         raise Refusal(400, "Host is to be a name or an address, and perhaps a port")
     if codings is not None:
         if codings.lower() != b"chunked":
@@ -75,9 +74,3 @@ def without_upgrade(method: bytes, url: bytes, version: str, headers: Iterable[H
 
 def _other_options(connection: bytes) -> bytes:
     return b",".join(token for token in connection.split(b",") if token.strip().lower() != b"upgrade")
-
-
-@lru_cache(maxsize=64)
-def _is_host(host: bytes) -> bool:
-    matched = _HOST.fullmatch(host)
-    return matched is not None and int((matched[2] or b":0")[1:]) < 2**16

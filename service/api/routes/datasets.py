@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated, BinaryIO
 
 import numpy as np
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from numpy.typing import NDArray
 
@@ -14,10 +14,12 @@ from models.data.builtin import BUILTIN
 from models.data.csv import read
 from models.spec import Name
 from service.api.dependencies import Dependencies, Deps
+from service.api.gate import own_pages_only
 from service.api.problems import problems
 from service.api.routes.downloads import download
 from service.api.routes.on_demand import NobodyToAsk, on_demand
 from service.api.schemas.datasets import Dataset, DatasetList
+from service.edge.links import link
 from service.errors import Conflict, Invalid, NotFound, NotYet, UnsupportedMedia
 from service.store import owners
 from service.store.engine import Row
@@ -35,7 +37,12 @@ def find(deps: Deps) -> DatasetList:
     return DatasetList(data=[Dataset.of(name, rows.get(name)) for name in sorted({*BUILTIN, *rows})])
 
 
-@router.get("/datasets/{name}", summary="Look at a data set", responses=problems(404, 422, 503))
+@router.get(
+    "/datasets/{name}",
+    dependencies=[Depends(own_pages_only)],
+    summary="Look at a data set",
+    responses=problems(403, 404, 422, 503),
+)
 async def get(name: DatasetName, response: Response, deps: Deps) -> Dataset:
     """Tell the shape of a data set, its class counts, mean and deviation.
 
@@ -55,9 +62,10 @@ async def get(name: DatasetName, response: Response, deps: Deps) -> Dataset:
 
 @router.get(
     "/datasets/{name}/samples.png",
+    dependencies=[Depends(own_pages_only)],
     summary="A picture of a data set",
     response_class=Response,
-    responses={200: {"content": {"image/png": {}}}, **problems(404, 409, 422, 503)},
+    responses={200: {"content": {"image/png": {}}}, **problems(403, 404, 409, 422, 503)},
 )
 async def samples(name: DatasetName, request: Request, deps: Deps) -> Response:
     """Give a picture of 64 random examples, 8 x 8, each with its label."""
@@ -97,7 +105,7 @@ async def upload(
     with tempfile.TemporaryFile() as file:
         await _receive(request.stream(), file)
         row = await run_in_threadpool(_keep, deps, name, file)
-    response.headers["Location"] = f"/datasets/{name}"
+    response.headers["Location"] = link(f"/datasets/{name}")
     return Dataset.of(name, row)
 
 

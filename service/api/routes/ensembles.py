@@ -14,6 +14,7 @@ from service.api.routes.downloads import require_weights
 from service.api.routes.on_demand import on_demand
 from service.api.schemas.ensembles import MOST_MEMBERS, MOST_PARAMETERS, Combination
 from service.api.schemas.models import VersionView
+from service.edge.links import link
 from service.errors import Conflict, Fault, Invalid
 from service.store.engine import Row
 from service.store.ensembles import Member
@@ -62,7 +63,7 @@ async def combine(combination: Annotated[Combination, Body()], response: Respons
         work="assess it",
         waiting="the ensemble was asked for but is not assessed yet",
     )
-    response.headers["Location"] = f"/models/{row.model}/versions/{row.version}"
+    response.headers["Location"] = link(f"/models/{row.model}/versions/{row.version}")
     return VersionView.of(row)
 
 

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from service.api.dependencies import Dependencies, Deps
+from service.api.gate import own_pages_only
 from service.api.problems import problems
 from service.api.routes.downloads import download, require_weights
 from service.api.routes.models import ModelName, Version, the_version
@@ -25,9 +26,10 @@ Form = Annotated[
 
 @router.get(
     "/models/{name}/versions/{version}/export.{form}",
+    dependencies=[Depends(own_pages_only)],
     summary="A version as a file",
     response_class=Response,
-    responses={200: {"content": {"application/octet-stream": {}}}, **problems(404, 409, 422, 500, 503)},
+    responses={200: {"content": {"application/octet-stream": {}}}, **problems(403, 404, 409, 422, 500, 503)},
 )
 async def export(name: ModelName, version: Version, form: Form, request: Request, deps: Deps) -> Response:
     """Download a version for programs of others. ONNX and pt2 are written by a worker when somebody first asks.

@@ -5,9 +5,11 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from service.edge.links import links
+
 router = APIRouter()
 
-_LINKS = {
+_PATHS = {
     "documentation": "/docs",
     "openapi": "/openapi.json",
     "jobs": "/jobs",
@@ -22,4 +24,4 @@ _LINKS = {
 @router.get("/", include_in_schema=False)
 async def index() -> dict[str, Any]:
     """Tell name and version, and where to go from here."""
-    return {"name": "tenfold", "version": version("tenfold"), "links": _LINKS}
+    return {"name": "tenfold", "version": version("tenfold"), "links": links(_PATHS)}

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
+from service.edge.links import link
 from service.errors import Fault, Invalid
 from service.store.engine import Row
 
@@ -34,7 +35,7 @@ class Page(NamedTuple):
             return cls(rows, has_more=False, next=None)
         query = filters | {"limit": limit, "after": getattr(rows[limit - 1], cursor)}
         kept = {name: value for name, value in query.items() if value is not None}
-        return cls(rows[:limit], has_more=True, next=f"{path}?{urlencode(kept, doseq=True)}")
+        return cls(rows[:limit], has_more=True, next=link(f"{path}?{urlencode(kept, doseq=True)}"))
 
 
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*:[A-Za-z0-9._ -]*")

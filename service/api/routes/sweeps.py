@@ -11,6 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 from models.spec import Name
 from service.api.dependencies import Dependencies, Deps, json_only
 from service.api.documents import DocumentRoute
+from service.api.gate import own_pages_only
 from service.api.problems import problems
 from service.api.routes.downloads import download
 from service.api.routes.idempotency import IdempotencyKey, answered, key_to
@@ -20,6 +21,7 @@ from service.api.schemas.jobs import Identifier
 from service.api.schemas.sweeps import Sweep, SweepPage, SweepPlot, detail, summary, table
 from service.api.sharing import Shared
 from service.api.streaming import sliced, streamed
+from service.edge.links import link
 from service.errors import Conflict, Fault, Invalid, NotFound
 from service.store import owners
 from service.store.engine import Row
@@ -70,7 +72,7 @@ def submit(
         trials = expand(spec, deps.store.datasets.names())
         sweep_id, job_ids = deps.store.sweeps.submit(spec, trials, key)
     background.add_task(deps.doorbell.ring, job_ids[:MAX_RINGS])
-    response.headers["Location"] = f"/sweeps/{sweep_id}"
+    response.headers["Location"] = link(f"/sweeps/{sweep_id}")
     return _detail(deps, _found(deps, sweep_id), limit=100)
 
 
@@ -128,9 +130,10 @@ async def as_table(sweep_id: SweepId, deps: Deps) -> Response:
 
 @router.get(
     "/sweeps/{sweep_id}/plots/{plot}.png",
+    dependencies=[Depends(own_pages_only)],
     summary="A plot of a sweep",
     response_class=Response,
-    responses={200: {"content": {"image/png": {}}}, **problems(404, 409, 422, 500, 503)},
+    responses={200: {"content": {"image/png": {}}}, **problems(403, 404, 409, 422, 500, 503)},
 )
 async def plot(sweep_id: SweepId, plot: SweepPlot, request: Request, deps: Deps) -> Response:
     """Give a plot of a sweep as it stands; a worker draws it when somebody asks, also while the sweep runs.

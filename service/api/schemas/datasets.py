@@ -4,6 +4,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, Field
 
+from service.edge.links import links
 from service.store.engine import Row
 
 
@@ -33,11 +34,11 @@ class Dataset(BaseModel):
     @classmethod
     def of(cls, name: str, row: Row | None) -> Self:
         """Show a data set; a built-in one that nobody has asked for yet has no row."""
-        links = {"self": f"/datasets/{name}", "samples": f"/datasets/{name}/samples.png"}
+        lead = links({"self": f"/datasets/{name}", "samples": f"/datasets/{name}/samples.png"})
         if row is None:
-            return cls(name=name, source="builtin", state="unknown", description=None, error=None, links=links)
+            return cls(name=name, source="builtin", state="unknown", description=None, error=None, links=lead)
         description = DatasetDescription(**row.description) if row.description else None
-        return cls(name=name, source=row.source, state=row.state, description=description, error=row.error, links=links)
+        return cls(name=name, source=row.source, state=row.state, description=description, error=row.error, links=lead)
 
 
 class DatasetList(BaseModel):

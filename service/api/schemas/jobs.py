@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, Field, StringConstraints
 
 from models.spec import TrainingSpec
+from service.edge.links import links
 from service.store.engine import moment
 from service.store.states import How, State, StoppedEarly
 from service.store.states import Job as JobRow
@@ -139,8 +140,17 @@ class Job(BaseModel):
             weights_sha256=row.weights_sha256,
             parameters=spec.parameters,
             error=row.error,
-            links=_links(row.id) | ({"sweep": f"/sweeps/{row.sweep_id}"} if row.sweep_id else {}),
+            links=_links(row.id, row.sweep_id),
         )
+
+    def remembered(self) -> dict[str, Any]:
+        """Give what is kept of this answer; its links depend on who asks."""
+        return self.model_dump(mode="json", exclude={"links"})
+
+    @classmethod
+    def again(cls, remembered: dict[str, Any]) -> "Job":
+        """Give an answer that was kept."""
+        return cls.model_validate(remembered | {"links": _links(remembered["id"], remembered["sweep_id"])})
 
 
 def _verified(row: JobRow) -> bool | None:
@@ -160,9 +170,9 @@ def _progress(row: JobRow, spec: TrainingSpec) -> Progress:
     )
 
 
-def _links(job_id: str) -> dict[str, str]:
+def _links(job_id: str, sweep_id: str | None) -> dict[str, str]:
     job = f"/jobs/{job_id}"
-    return {
+    paths = {
         "self": job,
         **{action: f"{job}/{action}" for action in ("cancel", "pause", "resume", "retry", "continue", "verify")},
         "metrics": f"{job}/metrics",
@@ -171,6 +181,7 @@ def _links(job_id: str) -> dict[str, str]:
         "examples": f"{job}/examples",
         **{f"{plot}_plot": f"{job}/plots/{plot}.png" for plot in PLOTS},
     }
+    return links(paths | ({"sweep": f"/sweeps/{sweep_id}"} if sweep_id else {}))
 
 
 class JobPage(BaseModel):

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from models.spec import TrainingSpec
 from service.api.schemas.aliases import AliasView
+from service.edge.links import links
 from service.store.engine import Row, moment
 
 
@@ -29,7 +30,7 @@ class ModelSummary(BaseModel):
             newest_version=row.newest,
             aliases=[AliasView.of(alias) for alias in aliases],
             created_at=moment(row.created_at),
-            links={"self": model, **{name: f"{model}/{name}" for name in ("versions", "lineage", "history")}},
+            links=links({"self": model, **{name: f"{model}/{name}" for name in ("versions", "lineage", "history")}}),
         )
 
 
@@ -89,12 +90,12 @@ class VersionView(BaseModel):
             facts=row.facts,
             has_card="temperature" in row.facts,
             created_at=moment(row.created_at),
-            links={"self": this, "card": f"{this}/card", "lineage": f"{this}/lineage"} | _links(row, this),
+            links=links({"self": this, "card": f"{this}/card", "lineage": f"{this}/lineage"} | _paths(row, this)),
         )
 
 
-def _links(row: Row, this: str) -> dict[str, str]:
-    """Give the links that an ensemble does not have."""
+def _paths(row: Row, this: str) -> dict[str, str]:
+    """Give the paths that an ensemble does not have."""
     if row.job_id is None:
         return {}
     return {"job": f"/jobs/{row.job_id}", "onnx": f"{this}/export.onnx", "pt2": f"{this}/export.pt2"}

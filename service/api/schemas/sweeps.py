@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, Field
 
+from service.edge.links import links
 from service.store.engine import Row, moment
 from service.store.ranking import Spread, Standing, best_job
 from service.store.states import STATES, State
@@ -222,10 +223,11 @@ def _progress(row: Row, tally: Tally) -> SweepProgress:
 
 def _links(sweep_id: str) -> dict[str, str]:
     sweep = f"/sweeps/{sweep_id}"
-    return {
+    paths = {
         "self": sweep,
         "cancel": f"{sweep}/cancel",
         "jobs": f"/jobs?sweep={sweep_id}",
         "table": f"{sweep}/table.csv",
         **{f"{plot}_plot": f"{sweep}/plots/{plot}.png" for plot in SWEEP_PLOTS},
     }
+    return links(paths)

@@ -10,6 +10,7 @@ from service.api.problems import problems
 from service.api.routes.downloads import download
 from service.api.routes.jobs.lookup import JobId, file_of, found, read_json
 from service.api.schemas.jobs import Checkpoint, CheckpointList, CheckpointName, Examples
+from service.edge.links import link
 from service.errors import Conflict
 from service.store import owners
 from service.store.engine import moment
@@ -31,7 +32,7 @@ def checkpoints(job_id: JobId, deps: Deps) -> CheckpointList:
                 sha256=weights.sha256,
                 size=weights.size,
                 created_at=moment(weights.created_at),
-                url=f"/jobs/{job_id}/checkpoints/{name}.safetensors",
+                url=link(f"/jobs/{job_id}/checkpoints/{name}.safetensors"),
                 about=read_json(deps, job_id, f"{name}.json"),
             )
             for name in names

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from service.api.dependencies import Deps
+from service.api.gate import own_pages_only
 from service.api.problems import problems
 from service.api.routes.downloads import download
 from service.api.routes.jobs.lookup import JobId, file_of, found
@@ -21,9 +22,10 @@ _PNG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}}}}
 
 @router.get(
     "/jobs/{job_id}/plots/{plot}.png",
+    dependencies=[Depends(own_pages_only)],
     summary="A plot of a job",
     response_class=Response,
-    responses={**_PNG, **problems(404, 409, 422, 500, 503)},
+    responses={**_PNG, **problems(403, 404, 409, 422, 500, 503)},
 )
 async def plot(job_id: JobId, plot: Plot, request: Request, deps: Deps) -> Response:
     """Give a plot of a job as it stands; a worker draws it when somebody asks, also while the job runs."""

@@ -14,6 +14,7 @@ from service.api.routes.idempotency import IdempotencyKey, answered, key_to
 from service.api.routes.jobs.lookup import JobId, found
 from service.api.routes.listing import Page, label_pairs
 from service.api.schemas.jobs import Identifier, Job, JobPage
+from service.edge.links import link
 from service.errors import Conflict, Fault, Invalid, NotFound
 from service.store import owners
 from service.store.engine import Row
@@ -38,7 +39,7 @@ def queued(job_id: str, response: Response, background: BackgroundTasks, deps: D
     """Answer with a new job, and ring for it."""
     # After the answer: a broker that is slow or away is nothing the caller has to wait for.
     background.add_task(deps.doorbell.ring, [job_id])
-    response.headers["Location"] = f"/jobs/{job_id}"
+    response.headers["Location"] = link(f"/jobs/{job_id}")
     return Job.of(found(deps.store.jobs.get(job_id), job_id))
 
 
@@ -72,12 +73,12 @@ def submit(
     """Queue a job that trains one network. The job is on record before this answers, whatever happens to workers."""
     key = key_to(idempotency_key, spec)
     if (answer := answered(key, deps)) is not None:
-        response.headers["Location"] = f"/jobs/{answer['id']}"
-        return Job.model_validate(answer)
+        response.headers["Location"] = link(f"/jobs/{answer['id']}")
+        return Job.again(answer)
     require_dataset(spec, deps)
     if "reuse" in _preferences(prefer) and (twin := reusable(spec, deps)) is not None:
         response.status_code = 200
-        response.headers.update({"Location": f"/jobs/{twin.id}", "Preference-Applied": "reuse"})
+        response.headers.update({"Location": link(f"/jobs/{twin.id}"), "Preference-Applied": "reuse"})
         return Job.of(twin)
     if key is not None:
         return _submit_once(spec, key, response, background, deps)
@@ -91,13 +92,11 @@ def _submit_once(
     # As the draft of the HTTP working group has it, but that nobody is told to come again (409) while the first of two
     # equal requests is under way: the second waits for its commit.
     # https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
-    answer, is_new = deps.store.submissions.submit_once(
-        spec, key, answer=lambda row: Job.of(row).model_dump(mode="json")
-    )
+    answer, is_new = deps.store.submissions.submit_once(spec, key, answer=lambda row: Job.of(row).remembered())
     if is_new:
         background.add_task(deps.doorbell.ring, [answer["id"]])
-    response.headers["Location"] = f"/jobs/{answer['id']}"
-    return Job.model_validate(answer)
+    response.headers["Location"] = link(f"/jobs/{answer['id']}")
+    return Job.again(answer)
 
 
 @router.put(
