@@ -28,7 +28,7 @@ from service.api.routes import (
 )
 from service.api.routes.jobs import actions, checkpoints, events, metrics, plots, submit
 from service.api.strict import known_query
-from service.edge.links import below
+from service.edge.links import ROOT, below
 from service.predict.asgi import PATH, Predict
 from service.predict.fast_path import FAST_PATH
 from service.predict.receive import Bodies
@@ -51,7 +51,7 @@ def create_app(settings: Settings) -> FastAPI:
         bodies = Bodies()  # one limit for all long ones
         app.state.predict = Predict(app.state.dependencies.predictor, bodies)
         app.state.infer = Infer(app.state.dependencies.predictor, bodies)
-        yield {FAST_PATH: app.bypass}
+        yield {FAST_PATH: app.bypass, ROOT.name: settings.root_path}
         app.state.dependencies.store.database.close()
 
     app = _Api(
@@ -107,7 +107,8 @@ class _Api(FastAPI):
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
         elif (answers := self.bypass(scope, dict(scope["headers"]))) is not None:
-            with below(self._gate.proxies.root_of(scope)):
+            scope, root = self._gate.inside(scope)
+            with below(root):
                 await answers(scope, receive, send)
         else:
             await self._gate(scope, receive, send)

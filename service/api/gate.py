@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.addresses.hosts import Hosts
 from service.api.cross_origin import exposing, is_preflight, preflight
 from service.edge.forwarded import Outside, Proxies
-from service.edge.links import below
+from service.edge.links import below, cut
 from service.errors import Forbidden, Malformed, Problem, rendered
 from service.security import CAREFUL, is_from_another_site
 from service.settings import Settings
@@ -42,6 +42,13 @@ class Gate:
         except Problem:
             return False
 
+    def inside(self, scope: Scope) -> tuple[Scope, str]:
+        """Give a request as our routes have it, and what stood before its path; raises Malformed."""
+        if not (self.proxies.are_there or self.proxies.root):
+            return scope, ""
+        outside = self.proxies.see(scope)
+        return _inside(scope, outside), outside.root
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer what is to be refused, and let the application answer all else; both carefully."""
         headers = Headers(scope=scope)
@@ -49,11 +56,8 @@ class Gate:
         allowed = origin if origin in self._origins else None
         root, answer = "", self._app
         try:
-            outside = self.proxies.see(scope)
-            root = outside.root
-            called = headers.getlist("host")
-            scope = _inside(scope, outside)
-            answer = self._let_in(scope, called, allowed)
+            scope, root = self.inside(scope)
+            answer = self._let_in(scope, headers.getlist("host"), allowed)
         except Problem as problem:
             answer = _refusal(problem, scope["path"])
         with below(root):
@@ -98,9 +102,7 @@ class Gate:
 
 def _inside(scope: Scope, outside: Outside) -> Scope:
     """Give a request as it would have come without proxies: its path is one of ours, whether they cut it or not."""
-    path: str = scope["path"]
-    if outside.root and (path + "/").startswith(outside.root + "/"):
-        path = path[len(outside.root) :] or "/"
+    path = cut(scope["path"], outside.root)
     headers = [(name, value) for name, value in scope["headers"] if name != b"host"]
     if outside.host:
         headers.append((b"host", outside.host))

@@ -32,12 +32,8 @@ class Proxies:
 
     def __init__(self, trusted: Iterable[str], root: str) -> None:
         self._networks = [ip_network(network) for network in trusted]
-        self._root = root
+        self.root = root
         self._trust = lru_cache(maxsize=4096)(self._look)
-
-    def root_of(self, scope: Any) -> str:
-        """Give what stands before the path of a request, as `see` does."""
-        return self.see(scope).root if self._networks else self._root
 
     @property
     def are_there(self) -> bool:
@@ -53,7 +49,7 @@ class Proxies:
             if name in given:  # several of a name are one list, RFC 9110, section 5.3
                 given[name] = given[name] + b"," + value if given[name] else value
         if peer is None or not is_trusted:
-            return Outside(peer, scope["scheme"], given[b"host"], self._root)
+            return Outside(peer, scope["scheme"], given[b"host"], self.root)
         client, hops = self._way(peer, given[_FOR].decode("latin-1"))
         scheme = _said(given[_PROTO], hops).lower() or scope["scheme"]
         if scheme not in ("http", "https"):
@@ -65,14 +61,14 @@ class Proxies:
 
     def _prefix(self, given: str) -> str:
         if not given:
-            return self._root
+            return self.root
         if "," in given:
             raise Malformed("X-Forwarded-Prefix is given several times; let the proxies set it once, as a whole")
         try:
             proxies.root(given)
         except ValueError as error:
             raise Malformed(f"X-Forwarded-Prefix {error}") from None
-        if self._root not in ("", given):
+        if self.root not in ("", given):
             raise Malformed(
                 "X-Forwarded-Prefix and TENFOLD_ROOT_PATH name different paths; let them be equal, or unset one"
             )

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-ROOT: ContextVar[str] = ContextVar("root", default="")
-"""What stands before every path of the request that is being answered: "" or, say, "/ml"."""
+ROOT: ContextVar[str] = ContextVar("root_path", default="")
+"""What stands before every path of the request that is being answered: "" or, say, "/ml". In the lifespan's state,
+under the name of this variable: what stands there unless a proxy says otherwise."""
 
 
 def link(path: str) -> str:
@@ -19,6 +20,11 @@ def link(path: str) -> str:
 def links(paths: Mapping[str, str]) -> dict[str, str]:
     """Give the links that lead to several of our paths, by name."""
     return {name: link(path) for name, path in paths.items()}
+
+
+def cut(path: str, root: str) -> str:
+    """Give the path of ours that a request is for, whether a proxy has cut off what stands before it or not."""
+    return path[len(root) :] or "/" if root and (path + "/").startswith(root + "/") else path
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from service.edge.head import MAX_HEAD_BYTES, sound, too_long, without_upgrade
+from service.edge.links import ROOT, below
 from service.edge.patience import BODY_BYTES_A_SECOND, HEAD_SECONDS, Patience, watch
 from service.edge.refusal import Refusal, encode, overloaded
 
@@ -270,7 +271,8 @@ class EdgeProtocol(HttpToolsProtocol):
             self._close_with(refusal)
 
     def _close_with(self, refusal: Refusal) -> None:
-        status, body, headers = encode(refusal, (self.scope or {}).get("path") or "/")
+        with below(self.app_state.get(ROOT.name, "")):
+            status, body, headers = encode(refusal, (self.scope or {}).get("path") or "/")
         lines = b"".join(b"%b: %b\r\n" % header for header in (*self.server_state.default_headers, *headers))
         self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[status], lines, body))
         if self.transport.can_write_eof():

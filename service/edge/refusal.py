@@ -4,6 +4,7 @@ import json
 from http import HTTPStatus
 from typing import Any
 
+from service.edge.links import ROOT, below, cut
 from service.errors import rendered
 from service.security import CAREFUL, Header
 
@@ -19,7 +20,7 @@ class Refusal(Exception):  # noqa: N818 - whoever sent the bytes is to blame
 
 def encode(refusal: Refusal, path: str) -> tuple[int, bytes, list[Header]]:
     """Give status, body and headers of a refusal, after which the connection is closed."""
-    status, document, media_type = rendered(refusal.status, refusal.detail, path)
+    status, document, media_type = rendered(refusal.status, refusal.detail, cut(path, ROOT.get()))
     body = json.dumps(document, separators=(",", ":")).encode()
     about = {b"content-type": media_type.encode(), b"content-length": b"%d" % len(body), b"connection": b"close"}
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
@@ -30,6 +31,7 @@ def encode(refusal: Refusal, path: str) -> tuple[int, bytes, list[Header]]:
 async def overloaded(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001 - an application of ASGI
     """Answer that there are as many connections, or requests, as there may be."""
     refusal = Refusal(503, "there are as many connections as this process takes; come again")
-    status, body, headers = encode(refusal, scope["path"])
+    with below(scope.get("state", {}).get(ROOT.name, "")):
+        status, body, headers = encode(refusal, scope["path"])
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
