@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from service.store.engine import Row
 from service.store.states import State
@@ -31,6 +31,19 @@ class Spread:
         return cls(statistics.fmean(values), deviation, min(values), max(values))
 
 
+class Trained(NamedTuple):
+    """What is ranked of a job; of its spec only the fields in which trials differ, and the seed."""
+
+    id: str
+    number: int
+    name: str | None
+    state: State
+    trial: int
+    spec: dict[str, Any]
+    last_epoch: int
+    result: dict[str, Any] | None
+
+
 @dataclass(frozen=True)
 class Standing:
     """A trial: what was chosen for it, its jobs, and what those reached that succeeded."""
@@ -38,7 +51,7 @@ class Standing:
     trial: int
     label: str
     chosen: dict[str, Any]
-    jobs: Sequence[Row]
+    jobs: Sequence[Trained]
 
     @property
     def counts(self) -> Counter[State]:
@@ -46,13 +59,13 @@ class Standing:
         return Counter(job.state for job in self.jobs)
 
     @cached_property
-    def succeeded(self) -> list[Row]:
+    def succeeded(self) -> list[Trained]:
         """Its jobs that succeeded."""
         return [job for job in self.jobs if job.state == "succeeded"]
 
     def reached(self, figure: str) -> list[float]:
         """Give a figure of the results of the jobs that succeeded, one a seed."""
-        return [job.result[figure] for job in self.succeeded]
+        return [job.result[figure] for job in self.succeeded if job.result is not None]
 
     @cached_property
     def score(self) -> float | None:
@@ -63,10 +76,14 @@ class Standing:
 
 def rank(spec: SweepSpec, jobs: Iterable[Row]) -> list[Standing]:
     """Rank the trials: the best first, those of which nothing is known yet last; among equals the earlier first."""
-    by_trial: dict[int, list[Row]] = {}
-    for job in jobs:
-        by_trial.setdefault(job.trial, []).append(job)
+    by_trial: dict[int, list[Trained]] = {}
     standings, varied = [], spec.varied
+    kept = {*varied, "seed"}
+    for job in jobs:
+        # Ten thousand whole specs are a hundred megabytes.
+        told = {name: value for name, value in job.spec.items() if name in kept}
+        mine = Trained(job.id, job.number, job.name, job.state, job.trial, told, job.last_epoch, job.result)
+        by_trial.setdefault(job.trial, []).append(mine)
     for number, of_trial in by_trial.items():
         chosen = {name: of_trial[0].spec[name] for name in varied}
         standings.append(Standing(number, _label(spec, number, chosen), chosen, of_trial))
@@ -81,10 +98,10 @@ def _label(spec: SweepSpec, number: int, chosen: dict[str, Any]) -> str:
     return f"{number}: {told}" if told else f"trial {number}"
 
 
-def best_job(standings: Iterable[Standing]) -> Row | None:
+def best_job(standings: Iterable[Standing]) -> Trained | None:
     """Give the job with the best validation accuracy of all that succeeded; among equals the earliest."""
-    jobs = sorted((job for one in standings for job in one.succeeded), key=lambda job: int(job.number))
-    return max(jobs, key=lambda job: float(job.result["best_val_accuracy"]), default=None)
+    jobs = sorted((job for one in standings for job in one.succeeded), key=lambda job: job.number)
+    return max(jobs, key=lambda job: float((job.result or {})["best_val_accuracy"]), default=None)
 
 
 def written(value: Any) -> str:

@@ -1,7 +1,7 @@
 """Sweeps: labels on many jobs. What becomes of a sweep follows from its jobs; only its cancelling is its own."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,12 +113,12 @@ class Sweeps:
         with self.database.reader.connect() as connection:
             return connection.execute(query).all()
 
-    def jobs(self, sweep_id: str) -> Sequence[Row]:
-        """List the jobs of a sweep, trial by trial, with what sums them up."""
+    def jobs(self, sweep_id: str) -> Iterator[Row]:
+        """Give the jobs of a sweep, trial by trial, with what sums them up: some at a time, for there may be many."""
         columns = [jobs.c[name] for name in _SUMMED_UP]
         query = select(*columns).where(jobs.c.sweep_id == sweep_id).order_by(jobs.c.trial, jobs.c.number)
         with self.database.reader.connect() as connection:
-            return connection.execute(query).all()
+            yield from connection.execution_options(yield_per=500).execute(query)
 
     def accuracies(self, job_ids: Sequence[str]) -> dict[str, tuple[list[float], list[float]]]:
         """Give for each job its accuracies on the training and on the validation part, epoch by epoch."""

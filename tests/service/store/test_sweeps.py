@@ -36,7 +36,7 @@ def states(store: Store, job_ids: Sequence[str]) -> list[str]:
 
 def test_a_sweep_and_its_jobs_are_inserted_trial_by_trial_in_one_transaction(store: Store) -> None:
     sweep_id, job_ids = sweep(store, name="rates", labels={"team": "a"}, seeds=2, base={"seed": 7})
-    jobs = store.sweeps.jobs(sweep_id)
+    jobs = list(store.sweeps.jobs(sweep_id))
     assert [job.id for job in jobs] == job_ids
     assert [(job.trial, job.name, job.spec["seed"]) for job in jobs[:3]] == [
         (1, "rates-1", 7),

@@ -91,7 +91,7 @@ def test_a_choice_that_no_job_can_have_is_not_made(store: Store, doorbell: Doorb
         extend(sweep_id, store, doorbell)
     chosen = {(job.spec["architecture"], job.spec["dropout"]) for job in store.sweeps.jobs(sweep_id)}
     assert chosen == {("mlp", 0.0), ("nmlp", 0.0), ("nmlp", 0.5)}
-    assert len(store.sweeps.jobs(sweep_id)) == 40
+    assert len(list(store.sweeps.jobs(sweep_id))) == 40
 
 
 def test_a_sweep_that_finds_nothing_more_ends(store: Store, doorbell: Doorbell) -> None:
@@ -100,7 +100,7 @@ def test_a_sweep_that_finds_nothing_more_ends(store: Store, doorbell: Doorbell) 
     (first,) = expand(spec, {"digits"})
     impossible = spec.model_copy(update={"base": {"dataset": "digits", "momentum": 0.5}})
     sweep_id, _ = store.sweeps.submit(impossible, [first])
-    store.runs.fail(claim(store, store.sweeps.jobs(sweep_id)[0].id), {"type": "ValueError", "message": "no"})
+    store.runs.fail(claim(store, next(store.sweeps.jobs(sweep_id)).id), {"type": "ValueError", "message": "no"})
     extend(sweep_id, store, doorbell)
     row = store.sweeps.get(sweep_id)
     assert row is not None
