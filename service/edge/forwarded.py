@@ -15,6 +15,7 @@ from service.addresses.hosts import name_of
 from service.errors import Malformed
 
 _FOR, _PROTO, _HOST, _PREFIX = (b"x-forwarded-" + name for name in (b"for", b"proto", b"host", b"prefix"))
+_SHORT = 512
 _WITH_PORT = re.compile(r"\[([^\]]*)\](?::\d{1,5})?|(\d+(?:\.\d+){3}):\d{1,5}")
 
 
@@ -34,6 +35,7 @@ class Proxies:
         self._networks = [ip_network(network) for network in trusted]
         self.root = root
         self._trust = lru_cache(maxsize=4096)(self._look)
+        self._view = lru_cache(maxsize=4096)(self._read)  # clients, and what is said for them, come again
 
     @property
     def are_there(self) -> bool:
@@ -50,14 +52,21 @@ class Proxies:
                 given[name] = given[name] + b"," + value if given[name] else value
         if peer is None or not is_trusted:
             return Outside(peer, scope["scheme"], given[b"host"], self.root)
-        client, hops = self._way(peer, given[_FOR].decode("latin-1"))
-        scheme = _said(given[_PROTO], hops).lower() or scope["scheme"]
+        # What is long is not kept: a client may have made it up.
+        view = self._view if sum(map(len, given.values())) <= _SHORT else self._read
+        return view(peer, scope["scheme"], *given.values())
+
+    def _read(
+        self, peer: str, own_scheme: str, own_host: bytes, addresses: bytes, proto: bytes, named: bytes, prefix: bytes
+    ) -> Outside:
+        client, hops = self._way(peer, addresses.decode("latin-1"))
+        scheme = _said(proto, hops).lower() or own_scheme
         if scheme not in ("http", "https"):
             raise Malformed("X-Forwarded-Proto is to be http or https")
-        host = _said(given[_HOST], hops).encode("latin-1") or given[b"host"]
-        if host != given[b"host"] and name_of(host) is None:
+        host = _said(named, hops).encode("latin-1") or own_host
+        if host != own_host and name_of(host) is None:
             raise Malformed("X-Forwarded-Host is to be a name or an address, and perhaps a port")
-        return Outside(client, scheme, host, self._prefix(given[_PREFIX].decode("latin-1")))
+        return Outside(client, scheme, host, self._prefix(prefix.decode("latin-1")))
 
     def _prefix(self, given: str) -> str:
         if not given:
