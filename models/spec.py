@@ -12,6 +12,7 @@ from models.data.builtin import BUILTIN
 PIXELS = 28 * 28
 CLASSES = 10
 MAX_PARAMETERS = 10_000_000
+MAX_EPOCHS = 1000
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=128)]
 """A name a client may give to a job, a label or a data set."""
@@ -197,7 +198,7 @@ class TrainingSpec(BaseModel):
         default=128, strict=True, ge=1, le=8192, description="Examples in one step.", examples=[128]
     )
     epochs: int = Field(
-        default=10, strict=True, ge=1, le=1000, description="Passes over the training part.", examples=[10]
+        default=10, strict=True, ge=1, le=MAX_EPOCHS, description="Passes over the training part.", examples=[10]
     )
     precision: Literal["float32", "bfloat16"] = Field(
         default="float32",

@@ -6,7 +6,7 @@ current one: a worker that was only slow, and has been replaced, learns it here 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, select, update
 from sqlalchemy.sql import Update
@@ -185,17 +185,23 @@ class Runs:
             return superseded
 
     def finish(
-        self, claim: Claim, *, stopped_early: StoppedEarly | None = None, findings: Findings = NO_FINDINGS
+        self,
+        claim: Claim,
+        *,
+        stopped_early: StoppedEarly | None = None,
+        findings: Findings = NO_FINDINGS,
+        made_with: Mapping[str, Any] | None = None,
     ) -> tuple[State, list[str]]:
         """End a job whose training has ended; gives "succeeded", or "cancelled" if that was asked for in time.
 
-        What a job that succeeded has learned becomes a version of its model, with what was found out about it. Gives as
-        well the keys of files that nothing points to any more. Raises LeaseLost.
+        `made_with` is what its weights depend on beside its spec. What a job that succeeded has learned becomes a
+        version of its model, with what was found out about it. Gives as well the keys of files that nothing points to
+        any more. Raises LeaseLost.
         """
         with self.database.writer.begin() as connection:
             job = _locked_by(connection, claim)
             state: State = "cancelled" if job.cancel_requested else "succeeded"
-            result = finish(connection, claim.job_id, state, stopped_early=stopped_early)
+            result = finish(connection, claim.job_id, state, stopped_early=stopped_early, made_with=made_with)
             end_attempt(connection, claim.job_id, claim.attempt, state)
             if state == "succeeded":
                 assert result is not None, "a job that succeeded has at least one epoch on record"

@@ -114,6 +114,7 @@ def finish(
     stopped_early: StoppedEarly | None = None,
     error: Mapping[str, str] | None = None,
     how: How = "stopped",
+    made_with: Mapping[str, Any] | None = None,
 ) -> dict[str, Any] | None:
     """Move a job to a final state; gives its result. Whoever calls this has locked the job's row.
 
@@ -126,6 +127,7 @@ def finish(
         asked = connection.scalar(select(jobs.c.spec["epochs"].as_integer()).where(jobs.c.id == job_id))
         is_whole = result.pop("complete") and result["epochs"] >= asked
         ended_early = state == "succeeded" and not is_whole
+        result["made_with"] = None if made_with is None else dict(made_with)
         result["stopped_early"] = (stopped_early or "patience") if ended_early else None
     receipt = _receipt(connection, job_id, how, result) if state == "cancelled" else None
     connection.execute(

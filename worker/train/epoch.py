@@ -1,9 +1,11 @@
 """What is kept of an epoch: its row in the record, and its files."""
 
 import json
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
-from platform import python_version
+from pathlib import Path
+from platform import machine, processor, python_version
 from typing import Any
 
 from models.checkpoints import fingerprint, pack_state, pack_weights
@@ -54,6 +56,26 @@ def _about(epoch: Epoch, spec: TrainingSpec, split: Split) -> dict[str, Any]:
         "versions": _versions(),
         "fingerprint": fingerprint(epoch.checkpoint.weights["linear1.weight"].device.type),
     }
+
+
+def made_with(split: Split, device: str) -> dict[str, Any]:
+    """Tell what the weights of a job depend on beside its spec."""
+    return {
+        "data_sha256": split.digest,
+        "versions": _versions(),
+        "fingerprint": fingerprint(device),
+        "processor": _processor(),
+    }
+
+
+@cache
+def _processor() -> str:
+    # Linux tells the name of the processor nowhere else, and Python does not look there.
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return processor() or machine()
 
 
 @cache

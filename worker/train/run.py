@@ -184,7 +184,10 @@ class _Run:
         )
         try:
             state, unreferenced = self.store.runs.finish(
-                claim, stopped_early=self.stopping.why_early(claim), findings=findings
+                claim,
+                stopped_early=self.stopping.why_early(claim),
+                findings=findings,
+                made_with=epoch.made_with(split, self.device),
             )
         except LeaseLost:
             self.artifacts.remove([file.key for file in findings.files])

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, Field, StringConstraints
 
 from models.spec import TrainingSpec
+from service.api.schemas.verification import MadeWith, unverified_because, verified
 from service.edge.links import links
 from service.store.engine import moment
 from service.store.states import How, State, StoppedEarly
@@ -42,6 +43,9 @@ class Result(BaseModel):
     epochs: int = Field(description="Epochs that were done.", examples=[10])
     iterations: int = Field(description="Batches that were done.", examples=[3750])
     seconds: float = Field(description="Seconds of training and evaluation, all epochs together.", examples=[7.2])
+    made_with: MadeWith | None = Field(
+        default=None, description="What it was trained with; unknown of jobs that ended before this was recorded."
+    )
     stopped_early: StoppedEarly | None = Field(
         default=None,
         description="Why a job succeeded before its last epoch: `patience` was spent, it fell behind in the "
@@ -106,6 +110,10 @@ class Job(BaseModel):
     verified: bool | None = Field(
         description="Of a job that verifies another: whether it ended with equal weights; `null` until it has ended."
     )
+    unverified_because: str | None = Field(
+        description="Of a job that ended with other weights than the one that it verifies: what was not the same as "
+        "when that was trained, say the data set or the version of torch."
+    )
     bit_identical: bool = Field(
         description="False once the job went on under other circumstances (version of torch, threads, processor): then "
         "its weights need not be those of a run that nobody disturbed."
@@ -124,7 +132,8 @@ class Job(BaseModel):
             waits_at_rung=row.waits_at_rung,
             cancellation=row.cancellation,
             origin=row.origin,
-            verified=_verified(row),
+            verified=verified(row),
+            unverified_because=unverified_because(row),
             bit_identical=row.bit_identical,
             spec=spec,
             name=row.name,
@@ -151,12 +160,6 @@ class Job(BaseModel):
     def again(cls, remembered: dict[str, Any]) -> "Job":
         """Give an answer that was kept."""
         return cls.model_validate(remembered | {"links": _links(remembered["id"], remembered["sweep_id"])})
-
-
-def _verified(row: JobRow) -> bool | None:
-    if row.origin is None or row.origin["kind"] != "verify" or row.state != "succeeded":
-        return None
-    return bool(row.weights_sha256 == row.origin["weights_sha256"])
 
 
 def _progress(row: JobRow, spec: TrainingSpec) -> Progress:

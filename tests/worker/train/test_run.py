@@ -1,6 +1,7 @@
 """A run of a job, in this process: real store, real files, a small real network."""
 
 import dataclasses
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,8 +20,6 @@ from service.store.claims import Claim
 from service.store.runs import Runs
 from service.store.store import Store
 from service.store.tables import jobs
-from service.sweeps.expand import expand
-from service.sweeps.spec import SweepSpec
 from tests.worker.training import found, kept, submit, trained
 from worker.train.run import run
 
@@ -46,6 +45,11 @@ def test_a_job_is_trained_to_its_end_and_only_what_is_pointed_to_is_kept(
     }
     for file in pointers:
         artifacts.read(file.key, file.sha256)
+    made_with, about = job.result["made_with"], store.files.get(owners.of_job(job.id), "last.json")
+    assert about is not None
+    said = json.loads(artifacts.read(about.key, about.sha256))
+    assert {name: said[name] for name in ("data_sha256", "versions", "fingerprint")}.items() <= made_with.items()
+    assert made_with["processor"]
 
 
 def test_a_bell_for_nothing_is_answered_quietly(store: Store, artifacts: Artifacts, settings: Settings) -> None:
@@ -184,26 +188,6 @@ def test_a_group_that_memory_does_not_suffice_for_is_tried_in_halves_and_a_job_t
     assert groups == [5, 2, 3, 1, 2, 1, 1]
     assert [found(store, job_id).state for job_id in ids] == ["succeeded"] * 4 + ["failed"]
     assert "memory" in found(store, ids[4]).error["message"]
-
-
-def test_trials_that_others_leave_behind_are_stopped_and_say_so(
-    store: Store, artifacts: Artifacts, settings: Settings
-) -> None:
-    rates = [0.01, 0.001, 0.0001, 0.00001]
-    sweep = SweepSpec.model_validate(
-        {
-            "base": {"dataset": "digits", "hidden_sizes": [8], "epochs": 4},
-            "grid": {"learning_rate": rates},
-            "halving": {"reduction": 2, "min_epochs": 1},
-        }
-    )
-    _, ids = store.sweeps.submit(sweep, expand(sweep, {"digits"}))
-    run(ids[0], store, artifacts, settings, owner="worker")
-    ended = [found(store, job_id) for job_id in ids]
-    assert {job.state for job in ended} == {"succeeded"}
-    told = [(job.result["epochs"], job.result["stopped_early"]) for job in ended]
-    assert told[0] == (4, None)
-    assert told[-1] == (1, "halving")
 
 
 def test_a_ring_that_comes_while_the_database_is_away_fails_no_job(

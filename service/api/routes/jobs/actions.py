@@ -1,11 +1,13 @@
 """/jobs/<id>/<verb>: cancel, pause, resume, retry, verify, continue."""
 
+import json
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, BackgroundTasks, Body, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from models.spec import FILING, TrainingSpec
+from models.spec import FILING, MAX_EPOCHS, TrainingSpec
 from service.api.dependencies import Dependencies, Deps, json_only
 from service.api.documents import DocumentRoute
 from service.api.problems import problems
@@ -57,7 +59,8 @@ def retry(job_id: JobId, response: Response, background: BackgroundTasks, deps: 
 def verify(job_id: JobId, response: Response, background: BackgroundTasks, deps: Deps) -> Job:
     """Queue a new job that trains what one that succeeded was trained on; it tells whether it is `verified`.
 
-    On a worker with another version of torch, other threads or another processor, weights may differ for that reason.
+    On a worker with another version of torch, other threads or another processor, weights may differ for that reason,
+    which `unverified_because` then says. 409 if the data set is known to be another by now.
     """
     job = _ended(job_id, deps)
     if job.state != "succeeded":
@@ -65,8 +68,23 @@ def verify(job_id: JobId, response: Response, background: BackgroundTasks, deps:
     _require_own_beginning(job)
     if (reason := job.result["stopped_early"]) in {"max_seconds", "halving"}:
         raise Conflict(f"job {job_id} was stopped early ({reason}), which no other run meets at the same batch")
-    origin = {"kind": "verify", "job_id": job_id, "weights_sha256": job.weights_sha256}
+    made_with = job.result.get("made_with")
+    _require_same_data(job, made_with, deps)
+    origin = {"kind": "verify", "job_id": job_id, "weights_sha256": job.weights_sha256, "made_with": made_with}
     return _again(job, origin, response, background, deps)
+
+
+def _require_same_data(job: JobRow, made_with: Mapping[str, Any] | None, deps: Dependencies) -> None:
+    """Refuse to train in vain. Of what is built in, only the worker sees what lies in its folder now."""
+    dataset = deps.store.datasets.get(job.spec["dataset"])
+    if made_with is None or dataset is None or dataset.source != "upload" or not dataset.description:
+        return
+    then, now = made_with["data_sha256"], dataset.description["sha256"]
+    if then != now:
+        raise Conflict(
+            f"job {job.id} cannot be verified: the data set {dataset.name!r} has been replaced since it was trained: "
+            f"its digest was {then} and is {now}; upload the data of then again, or retry the job on what is there"
+        )
 
 
 class Continuation(BaseModel):
@@ -121,7 +139,7 @@ def go_on(
         raise Conflict(f"job {job_id} has no checkpoint; retry it with POST /jobs/{job_id}/retry")
     tunes = bool(continuation.changes.keys() - _HARMLESS) or continuation.checkpoint == "best"
     spec = _changed(job, continuation, epochs=continuation.epochs if tunes else job.last_epoch + continuation.epochs)
-    require_dataset(spec, deps)
+    require_dataset(spec, deps, pointer="/changes/dataset")
     patience = spec.early_stopping_patience
     if not tunes and patience is not None and job.result and job.last_epoch - job.result["best_epoch"] >= patience:
         raise Conflict(
@@ -144,11 +162,26 @@ def _changed(job: JobRow, continuation: Continuation, *, epochs: int) -> Trainin
             f"{field} cannot be changed: the weights would not fit, or `epochs` beside `changes` says it",
             faults=[Fault(f"/changes/{field}", "this field cannot be changed")],
         )
+    if epochs > MAX_EPOCHS:
+        told = (
+            f"job {job.id} has done {job.last_epoch} epochs, and a job has at most {MAX_EPOCHS:,}; ask for fewer more"
+        )
+        raise Invalid(f"epochs: {told}", faults=[Fault("/epochs", told)])
     try:
         return TrainingSpec.model_validate(job.spec | continuation.changes | {"epochs": epochs})
     except ValidationError as error:
         faults = error.errors(include_url=False, include_input=False)
-        raise invalid([{**fault, "loc": ("body", "changes", *fault["loc"])} for fault in faults]) from None
+        raise invalid([_told(fault, job, continuation) for fault in faults]) from None
+
+
+def _told(fault: Mapping[str, Any], job: JobRow, continuation: Continuation) -> dict[str, Any]:
+    """Place a fault where the client wrote it, or where the remedy is to be written."""
+    field = fault["loc"][0]
+    message = fault["msg"]
+    if field not in continuation.changes and field in job.spec:
+        # It stands in the other's spec, from which nothing can be left out.
+        message = f"{message}; job {job.id} has {field} {json.dumps(job.spec[field])}: change it as well"
+    return {**fault, "msg": message, "loc": ("body", "changes", *fault["loc"])}
 
 
 def _require_own_beginning(job: JobRow) -> None:

@@ -26,12 +26,12 @@ router = APIRouter(tags=["jobs"], route_class=DocumentRoute)
 MAX_SPEC_BYTES = 64 * 2**10
 
 
-def require_dataset(spec: TrainingSpec, deps: Dependencies) -> None:
+def require_dataset(spec: TrainingSpec, deps: Dependencies, *, pointer: str = "/dataset") -> None:
     """Refuse a spec whose data set is not there."""
     if not deps.store.datasets.exists(spec.dataset):
         raise Invalid(
             f"there is no data set called {spec.dataset!r}; GET /datasets lists them",
-            faults=[Fault("/dataset", f"there is no data set called {spec.dataset!r}; GET /datasets lists them")],
+            faults=[Fault(pointer, f"there is no data set called {spec.dataset!r}; GET /datasets lists them")],
         )
 
 

@@ -118,6 +118,72 @@ def test_a_job_that_ended_elsewhere_is_verified_by_its_weights(
     assert [api.get(f"/jobs/{each}").json()["verified"] for each in verifying] == [True, False]
 
 
+MADE_WITH = {
+    "data_sha256": "d" * 64,
+    "versions": {"tenfold": "0.1.0", "torch": "2.14.1", "numpy": "2.4.0", "python": "3.11.7"},
+    "fingerprint": {"device": "cpu", "torch": "2.14.1", "cpu_capability": "AVX2", "threads": 1},
+    "processor": "AMD EPYC",
+}
+
+
+def verifying(api: TestClient, store: Store, artifacts: Artifacts, now: dict[str, Any] | None) -> dict[str, Any]:
+    """Let a job be verified by one that ends with other weights, trained with what `now` says."""
+    answer: dict[str, Any] = {}
+    for made_with, epochs in ((MADE_WITH, 3), (now, 2)):
+        job_id = api.post(f"/jobs/{answer['id']}/verify").json()["id"] if answer else submit(store, **SPEC)
+        held = claim(store, job_id)
+        for number in range(1, epochs + 1):
+            learn(store, artifacts, held, number)
+        store.runs.finish(held, made_with=made_with)
+        answer = api.get(f"/jobs/{job_id}").json()
+    assert answer["verified"] is False
+    return answer
+
+
+FOUND: dict[str, tuple[dict[str, Any] | None, list[str]]] = {
+    "data": (
+        MADE_WITH | {"data_sha256": "e" * 64},
+        [f"the data set 'digits' has changed: its digest was {'d' * 64} and is {'e' * 64}"],
+    ),
+    "torch and threads": (
+        MADE_WITH | {"fingerprint": {"device": "cpu", "torch": "2.15.0", "cpu_capability": "AVX2", "threads": 2}},
+        ["torch was 2.14.1 and is 2.15.0", "threads was 1 and is 2"],
+    ),
+    "versions": (MADE_WITH | {"versions": {"tenfold": "0.2.0"}}, ["tenfold was 0.1.0 and is 0.2.0"]),
+    "processor": (MADE_WITH | {"processor": "Intel Xeon"}, ["processor was AMD EPYC and is Intel Xeon"]),
+    "nothing": (MADE_WITH, ["although data, versions, processor and threads are the same"]),
+    "unknown": (None, ["is not on record"]),
+}
+
+
+@pytest.mark.parametrize("differs", FOUND)
+def test_a_job_that_is_not_verified_says_what_was_not_the_same(
+    api: TestClient, store: Store, artifacts: Artifacts, differs: str
+) -> None:
+    now, told = FOUND[differs]
+    because = verifying(api, store, artifacts, now)["unverified_because"]
+    assert all(sentence in because for sentence in told)
+    assert ("has changed" in because) is (differs == "data")
+
+
+def test_a_job_whose_data_set_was_replaced_is_not_trained_again_in_vain(
+    api: TestClient, store: Store, artifacts: Artifacts
+) -> None:
+    rows = "\n".join(",".join([str(row % 10), *["7"] * 783, str(row)]) for row in range(40))
+    upload = {"content": rows, "headers": {"Content-Type": "text/csv"}}
+    assert api.post("/datasets?name=mine", **upload).status_code == 201  # type: ignore[arg-type]
+    held = claim(store, submit(store, **SPEC | {"dataset": "mine"}))
+    learn(store, artifacts, held, 1)
+    store.runs.finish(held, made_with=MADE_WITH)
+    # Not described yet, it may be the same; once it is, it is known not to be.
+    assert api.post(f"/jobs/{held.job_id}/verify").status_code == 202
+    seen = store.datasets.get("mine")
+    assert seen is not None
+    store.datasets.describe(seen, {"sha256": "e" * 64}, [])
+    detail = problem(api.post(f"/jobs/{held.job_id}/verify"), 409)["detail"]
+    assert f"its digest was {'d' * 64} and is {'e' * 64}" in detail
+
+
 def test_a_job_is_gone_on_from_with_its_history(api: TestClient, store: Store, artifacts: Artifacts) -> None:
     job_id = ended(store, artifacts)
     answer = api.post(f"/jobs/{job_id}/continue", json={"epochs": 2})
@@ -187,6 +253,24 @@ def test_a_change_that_is_wrong_is_told_in_the_sentence_that_a_new_job_gets_for_
     assert told == [(f"/changes{pointer}", detail) for pointer, detail in faults]
     assert "Value error" not in continued.text
     assert "Extra inputs" not in continued.text
+
+
+def test_what_does_not_fit_to_the_job_before_is_told_where_the_remedy_is_to_be_written(
+    api: TestClient, store: Store, artifacts: Artifacts
+) -> None:
+    job_id = ended(store, artifacts, optimizer="sgd", momentum=0.5)
+
+    def faults(**body: Any) -> list[tuple[str, str]]:
+        errors = problem(api.post(f"/jobs/{job_id}/continue", json={"epochs": 1, **body}), 422)["errors"]
+        return [(fault["pointer"], fault["detail"]) for fault in errors]
+
+    ((pointer, detail),) = faults(changes={"optimizer": "adam"})
+    assert pointer == "/changes/momentum"
+    assert detail.endswith(f"job {job_id} has momentum 0.5: change it as well")
+    assert faults(changes={"dataset": "nothing"})[0][0] == "/changes/dataset"
+    assert faults(epochs=998) == [
+        ("/epochs", f"job {job_id} has done 3 epochs, and a job has at most 1,000; ask for fewer more")
+    ]
 
 
 @pytest.mark.parametrize("state", ["queued", "running", "failed"])
