@@ -34,7 +34,7 @@ def sweep(store: Store, **fields: object) -> str:
 
 def end_all(store: Store, sweep_id: str) -> None:
     """Let all that waits succeed: the nearer to a rate of 0.01 the better, and deep networks better than flat ones."""
-    for job in store.sweeps.jobs(sweep_id):
+    for job in list(store.sweeps.jobs(sweep_id)):
         if job.state == "queued":
             distance = abs(job.spec["learning_rate"] - 0.01)
             accuracy = 1 / (1 + 50 * distance) * (1.0 if len(job.spec["hidden_sizes"]) == 2 else 0.5)
@@ -100,7 +100,8 @@ def test_a_sweep_that_finds_nothing_more_ends(store: Store, doorbell: Doorbell) 
     (first,) = expand(spec, {"digits"})
     impossible = spec.model_copy(update={"base": {"dataset": "digits", "momentum": 0.5}})
     sweep_id, _ = store.sweeps.submit(impossible, [first])
-    store.runs.fail(claim(store, next(store.sweeps.jobs(sweep_id)).id), {"type": "ValueError", "message": "no"})
+    (job,) = store.sweeps.jobs(sweep_id)
+    store.runs.fail(claim(store, job.id), {"type": "ValueError", "message": "no"})
     extend(sweep_id, store, doorbell)
     row = store.sweeps.get(sweep_id)
     assert row is not None
