@@ -98,13 +98,16 @@ def test_a_sweep_may_learn_from_its_trials_what_to_try_next(tenfold: httpx.Clien
     assert (sweep["state"], sweep["jobs"]["succeeded"]) == ("succeeded", 4)
 
 
-def test_jobs_that_fall_behind_the_others_of_their_sweep_are_stopped_early(tenfold: httpx.Client) -> None:
+@pytest.mark.parametrize("synchronous", [False, True])
+def test_jobs_that_fall_behind_the_others_of_their_sweep_are_stopped_early(
+    tenfold: httpx.Client, synchronous: bool
+) -> None:
     sweep = tenfold.post(
         "/sweeps",
         json={
             "base": {"dataset": "digits", "epochs": 4},
             "grid": {"learning_rate": [0.01, 0.000001]},
-            "halving": {"reduction": 2, "min_epochs": 1},
+            "halving": {"reduction": 2, "min_epochs": 1, "synchronous": synchronous},
         },
     ).json()
     sweep = wait_until(lambda: sweep_ended(tenfold, sweep["id"]), timeout=90, what="the sweep to end")
