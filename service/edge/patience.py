@@ -4,8 +4,8 @@ One look a second at all connections of a process: timers of their own would cos
 """
 
 import asyncio
-from collections.abc import Iterable
-from typing import Protocol, runtime_checkable
+from collections.abc import Collection
+from typing import Protocol, cast
 from weakref import WeakKeyDictionary
 
 from uvicorn.server import ServerState
@@ -25,7 +25,6 @@ READ_SECONDS = 60
 """For which a client may read nothing of what waits for it."""
 
 
-@runtime_checkable
 class Connection(Protocol):
     """A connection that is looked at every second."""
 
@@ -78,7 +77,7 @@ class Patience:
 
 
 class _Watch:
-    def __init__(self, connections: Iterable[object]) -> None:
+    def __init__(self, connections: Collection[Connection]) -> None:
         self._connections = connections
         self._timer: asyncio.TimerHandle | None = None
 
@@ -88,11 +87,11 @@ class _Watch:
 
     def _look(self) -> None:
         self._timer = None
-        connections = [one for one in self._connections if isinstance(one, Connection)]
-        if connections:
-            self.start()  # first: whatever goes wrong with one of them, all are looked at again
-        for connection in connections:
-            connection.look()
+        if self._connections:
+            self.start()
+        loop = asyncio.get_running_loop()
+        for connection in self._connections:
+            loop.call_soon(connection.look)  # by itself: whatever goes wrong with one, all others are looked at
 
 
 _watches: WeakKeyDictionary[ServerState, _Watch] = WeakKeyDictionary()
@@ -101,5 +100,5 @@ _watches: WeakKeyDictionary[ServerState, _Watch] = WeakKeyDictionary()
 def watch(state: ServerState) -> None:
     """Look at the connections of a server every second from now on, as long as there are any."""
     if (known := _watches.get(state)) is None:
-        known = _watches[state] = _Watch(state.connections)
+        known = _watches[state] = _Watch(cast("Collection[Connection]", state.connections))
     known.start()

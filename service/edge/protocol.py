@@ -4,18 +4,16 @@ What is refused here is told as everything else is: by a problem document, after
 https://www.rfc-editor.org/rfc/rfc9112 (HTTP/1.1), https://www.rfc-editor.org/rfc/rfc9110 (what its parts mean)
 """
 
-from collections import deque
-from collections.abc import Sized
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 
+from service.edge.ending import EndingProtocol
+from service.edge.flow import Flow
 from service.edge.head import MAX_HEAD_BYTES, sound, too_long, without_upgrade
-from service.edge.links import ROOT, below
 from service.edge.patience import BODY_BYTES_A_SECOND, HEAD_SECONDS, Patience, watch
-from service.edge.refusal import Refusal, encode, overloaded
+from service.edge.refusal import Refusal
 
 MAX_TRAILER_BYTES = 8 * 2**10
 """Of what comes in one piece after a head and is not body: trailers, extensions of chunks."""
@@ -23,45 +21,31 @@ MAX_TRAILER_BYTES = 8 * 2**10
 SPARE = 32
 """Connections beyond the bound that may ask whether the process lives; more are not heard."""
 
-_LINGER_SECONDS = 2.0
-"""For which a connection is read on after a refusal: closed at once, it would be reset, and the refusal be lost."""
+_PIECE = 16 * 2**10
+"""Bytes that are read at a time: they may be hundreds of requests, each of which takes a hundred times its length."""
 
 _OTHER_VERSION = ("Invalid HTTP version", "Pause on PRI/Upgrade")
 
 
-class _Flow(FlowControl):
-    """Does not let more be read while requests are waiting: uvicorn would, with each answer, until memory is full."""
-
-    def __init__(self, transport: Any, waiting: Sized) -> None:
-        super().__init__(transport)
-        self._waiting = waiting
-
-    def resume_reading(self) -> None:
-        if not self._waiting:
-            super().resume_reading()
-
-
-class EdgeProtocol(HttpToolsProtocol):
+class EdgeProtocol(EndingProtocol):
     """HTTP/1.1 of one connection. Requests are answered in their order."""
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
         self.patience = Patience()
-        self.is_in_head = True  # or between two requests
         self.head_bytes = 0  # that have come of a head which is not complete
         self.heads = 0  # that were complete
         self.body_bytes = 0  # of all requests together
         self._has_ended = False  # whether a request did, among the bytes that came last
         self._head_at_most = 0  # that many bytes a head may have by now: it may have begun amid those that came last
         self._loose_bytes = 0  # that came with a body and are none
-        self.is_refused = False  # the rest that comes is not heard
         self.url = b""
-        self._unanswered: deque[RequestResponseCycle] = deque()
+        self._rest = memoryview(b"")  # what has come behind requests that are waiting
 
     def connection_made(self, transport: Any) -> None:
         """Read no more from who has requests waiting behind the one that is being answered."""
         super().connection_made(transport)
-        self.flow = _Flow(transport, self.pipeline)
+        self.flow = Flow(transport, self.pipeline)
         if self._is_crowded:
             self._make_room()
             if self.limit_concurrency is not None and len(self.connections) > self.limit_concurrency + SPARE:
@@ -95,14 +79,34 @@ class EdgeProtocol(HttpToolsProtocol):
         self._unanswered.popleft()
         super().on_response_complete()
         if not self.transport.is_closing():
+            if self._rest:
+                self._take_rest()
             self.flow.resume_reading()
 
     # From the socket
 
     def data_received(self, data: bytes) -> None:
-        """Give what has come to the parser, unless it is more than there may be."""
+        """Take what has come, no more of it than what makes requests wait."""
         if self.is_refused:
             return
+        if len(data) <= _PIECE:
+            self._take(data)
+            return
+        self._rest = memoryview(data)  # there is none: nothing is read while requests are waiting
+        self._take_rest()
+
+    def _take_rest(self) -> None:
+        while self._rest and not (self.pipeline or self.is_refused):
+            piece, self._rest = self._rest[:_PIECE], self._rest[_PIECE:]
+            self._take(piece)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Keep nothing of what was not read."""
+        self._rest = memoryview(b"")
+        super().connection_lost(exc)
+
+    def _take(self, data: bytes | memoryview) -> None:
+        """Give bytes to the parser, unless they are more than there may be."""
         self._unset_keepalive_if_required()
         bodies, heads, was_in_head, self._has_ended = self.body_bytes, self.heads, self.is_in_head, False
         self._head_at_most = len(data) + (self._head_at_most if was_in_head else 0)
@@ -132,7 +136,7 @@ class EdgeProtocol(HttpToolsProtocol):
         if self.head_bytes > MAX_HEAD_BYTES:
             self.refuse(too_long(self.url))
 
-    def _feed(self, data: bytes) -> None:
+    def _feed(self, data: bytes | memoryview) -> None:
         while True:
             try:
                 self.parser.feed_data(data)
@@ -169,6 +173,8 @@ class EdgeProtocol(HttpToolsProtocol):
             self._loose_bytes += len(name) + len(value)
             if self._loose_bytes > MAX_TRAILER_BYTES:
                 raise _too_loose()
+            if name.lower() == b"connection":  # which the parser heeds all the same: it may give nothing more
+                self.cycle.keep_alive = False
             return
         # As uvicorn has it, whose method is not called: each of these calls is a hundredth of a prediction's time.
         name = name.lower()
@@ -186,7 +192,10 @@ class EdgeProtocol(HttpToolsProtocol):
             len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > MAX_HEAD_BYTES
         ):
             raise too_long(self.url)
-        self.url = sound(self.url, self.headers, self.parser.get_http_version())
+        version = self.parser.get_http_version()
+        self.url = sound(self.url, self.headers, version)
+        if version == "1.0":
+            self.expect_100_continue = False  # RFC 9110, section 10.1.1
         super().on_headers_complete()
         self.is_in_head = False
         self.head_bytes = self._loose_bytes = 0
@@ -216,13 +225,6 @@ class EdgeProtocol(HttpToolsProtocol):
 
     # Refusals
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        """Answer by the application, or, where uvicorn would say in plain text that there are too many, ourselves."""
-        if app is not self.app:
-            # Whether the process lives is asked when it has much to do, above all.
-            app = self.app if cycle.scope["path"] == "/livez" else overloaded
-        super()._start_asgi_task(cycle, app)
-
     def look(self) -> None:
         """Close the connection if it has kept us waiting for too long; called every second."""
         is_closing = self.is_refused or self.transport.is_closing()
@@ -231,54 +233,27 @@ class EdgeProtocol(HttpToolsProtocol):
             if self.patience.wait_for_reader(unread):
                 self.transport.abort()
         elif is_closing:
-            return
+            if self._sends_no_more:
+                self._ask_whether_there()
+        elif self.flow.read_paused:
+            return  # where it is we who do not read on, nobody is late
         elif not self.is_in_head:
-            # Where it is we who do not read on, or have not yet said that we will, nobody is late.
-            is_ours = self.flow.read_paused or self.cycle.waiting_for_100_continue
-            if not is_ours and self.patience.wait_for_body(self.heads, self.body_bytes):
+            if self.cycle.waiting_for_100_continue:
+                return  # as we have not said yet that we will
+            if self.patience.wait_for_body(self.heads, self.body_bytes):
                 self.refuse(Refusal(408, f"a body is to come at {BODY_BYTES_A_SECOND:,} bytes a second at least"))
         elif self.head_bytes or self.cycle is None:  # between two requests, uvicorn's keep-alive counts
             if not self.patience.wait_for_head(self.heads, is_crowded=self._is_crowded):
                 return
-            if self.head_bytes:
+            if self.head_bytes and self.scope is not (self.cycle and self.cycle.scope):
                 self.refuse(Refusal(408, f"the head of a request is to be here within {HEAD_SECONDS} s"))
             else:
-                self.transport.close()
+                self.transport.close()  # of blank lines, an answer could be taken for that to the next request
 
     def resume_writing(self) -> None:
         """Go on, as the client has read."""
         self.patience.has_read()
         super().resume_writing()
-
-    def refuse(self, refusal: Refusal) -> None:
-        """Answer what is no request, after all that came before it, and hear no more."""
-        if self.is_refused:
-            return
-        self.is_refused = True
-        wrong = None if self.is_in_head else self.cycle  # the request whose body is wrong, if it is not the head
-        earlier = [cycle for cycle in self._unanswered if cycle is not wrong]
-        if wrong is not None:
-            wrong.disconnected = True  # who reads its body is told that there is no more of it
-            wrong.waiting_for_100_continue = False
-            wrong.message_event.set()
-        if earlier:
-            earlier[-1].keep_alive = False  # the connection ends with its answer: this one could be taken for it
-            for waiting in [waiting for waiting in self.pipeline if waiting[0] is wrong]:
-                self.pipeline.remove(waiting)
-        elif wrong is not None and wrong.response_started:
-            self.transport.close()
-        else:
-            self._close_with(refusal)
-
-    def _close_with(self, refusal: Refusal) -> None:
-        with below(self.app_state.get(ROOT.name, "")):
-            status, body, headers = encode(refusal, (self.scope or {}).get("path") or "/")
-        lines = b"".join(b"%b: %b\r\n" % header for header in (*self.server_state.default_headers, *headers))
-        self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[status], lines, body))
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
-        self.transport.resume_reading()
-        self.loop.call_later(_LINGER_SECONDS, self.transport.close)
 
 
 def _too_loose() -> Refusal:

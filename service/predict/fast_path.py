@@ -112,7 +112,6 @@ class FastPathProtocol(EdgeProtocol):
 
     def _answer(self, cycle: RequestResponseCycle, encode: Encode, result: "asyncio.Future[Scores]") -> None:
         self._result = None
-        # Not `disconnected`: of the requests of a client who leaves, only the last is told.
         if result.cancelled() or self.transport.is_closing():
             return
         try:
@@ -126,7 +125,7 @@ class FastPathProtocol(EdgeProtocol):
         self.transport.write(b"%b%b%bcontent-length: %d\r\n\r\n%b" % (usual, about, closing, len(body), body))
         cycle.response_started = cycle.response_complete = True
         if not cycle.keep_alive:
-            self.transport.close()
+            self.end()
         cycle.on_response()
 
 

@@ -51,10 +51,15 @@ class Edge:
                 self.gone.append(scope["path"])
                 return
             body += message["body"]
-            if not message["more_body"]:
+            if not message["more_body"] and scope["path"] != "/stays":
                 break
         if scope["path"] == "/held":
             await asyncio.to_thread(self.hold.wait, 30)
+        if scope["path"] == "/unsized":
+            await send({"type": "http.response.start", "status": 200})
+            await send({"type": "http.response.body", "body": b"one ", "more_body": True})
+            await send({"type": "http.response.body", "body": b"two"})
+            return
         if scope["path"] != "/last":
             self.came.append((scope["method"], scope["path"], scope["headers"], body))
         answer = bytes(64 * 2**20) if scope["path"] == "/large" else scope["path"].encode() + b" " + body

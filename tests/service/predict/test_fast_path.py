@@ -2,6 +2,7 @@
 
 import json
 import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -324,6 +325,8 @@ def test_nothing_is_computed_for_who_has_left(serving: Serving) -> None:
     with socket.create_connection(serving.address, timeout=30) as leaving:
         leaving.sendall(raw("/predict", PIXELS.tobytes(), BYTES))
         wait_until(lambda: batcher.waiting == 1, timeout=10, what="the second image to wait")
+        # Closed without that, it could be one who sends no more and is waiting.
+        leaving.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     with client_of(serving) as client:  # one turn of the loop, at least, later
         assert client.get("/livez").status_code == 200
     opened.set()
