@@ -3,17 +3,22 @@
 Keys are made here, from ids and random numbers; no client ever names a path.
 """
 
+import fcntl
 import hashlib
+import logging
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from service.store.files import File
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -30,8 +35,9 @@ class Artifacts:
         """Write a new file by a function that fills it.
 
         The bytes are on the disk before the file has its name, and the name before this returns. When the disk refuses,
-        nothing is left behind and OSError is raised; a failed fsync is never tried again on the same file, whose
-        unwritten pages may have been dropped: https://www.usenix.org/conference/atc20/presentation/rebello
+        nothing is left behind and OSError is raised, which names the key; a failed fsync is never tried again on the
+        same file, whose unwritten pages may have been dropped:
+        https://www.usenix.org/conference/atc20/presentation/rebello
         """
         folder = self.folder / owner
         suffix = "".join(Path(name).suffixes)
@@ -42,13 +48,24 @@ class Artifacts:
                 fill(file)
                 file.flush()
                 os.fsync(file.fileno())
-            sha256, size = _digest(temporary)
-            temporary.rename(path)
+                sha256, size = _digest(temporary)
+                temporary.rename(path)  # while it is open, and so no abandoned one
             _sync_folder(folder)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
+        except BaseException as error:
+            # Where it cannot be written, it may be that nothing can be removed either: that is not what to tell.
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
+                folder.rmdir()  # if nothing else lies there
+            if isinstance(error, OSError) and error.errno is not None:
+                raise OSError(error.errno, os.strerror(error.errno), f"{owner}/{name}") from error
             raise
         return File(name=name, key=str(path.relative_to(self.folder)), sha256=sha256, size=size, epoch=epoch)
+
+    def unnamed(self) -> BinaryIO:
+        """Open a file without a name, on the disk of the others: it is gone once it is closed, or its program ends."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return cast("BinaryIO", tempfile.TemporaryFile(dir=self.folder))
 
     def path(self, key: str) -> Path:
         """Give the path at which the file of a key lies."""
@@ -68,15 +85,23 @@ class Artifacts:
         return data
 
     def remove(self, keys: Iterable[str]) -> None:
-        """Remove files that nothing points to any more."""
+        """Remove files that nothing points to any more; what cannot be removed now is found by `tenfold gc`."""
         for key in keys:
-            self.path(key).unlink(missing_ok=True)
+            try:
+                self.path(key).unlink(missing_ok=True)
+            except OSError as error:
+                _logger.warning("%s stays on the disk: %s", key, error.strerror)
 
     def keys(self, owner: str, stems: Collection[str]) -> list[str]:
         """List the keys of an owner's files whose names begin with one of the stems, also of those half written."""
         folder = self.folder / owner
         paths = folder.iterdir() if folder.is_dir() else ()
         return [str(path.relative_to(self.folder)) for path in paths if path.name.lstrip(".").split("-")[0] in stems]
+
+    def abandoned(self, kind: str) -> list[str]:
+        """List the keys of files of all owners of a kind ("datasets") that were half written by programs that died."""
+        found = (self.folder / kind).glob("*/.*")
+        return [str(path.relative_to(self.folder)) for path in found if _is_abandoned(path)]
 
     def remove_folder(self, owner: str) -> None:
         """Remove the folder of an owner that was deleted, unless something still lies there."""
@@ -89,11 +114,29 @@ class Artifacts:
 
 
 def _created(path: Path) -> BinaryIO:
-    """Create a file, and its folder, which may be removed meanwhile by whoever took the last file out of it."""
+    """Create a file, and its folder, which may be removed meanwhile by whoever took the last file out of it.
+
+    It is locked as long as its program has it open, and lives: what is half written and not locked is abandoned.
+    """
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):
-            return path.open("xb")
+            file = path.open("xb")
+            with suppress(OSError):  # there are file systems without locks
+                fcntl.flock(file, fcntl.LOCK_EX)
+            if os.fstat(file.fileno()).st_nlink:
+                return file
+            file.close()  # before it was locked, it was taken for an abandoned one and removed
+
+
+def _is_abandoned(path: Path) -> bool:
+    """Whether nobody writes a file any more."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # somebody writes it, has just given it its name, or no one can tell
+        return False
+    return True
 
 
 def _digest(path: Path) -> tuple[str, int]:

@@ -12,6 +12,7 @@ Problem
 +-- TooMuch               429  more is waiting than can be answered soon
 +-- Damaged               500  a file that we keep is not what we wrote
 +-- NotYet                503  come again in a moment
++-- NoRoom                507  what was sent or asked for does not fit on the disk
 """
 
 from collections.abc import Mapping, Sequence
@@ -106,6 +107,12 @@ class NotYet(Problem):
     """What was asked for is not there yet, or what it needs does not answer; trying again helps."""
 
     status = 503
+
+
+class NoRoom(Problem):
+    """What was sent or asked for does not fit on the disk, or would leave too little for what is under way."""
+
+    status = 507
 
 
 MEDIA_TYPE = "application/problem+json"

@@ -1,7 +1,8 @@
 """Every error as a problem: what is meant for the client is said, and of all else only that it is not their fault."""
 
-from service.errors import Conflict, Fault, Invalid, NotFound, NotYet, PreconditionFailed, Problem
-from service.store.engine import DatabaseError
+from service.disk.faults import is_full, is_unusable, told
+from service.errors import Conflict, Fault, Invalid, NoRoom, NotFound, NotYet, PreconditionFailed, Problem
+from service.store.engine import DatabaseError, trouble
 from service.store.errors import (
     DatasetInUse,
     HistoryChanged,
@@ -24,7 +25,11 @@ def as_problem(error: Exception) -> Problem:
         case Problem():
             return error
         case DatabaseError():
-            return NotYet("the database does not answer or is busy; nothing was changed", retry_after=5)
+            return _of_database(error)
+        case OSError() if is_full(error):
+            return NoRoom(f"the disk of the files is full; nothing was kept. {_MAKE_ROOM}")
+        case OSError() if is_unusable(error):
+            return NotYet(f"the files cannot be used ({told(error)}); the log of the API says where", retry_after=30)
         case StateConflict() | SweepConflict() | PartOfSweep() | DatasetInUse() | VersionInUse():
             return Conflict(_why_not(error))
         case NothingBefore(model, alias):
@@ -49,6 +54,19 @@ def as_problem(error: Exception) -> Problem:
             )
     # MemberGone and LeaseLost among them: who asks over HTTP never meets what is told to workers.
     return Problem("something went wrong here; the log of the API says what")
+
+
+_MAKE_ROOM = "Make room on it: `tenfold gc` deletes old jobs, DELETE what else is not needed"
+
+
+def _of_database(error: DatabaseError) -> Problem:
+    match trouble(error):
+        case "full":
+            return NoRoom(f"the disk of the database is full; nothing was changed. {_MAKE_ROOM}")
+        case "unusable":
+            why = "the database cannot be used; nothing was changed, and the log of the API says why"
+            return NotYet(why, retry_after=30)
+    return NotYet("the database does not answer or is busy; nothing was changed", retry_after=5)
 
 
 def _why_not(conflict: StateConflict | SweepConflict | PartOfSweep | DatasetInUse | VersionInUse) -> str:

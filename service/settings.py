@@ -51,6 +51,13 @@ class Settings(BaseSettings):
         description="URL of the Redis or Valkey server; `tenfold up` starts one of its own unless this is set.",
     )
 
+    disk_floor_bytes: int | None = Field(
+        default=None,
+        ge=0,
+        description="What stays free on the disks of files and database: below it nothing more is taken in (507), and "
+        "no job begins. Default 1 GiB, or 5 % of a smaller disk; 0: nothing.",
+    )
+
     host: Annotated[str, AfterValidator(hosts.listened_on)] = Field(
         default="127.0.0.1", description="Address on which the API listens."
     )

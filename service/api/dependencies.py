@@ -1,5 +1,6 @@
 """What the API is made of; built once, handed to every route."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -7,6 +8,7 @@ from fastapi import Depends, Request
 
 from service.artifacts import Artifacts
 from service.broker.doorbell import Doorbell
+from service.disk.floor import Floor
 from service.errors import UnsupportedMedia
 from service.predict.predictor import Predictor
 from service.settings import Settings
@@ -20,17 +22,21 @@ class Dependencies:
     settings: Settings
     store: Store
     artifacts: Artifacts
+    floor: Floor
     doorbell: Doorbell
     predictor: Predictor
 
     @classmethod
     def build(cls, settings: Settings) -> "Dependencies":
-        """Build all of it; opens the database."""
+        """Build all of it; opens the database, and removes what uploads left that broke off with their program."""
         store, artifacts = Store.open(settings), Artifacts(settings.artifacts)
+        with suppress(OSError):
+            artifacts.remove(artifacts.abandoned("datasets"))
         return cls(
             settings=settings,
             store=store,
             artifacts=artifacts,
+            floor=Floor.of(settings, store.database.file),
             doorbell=Doorbell(settings.broker_url),
             predictor=Predictor(store, artifacts, memory_bytes=settings.model_memory_bytes),
         )

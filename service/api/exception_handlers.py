@@ -14,7 +14,7 @@ from service.api.methods import allowed
 from service.errors import Malformed, Problem, rendered
 from service.errors import invalid as wrong_fields
 from service.refusals import as_problem
-from service.store.engine import DatabaseError
+from service.store.engine import DatabaseError, cause, trouble
 from service.store.errors import StoreError
 
 _logger = logging.getLogger(__name__)
@@ -26,12 +26,15 @@ def add_exception_handlers(app: FastAPI) -> None:
     @app.exception_handler(Problem)
     @app.exception_handler(StoreError)
     @app.exception_handler(DatabaseError)
+    @app.exception_handler(OSError)
     # Starlette logs what nobody foresaw with its trace; whoever sent the request is told that it is not their fault.
     @app.exception_handler(Exception)
     async def problem(request: Request, error: Exception) -> Response:
         why = as_problem(error)
-        if isinstance(error, StoreError) and why.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        if isinstance(error, StoreError | OSError) and why.status == HTTPStatus.INTERNAL_SERVER_ERROR:
             raise error  # nobody foresaw it here: it goes to the log as all else that nobody foresaw
+        if isinstance(error, OSError) or (isinstance(error, DatabaseError) and trouble(error) != "other"):
+            _logger.warning("%s %r: %s", request.method, request.url.path, cause(error))
         headers = {"Retry-After": str(why.retry_after)} if why.retry_after is not None else {}
         return _problem(request, why.status, why.detail, why.faults, headers)
 

@@ -50,4 +50,5 @@ _MEANING = {
     429: "Too much is waiting already; come again after `Retry-After` seconds.",
     500: "A file is not as it was written, or gone; `tenfold doctor` names it.",
     503: "Come again after `Retry-After` seconds.",
+    507: "There is too little free on the disk; the detail says how much, and what may be deleted.",
 }

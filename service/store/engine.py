@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy
 from sqlalchemy import (
@@ -47,6 +47,17 @@ _FIRST_SQLITE_WITH_SAFE_WAL = (3, 51, 3)
 def cause(error: Exception) -> str:
     """Say in the driver's words what went wrong, without the statement and the data in it."""
     return str(getattr(error, "orig", None) or error)
+
+
+_NO_ROOM = {13, "53100"}  # SQLITE_FULL; disk_full of PostgreSQL
+_UNUSABLE = {8, 10, 14, "25006", "58030"}  # SQLITE_READONLY, _IOERR, _CANTOPEN; read_only_sql_transaction, io_error
+
+
+def trouble(error: DatabaseError) -> Literal["full", "unusable", "other"]:
+    """Tell whether the database's disk is full, or cannot be read or written; or whether it is something else."""
+    driver = getattr(error, "orig", None)
+    code = getattr(driver, "sqlstate", None) or getattr(driver, "sqlite_errorcode", 0) & 0xFF  # without the extension
+    return "full" if code in _NO_ROOM else "unusable" if code in _UNUSABLE else "other"
 
 
 @dataclass(frozen=True)
@@ -121,6 +132,12 @@ class Database:
                 return None
             revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
             return revision
+
+    @property
+    def file(self) -> Path | None:
+        """Give the file in which the database lies, if it is one of ours."""
+        url = self.writer.url
+        return Path(url.database).absolute() if url.get_backend_name() == "sqlite" and url.database else None
 
     def is_alive(self) -> bool:
         """Whether the database answers."""

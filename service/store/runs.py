@@ -16,6 +16,7 @@ from service.store.claims import Claim, claims_of, held_by, worker_of
 from service.store.engine import Database, locked, now_ms
 from service.store.errors import LeaseLost
 from service.store.files import File, publish, rename, withdraw, withdraw_names
+from service.store.stalled import put_back_or_fail
 from service.store.states import (
     WAITS_FOR_WORKER,
     Job,
@@ -220,6 +221,16 @@ class Runs:
             job = _locked_by(connection, claim)
             end_attempt(connection, claim.job_id, claim.attempt, "left")
             return put_back(connection, job, waits_at_rung=waits_at_rung)
+
+    def give_back(self, claim: Claim, error: Mapping[str, str]) -> State:
+        """Give a job back whose worker could not write; it fails with this error if that goes on in vain.
+
+        Gives the state in which it is then. Raises LeaseLost.
+        """
+        with self.database.writer.begin() as connection:
+            job = _locked_by(connection, claim)
+            end_attempt(connection, claim.job_id, claim.attempt, "left")
+            return put_back_or_fail(connection, job, error)
 
     def fail(self, claim: Claim, error: Mapping[str, str]) -> None:
         """End a job that could not be trained. Raises LeaseLost."""

@@ -1,12 +1,12 @@
 """Jobs as those see them who look after the queue: taken back from whoever died, and announced again."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, case, func, select, update
 
 from service.store.engine import Database, locked, now_ms
-from service.store.states import WAITS_FOR_WORKER, How, Job, end_attempt, finish, put_back
+from service.store.states import WAITS_FOR_WORKER, How, Job, State, end_attempt, finish, put_back
 from service.store.tables import epochs, jobs
 
 MAX_FRUITLESS_ATTEMPTS = 5
@@ -45,15 +45,11 @@ class Stalled:
             if job is None:
                 return False
             end_attempt(connection, job.id, job.attempt, "lost")
-            fruitless = 0 if _has_recorded(connection, job) else job.fruitless_attempts + 1
             if job.cancel_requested:
                 finish(connection, job.id, "cancelled", how=how)
-            elif fruitless >= MAX_FRUITLESS_ATTEMPTS:
-                message = f"{MAX_FRUITLESS_ATTEMPTS} workers died or fell silent without finishing an epoch"
-                finish(connection, job.id, "failed", error={"type": "worker_lost", "message": message})
-            else:
-                return put_back(connection, job, fruitless_attempts=fruitless) == "queued"
-            return False
+                return False
+            message = f"{MAX_FRUITLESS_ATTEMPTS} workers died or fell silent without finishing an epoch"
+            return put_back_or_fail(connection, job, {"type": "worker_lost", "message": message}) == "queued"
 
     def of_worker(self, worker_id: str) -> dict[str, float]:
         """Give the training processes of a worker that hold jobs, by their number as owners.
@@ -82,6 +78,15 @@ class Stalled:
         with self.database.writer.begin() as connection:
             locked(connection, select(jobs.c.id).where(these).order_by(jobs.c.number))
             connection.execute(update(jobs).where(these).values(rung_at=now_ms()))
+
+
+def put_back_or_fail(connection: Connection, job: Job, error: Mapping[str, str]) -> State:
+    """Let a job wait for another attempt, or end it with this error if too many were in vain; gives its state."""
+    fruitless = 0 if _has_recorded(connection, job) else job.fruitless_attempts + 1
+    if fruitless >= MAX_FRUITLESS_ATTEMPTS and not job.cancel_requested:
+        finish(connection, job.id, "failed", error=error)
+        return "failed"
+    return put_back(connection, job, fruitless_attempts=fruitless)
 
 
 def _has_recorded(connection: Connection, job: Job) -> bool:

@@ -85,6 +85,36 @@ def test_a_disk_that_refuses_leaves_nothing_behind(tmp_path: Path) -> None:
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
+def test_what_is_half_written_is_abandoned_once_its_program_has_died(artifacts: Artifacts) -> None:
+    # Killed in the middle of an upload: nothing of this program runs any more that could tidy up.
+    script = (
+        "import os, pathlib, signal, sys\n"
+        "from service.artifacts import Artifacts\n"
+        "def die(file):\n"
+        "    file.write(b'half'); file.flush()\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "Artifacts(pathlib.Path(sys.argv[1])).write_with('datasets/mine', 'table.npy', die)\n"
+    )
+    subprocess.run([sys.executable, "-c", script, str(artifacts.folder)], check=False)
+    (left,) = files(artifacts)
+
+    def look(_file: object) -> None:
+        found.extend(artifacts.abandoned("datasets"))  # while this one is half written too
+
+    found: list[str] = []
+    artifacts.write_with("datasets/other", "table.npy", look)
+    assert found == [str(left.relative_to(artifacts.folder))]
+    artifacts.remove(found)
+    assert artifacts.abandoned("datasets") == []
+
+
+def test_an_unnamed_file_leaves_nothing_behind(artifacts: Artifacts) -> None:
+    with artifacts.unnamed() as file:
+        file.write(b"x")
+        file.flush()
+        assert files(artifacts) == []
+
+
 def test_removing_what_is_gone_is_no_error(artifacts: Artifacts) -> None:
     file = artifacts.write("jobs/1", "last", b"x")
     artifacts.remove([file.key, file.key])

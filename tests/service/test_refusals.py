@@ -1,5 +1,8 @@
 """What the record refuses is told over HTTP, each refusal with a status of its own kind."""
 
+import errno
+import os
+
 import pytest
 
 from service.refusals import as_problem
@@ -36,6 +39,15 @@ def test_a_refusal_has_a_status_and_names_what_it_is_about(refusal: errors.Store
 
 def test_none_of_the_record_s_refusals_is_forgotten() -> None:
     assert {type(refusal) for refusal, _ in TOLD} | TOLD_TO_WORKERS == set(errors.StoreError.__subclasses__())
+
+
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(errno.ENOSPC, 507), (errno.EDQUOT, 507), (errno.EROFS, 503), (errno.EACCES, 503), (errno.EIO, 503)],
+)
+def test_a_disk_that_refuses_is_told_without_where_its_files_lie(number: int, status: int) -> None:
+    problem = as_problem(OSError(number, os.strerror(number), "/home/ada/secret"))
+    assert (problem.status, "secret" in problem.detail) == (status, False)
 
 
 def test_of_what_nobody_foresaw_nothing_is_told() -> None:

@@ -11,6 +11,7 @@ from models.ensemble import Ensemble
 from models.inference import Network, read
 from models.spec import TrainingSpec
 from service.artifacts import Artifacts
+from service.disk.faults import may_pass, told
 from service.settings import Settings
 from service.store import owners
 from service.store.engine import Row
@@ -32,7 +33,8 @@ def combine(
     """Make the next version of a model of other versions, unless there is one of these members.
 
     They were validated on the same images: whoever asks for this has made sure of it. An ensemble whose images are not
-    to be had any more is a version all the same; its facts say why it has no card. Damaged weights make none.
+    to be had any more is a version all the same; its facts say why it has no card. Damaged weights make none; nor does
+    a full disk, which raises OSError: whoever asks again has it made.
     """
     if store.ensembles.find(model, members) is not None:
         return
@@ -44,9 +46,11 @@ def combine(
         try:
             findings, accuracy = _assessed(model, rows, Ensemble(networks), store, artifacts, settings, written)
         except (ValueError, OSError) as error:
-            _logger.warning("an ensemble of model %s could not be assessed, and has no card", model, exc_info=True)
             artifacts.remove([file.key for file in written])
-            why = f"it could not be assessed: {error}"
+            if may_pass(error):
+                raise
+            _logger.warning("an ensemble of model %s could not be assessed, and has no card", model, exc_info=True)
+            why = f"it could not be assessed: {told(error)}"
             findings = Findings(rows[0].data_sha256, {"no_card_because": why})
         if store.ensembles.make(model, members, findings, val_accuracy=accuracy, promotion=promotion):
             return

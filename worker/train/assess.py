@@ -14,6 +14,7 @@ from models.inference import read
 from models.novelty import Looks
 from models.spec import TrainingSpec
 from service.artifacts import Artifacts
+from service.disk.faults import may_pass, told
 from service.store import owners
 from service.store.files import File
 from service.store.store import Store
@@ -30,15 +31,18 @@ _looks: WeakKeyDictionary[Examples, Looks] = WeakKeyDictionary()
 def assess_best(job_id: str, spec: TrainingSpec, split: Split, store: Store, artifacts: Artifacts) -> Findings:
     """Assess the best weights of a job, as they are on the disk, and write down what was found.
 
-    A network that cannot be assessed is a version all the same; it has no card then, and its facts say why.
+    A network that cannot be assessed is a version all the same; it has no card then, and its facts say why. Raises
+    OSError while that cannot be written down.
     """
     written: list[File] = []
     try:
         return _assess_best(job_id, spec, split, store, artifacts, written)
     except (ValueError, OSError, LookupError) as error:
-        _logger.warning("job %s: its network could not be assessed, and has no card", job_id, exc_info=True)
         artifacts.remove([file.key for file in written])
-        return Findings(split.digest, {"no_card_because": f"it could not be assessed: {error}"})
+        if may_pass(error):
+            raise
+        _logger.warning("job %s: its network could not be assessed, and has no card", job_id, exc_info=True)
+        return Findings(split.digest, {"no_card_because": f"it could not be assessed: {told(error)}"})
 
 
 def _assess_best(

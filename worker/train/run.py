@@ -1,6 +1,7 @@
 """One run of jobs of equal shape: claim -> load or resume -> for each record of the training: write it down."""
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,11 +14,14 @@ from models.device import choose, require_fast
 from models.records import Ended, Epoch, Failed, TrainingRecord
 from models.spec import TrainingSpec
 from service.artifacts import Artifacts
+from service.disk.faults import may_pass, told
+from service.disk.floor import Floor
 from service.settings import Settings
 from service.store import owners
 from service.store.claims import Claim
 from service.store.engine import DatabaseError, cause
 from service.store.errors import LeaseLost
+from service.store.stalled import MAX_FRUITLESS_ATTEMPTS
 from service.store.states import State
 from service.store.store import Store
 from service.store.versions import NO_FINDINGS
@@ -29,6 +33,9 @@ from worker.train.rungs import AtRungs
 from worker.train.stopping import Stopping
 
 _logger = logging.getLogger(__name__)
+
+_TELL_AGAIN_SECONDS = 60.0
+_told_at = float("-inf")
 
 
 def run(
@@ -47,6 +54,10 @@ def run(
     """
     # Before anything is claimed: a worker that lacks the device it was told to use must not fail the jobs of others.
     device = choose(settings.device)
+    floor = Floor.of(settings, store.database.file)
+    if (why := floor.shortage() or floor.unwritable()) is not None:
+        _told_rarely(f"no job is begun: {why}")
+        return []
     try:
         claims = store.runs.claim(job_id, owner, most=settings.group_size or tuning.group_size())
     except DatabaseError as error:
@@ -71,6 +82,14 @@ def run(
         # No fault of the jobs'. Nothing more is written; once the leases have expired, another attempt goes on.
         _logger.warning("%d job(s) lost the database: %s", len(claims), cause(error))
     return released
+
+
+def _told_rarely(warning: str) -> None:
+    """Log a warning that would be said again with every ring, once a minute."""
+    global _told_at
+    if time.monotonic() - _told_at > _TELL_AGAIN_SECONDS:
+        _told_at = time.monotonic()
+        _logger.warning(warning)
 
 
 @dataclass(eq=False)
@@ -149,7 +168,7 @@ class _Run:
             except LeaseLost:
                 self._forget(claim)
             except OSError as error:
-                # A disk that is full for one job need not be full for the others.
+                # What one job cannot write need not keep the others from writing.
                 self._fail(claim, error)
 
     def _should_stop(self, claim: Claim) -> training.Stop | None:
@@ -225,12 +244,24 @@ class _Run:
         return found.checkpoint
 
     def _fail(self, claim: Claim, error: Exception) -> None:
-        _logger.warning("job %s failed", claim.job_id, exc_info=error)
         try:
-            self.store.runs.fail(claim, {"type": type(error).__name__, "message": str(error)[:2000]})
+            if may_pass(error):
+                self._give_back(claim, error)
+            else:
+                _logger.warning("job %s failed", claim.job_id, exc_info=error)
+                self.store.runs.fail(claim, {"type": type(error).__name__, "message": told(error)[:2000]})
         except LeaseLost:
             _logger.warning("job %s: its failure comes too late to be recorded", claim.job_id)
         self.lease.give_up(claim)
+
+    def _give_back(self, claim: Claim, error: Exception) -> None:
+        """Let a job wait whose checkpoint could not be written: it goes on from the one before, with the same bits."""
+        message = (
+            f"a worker could not write ({told(error)}), {MAX_FRUITLESS_ATTEMPTS} times in a row; look after the disk, "
+            f"then POST /jobs/{claim.job_id}/continue goes on after its last epoch, /retry begins anew"
+        )
+        state = self.store.runs.give_back(claim, {"type": "disk", "message": message})
+        _logger.warning("job %s could not be written down: %s; it is %s", claim.job_id, told(error), state)
 
     def _forget(self, claim: Claim) -> None:
         _logger.warning("job %s: attempt %d was replaced or the job is gone; it stops", claim.job_id, claim.attempt)

@@ -74,7 +74,7 @@ def alias(name: ModelName, alias: AliasName, response: Response, deps: Deps) -> 
     summary="Point an alias to a version",
     responses={
         201: {"model": AliasView, "description": "The alias is new."},
-        **problems(400, 404, 412, 413, 415, 422, 503),
+        **problems(400, 404, 412, 413, 415, 422, 503, 507),
     },
 )
 def put_alias(
@@ -105,7 +105,7 @@ def put_alias(
     "/models/{name}/aliases/{alias}",
     status_code=204,
     summary="Delete an alias",
-    responses=problems(400, 404, 412, 422, 503),
+    responses=problems(400, 404, 412, 422, 503, 507),
 )
 def delete_alias(name: ModelName, alias: AliasName, deps: Deps, condition: Conditional) -> None:
     """Delete an alias. Of a model without `champion` the newest version answers."""
@@ -117,7 +117,7 @@ def delete_alias(name: ModelName, alias: AliasName, deps: Deps, condition: Condi
 @router.post(
     "/models/{name}/aliases/{alias}/rollback",
     summary="Roll an alias back",
-    responses=problems(400, 404, 409, 412, 422, 503),
+    responses=problems(400, 404, 409, 412, 422, 503, 507),
 )
 def roll_back(name: ModelName, alias: AliasName, response: Response, deps: Deps, condition: Conditional) -> AliasView:
     """Let an alias point to what it pointed to before; called again, to what it pointed to before that.

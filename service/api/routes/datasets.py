@@ -1,7 +1,6 @@
 """/datasets: what there is to train on."""
 
 import asyncio
-import tempfile
 from collections.abc import AsyncIterator
 from typing import Annotated, BinaryIO
 
@@ -19,10 +18,11 @@ from service.api.problems import problems
 from service.api.routes.downloads import download
 from service.api.routes.on_demand import NobodyToAsk, on_demand
 from service.api.schemas.datasets import Dataset, DatasetList
+from service.disk.floor import Floor
 from service.edge.links import link
 from service.errors import Conflict, Invalid, NotFound, NotYet, UnsupportedMedia
 from service.store import owners
-from service.store.engine import Row
+from service.store.engine import DatabaseError, Row, trouble
 
 router = APIRouter(tags=["data sets"])
 
@@ -41,7 +41,7 @@ def find(deps: Deps) -> DatasetList:
     "/datasets/{name}",
     dependencies=[Depends(own_pages_only)],
     summary="Look at a data set",
-    responses=problems(403, 404, 422, 503),
+    responses=problems(403, 404, 422, 503, 507),
 )
 async def get(name: DatasetName, response: Response, deps: Deps) -> Dataset:
     """Tell the shape of a data set, its class counts, mean and deviation.
@@ -65,7 +65,7 @@ async def get(name: DatasetName, response: Response, deps: Deps) -> Dataset:
     dependencies=[Depends(own_pages_only)],
     summary="A picture of a data set",
     response_class=Response,
-    responses={200: {"content": {"image/png": {}}}, **problems(403, 404, 409, 422, 503)},
+    responses={200: {"content": {"image/png": {}}}, **problems(403, 404, 409, 422, 503, 507)},
 )
 async def samples(name: DatasetName, request: Request, deps: Deps) -> Response:
     """Give a picture of 64 random examples, 8 x 8, each with its label."""
@@ -87,7 +87,7 @@ async def samples(name: DatasetName, request: Request, deps: Deps) -> Response:
     status_code=201,
     summary="Upload a data set",
     openapi_extra=_CSV_BODY,
-    responses=problems(409, 413, 415, 422, 503),
+    responses=problems(409, 413, 415, 422, 503, 507),
 )
 async def upload(
     request: Request,
@@ -102,14 +102,21 @@ async def upload(
         raise UnsupportedMedia("send the CSV uncompressed")
     if await run_in_threadpool(deps.store.datasets.exists, name):
         raise Conflict(f"there is a data set called {name!r} already; choose another name")
-    with tempfile.TemporaryFile() as file:
-        await _receive(request.stream(), file)
+    # As much as it says it has; a chunk that says nothing is asked about as it comes.
+    deps.floor.require(more=int(request.headers.get("content-length", 0)))
+    with deps.artifacts.unnamed() as file:
+        await _receive(request.stream(), file, deps.floor)
         row = await run_in_threadpool(_keep, deps, name, file)
     response.headers["Location"] = link(f"/datasets/{name}")
     return Dataset.of(name, row)
 
 
-@router.delete("/datasets/{name}", status_code=204, summary="Delete an upload", responses=problems(404, 409, 422, 503))
+@router.delete(
+    "/datasets/{name}",
+    status_code=204,
+    summary="Delete an upload",
+    responses=problems(404, 409, 422, 503, 507),
+)
 def delete(name: DatasetName, deps: Deps) -> None:
     """Delete an uploaded data set. Jobs that were trained on it stay; 409 while one waits for it or trains on it."""
     if name in BUILTIN:
@@ -148,10 +155,11 @@ def _forget_failure(deps: Dependencies, name: str) -> None:
         deps.store.datasets.describe_again(row)
 
 
-async def _receive(chunks: AsyncIterator[bytes], file: BinaryIO) -> None:
+async def _receive(chunks: AsyncIterator[bytes], file: BinaryIO, floor: Floor) -> None:
     async for chunk in chunks:
+        floor.require()
         await asyncio.to_thread(file.write, chunk)
-    file.seek(0)
+    await asyncio.to_thread(file.seek, 0)  # writes what is still held
 
 
 def _keep(deps: Dependencies, name: str, file: BinaryIO) -> Row:
@@ -159,13 +167,25 @@ def _keep(deps: Dependencies, name: str, file: BinaryIO) -> Row:
         table: NDArray[np.uint8] = read(file)
     except ValueError as error:
         raise Invalid(str(error)) from None
-    stored = deps.artifacts.write_with(
-        owners.of_dataset(name), "table.npy", lambda target: np.save(target, table, allow_pickle=False)
-    )
-    if not deps.store.datasets.add(name, "upload", [stored]):
+    deps.floor.require(more=table.nbytes)
+    stored = deps.artifacts.write_with(owners.of_dataset(name), "table.npy", lambda target: _save(table, target))
+    try:
+        added = deps.store.datasets.add(name, "upload", [stored])
+    except DatabaseError as error:
+        # After any other trouble it is unknown whether the record points to the file by now.
+        if trouble(error) == "full":
+            deps.artifacts.remove([stored.key])
+        raise
+    if not added:
         deps.artifacts.remove([stored.key])
         raise Conflict(f"there is a data set called {name!r} already; choose another name")
     deps.doorbell.ask_for_description(name)
     row = deps.store.datasets.get(name)
     assert row is not None
     return row
+
+
+def _save(table: NDArray[np.uint8], file: BinaryIO) -> None:
+    """Write what numpy.save writes; that would not tell a full disk from any other trouble."""
+    np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(table))
+    file.write(np.ascontiguousarray(table).data)

@@ -31,7 +31,7 @@ router = APIRouter(tags=["models"], route_class=DocumentRoute)
     summary="Make an ensemble",
     responses={
         200: {"model": VersionView, "description": "There is a version of these members already."},
-        **problems(400, 409, 413, 415, 422, 500, 503),
+        **problems(400, 409, 413, 415, 422, 500, 503, 507),
     },
 )
 async def combine(combination: Annotated[Combination, Body()], response: Response, deps: Deps) -> VersionView:

@@ -29,7 +29,7 @@ Form = Annotated[
     dependencies=[Depends(own_pages_only)],
     summary="A version as a file",
     response_class=Response,
-    responses={200: {"content": {"application/octet-stream": {}}}, **problems(403, 404, 409, 422, 500, 503)},
+    responses={200: {"content": {"application/octet-stream": {}}}, **problems(403, 404, 409, 422, 500, 503, 507)},
 )
 async def export(name: ModelName, version: Version, form: Form, request: Request, deps: Deps) -> Response:
     """Download a version for programs of others. ONNX and pt2 are written by a worker when somebody first asks.

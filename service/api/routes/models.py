@@ -64,7 +64,7 @@ def version(name: ModelName, version: Version, deps: Deps) -> VersionView:
     "/models/{name}/versions/{version}",
     status_code=204,
     summary="Delete a version",
-    responses=problems(404, 409, 422, 503),
+    responses=problems(404, 409, 422, 503, 507),
 )
 def delete_version(name: ModelName, version: Version, deps: Deps) -> None:
     """Delete a version and its files; its number is not given again. 409 while an alias points to it."""

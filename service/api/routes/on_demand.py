@@ -27,7 +27,7 @@ async def on_demand(
     """Give what `look` finds; while that is nothing, have a worker asked for it once, and look again and again.
 
     Args:
-        deps: says how long to wait, and whether there is a worker.
+        deps: says how long to wait, whether there is a worker, and whether the disk has room for what it makes.
         look: gives what there is, or None.
         ask: asks a worker; gives whether the broker took it. It may refuse by a Problem of its own.
         work: what the worker is to do, for the sentence that no worker can be asked to.
@@ -36,10 +36,12 @@ async def on_demand(
     Raises:
         NobodyToAsk: the broker does not answer.
         NotYet: there is nothing in time.
+        NoRoom: the disk has too little free for what would be made.
     """
     found = await run_in_threadpool(look)
     if found is not None:
         return found
+    deps.floor.require()
     if not await run_in_threadpool(ask):
         raise NobodyToAsk(f"the broker does not answer, so that no worker can be asked to {work}", retry_after=5)
     deadline = time.monotonic() + deps.settings.max_wait_seconds

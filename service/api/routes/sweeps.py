@@ -46,7 +46,7 @@ MAX_RINGS = 1000
     status_code=202,
     dependencies=[Depends(json_only)],
     summary="Train many networks",
-    responses=problems(400, 409, 413, 415, 422, 503),
+    responses=problems(400, 409, 413, 415, 422, 503, 507),
 )
 def submit(
     spec: Annotated[SweepSpec, Body()],
@@ -69,6 +69,7 @@ def submit(
     else:
         if spec.tpe is not None:
             spec = _prepared(spec, deps)
+        deps.floor.require()
         trials = expand(spec, deps.store.datasets.names())
         sweep_id, job_ids = deps.store.sweeps.submit(spec, trials, key)
     background.add_task(deps.doorbell.ring, job_ids[:MAX_RINGS])
@@ -133,7 +134,7 @@ async def as_table(sweep_id: SweepId, deps: Deps) -> Response:
     dependencies=[Depends(own_pages_only)],
     summary="A plot of a sweep",
     response_class=Response,
-    responses={200: {"content": {"image/png": {}}}, **problems(403, 404, 409, 422, 500, 503)},
+    responses={200: {"content": {"image/png": {}}}, **problems(403, 404, 409, 422, 500, 503, 507)},
 )
 async def plot(sweep_id: SweepId, plot: SweepPlot, request: Request, deps: Deps) -> Response:
     """Give a plot of a sweep as it stands; a worker draws it when somebody asks, also while the sweep runs.
@@ -157,7 +158,9 @@ async def plot(sweep_id: SweepId, plot: SweepPlot, request: Request, deps: Deps)
     return await run_in_threadpool(download, request, deps, picture, media_type="image/png")
 
 
-@router.post("/sweeps/{sweep_id}/cancel", status_code=202, summary="Cancel a sweep", responses=problems(404, 409, 503))
+@router.post(
+    "/sweeps/{sweep_id}/cancel", status_code=202, summary="Cancel a sweep", responses=problems(404, 409, 503, 507)
+)
 def cancel(sweep_id: SweepId, deps: Deps) -> Sweep:
     """Cancel the jobs that wait, and stop those that run within a batch; what they have learned is kept.
 
@@ -167,7 +170,7 @@ def cancel(sweep_id: SweepId, deps: Deps) -> Sweep:
     return _detail(deps, _found(deps, sweep_id), limit=100)
 
 
-@router.delete("/sweeps/{sweep_id}", status_code=204, summary="Delete a sweep", responses=problems(404, 409, 503))
+@router.delete("/sweeps/{sweep_id}", status_code=204, summary="Delete a sweep", responses=problems(404, 409, 503, 507))
 def delete(sweep_id: SweepId, deps: Deps) -> None:
     """Delete a sweep, its jobs, and all that is recorded of them. 409 while it runs: cancel it first."""
     deleted = deps.store.sweeps.delete(sweep_id)

@@ -9,8 +9,22 @@ import pytest
 from service.store import owners
 from service.store.claims import Claim
 from service.store.errors import LeaseLost
+from service.store.stalled import MAX_FRUITLESS_ATTEMPTS
 from service.store.store import Store
 from tests.records import claim, end, epoch, expire, file, finished, submit
+
+
+def test_a_job_whose_worker_cannot_write_waits_again_and_fails_when_that_goes_on_in_vain(store: Store) -> None:
+    job_id, error = submit(store), {"type": "disk", "message": "full"}
+    for _ in range(MAX_FRUITLESS_ATTEMPTS - 1):
+        assert store.runs.give_back(claim(store, job_id), error) == "queued"
+    held = claim(store, job_id)
+    store.runs.record_epoch(held, epoch(1), [file("last.safetensors", "w")])
+    assert store.runs.give_back(held, error) == "queued"
+    for state in ["queued"] * (MAX_FRUITLESS_ATTEMPTS - 1) + ["failed"]:
+        assert store.runs.give_back(claim(store, job_id), error) == state
+    with pytest.raises(LeaseLost):
+        store.runs.give_back(held, error)
 
 
 def test_one_job_is_claimed_once_however_many_workers_hear_of_it(store: Store) -> None:

@@ -20,7 +20,7 @@ from service.store.states import Job as JobRow
 router = APIRouter(tags=["jobs"], route_class=DocumentRoute)
 
 
-@router.post("/jobs/{job_id}/cancel", status_code=202, summary="Cancel a job", responses=problems(404, 409, 503))
+@router.post("/jobs/{job_id}/cancel", status_code=202, summary="Cancel a job", responses=problems(404, 409, 503, 507))
 def cancel(job_id: JobId, deps: Deps) -> Job:
     """Cancel a job that waits, or stop one that runs within a batch; what it has learned so far is kept.
 
@@ -29,7 +29,7 @@ def cancel(job_id: JobId, deps: Deps) -> Job:
     return Job.of(found(deps.store.jobs.cancel(job_id), job_id))
 
 
-@router.post("/jobs/{job_id}/pause", status_code=202, summary="Pause a job", responses=problems(404, 409, 503))
+@router.post("/jobs/{job_id}/pause", status_code=202, summary="Pause a job", responses=problems(404, 409, 503, 507))
 def pause(job_id: JobId, deps: Deps) -> Job:
     """Hold a job back, and free its worker within a batch. Resumed, it goes on after its last complete epoch.
 
@@ -38,7 +38,7 @@ def pause(job_id: JobId, deps: Deps) -> Job:
     return Job.of(found(deps.store.jobs.pause(job_id), job_id))
 
 
-@router.post("/jobs/{job_id}/resume", status_code=202, summary="Resume a job", responses=problems(404, 409, 503))
+@router.post("/jobs/{job_id}/resume", status_code=202, summary="Resume a job", responses=problems(404, 409, 503, 507))
 def resume(job_id: JobId, background: BackgroundTasks, deps: Deps) -> Job:
     """Let a paused job go on. Resuming one that is not paused is no error. 409 if it has ended."""
     job = found(deps.store.jobs.resume(job_id), job_id)
@@ -47,7 +47,9 @@ def resume(job_id: JobId, background: BackgroundTasks, deps: Deps) -> Job:
     return Job.of(job)
 
 
-@router.post("/jobs/{job_id}/retry", status_code=202, summary="Train a job anew", responses=problems(404, 409, 503))
+@router.post(
+    "/jobs/{job_id}/retry", status_code=202, summary="Train a job anew", responses=problems(404, 409, 503, 507)
+)
 def retry(job_id: JobId, response: Response, background: BackgroundTasks, deps: Deps) -> Job:
     """Queue a new job with the spec of one that has ended; its `origin` names that one."""
     job = _ended(job_id, deps)
@@ -55,7 +57,7 @@ def retry(job_id: JobId, response: Response, background: BackgroundTasks, deps: 
     return _again(job, {"kind": "retry", "job_id": job_id}, response, background, deps)
 
 
-@router.post("/jobs/{job_id}/verify", status_code=202, summary="Verify a job", responses=problems(404, 409, 503))
+@router.post("/jobs/{job_id}/verify", status_code=202, summary="Verify a job", responses=problems(404, 409, 503, 507))
 def verify(job_id: JobId, response: Response, background: BackgroundTasks, deps: Deps) -> Job:
     """Queue a new job that trains what one that succeeded was trained on; it tells whether it is `verified`.
 
@@ -117,7 +119,7 @@ _HARMLESS = {*FILING, "max_seconds", "early_stopping_patience"}
     dependencies=[Depends(json_only)],
     max_body_size=MAX_SPEC_BYTES,
     summary="Train a job for more epochs",
-    responses=problems(400, 404, 409, 413, 415, 422, 503),
+    responses=problems(400, 404, 409, 413, 415, 422, 503, 507),
 )
 def go_on(
     job_id: JobId,
@@ -146,6 +148,7 @@ def go_on(
             f"the patience of job {job_id} is spent: it would stop at once; "
             f'send {{"early_stopping_patience": null}} in changes to go on'
         )
+    deps.floor.require()
     origin: dict[str, Any] = {"kind": "fine_tune" if tunes else "continue", "job_id": job_id}
     if tunes:
         new_id = deps.store.submissions.fine_tune(job_id, spec, origin, continuation.checkpoint)
@@ -207,5 +210,6 @@ def _again(
     fields = {"max_seconds": None, "promote": "never"} if origin["kind"] == "verify" else {}
     spec = TrainingSpec.model_validate(job.spec | fields)
     require_dataset(spec, deps)
+    deps.floor.require()
     (new_id,) = deps.store.submissions.submit([spec], origin=origin)
     return queued(new_id, response, background, deps)

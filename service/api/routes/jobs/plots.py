@@ -25,7 +25,7 @@ _PNG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}}}}
     dependencies=[Depends(own_pages_only)],
     summary="A plot of a job",
     response_class=Response,
-    responses={**_PNG, **problems(403, 404, 409, 422, 500, 503)},
+    responses={**_PNG, **problems(403, 404, 409, 422, 500, 503, 507)},
 )
 async def plot(job_id: JobId, plot: Plot, request: Request, deps: Deps) -> Response:
     """Give a plot of a job as it stands; a worker draws it when somebody asks, also while the job runs."""

@@ -54,7 +54,7 @@ def _preferences(prefer: str | None) -> set[str]:
     dependencies=[Depends(json_only)],
     max_body_size=MAX_SPEC_BYTES,
     summary="Train a network",
-    responses=problems(400, 413, 415, 422, 503),
+    responses=problems(400, 413, 415, 422, 503, 507),
 )
 def submit(
     spec: Annotated[TrainingSpec, Body()],
@@ -80,6 +80,7 @@ def submit(
         response.status_code = 200
         response.headers.update({"Location": link(f"/jobs/{twin.id}"), "Preference-Applied": "reuse"})
         return Job.of(twin)
+    deps.floor.require()
     if key is not None:
         return _submit_once(spec, key, response, background, deps)
     (job_id,) = deps.store.submissions.submit([spec])
@@ -107,7 +108,7 @@ def _submit_once(
     summary="Train a network under an id of one's own",
     responses={
         200: {"model": Job, "description": "The job was there already."},
-        **problems(400, 409, 413, 415, 422, 503),
+        **problems(400, 409, 413, 415, 422, 503, 507),
     },
 )
 def put(
@@ -130,6 +131,7 @@ def put(
     """
     if deps.store.jobs.get(job_id) is None:
         require_dataset(spec, deps)
+        deps.floor.require()
     job, is_new = deps.store.submissions.put(job_id, spec)
     if not is_new:
         if TrainingSpec.model_validate(job.spec) != spec:
@@ -169,7 +171,7 @@ def get(job_id: JobId, deps: Deps) -> Job:
     return Job.of(found(deps.store.jobs.get(job_id), job_id))
 
 
-@router.delete("/jobs/{job_id}", status_code=204, summary="Delete a job", responses=problems(404, 409, 503))
+@router.delete("/jobs/{job_id}", status_code=204, summary="Delete a job", responses=problems(404, 409, 503, 507))
 def delete(job_id: JobId, deps: Deps) -> None:
     """Delete a job, its history and its files.
 

@@ -1,0 +1,1 @@
+"""What disks have room for, and what their errors mean."""

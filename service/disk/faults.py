@@ -1,0 +1,28 @@
+"""What the errors of a disk mean: that it is full, or that it cannot be written; and what may be told of them."""
+
+import errno
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_UNUSABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENOTDIR, errno.ENXIO, errno.ESTALE}
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether a disk, or what its owner may use of it, is full."""
+    return isinstance(error, OSError) and error.errno in _FULL
+
+
+def is_unusable(error: BaseException) -> bool:
+    """Whether files cannot be read or written as they are: not allowed, mounted read-only, or the disk is broken."""
+    return isinstance(error, OSError) and error.errno in _UNUSABLE
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether what could not be written is worth another try, once somebody has looked after the disk."""
+    return is_full(error) or (isinstance(error, OSError) and error.errno == errno.EROFS)
+
+
+def told(error: BaseException) -> str:
+    """Say what went wrong without the path at which it did: where a machine keeps its files is nobody's business."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return error.strerror
+    return str(error)
