@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Select, func, select
+from sqlalchemy import Integer, Select, func, select
 
 from service.store.engine import Database, Row
 from service.store.errors import HistoryChanged
-from service.store.tables import epochs
+from service.store.inheritance import history_of
 
 _LOSS_BYTES = 4  # float32
 
@@ -31,10 +31,13 @@ class History:
     @classmethod
     def of(cls, database: Database, job_id: str) -> "History":
         """Read what the epochs of a job brought, in order."""
-        columns = [epochs.c[name] for name in _KEPT]
-        query: Select[Any] = select(*columns, (func.length(epochs.c.losses) // _LOSS_BYTES).label("batches"))
+        history = history_of(job_id)
+        columns = [history.c[name] for name in _KEPT]
+        query: Select[Any] = select(
+            *columns, (func.length(history.c.losses, type_=Integer) // _LOSS_BYTES).label("batches")
+        )
         with database.reader.connect() as connection:
-            rows = connection.execute(query.where(epochs.c.job_id == job_id).order_by(epochs.c.epoch)).all()
+            rows = connection.execute(query.order_by(history.c.epoch)).all()
         return cls(database, job_id, rows)
 
     @property
@@ -57,8 +60,9 @@ class History:
             begins += row.batches
 
     def _piece(self, epoch: int, first: int, count: int) -> bytes:
-        piece = func.substr(epochs.c.losses, first * _LOSS_BYTES + 1, count * _LOSS_BYTES)
-        query = select(piece).where(epochs.c.job_id == self.job_id, epochs.c.epoch == epoch)
+        history = history_of(self.job_id)
+        piece = func.substr(history.c.losses, first * _LOSS_BYTES + 1, count * _LOSS_BYTES)
+        query = select(piece).where(history.c.epoch == epoch)
         with self.database.reader.connect() as connection:
             found = connection.scalar(query)
         if found is None or len(found) != count * _LOSS_BYTES:

@@ -11,8 +11,9 @@ from service.store import owners
 from service.store.engine import Database, Row, now_ms
 from service.store.errors import PartOfSweep, StateConflict
 from service.store.files import withdraw_all
+from service.store.inheritance import hand_on, history_of, locked_with_parent
 from service.store.states import FINAL_STATES, Job, State, finish, locked_job, log_event, move
-from service.store.tables import epochs, events, jobs
+from service.store.tables import events, jobs
 
 
 @dataclass(frozen=True)
@@ -120,20 +121,22 @@ class Jobs:
         and StateConflict while it runs.
         """
         with self.database.writer.begin() as connection:
-            job = locked_job(connection, job_id)
+            job = locked_with_parent(connection, job_id)
             if job is None:
                 return None
             if job.sweep_id is not None:
                 raise PartOfSweep(job_id, job.sweep_id)
             if job.state == "running":
                 raise StateConflict(job_id, job.state, "delete")
+            hand_on(connection, job)
             connection.execute(delete(jobs).where(jobs.c.id == job_id))
             return withdraw_all(connection, [owners.of_job(job_id)])
 
     def epochs(self, job_id: str) -> Sequence[Row]:
         """List what each epoch brought, in order."""
+        history = history_of(job_id)
         with self.database.reader.connect() as connection:
-            return connection.execute(select(epochs).where(epochs.c.job_id == job_id).order_by(epochs.c.epoch)).all()
+            return connection.execute(select(history).order_by(history.c.epoch)).all()
 
     def events(self, job_id: str, *, after: int = 0, limit: int = 1000) -> Sequence[Row]:
         """List what happened to a job, in order; only events whose number is above `after`."""

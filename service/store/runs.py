@@ -16,6 +16,7 @@ from service.store.claims import Claim, claims_of, held_by, worker_of
 from service.store.engine import Database, locked, now_ms
 from service.store.errors import LeaseLost
 from service.store.files import File, publish, rename, withdraw, withdraw_names
+from service.store.inheritance import hand_on, locked_with_parent
 from service.store.stalled import put_back_or_fail
 from service.store.states import (
     WAITS_FOR_WORKER,
@@ -37,6 +38,7 @@ CHECKPOINT = ("safetensors", "json", "state.safetensors")
 """How the names of a checkpoint's files end."""
 
 
+_NO_INHERITANCE = {"inherits_from": None, "inherited_epochs": None}
 _ALONE_AFTER = 3  # fruitless attempts; a job is given up after five (service/store/stalled.py)
 
 
@@ -150,9 +152,14 @@ class Runs:
         nothing points to any more. Raises LeaseLost.
         """
         with self.database.writer.begin() as connection:
-            _locked_by(connection, claim)
+            locked_with_parent(connection, claim.job_id)
+            job = _locked_by(connection, claim)
+            hand_on(connection, job, after=epoch)
             connection.execute(delete(epochs).where(epochs.c.job_id == claim.job_id, epochs.c.epoch > epoch))
             connection.execute(_this(claim).values(last_epoch=epoch))
+            if epoch < (job.inherited_epochs or 0):
+                shared = {"inherits_from": job.inherits_from, "inherited_epochs": epoch} if epoch else _NO_INHERITANCE
+                connection.execute(_this(claim).values(shared))
             if not bit_identical:
                 connection.execute(_this(claim).values(bit_identical=False))
             owner = owners.of_job(claim.job_id)

@@ -16,7 +16,8 @@ from sqlalchemy import Connection, and_, insert, select, update
 from models.spec import TrainingSpec
 from service.store import owners
 from service.store.engine import Row, locked, now_ms
-from service.store.tables import artifacts, attempts, epochs, events, jobs
+from service.store.inheritance import history_of
+from service.store.tables import artifacts, attempts, events, jobs
 
 State = Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]
 STATES: tuple[State, ...] = get_args(State)
@@ -154,7 +155,10 @@ def finish(
 
 def _result(connection: Connection, job_id: str) -> tuple[dict[str, Any] | None, str | None]:
     """Sum up what is recorded of a job, and give the hash of its last weights; nothing, if no epoch has ended."""
-    done = connection.execute(select(epochs).where(epochs.c.job_id == job_id).order_by(epochs.c.epoch)).all()
+    history = history_of(job_id)
+    # Without the losses, which may be millions.
+    told = [column for column in history.c if column.name != "losses"]
+    done = connection.execute(select(*told).order_by(history.c.epoch)).all()
     query = select(artifacts).where(artifacts.c.owner == owners.of_job(job_id))
     weights = {row.name: row for row in connection.execute(query) if row.name.endswith(".safetensors")}
     if not done or not weights:

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from models.spec import TrainingSpec
@@ -13,8 +13,9 @@ from service.store import owners
 from service.store.engine import Database, insert_or, now_ms
 from service.store.errors import KeyReused, StateConflict
 from service.store.files import share
+from service.store.inheritance import history_of
 from service.store.states import Job, enqueue, locked_job
-from service.store.tables import epochs, jobs, submissions
+from service.store.tables import jobs, submissions
 
 INITIAL_WEIGHTS = "initial.safetensors"
 _KEPT_OF_AN_EPOCH = (
@@ -108,7 +109,7 @@ class Submissions:
             return connection.execute(select(jobs).where(jobs.c.id == job_id)).one(), False
 
     def go_on(self, job_id: str, spec: TrainingSpec, origin: Mapping[str, Any]) -> str | None:
-        """Insert a queued job that has the epochs, and the checkpoints, of one that does not run, and goes on there.
+        """Insert a queued job that shares the epochs, and the checkpoints, of one that does not run, and goes on there.
 
         Gives its id, or None when there is no such job; raises StateConflict when that is not at rest.
         """
@@ -119,13 +120,13 @@ class Submissions:
             if job.state in {"queued", "running"}:
                 raise StateConflict(job_id, job.state, "continue")
             (its_id,) = enqueue(connection, [spec], origin=origin)
-            query = select(epochs).where(epochs.c.job_id == job_id).order_by(epochs.c.epoch)
-            done = connection.execute(query).mappings().all()
-            connection.execute(insert(epochs), [{**row, "job_id": its_id, "attempt": 0} for row in done])
+            history = history_of(job_id)
+            is_whole = connection.scalar(select(history.c.complete).where(history.c.epoch == job.last_epoch))
             share(connection, owners.of_job(job_id), owners.of_job(its_id), {name: name for name in _KEPT_OF_AN_EPOCH})
             # After part of an epoch, or on another's schedule, it is not on the way of one run of all epochs.
-            whole = done[-1]["complete"] and spec.learning_rate_schedule == "constant"
-            changed = {"last_epoch": job.last_epoch, "bit_identical": job.bit_identical and whole}
+            same_bits = job.bit_identical and is_whole and spec.learning_rate_schedule == "constant"
+            inherited = {"inherits_from": job_id, "inherited_epochs": job.last_epoch}
+            changed = {**inherited, "last_epoch": job.last_epoch, "bit_identical": same_bits}
             connection.execute(update(jobs).where(jobs.c.id == its_id).values(changed))
             return its_id
 

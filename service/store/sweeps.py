@@ -12,6 +12,7 @@ from service.store import owners
 from service.store.engine import Database, Row, locked, now_ms
 from service.store.errors import SweepConflict
 from service.store.files import withdraw_all
+from service.store.inheritance import hand_on
 from service.store.states import FINAL_STATES, cancel_unbegun, enqueue, finish, log_events
 from service.store.submissions import Key, once
 from service.store.tables import epochs, jobs, sweeps
@@ -202,10 +203,18 @@ class Sweeps:
             sweep = locked(connection, select(sweeps).where(sweeps.c.id == sweep_id)).one_or_none()
             if sweep is None:
                 return None
-            rows = connection.execute(select(jobs.c.id, jobs.c.state).where(jobs.c.sweep_id == sweep_id)).all()
+            # Locked: nobody goes on from one of them unseen.
+            columns = (jobs.c.id, jobs.c.state, jobs.c.inherits_from, jobs.c.inherited_epochs)
+            query = select(*columns).where(jobs.c.sweep_id == sweep_id).order_by(jobs.c.number)
+            rows = locked(connection, query).all()
             more = sweep.suggested < sweep.trials and not sweep.cancel_requested
             if more or any(job.state not in FINAL_STATES for job in rows):
                 raise SweepConflict(sweep_id, "delete")
+            own = select(jobs.c.id).where(jobs.c.sweep_id == sweep_id)
+            continued = set(connection.scalars(select(jobs.c.inherits_from).where(jobs.c.inherits_from.in_(own))))
+            for job in rows:
+                if job.id in continued:
+                    hand_on(connection, job)
             connection.execute(delete(jobs).where(jobs.c.sweep_id == sweep_id))
             connection.execute(delete(sweeps).where(sweeps.c.id == sweep_id))
             job_ids = [job.id for job in rows]

@@ -77,6 +77,8 @@ jobs = Table(
     Column("ends_after", Integer),  # epoch of the rung at which it fell behind
     Column("waits_at_rung", Boolean, nullable=False, server_default=false()),  # until the others of its sweep have come
     Column("origin", JSON),  # the job that this one repeats, verifies or goes on from
+    Column("inherits_from", String(36)),  # the job whose first epochs are also this one's; no copy is made of them
+    Column("inherited_epochs", Integer),  # so many
     Column("bit_identical", Boolean, nullable=False, server_default=true()),
     Column("spec_sha256", String(64)),  # of equal hash: trained to equal weights
     Column("last_epoch", Integer, nullable=False),
@@ -89,6 +91,7 @@ jobs = Table(
     Index(None, "name", "number"),
     Index(None, "sweep_id", "trial"),
     Index(None, "spec_sha256", "number"),
+    Index(None, "inherits_from"),
     sqlite_autoincrement=True,
 )
 

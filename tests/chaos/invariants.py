@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 from pathlib import Path
 
-from sqlalchemy import Table, create_engine, make_url, select
+from sqlalchemy import Connection, Table, create_engine, make_url, select
 
 from service.settings import Settings
 from service.store import owners
 from service.store.engine import Row
+from service.store.inheritance import history_of
 from service.store.states import FINAL_STATES
-from service.store.tables import artifacts, attempts, epochs, events, jobs, versions
+from service.store.tables import artifacts, attempts, events, jobs, versions
 
 REFERENCE = {"chaos": "reference"}
 """Label of the jobs that nobody disturbed."""
@@ -41,7 +42,7 @@ class Evidence:
 
     jobs: Sequence[Row]
     events: dict[str, list[Row]]
-    epochs: dict[str, list[Row]]
+    epochs: dict[str, Sequence[Row]]
     attempts: dict[str, list[Row]]
     versions: dict[str, list[Row]]
     artifacts: Sequence[Row]
@@ -60,10 +61,11 @@ class Evidence:
                 def rows(table: Table, *order: str) -> Sequence[Row]:
                     return connection.execute(select(table).order_by(*(table.c[name] for name in order))).all()
 
+                its_jobs = rows(jobs, "number")
                 return cls(
-                    jobs=rows(jobs, "number"),
+                    jobs=its_jobs,
                     events=_by_job(rows(events, "number")),
-                    epochs=_by_job(rows(epochs, "job_id", "epoch")),
+                    epochs={job.id: _history(connection, job.id) for job in its_jobs},
                     attempts=_by_job(rows(attempts, "job_id", "attempt")),
                     versions=_by_job(rows(versions, "model", "version")),
                     artifacts=rows(artifacts, "owner", "name"),
@@ -71,6 +73,10 @@ class Evidence:
                 )
         finally:
             engine.dispose()
+
+
+def _history(connection: Connection, job_id: str) -> Sequence[Row]:
+    return sorted(connection.execute(select(history_of(job_id))), key=lambda row: int(row.epoch))
 
 
 Rule = Callable[[Evidence], Iterator[str]]
