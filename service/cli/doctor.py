@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -34,8 +35,7 @@ class Finding:
 
 def examine(store: Store, artifacts: Artifacts, *, young_seconds: float = YOUNG_SECONDS) -> Iterator[Finding]:
     """Read every file that the record points to, and look for those to which nothing points."""
-    # The folder first: what is written and recorded meanwhile is then seen as recorded, not as an orphan.
-    files = list(_files(artifacts.folder, before=time.time() - young_seconds))
+    left = list(orphans(store, artifacts, young_seconds=young_seconds))
     pointers = store.files.all()
     for pointer in pointers:
         try:
@@ -44,11 +44,20 @@ def examine(store: Store, artifacts: Artifacts, *, young_seconds: float = YOUNG_
             yield Finding("missing", pointer.key, pointer.size, _remedy(pointer), pointer)
         except ValueError:
             yield Finding("damaged", pointer.key, pointer.size, _remedy(pointer), pointer)
-    known = {pointer.key for pointer in pointers}
+    yield from left
+
+
+def orphans(store: Store, artifacts: Artifacts, *, young_seconds: float = YOUNG_SECONDS) -> Iterator[Finding]:
+    """Look for files to which nothing points; what was half written is one of them."""
+    # The folder first: what is written and recorded meanwhile is then seen as recorded, not as an orphan.
+    files = list(_files(artifacts.folder, before=time.time() - young_seconds))
+    known = {pointer.key for pointer in store.files.all()}
     for path in files:
         key = str(path.relative_to(artifacts.folder))
         if key not in known:
-            yield Finding("orphan", key, path.stat().st_size, "nothing points to it: --mend removes it")
+            with suppress(FileNotFoundError):
+                size = path.stat().st_size
+                yield Finding("orphan", key, size, "nothing points to it: --mend removes it")
 
 
 def mend(finding: Finding, store: Store, artifacts: Artifacts) -> None:

@@ -1,5 +1,7 @@
 """What `tenfold gc` may delete: old jobs. Nothing goes that somebody may still ask for by a rule, not by luck."""
 
+import shutil
+
 from service.artifacts import Artifacts
 from service.store import owners
 from service.store.errors import PartOfSweep, StateConflict
@@ -33,3 +35,13 @@ def collect(job: Job, store: Store, artifacts: Artifacts) -> bool:
     artifacts.remove(unreferenced)
     artifacts.remove_folder(owners.of_job(job.id))
     return True
+
+
+def give_back(store: Store) -> str:
+    """Give the disk back what the database needs no more; says how much that is."""
+    file = store.database.file
+    if file is None:
+        return "what the database needs no more, PostgreSQL uses again"
+    # Written anew there is a second one for a while, and a journal of how it takes the place of the first.
+    has_room = shutil.disk_usage(file.parent).free > 3 * file.stat().st_size
+    return f"{store.database.give_back(whole=has_room):,} bytes of the database given back to the disk"

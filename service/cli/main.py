@@ -192,14 +192,24 @@ def gc(
     last: Annotated[int, typer.Option(min=0, help="The jobs that ended last stay, however old.")] = 100,
     apply: Annotated[bool, typer.Option("--apply", help="Delete; without this nothing is.")] = False,
 ) -> None:
-    """Tell which jobs may go, and delete them with --apply; jobs with the label `keep`, and sweeps, stay."""
-    from service.cli.gc import collect, collectable
+    """Tell which jobs may go, and delete them with --apply; jobs with the label `keep`, and sweeps, stay.
+
+    With --apply files to which nothing points go as well, and what the database needs no more is the disk's again.
+    """
+    from service.cli.doctor import mend, orphans
+    from service.cli.gc import collect, collectable, give_back
 
     gone = 0
     with _record(home) as (store, artifacts):
         for job in collectable(store, days=days, last=last):
             gone += not apply or collect(job, store, artifacts)
             typer.echo(f"{job.id} {job.state} {job.name or ''}")
+        for finding in orphans(store, artifacts):
+            if apply:
+                mend(finding, store, artifacts)
+            typer.echo(f"{finding.kind} {finding.key} ({finding.size:,} bytes)")
+        if apply:
+            typer.echo(give_back(store))
     typer.echo(f"{gone} job(s) deleted" if apply else f"{gone} job(s) would be deleted; --apply does it")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select, tuple_
 
-from service.store.states import Job
+from service.store.states import Job, spec_of
 from service.store.tables import epochs, jobs, sweeps
 from service.sweeps.spec import Halving
 
@@ -42,7 +42,7 @@ def claims_of(connection: Connection, taken: Sequence[Job], owner: str) -> list[
         Claim(
             job_id=job.id,
             attempt=job.attempt,
-            spec=job.spec,
+            spec=spec_of(job),
             last_epoch=job.last_epoch,
             sweep_id=job.sweep_id,
             owner=owner,

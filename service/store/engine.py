@@ -1,6 +1,8 @@
 """One database, SQLite or PostgreSQL: how it is opened, migrated, asked for the time, and rows of it held."""
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,6 +50,11 @@ def cause(error: Exception) -> str:
     """Say in the driver's words what went wrong, without the statement and the data in it."""
     return str(getattr(error, "orig", None) or error)
 
+
+_INCREMENTAL = 2  # of the pragma auto_vacuum: freed pages are given back when somebody asks
+_PAGES_AT_A_TIME = 1000
+_PAGES_WORTH_IT = 64
+_JOURNAL_BYTES = 16 * 2**20
 
 _NO_ROOM = {13, "53100"}  # SQLITE_FULL; disk_full of PostgreSQL
 _UNUSABLE = {8, 10, 14, "25006", "58030"}  # SQLITE_READONLY, _IOERR, _CANTOPEN; read_only_sql_transaction, io_error
@@ -133,6 +140,26 @@ class Database:
             revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
             return revision
 
+    def give_back(self, *, whole: bool = False) -> int:
+        """Give pages that nothing needs any more back to the disk; gives how many bytes these were.
+
+        SQLite does it bit by bit, others may write in between; a database from before it did so, only with `whole`,
+        which writes it anew. What keeps it from that, now, does no harm. PostgreSQL uses such pages again by itself.
+        """
+        if (file := self.file) is None or not file.exists():
+            return 0
+        before = file.stat().st_size
+        with suppress(sqlite3.OperationalError), self.writer.connect() as connection:
+            driver = connection.connection.cursor()  # past our BEGIN: each of these is a transaction of its own
+            bit_by_bit = driver.execute("PRAGMA auto_vacuum").fetchone()[0] == _INCREMENTAL
+            if not bit_by_bit and whole:
+                driver.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}").execute("VACUUM")
+            free = driver.execute("PRAGMA freelist_count").fetchone()[0] if bit_by_bit else 0
+            for _ in range(0, free if free >= _PAGES_WORTH_IT else 0, _PAGES_AT_A_TIME):
+                # As a script: the driver's execute stops after the first page.
+                driver.executescript(f"PRAGMA incremental_vacuum({_PAGES_AT_A_TIME})")
+        return max(0, before - file.stat().st_size)
+
     @property
     def file(self) -> Path | None:
         """Give the file in which the database lies, if it is one of ours."""
@@ -191,6 +218,9 @@ def _sqlite(url: URL) -> Engine:
         connection.isolation_level = None
         cursor = connection.cursor()
         version = tuple(int(part) for part in cursor.execute("SELECT sqlite_version()").fetchone()[0].split("."))
+        if cursor.execute("PRAGMA page_count").fetchone()[0] == 0:  # it is only now made; elsewhere this would write
+            cursor.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")
+        cursor.execute(f"PRAGMA journal_size_limit = {_JOURNAL_BYTES}")
         cursor.execute(f"PRAGMA journal_mode = {'WAL' if version >= _FIRST_SQLITE_WITH_SAFE_WAL else 'DELETE'}")
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")

@@ -12,7 +12,7 @@ from service.store.engine import Database, Row, now_ms
 from service.store.errors import PartOfSweep, StateConflict
 from service.store.files import withdraw_all
 from service.store.inheritance import hand_on, history_of, locked_with_parent
-from service.store.states import FINAL_STATES, Job, State, finish, locked_job, log_event, move
+from service.store.states import FINAL_STATES, JOB, LABELS, Job, State, finish, locked_job, log_event, move
 from service.store.tables import events, jobs
 
 
@@ -25,7 +25,7 @@ class Jobs:
     def equal_to(self, spec: TrainingSpec, *, limit: int = 20) -> Sequence[Job]:
         """List jobs that succeeded in training an equal spec, the newest first."""
         query = (
-            select(jobs)
+            select(*JOB)
             .where(jobs.c.spec_sha256 == spec.digest, jobs.c.state == "succeeded", jobs.c.bit_identical)
             .order_by(jobs.c.number.desc())
             .limit(limit)
@@ -36,7 +36,7 @@ class Jobs:
     def get(self, job_id: str) -> Job | None:
         """Look a job up."""
         with self.database.reader.connect() as connection:
-            return connection.execute(select(jobs).where(jobs.c.id == job_id)).one_or_none()
+            return connection.execute(select(*JOB).where(jobs.c.id == job_id)).one_or_none()
 
     def find(
         self,
@@ -49,7 +49,7 @@ class Jobs:
         limit: int,
     ) -> Sequence[Job]:
         """List jobs, the newest first; only those whose number is below `before`, if given."""
-        query = select(jobs).order_by(jobs.c.number.desc()).limit(limit)
+        query = select(*JOB).order_by(jobs.c.number.desc()).limit(limit)
         if state is not None:
             query = query.where(jobs.c.state == state)
         if name is not None:
@@ -57,7 +57,7 @@ class Jobs:
         if sweep_id is not None:
             query = query.where(jobs.c.sweep_id == sweep_id)
         for key, value in labels:
-            query = query.where(jobs.c.labels[key].as_string() == value)
+            query = query.where(LABELS[key].as_string() == value)
         if before is not None:
             query = query.where(jobs.c.number < before)
         with self.database.reader.connect() as connection:
@@ -78,7 +78,7 @@ class Jobs:
                 finish(connection, job_id, "cancelled", how="waiting")
             elif job.state == "running" and not job.cancel_requested:
                 _ask_to_stop(connection, job_id, "cancel_requested")
-            return connection.execute(select(jobs).where(jobs.c.id == job_id)).one()
+            return connection.execute(select(*JOB).where(jobs.c.id == job_id)).one()
 
     def pause(self, job_id: str) -> Job | None:
         """Hold a queued job back, or ask the worker of a running one to leave it for now.
@@ -95,7 +95,7 @@ class Jobs:
                 move(connection, job_id, "paused")
             elif job.state == "running" and not job.pause_requested:
                 _ask_to_stop(connection, job_id, "pause_requested")
-            return connection.execute(select(jobs).where(jobs.c.id == job_id)).one()
+            return connection.execute(select(*JOB).where(jobs.c.id == job_id)).one()
 
     def resume(self, job_id: str) -> Job | None:
         """Let a paused job wait for a worker again, or take back that a running one shall be paused.
@@ -112,7 +112,7 @@ class Jobs:
                 move(connection, job_id, "queued")
             elif job.pause_requested:
                 connection.execute(update(jobs).where(jobs.c.id == job_id).values(pause_requested=False))
-            return connection.execute(select(jobs).where(jobs.c.id == job_id)).one()
+            return connection.execute(select(*JOB).where(jobs.c.id == job_id)).one()
 
     def delete(self, job_id: str) -> list[str] | None:
         """Delete a job and all that is recorded of it; gives the keys of files that nothing points to any more.
@@ -130,7 +130,9 @@ class Jobs:
                 raise StateConflict(job_id, job.state, "delete")
             hand_on(connection, job)
             connection.execute(delete(jobs).where(jobs.c.id == job_id))
-            return withdraw_all(connection, [owners.of_job(job_id)])
+            unreferenced = withdraw_all(connection, [owners.of_job(job_id)])
+        self.database.give_back()
+        return unreferenced
 
     def epochs(self, job_id: str) -> Sequence[Row]:
         """List what each epoch brought, in order."""
@@ -154,7 +156,7 @@ class Jobs:
         alone = jobs.c.sweep_id.is_(None) & jobs.c.state.in_(FINAL_STATES)
         last = select(jobs.c.number).where(alone).order_by(jobs.c.finished_at.desc(), jobs.c.number.desc()).limit(skip)
         long_ago = jobs.c.finished_at < now_ms() - int(before_days * 24 * 3600 * 1000)
-        query = select(jobs).where(alone, long_ago, jobs.c.number.not_in(last)).order_by(jobs.c.finished_at)
+        query = select(*JOB).where(alone, long_ago, jobs.c.number.not_in(last)).order_by(jobs.c.finished_at)
         with self.database.reader.connect() as connection:
             return connection.execute(query).all()
 

@@ -19,6 +19,7 @@ from service.store.files import File, publish, rename, withdraw, withdraw_names
 from service.store.inheritance import hand_on, locked_with_parent
 from service.store.stalled import put_back_or_fail
 from service.store.states import (
+    JOB,
     WAITS_FOR_WORKER,
     Job,
     State,
@@ -89,7 +90,7 @@ class Runs:
             return claims_of(connection, taken, owner)
 
     def _take(self, connection: Connection, job_ids: Sequence[str], owner: str) -> list[Job]:
-        rows = connection.execute(
+        taken = connection.scalars(
             update(jobs)
             .where(jobs.c.id.in_(job_ids), WAITS_FOR_WORKER)
             .values(
@@ -99,9 +100,9 @@ class Runs:
                 lease_expires_at=self._lease_end(),
                 started_at=func.coalesce(jobs.c.started_at, now_ms()),
             )
-            .returning(jobs)
+            .returning(jobs.c.id)
         ).all()
-        return sorted(rows, key=lambda job: int(job.number))
+        return list(connection.execute(select(*JOB).where(jobs.c.id.in_(taken)).order_by(jobs.c.number)))
 
     def _companions(self, connection: Connection, first: Job, most: int) -> Sequence[str]:
         """Find this process's share of the jobs that wait and are like the first, the oldest first."""
@@ -272,7 +273,7 @@ def _this(claim: Claim) -> Update:
 
 def _locked_by(connection: Connection, claim: Claim) -> Job:
     """Lock the job's row for this transaction, provided that the claim still holds."""
-    job = locked(connection, select(jobs).where(jobs.c.id == claim.job_id, held_by([claim]))).one_or_none()
+    job = locked(connection, select(*JOB).where(jobs.c.id == claim.job_id, held_by([claim]))).one_or_none()
     if job is None:
         raise LeaseLost(claim.job_id)
     return job

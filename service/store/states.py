@@ -11,13 +11,13 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
-from sqlalchemy import Connection, and_, insert, select, update
+from sqlalchemy import Connection, and_, case, insert, select, update
 
 from models.spec import TrainingSpec
 from service.store import owners
 from service.store.engine import Row, locked, now_ms
 from service.store.inheritance import history_of
-from service.store.tables import artifacts, attempts, events, jobs
+from service.store.tables import artifacts, attempts, events, jobs, sweeps
 
 State = Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]
 STATES: tuple[State, ...] = get_args(State)
@@ -28,7 +28,23 @@ How = Literal["waiting", "stopped", "killed", "worker_lost"]
 """How a job was cancelled: before or between its attempts, by its training process, or with it."""
 
 Job = Row
-"""A row of the table `jobs`."""
+"""A row of the table `jobs`, with the columns JOB."""
+
+# Those of a sweep's jobs are on record once, with the sweep: in ten thousand copies four kilobytes are 40 MB.
+LABELS = case(
+    (jobs.c.sweep_id.is_(None), jobs.c.labels),
+    else_=select(sweeps.c.labels).where(sweeps.c.id == jobs.c.sweep_id).correlate(jobs).scalar_subquery(),
+)
+"""The labels of a job."""
+
+JOB = (*(column for column in jobs.c if column is not jobs.c.labels), LABELS.label("labels"))
+"""What is read of a job by whoever needs all of it."""
+
+
+def spec_of(job: Job) -> dict[str, Any]:
+    """Give what was asked for, whole: name and labels stand beside the spec, and not in it a second time."""
+    return {**job.spec, "name": job.name, "labels": job.labels}
+
 
 WAITS_FOR_WORKER = and_(jobs.c.state == "queued", jobs.c.waits_at_rung.is_(False))
 """Which jobs a worker may take: those that are queued, and do not wait at a rung for the others of their sweep."""
@@ -68,9 +84,9 @@ def enqueue(
         {
             "id": job_id,
             "state": "queued",
-            "spec": spec.model_dump(mode="json"),
+            "spec": spec.model_dump(mode="json", exclude={"name", "labels"}),
             "name": spec.name,
-            "labels": spec.labels,
+            "labels": spec.labels if sweep_id is None else {},
             "dataset": spec.dataset,
             "shape": spec.shape,
             "spec_sha256": spec.digest,

@@ -14,7 +14,7 @@ from service.store.engine import Database, insert_or, now_ms
 from service.store.errors import KeyReused, StateConflict
 from service.store.files import share
 from service.store.inheritance import history_of
-from service.store.states import Job, enqueue, locked_job
+from service.store.states import JOB, Job, enqueue, locked_job
 from service.store.tables import jobs, submissions
 
 INITIAL_WEIGHTS = "initial.safetensors"
@@ -90,7 +90,7 @@ class Submissions:
 
             def insert() -> dict[str, Any]:
                 (job_id,) = enqueue(connection, [spec])
-                return answer(connection.execute(select(jobs).where(jobs.c.id == job_id)).one())
+                return answer(connection.execute(select(*JOB).where(jobs.c.id == job_id)).one())
 
             return once(connection, key, insert)
 
@@ -100,13 +100,13 @@ class Submissions:
         The caller sees from the job's spec whether it is what was asked for.
         """
         with suppress(IntegrityError), self.database.writer.begin() as connection:
-            job = connection.execute(select(jobs).where(jobs.c.id == job_id)).one_or_none()
+            job = connection.execute(select(*JOB).where(jobs.c.id == job_id)).one_or_none()
             if job is None:
                 enqueue(connection, [spec], ids=[job_id])
-            return connection.execute(select(jobs).where(jobs.c.id == job_id)).one(), job is None
+            return connection.execute(select(*JOB).where(jobs.c.id == job_id)).one(), job is None
         # Somebody else chose it at the same moment.
         with self.database.reader.connect() as connection:
-            return connection.execute(select(jobs).where(jobs.c.id == job_id)).one(), False
+            return connection.execute(select(*JOB).where(jobs.c.id == job_id)).one(), False
 
     def go_on(self, job_id: str, spec: TrainingSpec, origin: Mapping[str, Any]) -> str | None:
         """Insert a queued job that shares the epochs, and the checkpoints, of one that does not run, and goes on there.

@@ -218,7 +218,9 @@ class Sweeps:
             connection.execute(delete(jobs).where(jobs.c.sweep_id == sweep_id))
             connection.execute(delete(sweeps).where(sweeps.c.id == sweep_id))
             job_ids = [job.id for job in rows]
-            return job_ids, withdraw_all(connection, [owners.of_sweep(sweep_id), *map(owners.of_job, job_ids)])
+            unreferenced = withdraw_all(connection, [owners.of_sweep(sweep_id), *map(owners.of_job, job_ids)])
+        self.database.give_back()
+        return job_ids, unreferenced
 
 
 def _enqueue(

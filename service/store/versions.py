@@ -15,7 +15,7 @@ from service.store.aliases import CHAMPION, alias_of, alone, move
 from service.store.engine import Row, insert_or, now_ms
 from service.store.files import File, publish, share
 from service.store.promotion import Promotion, obstacle_to
-from service.store.states import Job
+from service.store.states import Job, spec_of
 from service.store.tables import models, versions
 
 WEIGHTS = "weights.safetensors"
@@ -54,7 +54,7 @@ def make(connection: Connection, job: Job, result: Mapping[str, Any], findings: 
 
     The version points to the files by itself: they stay when the job is deleted. Gives its number.
     """
-    spec = TrainingSpec.model_validate(job.spec)
+    spec = TrainingSpec.model_validate(spec_of(job))
     number = next_number(connection, spec.model)
     share(connection, owners.of_job(job.id), owners.of_version(spec.model, number), _SHARED)
     values = {

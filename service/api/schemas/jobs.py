@@ -9,7 +9,7 @@ from models.spec import TrainingSpec
 from service.api.schemas.verification import MadeWith, unverified_because, verified
 from service.edge.links import links
 from service.store.engine import moment
-from service.store.states import How, State, StoppedEarly
+from service.store.states import How, State, StoppedEarly, spec_of
 from service.store.states import Job as JobRow
 
 Plot = Literal["loss", "accuracy", "confusion", "mistakes"]
@@ -123,7 +123,7 @@ class Job(BaseModel):
     @classmethod
     def of(cls, row: JobRow) -> "Job":
         """Show a row of the table `jobs`."""
-        spec = TrainingSpec.model_validate(row.spec)
+        spec = TrainingSpec.model_validate(spec_of(row))
         return cls(
             id=row.id,
             state=row.state,

@@ -1,15 +1,18 @@
 """The databases themselves: opened, migrated, asked for the time, written by many."""
 
 import shutil
+import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
+from models.spec import TrainingSpec
 from service.settings import Settings
 from service.store import engine
 from service.store.engine import Database, DatabaseError, now_ms
@@ -43,6 +46,37 @@ def test_our_code_may_lie_in_a_folder_of_any_name(tmp_path: Path, monkeypatch: p
     shutil.copytree(engine._MIGRATIONS, migrations)
     monkeypatch.setattr(engine, "_MIGRATIONS", migrations)
     Database.open(f"sqlite:///{tmp_path}/new.sqlite3").close()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("is_old", [False, True])
+def test_what_a_database_needs_no_more_is_the_disk_s_again(settings: Settings, database_url: str, is_old: bool) -> None:
+    if is_old:  # made before freed pages were given back
+        with closing(sqlite3.connect(database_url.removeprefix("sqlite:///"), isolation_level=None)) as connection:
+            connection.execute("PRAGMA auto_vacuum = NONE")
+            connection.execute("VACUUM")
+    store = Store.open(settings)
+    file = store.database.file
+    assert file is not None
+    before = file.stat().st_size
+    ids = store.submissions.submit([TrainingSpec(labels={f"k{n}": "v" * 128 for n in range(16)})] * 300)
+    grown = file.stat().st_size
+    assert grown > before + 500_000
+    with store.database.writer.begin() as connection:
+        connection.execute(delete(jobs).where(jobs.c.id.in_(ids)))
+    if is_old:
+        assert (store.database.give_back(), file.stat().st_size) == (0, grown)
+    assert store.database.give_back(whole=True) > 500_000
+    assert file.stat().st_size < before + 200_000
+    store.submissions.submit([TrainingSpec()])
+    store.database.close()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_journals_of_the_database_are_bounded(store: Store) -> None:
+    with store.database.reader.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_size_limit").scalar_one() == 16 * 2**20
+        assert connection.exec_driver_sql("PRAGMA auto_vacuum").scalar_one() == 2
 
 
 def test_the_clock_of_the_database_is_now(store: Store) -> None:

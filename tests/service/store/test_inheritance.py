@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import func, select, text
 
 from models.spec import TrainingSpec
+from service.store.claims import Claim
 from service.store.history import History
-from service.store.runs import Claim
 from service.store.store import Store
 from service.store.tables import epochs
 from tests.records import claim, epoch, file, submit, sweep

@@ -5,6 +5,7 @@ from sqlalchemy import func, select
 
 from models.spec import TrainingSpec
 from service.store.errors import StateConflict
+from service.store.states import spec_of
 from service.store.store import Store
 from service.store.tables import metadata
 from tests.records import claim, end, epoch, file, finished, submit
@@ -14,7 +15,7 @@ def test_a_submitted_job_is_queued_with_its_spec(store: Store) -> None:
     job = store.jobs.get(submit(store, name="first", epochs=3))
     assert job is not None
     assert (job.state, job.attempt, job.last_epoch) == ("queued", 0, 0)
-    assert TrainingSpec.model_validate(job.spec) == TrainingSpec(name="first", epochs=3)
+    assert TrainingSpec.model_validate(spec_of(job)) == TrainingSpec(name="first", epochs=3)
 
 
 def test_jobs_are_found_by_state_name_and_labels_newest_first_in_pages(store: Store) -> None:

@@ -13,9 +13,9 @@ from service.store import owners
 from service.store.engine import _MIGRATIONS, Database, Row
 from service.store.errors import PartOfSweep, SweepConflict
 from service.store.files import File
-from service.store.states import StoppedEarly
+from service.store.states import StoppedEarly, spec_of
 from service.store.store import Store
-from service.store.tables import metadata
+from service.store.tables import jobs, metadata
 from service.store.tally import state_of
 from tests.records import claim, end, epoch, expire, file, submit, sweep
 
@@ -249,3 +249,36 @@ def test_jobs_from_before_there_were_sweeps_are_kept_and_get_their_shape(bare_ur
             insert(metadata.tables["jobs"]).values({**job._mapping, "number": 9, "id": "y", "sweep_id": "z"})
         )
     database.close()
+
+
+def test_labels_of_a_sweep_are_on_record_once_and_every_job_shows_and_is_found_by_them(store: Store) -> None:
+    labels = {"team": "vision", **{f"key-{number}": "v" * 100 for number in range(15)}}
+    _, ids = sweep(store, name="rates", labels=labels)
+    alone = submit(store, name="alone", labels={"team": "vision", "only": "this"})
+    with store.database.reader.connect() as connection:
+        rows = connection.execute(select(jobs.c.spec, jobs.c.labels).where(jobs.c.sweep_id.is_not(None))).all()
+    assert not any("vision" in str(row) for row in rows)
+    its = store.jobs.find(labels=[("team", "vision"), ("key-3", "v" * 100)], limit=100)
+    assert {job.id for job in its} == set(ids)
+    assert len(store.jobs.find(labels=[("team", "vision")], limit=100)) == len(ids) + 1
+    for job_id, wanted in [*((job_id, labels) for job_id in ids), (alone, {"team": "vision", "only": "this"})]:
+        job = store.jobs.get(job_id)
+        assert job is not None
+        spec = spec_of(job)
+        assert (job.labels, spec["labels"], spec["name"]) == (wanted, wanted, job.name)
+        assert TrainingSpec.model_validate(spec).digest == job.spec_sha256
+    held = claim(store, ids[0])
+    assert (held.spec["labels"], held.spec["name"]) == (labels, "rates-1")
+    end(store, held)
+    made = store.models.version("default", 1)
+    assert made is not None
+    assert made.spec["labels"] == labels
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_sweep_writes_little_for_each_of_its_jobs_whatever_its_labels_are(store: Store) -> None:
+    kept = store.database.file
+    assert kept is not None
+    before = kept.stat().st_size
+    _, ids = sweep(store, labels={f"key-{number}": "v" * 128 for number in range(16)}, seeds=100)
+    assert (kept.stat().st_size - before) / len(ids) < 2000

@@ -16,6 +16,7 @@ from service.api.routes.jobs.submit import MAX_SPEC_BYTES, queued, require_datas
 from service.api.schemas.jobs import CheckpointName, Job
 from service.errors import Conflict, Fault, Invalid, NotFound, invalid
 from service.store.states import Job as JobRow
+from service.store.states import spec_of
 
 router = APIRouter(tags=["jobs"], route_class=DocumentRoute)
 
@@ -171,7 +172,7 @@ def _changed(job: JobRow, continuation: Continuation, *, epochs: int) -> Trainin
         )
         raise Invalid(f"epochs: {told}", faults=[Fault("/epochs", told)])
     try:
-        return TrainingSpec.model_validate(job.spec | continuation.changes | {"epochs": epochs})
+        return TrainingSpec.model_validate(spec_of(job) | continuation.changes | {"epochs": epochs})
     except ValidationError as error:
         faults = error.errors(include_url=False, include_input=False)
         raise invalid([_told(fault, job, continuation) for fault in faults]) from None
@@ -208,7 +209,7 @@ def _again(
     # How long it may take is not what is repeated, and another machine may be slower; and who checks a champion does
     # not replace it.
     fields = {"max_seconds": None, "promote": "never"} if origin["kind"] == "verify" else {}
-    spec = TrainingSpec.model_validate(job.spec | fields)
+    spec = TrainingSpec.model_validate(spec_of(job) | fields)
     require_dataset(spec, deps)
     deps.floor.require()
     (new_id,) = deps.store.submissions.submit([spec], origin=origin)

@@ -18,7 +18,7 @@ from service.edge.links import link
 from service.errors import Conflict, Fault, Invalid, NotFound
 from service.store import owners
 from service.store.engine import Row
-from service.store.states import State
+from service.store.states import State, spec_of
 from service.store.submissions import Key
 
 router = APIRouter(tags=["jobs"], route_class=DocumentRoute)
@@ -134,7 +134,7 @@ def put(
         deps.floor.require()
     job, is_new = deps.store.submissions.put(job_id, spec)
     if not is_new:
-        if TrainingSpec.model_validate(job.spec) != spec:
+        if TrainingSpec.model_validate(spec_of(job)) != spec:
             raise Conflict(f"there is a job {job_id} already, with another spec; choose another id")
         response.status_code = 200
         return Job.of(job)
