@@ -1,4 +1,4 @@
-"""What answers of the application need beyond what uvicorn does for them: to arrive, and to be understood by HTTP/1.0.
+"""What answers of the application need beyond what uvicorn does for them: to arrive, to be understood, to be given.
 
 https://www.rfc-editor.org/rfc/rfc9112 (HTTP/1.1), sections 6.1 and 9.6
 """
@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from service.edge.refusal import stopping
 
 
 class Parting(asyncio.Transport):
@@ -33,6 +35,10 @@ class Parting(asyncio.Transport):
         """End the connection behind what was written."""
         self._end()
 
+    def abort(self) -> None:
+        """End the connection at once."""
+        self._transport.abort()
+
 
 async def without_chunks(cycle: RequestResponseCycle, app: Any, scope: Any, receive: Any, send: Any) -> None:
     """Answer who knows no chunks, as HTTP/1.0 does not: where no length is told, the connection's end is the body's."""
@@ -43,3 +49,18 @@ async def without_chunks(cycle: RequestResponseCycle, app: Any, scope: Any, rece
         await send(message)
 
     await app(scope, receive, send_plainly)
+
+
+async def until_stopped(cycle: RequestResponseCycle, app: Any, scope: Any, receive: Any, send: Any) -> None:
+    """Answer, or say that the process stops where it does before that: uvicorn would write five kilobytes of log."""
+    try:
+        await app(scope, receive, send)
+    except asyncio.CancelledError:
+        if not (cycle.response_started or cycle.flow.write_paused):
+            await stopping(scope, receive, send)
+            return
+        cycle.disconnected = True  # nothing more is to be sent
+        if cycle.flow.write_paused:  # for a client that does not read, which nobody waits for any more
+            cycle.transport.abort()
+        else:
+            cycle.transport.close()

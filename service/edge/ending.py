@@ -10,7 +10,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from service.edge.answer import Parting, without_chunks
+from service.edge.answer import Parting, until_stopped, without_chunks
 from service.edge.links import ROOT, below, cut
 from service.edge.refusal import Refusal, encode, overloaded
 
@@ -41,7 +41,7 @@ class EndingProtocol(HttpToolsProtocol):
         cycle.transport = Parting(self.transport, self.end)
         if cycle.scope["http_version"] == "1.0":
             app = partial(without_chunks, cycle, app)
-        super()._start_asgi_task(cycle, app)
+        super()._start_asgi_task(cycle, partial(until_stopped, cycle, app))
 
     def eof_received(self) -> bool:  # type: ignore[override]  # as asyncio has it
         """Answer who sends no more, and may still be reading; gives whether the connection stays for that."""

@@ -21,6 +21,8 @@ BODY_BYTES_A_SECOND = 1024
 
 BODY_GRACE_SECONDS = 10
 
+CROWDED_BODY_GRACE_SECONDS = 2
+
 READ_SECONDS = 60
 """For which a client may read nothing of what waits for it."""
 
@@ -49,13 +51,14 @@ class Patience:
         self._head_seconds += 1
         return self._head_seconds > (CROWDED_HEAD_SECONDS if is_crowded else HEAD_SECONDS)
 
-    def wait_for_body(self, heads: int, body_bytes: int) -> bool:
+    def wait_for_body(self, heads: int, body_bytes: int, is_crowded: bool = False) -> bool:
         """Wait for the rest of a body; `body_bytes` are those of all bodies that have come by now."""
         if self._begin_anew(heads):
             self._body_bytes = body_bytes
         came, self._body_bytes = body_bytes - self._body_bytes, body_bytes
         self._owed = max(0, self._owed + BODY_BYTES_A_SECOND - came)
-        return self._owed > BODY_GRACE_SECONDS * BODY_BYTES_A_SECOND
+        grace = CROWDED_BODY_GRACE_SECONDS if is_crowded else BODY_GRACE_SECONDS
+        return self._owed > grace * BODY_BYTES_A_SECOND
 
     def _begin_anew(self, heads: int) -> bool:
         """Forget what was spent on requests that are past; gives whether there were any since the last look."""

@@ -21,7 +21,7 @@ MAX_TRAILER_BYTES = 8 * 2**10
 SPARE = 32
 """Connections beyond the bound that may ask whether the process lives; more are not heard."""
 
-_PIECE = 16 * 2**10
+_PIECE = 8 * 2**10
 """Bytes that are read at a time: they may be hundreds of requests, each of which takes a hundred times its length."""
 
 _OTHER_VERSION = ("Invalid HTTP version", "Pause on PRI/Upgrade")
@@ -240,7 +240,7 @@ class EdgeProtocol(EndingProtocol):
         elif not self.is_in_head:
             if self.cycle.waiting_for_100_continue:
                 return  # as we have not said yet that we will
-            if self.patience.wait_for_body(self.heads, self.body_bytes):
+            if self.patience.wait_for_body(self.heads, self.body_bytes, is_crowded=self._is_crowded):
                 self.refuse(Refusal(408, f"a body is to come at {BODY_BYTES_A_SECOND:,} bytes a second at least"))
         elif self.head_bytes or self.cycle is None:  # between two requests, uvicorn's keep-alive counts
             if not self.patience.wait_for_head(self.heads, is_crowded=self._is_crowded):

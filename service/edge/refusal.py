@@ -28,10 +28,15 @@ def encode(refusal: Refusal, path: str) -> tuple[int, bytes, list[Header]]:
     return status, body, [*about.items(), *CAREFUL]
 
 
-async def overloaded(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001 - an application of ASGI
-    """Answer that there are as many connections, or requests, as there may be."""
-    refusal = Refusal(503, "there are as many connections as this process takes; come again")
-    with below(scope.get("state", {}).get(ROOT.name, "")):
-        status, body, headers = encode(refusal, scope["path"])
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+def _unavailable(detail: str) -> Any:
+    async def tell(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001 - an application of ASGI
+        with below(scope.get("state", {}).get(ROOT.name, "")):
+            status, body, headers = encode(Refusal(503, detail), scope["path"])
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    return tell
+
+
+overloaded = _unavailable("there are as many connections as this process takes; come again")
+stopping = _unavailable("this process is stopping; come again")

@@ -152,3 +152,29 @@ def test_any_number_of_requests_may_come_and_few_are_held(edge: Edge) -> None:
         connection.sendall(get(b"/last", b"Connection: close"))
         assert statuses(read_all(connection)) == [b"200"] * (count + 2)
     assert lengths[0] < count / 3
+
+
+@pytest.mark.parametrize("edge", [{"timeout_graceful_shutdown": 0}], indirect=True)
+@pytest.mark.parametrize("version", [b"1.1", b"1.0"])
+def test_who_is_not_answered_before_the_server_stops_is_told_to_come_again(
+    edge: Edge, version: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    with edge.connect() as connection:
+        connection.sendall(get(b"/stays").replace(b"1.1", version))
+        wait_until(lambda: edge.server.server_state.tasks, timeout=30, what="the request")
+        edge.server.should_exit = True
+        assert "stopping" in problem(read_all(connection), 503)["detail"]
+    edge.thread.join(30)
+    assert "Exception" not in caplog.text
+
+
+@pytest.mark.parametrize("edge", [{"timeout_graceful_shutdown": 0}], indirect=True)
+def test_who_reads_nothing_does_not_keep_the_server_from_stopping(edge: Edge, caplog: pytest.LogCaptureFixture) -> None:
+    with edge.connect() as connection:
+        connection.sendall(get(b"/large") * 2)
+        wait_until(lambda: edge.server.server_state.total_requests, timeout=30, what="the first answer")
+        wait_until(lambda: edge.server.server_state.tasks, timeout=30, what="the second request")
+        edge.server.should_exit = True
+        edge.thread.join(30)
+        assert not edge.thread.is_alive()
+    assert "Exception" not in caplog.text

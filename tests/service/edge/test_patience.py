@@ -221,3 +221,22 @@ def test_where_others_wait_who_says_nothing_has_a_second_and_a_flood_is_not_hear
     finally:
         for connection in silent:
             connection.close()
+
+
+@pytest.mark.parametrize("edge", [{"limit_concurrency": 4}], indirect=True)
+def test_where_others_wait_a_body_that_does_not_come_is_waited_for_less_long(edge: Edge) -> None:
+    stalled = [edge.connect() for _ in range(3)]
+    try:
+        for connection in stalled:
+            connection.sendall(post(b"/1", b"abc")[:-1])
+        wait_until(lambda: len(edge.connections()) == 3 and received(edge), timeout=30, what="the heads")
+        edge.pass_seconds(4)
+        assert len(edge.connections()) == 3, "nobody else waits"
+        with edge.connect():
+            wait_until(lambda: len(edge.connections()) == 4, timeout=30, what="another")
+            edge.pass_seconds(1)
+            for connection in stalled:
+                problem(read_all(connection), 408)
+    finally:
+        for connection in stalled:
+            connection.close()

@@ -387,7 +387,7 @@ def test_whose_body_does_not_come_is_told_when_the_server_stops(serving: Serving
         with client_of(serving) as client:  # one turn of the loop, at least, later
             assert client.get("/livez").status_code == 200
         serving.server.should_exit = True
-        assert connection.recv(12) == b"HTTP/1.1 500"
+        assert connection.recv(12) == b"HTTP/1.1 503"
 
 
 def test_whose_body_comes_while_the_server_stops_is_answered(serving: Serving) -> None:
