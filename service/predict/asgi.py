@@ -1,7 +1,7 @@
 """Answers POST /predict as plain ASGI: what most requests need and no more, because it takes longer than predicting."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from functools import lru_cache
 from http import HTTPStatus
 from time import monotonic
@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from service.edge.query import require_known
-from service.errors import Invalid, NotYet, invalid
+from service.errors import Fault, Invalid, NotYet, invalid
 from service.predict import responses
 from service.predict.batcher import LARGEST, Rows
 from service.predict.compute import computed, unless_it_leaves
@@ -23,7 +23,7 @@ from service.predict.pictures import Pictures
 from service.predict.predictor import Predictor
 from service.predict.receive import Bodies, ClientLeft, Receive, client_of, require_plain
 from service.predict.reply import Send, encode_problem, reply, reply_problem
-from service.predict.requests import SHORT, Asked, reader
+from service.predict.requests import OPTIONS, SHORT, Asked, reader
 from service.predict.schemas import PredictQuery
 from service.predict.served import PROBABILITIES, Scores, Served
 from service.predict.shadow import Shadow
@@ -82,11 +82,13 @@ class Predict:
         self, scope: Any, headers: Mapping[bytes, bytes], body: bytes, receive: Receive, send: Send
     ) -> None:
         require_plain(headers)
-        query = _query(scope["query_string"])
-        deadline = None if query.timeout is None else monotonic() + query.timeout
+        query, began = _query(scope["query_string"]), monotonic()
         kind = headers.get(b"content-type", b"").decode("latin-1")
         read = reader(kind)
         asked = read(body) if len(body) <= SHORT else await apart(READ, read, body)
+        if asked.options:
+            query = _with_fields(query, asked.options)
+        deadline = None if query.timeout is None else began + query.timeout
         unreadable: Mapping[int, str] = {}
         if asked.files:
             asked, unreadable = await self._decoded(asked, client_of(scope), receive, deadline)
@@ -125,18 +127,28 @@ class Predict:
         return asked._replace(pixels=pixels), unreadable
 
 
-_KNOWN = dict.fromkeys(PredictQuery.model_fields, False)
-
-
 @lru_cache(maxsize=256)
 def _query(query_string: bytes) -> PredictQuery:
     given = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)
-    require_known((name for name, _ in given), _KNOWN)
+    require_known((name for name, _ in given), OPTIONS)
+    return _validated(dict(given), "query")
+
+
+def _with_fields(query: PredictQuery, fields: Sequence[tuple[str, str]]) -> PredictQuery:
+    """Give all that is asked for, in the query and in the fields of a form."""
+    for name in query.model_fields_set.intersection(name for name, _ in fields):
+        detail = f"{name} is given in the query and in the form; give it once"
+        raise Invalid(detail, faults=[Fault(f"/{name}", detail)])
+    asked = _validated(dict(fields), "body")
+    return asked.model_copy(update=query.model_dump(exclude_unset=True))
+
+
+def _validated(given: Mapping[str, str], place: str) -> PredictQuery:
     try:
-        return PredictQuery.model_validate(dict(given))
+        return PredictQuery.model_validate(given)
     except ValidationError as error:
         faults = error.errors(include_url=False, include_input=False)
-        raise invalid([{**fault, "loc": ("query", *fault["loc"])} for fault in faults]) from None
+        raise invalid([{**fault, "loc": (place, *fault["loc"])} for fault in faults]) from None
 
 
 async def _predictions(

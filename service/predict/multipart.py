@@ -1,38 +1,90 @@
-"""The files of a form: multipart/form-data, RFC 7578, https://www.rfc-editor.org/rfc/rfc7578."""
+"""The files and the fields of a form: multipart/form-data, RFC 7578, https://www.rfc-editor.org/rfc/rfc7578."""
 
+import re
 from email.message import Message
+from typing import NamedTuple
 
-from service.errors import Invalid, Malformed
+from service.errors import Fault, Invalid, Malformed
+
+MOST_FIELDS = 100
+LONGEST_FIELD = 1024
+_DISPOSITION = re.compile(rb"(?:^|\r\n)content-disposition:([^\r\n]*)", re.IGNORECASE)
+_PARAMETER = re.compile(rb""";\s*([^\s=;"]+)\s*=\s*(?:"([^"]*)"|([^\s;]*))""")
+_TYPE = re.compile(rb"(?:^|\r\n)content-type:[ \t]*([^\s;]*)", re.IGNORECASE)
+_PICTURES = (b"\x89PNG", b"\xff\xd8\xff")
+"""With what pictures begin, which no text does: some clients send them as if they were text."""
 
 
-def files(body: bytes, parameters: str, most: int) -> list[bytes]:
-    """Give the contents of a form's parts in their order, whatever they are called.
+class Form(NamedTuple):
+    """The contents of a form's files, and the names and values of its fields; both in their order."""
+
+    files: list[bytes]
+    fields: list[tuple[str, str]]
+
+
+def read(body: bytes, parameters: str, most: int) -> Form:
+    """Take a form apart. A part is a field if it has a name, and neither a file's name nor another type than text.
 
     Args:
         body: the whole body.
         parameters: what follows the media type in Content-Type; the boundary is among it.
-        most: how many parts there may be.
+        most: how many files there may be, whatever they are called.
 
     Raises:
         Malformed: there is no boundary, or the body is cut short.
-        Invalid: there is no part, or there are too many.
+        Invalid: there are too many parts, or a field is no short text.
     """
     boundary = _boundary(parameters)
     if not boundary:
         raise Malformed("the Content-Type of a form needs a boundary; let your HTTP library set it")
-    _preamble, *parts = (b"\r\n" + body).split(b"\r\n--" + boundary.encode("latin-1"), most + 2)
-    if not parts or (len(parts) <= most + 1 and not parts[-1].startswith(b"--")):
+    limit = most + MOST_FIELDS
+    _preamble, *parts = (b"\r\n" + body).split(b"\r\n--" + boundary.encode("latin-1"), limit + 2)
+    if not parts or (len(parts) <= limit + 1 and not parts[-1].startswith(b"--")):
         raise Malformed("the form does not end with its boundary; send all of it")
-    if not 2 <= len(parts) <= most + 1:
-        raise Invalid(f"send 1 to {most:,} files, each as a part of the form")
-    contents = []
+    form = Form([], [])
     for part in parts[:-1]:
         # Between the boundary and its line's end there may be blanks; a part without headers begins with an empty line.
-        _head, found, content = part.partition(b"\r\n\r\n")
+        head, found, content = part.partition(b"\r\n\r\n")
         if not found:
             raise Malformed("a part of the form has no empty line after its headers")
-        contents.append(content)
-    return contents
+        name = _field(head, content)
+        if name is None:
+            form.files.append(content)
+        else:
+            form.fields.append((name, _text(name, content)))
+            if len(form.fields) > MOST_FIELDS:
+                raise Invalid(f"the form has more than {MOST_FIELDS} fields; send pictures as files, with a file name")
+    if len(parts) > limit + 1 or len(form.files) > most:
+        raise Invalid(f"send 1 to {most:,} files, each as a part of the form")
+    return form
+
+
+def _field(head: bytes, content: bytes) -> str | None:
+    """Give the name of a part that is a field, or None of a file."""
+    disposition = _DISPOSITION.search(head)
+    if disposition is None or content.startswith(_PICTURES):
+        return None
+    about = {name.lower(): quoted or plain for name, quoted, plain in _PARAMETER.findall(disposition[1])}
+    kind = _TYPE.search(head)
+    if b"name" not in about or b"filename" in about or b"filename*" in about:
+        return None
+    if kind is not None and kind[1].lower() != b"text/plain":
+        return None
+    return str(about[b"name"], errors="replace")
+
+
+def _text(name: str, content: bytes) -> str:
+    """Give the value of a field."""
+    detail = ""
+    if len(content) > LONGEST_FIELD:
+        detail = "this is too long for a field of a form; send pictures as files, with a file name"
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        detail = detail or "this is no text in UTF-8; send pictures as files, with a file name"
+    if detail:
+        raise Invalid(f"{name:.100}: {detail}", faults=[Fault(f"/{name:.100}", detail)])
+    return text
 
 
 def _boundary(parameters: str) -> str:

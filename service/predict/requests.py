@@ -16,9 +16,10 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from models.spec import PIXELS
 from service.edge.document import read, values_in
+from service.edge.query import require_known
 from service.errors import Fault, Invalid, UnsupportedMedia, invalid
-from service.predict.multipart import files
-from service.predict.schemas import MAX_IMAGES, REFERENCE_LENGTH, Image, PredictRequest
+from service.predict import multipart
+from service.predict.schemas import MAX_IMAGES, REFERENCE_LENGTH, Image, PredictQuery, PredictRequest
 
 SHORT = 64 * 1024
 """Bytes of a body that is read in the event loop; longer ones are read in a thread, and pictures in another."""
@@ -33,12 +34,16 @@ Pixels = NDArray[Any]  # uint8, or float32 where there are fractions
 
 
 class Asked(NamedTuple):
-    """Images [n, 784], whether the answer is a list, the model that the body names, and pictures to be decoded."""
+    """Images [n, 784], whether the answer is a list, the model that the body names, and pictures to be decoded.
+
+    `options` are those that a form has among its fields, as they stand in a query.
+    """
 
     pixels: Pixels
     several: bool
     model: str | None = None
     files: Sequence[bytes] = ()
+    options: Sequence[tuple[str, str]] = ()
 
 
 @lru_cache(maxsize=64)
@@ -216,8 +221,15 @@ def _from_png(body: bytes) -> Asked:
 
 
 def _from_form(body: bytes, parameters: str) -> Asked:
-    return Asked(_NONE, several=True, files=files(body, parameters, MAX_IMAGES))
+    files, fields = multipart.read(body, parameters, MAX_IMAGES)
+    require_known((name for name, _ in fields), OPTIONS, "form field")
+    if not files:
+        raise Invalid(f"send 1 to {MAX_IMAGES:,} files, each as a part of the form with a file name")
+    return Asked(_NONE, several=True, files=files, options=fields)
 
+
+OPTIONS = dict.fromkeys(PredictQuery.model_fields, False)
+"""The options of a prediction by their names, as parameters or fields of a form; each may be given once."""
 
 _NONE = np.empty((0, PIXELS), np.uint8)
 _READERS: dict[str, Callable[[bytes], Asked]] = {

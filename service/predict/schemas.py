@@ -23,7 +23,7 @@ Reference = Annotated[str, StringConstraints(pattern=r"^[!-~]+$", max_length=REF
 
 
 class PredictQuery(BaseModel):
-    """What is asked of a prediction beside the images."""
+    """What is asked of a prediction beside the images: in the query, or in the fields of a form."""
 
     model: Reference | None = Field(default=None, description="As in the body, for bodies that do not name one.")
     timeout: float | None = Field(

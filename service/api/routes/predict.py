@@ -26,7 +26,10 @@ _BODY: dict[str, Any] = {
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
-                    "properties": {"files": {"type": "array", "items": _BINARY["schema"], "maxItems": MAX_IMAGES}},
+                    "properties": {
+                        "files": {"type": "array", "items": _BINARY["schema"], "maxItems": MAX_IMAGES},
+                        **PredictQuery.model_json_schema()["properties"],
+                    },
                 }
             },
         },
@@ -60,7 +63,8 @@ async def predict(request: Request, _query: Annotated[PredictQuery, Query()]) ->
     """Read the digit in an image, or the digits in several.
 
     The body is JSON with `image` or `images` (28 rows of 28 numbers, 0 for paper and 255 for ink) or `images_base64`;
-    or a PNG of any size up to 1024 x 1024; or raw bytes, 784 for each image; or a form with a PNG in each of its parts.
+    or a PNG of any size up to 1024 x 1024; or raw bytes, 784 for each image; or a form with a PNG in each of its files,
+    whatever they are called, and with any of the parameters below as its fields, each given once, here or there.
     A file of a form that can not be read has an error in its place, and the others are answered; of all else nothing
     is answered unless everything can be read. Who accepts `application/x-ndjson` gets a line for each image, as soon as
     it is there; should that end early, the last line is the problem.

@@ -127,7 +127,7 @@ def test_forms_that_cannot_be_taken_apart_are_refused(api: TestClient) -> None:
     def send(body: bytes, kind: str = "multipart/form-data; boundary=b") -> Any:
         return api.post("/predict", content=body, headers={"Content-Type": kind})
 
-    part = b"--b\r\nContent-Disposition: form-data; name=x\r\n\r\nno picture\r\n"
+    part = b"--b\r\nContent-Disposition: form-data; name=x; filename=y\r\n\r\nno picture\r\n"
     problem(send(part + b"--b--\r\n"), 404)  # it is sound, but there is no model
     problem(send(part + b"--b--\r\n", "multipart/form-data"), 400)
     problem(send(part), 400)
