@@ -75,7 +75,7 @@ def test_a_history_is_shared_and_what_is_added_is_the_new_job_s_alone(store: Sto
     assert (job.result["epochs"], job.result["seconds"], job.result["iterations"]) == (6, 21.0, 18)
 
 
-@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2)])
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2)])
 def test_whoever_is_deleted_the_others_keep_what_they_have(store: Store, order: tuple[int, ...]) -> None:
     first = trained(store, submit(store, epochs=3), 1, 2, 3)
     second = trained(store, go_on(store, first), 4, 5)
