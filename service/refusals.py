@@ -49,8 +49,8 @@ def as_problem(error: Exception) -> Problem:
             return NotYet(f"{error}; ask again", retry_after=1)
         case KeyReused():
             return Invalid(
-                "something else was submitted under this Idempotency-Key; take a new key for a new submission",
-                faults=[Fault("#header/Idempotency-Key", "something else was submitted under this key")],
+                "something else was asked for under this Idempotency-Key; take a new key for a new request",
+                faults=[Fault("#header/Idempotency-Key", "something else was asked for under this key")],
             )
     # MemberGone and LeaseLost among them: who asks over HTTP never meets what is told to workers.
     return Problem("something went wrong here; the log of the API says what")

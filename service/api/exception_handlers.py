@@ -11,11 +11,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from service.api.methods import allowed
+from service.api.routes.idempotency import again
 from service.errors import Malformed, Problem, rendered
 from service.errors import invalid as wrong_fields
 from service.refusals import as_problem
 from service.store.engine import DatabaseError, cause, trouble
-from service.store.errors import StoreError
+from service.store.errors import Repeated, StoreError
 
 _logger = logging.getLogger(__name__)
 
@@ -37,6 +38,10 @@ def add_exception_handlers(app: FastAPI) -> None:
             _logger.warning("%s %r: %s", request.method, request.url.path, cause(error))
         headers = {"Retry-After": str(why.retry_after)} if why.retry_after is not None else {}
         return _problem(request, why.status, why.detail, why.faults, headers)
+
+    @app.exception_handler(Repeated)
+    async def repeated(_request: Request, first: Repeated) -> Response:
+        return again(first.answer)
 
     @app.exception_handler(ClientDisconnect)
     async def broken_off(request: Request, _: ClientDisconnect) -> Response:

@@ -35,5 +35,6 @@ def _no_such(name: str, known: Mapping[str, bool], place: Place) -> str:
     if not known:
         return f"there is no {place} {name:.100}; this route has none"
     near = get_close_matches(name[:100], known, n=1, cutoff=_ALIKE)
-    meant = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+    all_of_them = f"there are {', '.join(known)}" if len(known) > 1 else f"there is only {next(iter(known))}"
+    meant = f"did you mean {near[0]}?" if near else all_of_them
     return f"there is no {place} {name:.100}; {meant}"

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from service.store.engine import Database, Row, locked, now_ms
 from service.store.errors import NoSuchVersion, NothingBefore, WrongRevision
+from service.store.keys import Key, claim, keep
 from service.store.tables import aliases, models, moves, versions
 
 CHAMPION = "champion"
@@ -120,13 +121,16 @@ class Aliases:
             rows = connection.execute(select(versions.c.model, versions.c.version, versions.c.job_id)).all()
         return {row.job_id for row in rows if row.job_id is not None and (row.model, row.version) in named}
 
-    def point(self, model: str, alias: str, targets: Targets, condition: Condition = ALWAYS) -> tuple[Row, bool]:
+    def point(
+        self, model: str, alias: str, targets: Targets, condition: Condition = ALWAYS, *, key: Key | None = None
+    ) -> tuple[Row, bool]:
         """Let an alias point to versions; gives it, and whether it is new. To where it points already is no move.
 
-        Raises WrongRevision, and NoSuchVersion.
+        Raises WrongRevision, and NoSuchVersion. Under a key it is done once: raises Repeated, and KeyReused.
         """
         with self.database.writer.begin() as connection:
             locked(connection, select(models).where(models.c.name == model))
+            claim(connection, key)
             before = alias_of(connection, model, alias)
             condition.require(model, alias, before)
             if missing := numbers_in(targets) - _numbers(connection, model):
@@ -135,7 +139,7 @@ class Aliases:
                 move(connection, model, alias, targets, why="set")
             after = alias_of(connection, model, alias)
             assert after is not None
-            return after, before is None
+            return keep(connection, key, (after, before is None))
 
     def delete(self, model: str, alias: str, condition: Condition = ALWAYS) -> bool:
         """Delete an alias; gives whether it was there. Raises WrongRevision."""
@@ -147,15 +151,17 @@ class Aliases:
                 move(connection, model, alias, None, why="deleted")
             return before is not None
 
-    def roll_back(self, model: str, alias: str, condition: Condition = ALWAYS) -> Row | None:
+    def roll_back(self, model: str, alias: str, condition: Condition = ALWAYS, *, key: Key | None = None) -> Row | None:
         """Let an alias point to what it pointed to before; gives it, or None when there is none of that name.
 
         Rolled back again, it goes back one more. What points to a version that was deleted is passed over, and a shadow
-        that was deleted is left out. Raises WrongRevision, and NothingBefore.
+        that was deleted is left out. Raises WrongRevision, and NothingBefore. Under a key as `point`.
         """
         with self.database.writer.begin() as connection:
             locked(connection, select(models).where(models.c.name == model))
             now = alias_of(connection, model, alias)
+            if now is not None:
+                claim(connection, key)
             condition.require(model, alias, now)
             if now is None:
                 return None
@@ -164,7 +170,7 @@ class Aliases:
                 if numbers_in(_answering(targets)) <= numbers:
                     is_whole = numbers_in(targets) <= numbers
                     move(connection, model, alias, targets if is_whole else _answering(targets), why="rolled_back")
-                    return alias_of(connection, model, alias)
+                    return keep(connection, key, alias_of(connection, model, alias))
             raise NothingBefore(model, alias)
 
 

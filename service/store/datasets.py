@@ -15,6 +15,7 @@ from service.store import owners
 from service.store.engine import Database, Row, insert_or, locked, now_ms
 from service.store.errors import DatasetInUse
 from service.store.files import File, publish
+from service.store.keys import Key, claim, keep
 from service.store.states import FINAL_STATES
 from service.store.tables import artifacts, datasets, jobs
 
@@ -43,8 +44,18 @@ class Datasets:
         with self.database.reader.connect() as connection:
             return connection.execute(select(datasets).order_by(datasets.c.name)).all()
 
-    def add(self, name: str, source: Literal["builtin", "upload"], files: Sequence[File] = ()) -> bool:
-        """Add a data set that waits to be described; gives False when there is one of that name."""
+    def add(
+        self,
+        name: str,
+        source: Literal["builtin", "upload"],
+        files: Sequence[File] = (),
+        *,
+        key: Key | None = None,
+    ) -> bool:
+        """Add a data set that waits to be described; gives False when there is one of that name.
+
+        Under a key it is done once: raises Repeated, and KeyReused.
+        """
         with self.database.writer.begin() as connection:
             added = connection.execute(
                 insert_or(connection, datasets)
@@ -53,7 +64,10 @@ class Datasets:
                 .returning(datasets.c.name)
             ).one_or_none()
             if added is not None:
+                claim(connection, key)
                 publish(connection, owners.of_dataset(name), files)
+                query = select(datasets).where(datasets.c.name == name)
+                keep(connection, key, connection.execute(query).one())
             return added is not None
 
     def describe_again(self, seen: Row) -> None:

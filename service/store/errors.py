@@ -6,7 +6,8 @@ StoreError
 +-- PartOfSweep       the job belongs to a sweep, and goes with it
 +-- DatasetInUse      a job that has not ended trains on the data set
 +-- VersionInUse      an alias points to the version
-+-- KeyReused         something else was submitted under the key
++-- KeyReused         something else was asked for under the key
++-- Repeated          what is asked for under the key was done before; it is answered as then
 +-- WrongRevision     the alias was moved since the client looked
 +-- NoSuchVersion     an alias cannot point to a version that is not there
 +-- NothingBefore     an alias has nothing to go back to
@@ -20,7 +21,7 @@ That the database itself does not answer is a `DatabaseError`, of `engine.py`.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 
 class StoreError(Exception):
@@ -69,7 +70,14 @@ class VersionInUse(StoreError):
 
 
 class KeyReused(StoreError):
-    """Something else was submitted before under this key."""
+    """Something else was asked for before under this key."""
+
+
+@dataclass(eq=False)
+class Repeated(StoreError):
+    """The same was done before under this key: nothing is done again, and this was the answer."""
+
+    answer: dict[str, Any]
 
 
 @dataclass(eq=False)

@@ -12,6 +12,7 @@ from service.store.engine import Database, Row, now_ms
 from service.store.errors import PartOfSweep, StateConflict
 from service.store.files import withdraw_all
 from service.store.inheritance import hand_on, history_of, locked_with_parent
+from service.store.keys import Key, claim, keep_job
 from service.store.states import FINAL_STATES, JOB, LABELS, Job, State, finish, locked_job, log_event, move
 from service.store.tables import events, jobs
 
@@ -63,24 +64,26 @@ class Jobs:
         with self.database.reader.connect() as connection:
             return connection.execute(query).all()
 
-    def cancel(self, job_id: str) -> Job | None:
+    def cancel(self, job_id: str, *, key: Key | None = None) -> Job | None:
         """Cancel a queued job, or ask the worker of a running one to stop.
 
-        Gives the job as it is then; raises StateConflict when it has already succeeded or failed.
+        Gives the job as it is then; raises StateConflict when it has already succeeded or failed. Under a key it is
+        done once: raises Repeated, and KeyReused; so it is with what follows here.
         """
         with self.database.writer.begin() as connection:
             job = locked_job(connection, job_id)
             if job is None:
                 return None
+            claim(connection, key)
             if job.state in {"succeeded", "failed"}:
                 raise StateConflict(job_id, job.state, "cancel")
             if job.state in {"queued", "paused"}:
                 finish(connection, job_id, "cancelled", how="waiting")
             elif job.state == "running" and not job.cancel_requested:
                 _ask_to_stop(connection, job_id, "cancel_requested")
-            return connection.execute(select(*JOB).where(jobs.c.id == job_id)).one()
+            return keep_job(connection, key, job_id)
 
-    def pause(self, job_id: str) -> Job | None:
+    def pause(self, job_id: str, *, key: Key | None = None) -> Job | None:
         """Hold a queued job back, or ask the worker of a running one to leave it for now.
 
         Gives the job as it is then; raises StateConflict when it has ended, or is about to be cancelled.
@@ -89,15 +92,16 @@ class Jobs:
             job = locked_job(connection, job_id)
             if job is None:
                 return None
+            claim(connection, key)
             if job.state in FINAL_STATES or job.cancel_requested:
                 raise StateConflict(job_id, "cancelled" if job.cancel_requested else job.state, "pause")
             if job.state == "queued":
                 move(connection, job_id, "paused")
             elif job.state == "running" and not job.pause_requested:
                 _ask_to_stop(connection, job_id, "pause_requested")
-            return connection.execute(select(*JOB).where(jobs.c.id == job_id)).one()
+            return keep_job(connection, key, job_id)
 
-    def resume(self, job_id: str) -> Job | None:
+    def resume(self, job_id: str, *, key: Key | None = None) -> Job | None:
         """Let a paused job wait for a worker again, or take back that a running one shall be paused.
 
         Gives the job as it is then; raises StateConflict when it has ended.
@@ -106,13 +110,14 @@ class Jobs:
             job = locked_job(connection, job_id)
             if job is None:
                 return None
+            claim(connection, key)
             if job.state in FINAL_STATES:
                 raise StateConflict(job_id, job.state, "resume")
             if job.state == "paused":
                 move(connection, job_id, "queued")
             elif job.pause_requested:
                 connection.execute(update(jobs).where(jobs.c.id == job_id).values(pause_requested=False))
-            return connection.execute(select(*JOB).where(jobs.c.id == job_id)).one()
+            return keep_job(connection, key, job_id)
 
     def delete(self, job_id: str) -> list[str] | None:
         """Delete a job and all that is recorded of it; gives the keys of files that nothing points to any more.

@@ -10,6 +10,7 @@ from service.store.ensembles import Ensembles
 from service.store.files import Files
 from service.store.halving import Rungs
 from service.store.jobs import Jobs
+from service.store.keys import Keys
 from service.store.references import References
 from service.store.registry import Models
 from service.store.runs import Runs
@@ -25,6 +26,7 @@ class Store:
 
     database: Database
     submissions: Submissions
+    keys: Keys
     jobs: Jobs
     runs: Runs
     stalled: Stalled
@@ -45,6 +47,7 @@ class Store:
         return cls(
             database=database,
             submissions=Submissions(database),
+            keys=Keys(database),
             jobs=Jobs(database),
             runs=Runs(database, settings.lease_seconds),
             stalled=Stalled(database),

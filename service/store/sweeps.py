@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
@@ -13,8 +12,8 @@ from service.store.engine import Database, Row, locked, now_ms
 from service.store.errors import SweepConflict
 from service.store.files import withdraw_all
 from service.store.inheritance import hand_on
+from service.store.keys import Key, claim, keep
 from service.store.states import FINAL_STATES, cancel_unbegun, enqueue, finish, log_events
-from service.store.submissions import Key, once
 from service.store.tables import epochs, jobs, sweeps
 from service.store.tally import Tally, tally
 from service.sweeps.spec import SweepSpec
@@ -33,18 +32,14 @@ class Sweeps:
     ) -> tuple[str, list[str]]:
         """Insert a sweep, and a queued job for each spec of each trial, all or none; gives its id, and the jobs'.
 
-        If the sweep asks for more trials than these, `extend` adds them later. Under a key that was used before nothing
-        is inserted: gives the id of the first sweep, and no jobs. Raises KeyReused if that was another.
+        If the sweep asks for more trials than these, `extend` adds them later. Under a key it is done once: raises
+        Repeated, with what the key gives for the sweep's id, and KeyReused.
         """
-        sweep_id, job_ids = str(uuid.uuid4()), list[str]()
+        sweep_id = str(uuid.uuid4())
         with self.database.writer.begin() as connection:
-
-            def insert_sweep() -> dict[str, Any]:
-                job_ids.extend(self._insert(connection, sweep_id, spec, trials))
-                return {"id": sweep_id}
-
-            answer = insert_sweep() if key is None else once(connection, key, insert_sweep)[0]
-            return answer["id"], job_ids
+            claim(connection, key)
+            job_ids = self._insert(connection, sweep_id, spec, trials)
+            return keep(connection, key, sweep_id), job_ids
 
     def _insert(
         self, connection: Connection, sweep_id: str, spec: SweepSpec, trials: Sequence[Sequence[TrainingSpec]]

@@ -1,15 +1,17 @@
 """/models/{name}/aliases: what they point to, and pointed to before; moved, rolled back, under If-Match."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Header, Path, Query, Response
+from fastapi import APIRouter, Body, Depends, Header, Path, Query, Request, Response
 
 from models.spec import Name
 from service.api.dependencies import Dependencies, Deps, json_only
 from service.api.documents import DocumentRoute
 from service.api.problems import problems
+from service.api.routes.idempotency import IdempotencyKey, answered, once
 from service.api.routes.models import ModelName, the_model
+from service.api.routes.naming import require_name_of_model
 from service.api.schemas.aliases import AliasView, History, MoveView, Pointing
 from service.errors import Fault, Invalid, Malformed, NotFound
 from service.refusals import as_problem
@@ -81,17 +83,27 @@ def put_alias(
     name: ModelName,
     alias: AliasName,
     pointing: Annotated[Pointing, Body()],
+    request: Request,
     response: Response,
     deps: Deps,
     condition: Conditional,
+    idempotency_key: IdempotencyKey = None,
 ) -> AliasView:
     """Let an alias point to a version, or divide the requests among several. `champion` answers for its model.
 
     Every API process follows within a second. 412 unless `If-Match` or `If-None-Match` hold.
     """
+
+    def moved(done: tuple[Row, bool]) -> dict[str, Any]:
+        row, is_new = done
+        return _kept(201 if is_new else 200, row, deps)
+
+    key = once(idempotency_key, request, deps, moved, pointing)
     the_model(deps, name)
+    if deps.store.aliases.get(name, alias) is None:
+        require_name_of_model(alias, deps, "#path/alias")
     try:
-        row, is_new = deps.store.aliases.point(name, alias, pointing.targets, condition)
+        row, is_new = deps.store.aliases.point(name, alias, pointing.targets, condition, key=key)
     except NoSuchVersion as none:
         detail = as_problem(none).detail
         field = "/version" if pointing.version is not None else f"/versions/{none.version}"
@@ -119,13 +131,22 @@ def delete_alias(name: ModelName, alias: AliasName, deps: Deps, condition: Condi
     summary="Roll an alias back",
     responses=problems(400, 404, 409, 412, 422, 503, 507),
 )
-def roll_back(name: ModelName, alias: AliasName, response: Response, deps: Deps, condition: Conditional) -> AliasView:
+def roll_back(
+    name: ModelName,
+    alias: AliasName,
+    request: Request,
+    response: Response,
+    deps: Deps,
+    condition: Conditional,
+    idempotency_key: IdempotencyKey = None,
+) -> AliasView:
     """Let an alias point to what it pointed to before; called again, to what it pointed to before that.
 
     Versions that were deleted are passed over. 409 if there is nothing to go back to.
     """
+    key = once(idempotency_key, request, deps, lambda row: _kept(200, row, deps))
     the_model(deps, name)
-    row = deps.store.aliases.roll_back(name, alias, condition)
+    row = deps.store.aliases.roll_back(name, alias, condition, key=key)
     if row is None:
         raise _no_alias(name, alias)
     return _shown(row, response, deps)
@@ -133,6 +154,14 @@ def roll_back(name: ModelName, alias: AliasName, response: Response, deps: Deps,
 
 def _shown(row: Row, response: Response, deps: Dependencies) -> AliasView:
     response.headers["ETag"] = f'"{row.revision}"'
+    return _view(row, deps)
+
+
+def _kept(status: int, row: Row, deps: Dependencies) -> dict[str, Any]:
+    return answered(status, _view(row, deps), ETag=f'"{row.revision}"')
+
+
+def _view(row: Row, deps: Dependencies) -> AliasView:
     name = f"{row.model}@{row.alias}"
     answering = {int(number) for number in row.targets["versions"]}
     refused, shadow = deps.predictor.refusal(name, answering), deps.predictor.shadow(name, answering)

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Annotated, BinaryIO
+from hashlib import sha256
+from typing import Annotated, Any, BinaryIO
 
 import numpy as np
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -16,6 +17,7 @@ from service.api.dependencies import Dependencies, Deps
 from service.api.gate import own_pages_only
 from service.api.problems import problems
 from service.api.routes.downloads import download
+from service.api.routes.idempotency import IdempotencyKey, answered, once
 from service.api.routes.on_demand import NobodyToAsk, on_demand
 from service.api.schemas.datasets import Dataset, DatasetList
 from service.disk.floor import Floor
@@ -23,6 +25,8 @@ from service.edge.links import link
 from service.errors import Conflict, Invalid, NotFound, NotYet, UnsupportedMedia
 from service.store import owners
 from service.store.engine import DatabaseError, Row, trouble
+from service.store.errors import StoreError
+from service.store.keys import Key
 
 router = APIRouter(tags=["data sets"])
 
@@ -94,19 +98,21 @@ async def upload(
     response: Response,
     deps: Deps,
     name: Annotated[Name, Query(description="What jobs shall call it.")],
+    idempotency_key: IdempotencyKey = None,
 ) -> Dataset:
     """Upload labelled images as CSV: a label 0-9 and 784 pixels 0-255 on each line, with or without a header line."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "text/csv":
         raise UnsupportedMedia("send text/csv")
     if request.headers.get("content-encoding", "identity") != "identity":
         raise UnsupportedMedia("send the CSV uncompressed")
-    if await run_in_threadpool(deps.store.datasets.exists, name):
-        raise Conflict(f"there is a data set called {name!r} already; choose another name")
+    if idempotency_key is None:  # otherwise it may be this one, which is known by its bytes
+        await run_in_threadpool(_require_new, deps, name)
     # As much as it says it has; a chunk that says nothing is asked about as it comes.
     deps.floor.require(more=int(request.headers.get("content-length", 0)))
     with deps.artifacts.unnamed() as file:
-        await _receive(request.stream(), file, deps.floor)
-        row = await run_in_threadpool(_keep, deps, name, file)
+        digest = await _receive(request.stream(), file, deps.floor)
+        key = await run_in_threadpool(once, idempotency_key, request, deps, _uploaded, digest)
+        row = await run_in_threadpool(_keep, deps, name, file, key)
     response.headers["Location"] = link(f"/datasets/{name}")
     return Dataset.of(name, row)
 
@@ -155,14 +161,30 @@ def _forget_failure(deps: Dependencies, name: str) -> None:
         deps.store.datasets.describe_again(row)
 
 
-async def _receive(chunks: AsyncIterator[bytes], file: BinaryIO, floor: Floor) -> None:
+def _uploaded(row: Row) -> dict[str, Any]:
+    return answered(201, Dataset.of(row.name, row), Location=f"/datasets/{row.name}")
+
+
+def _require_new(deps: Dependencies, name: str, key: Key | None = None) -> None:
+    if deps.store.datasets.exists(name):
+        if key is not None:  # it may have been added under it meanwhile
+            deps.store.keys.look_up(key)
+        raise Conflict(f"there is a data set called {name!r} already; choose another name")
+
+
+async def _receive(chunks: AsyncIterator[bytes], file: BinaryIO, floor: Floor) -> str:
+    """Write what comes into a file; gives its SHA-256."""
+    digest = sha256()
     async for chunk in chunks:
         floor.require()
+        digest.update(chunk)
         await asyncio.to_thread(file.write, chunk)
     await asyncio.to_thread(file.seek, 0)  # writes what is still held
+    return digest.hexdigest()
 
 
-def _keep(deps: Dependencies, name: str, file: BinaryIO) -> Row:
+def _keep(deps: Dependencies, name: str, file: BinaryIO, key: Key | None) -> Row:
+    _require_new(deps, name, key)
     try:
         table: NDArray[np.uint8] = read(file)
     except ValueError as error:
@@ -170,15 +192,16 @@ def _keep(deps: Dependencies, name: str, file: BinaryIO) -> Row:
     deps.floor.require(more=table.nbytes)
     stored = deps.artifacts.write_with(owners.of_dataset(name), "table.npy", lambda target: _save(table, target))
     try:
-        added = deps.store.datasets.add(name, "upload", [stored])
+        if not deps.store.datasets.add(name, "upload", [stored], key=key):
+            _require_new(deps, name, key)
     except DatabaseError as error:
         # After any other trouble it is unknown whether the record points to the file by now.
         if trouble(error) == "full":
             deps.artifacts.remove([stored.key])
         raise
-    if not added:
+    except (StoreError, Conflict):
         deps.artifacts.remove([stored.key])
-        raise Conflict(f"there is a data set called {name!r} already; choose another name")
+        raise
     deps.doorbell.ask_for_description(name)
     row = deps.store.datasets.get(name)
     assert row is not None

@@ -1,9 +1,9 @@
 """POST /models: several versions as one, whose networks answer together."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Response
+from fastapi import APIRouter, Body, Depends, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from models.spec import TrainingSpec
@@ -11,6 +11,8 @@ from service.api.dependencies import Dependencies, Deps, json_only
 from service.api.documents import DocumentRoute
 from service.api.problems import problems
 from service.api.routes.downloads import require_weights
+from service.api.routes.idempotency import IdempotencyKey, answered, once
+from service.api.routes.naming import require_name_of_model
 from service.api.routes.on_demand import on_demand
 from service.api.schemas.ensembles import MOST_MEMBERS, MOST_PARAMETERS, Combination
 from service.api.schemas.models import VersionView
@@ -34,13 +36,20 @@ router = APIRouter(tags=["models"], route_class=DocumentRoute)
         **problems(400, 409, 413, 415, 422, 500, 503, 507),
     },
 )
-async def combine(combination: Annotated[Combination, Body()], response: Response, deps: Deps) -> VersionView:
+async def combine(
+    combination: Annotated[Combination, Body()],
+    request: Request,
+    response: Response,
+    deps: Deps,
+    idempotency_key: IdempotencyKey = None,
+) -> VersionView:
     """Make a version whose members answer together, by the mean of their probabilities.
 
     A worker assesses it on the images that its members were validated with, which have to be the same for all. It is
     asked, promoted and rolled back as every version is, and stays when its members are deleted. Asked again for the
     same members, it is the same version: after a 503, ask again.
     """
+    key = await run_in_threadpool(once, idempotency_key, request, deps, _made, combination)
     rows = await run_in_threadpool(_chosen, deps, combination)
     members: list[Member] = [(row.model, row.version) for row in rows]
 
@@ -63,12 +72,24 @@ async def combine(combination: Annotated[Combination, Body()], response: Respons
         work="assess it",
         waiting="the ensemble was asked for but is not assessed yet",
     )
-    response.headers["Location"] = link(f"/models/{row.model}/versions/{row.version}")
+    status = response.status_code
+    response.headers["Location"] = link(_path(row))
+    await run_in_threadpool(deps.store.keys.keep, key, (status, row))
     return VersionView.of(row)
+
+
+def _path(row: Row) -> str:
+    return f"/models/{row.model}/versions/{row.version}"
+
+
+def _made(done: tuple[int, Row]) -> dict[str, Any]:
+    status, row = done
+    return answered(status, VersionView.of(row), Location=_path(row))
 
 
 def _chosen(deps: Dependencies, combination: Combination) -> Sequence[Row]:
     """Give the versions that are meant, if they can be one; raises a Problem."""
+    require_name_of_model(combination.name, deps, "/name")
     if combination.members is None:
         rows = _of_sweep(deps, combination)
         fields = ["/sweep"] * len(rows)

@@ -14,8 +14,9 @@ from service.api.documents import DocumentRoute
 from service.api.gate import own_pages_only
 from service.api.problems import problems
 from service.api.routes.downloads import download
-from service.api.routes.idempotency import IdempotencyKey, answered, key_to
+from service.api.routes.idempotency import IdempotencyKey, once
 from service.api.routes.listing import Page, label_pairs
+from service.api.routes.naming import require_name_of_model
 from service.api.routes.on_demand import drawn
 from service.api.schemas.jobs import Identifier
 from service.api.schemas.sweeps import Sweep, SweepPage, SweepPlot, detail, summary, table
@@ -25,6 +26,7 @@ from service.edge.links import link
 from service.errors import Conflict, Fault, Invalid, NotFound
 from service.store import owners
 from service.store.engine import Row
+from service.store.errors import Repeated
 from service.store.ranking import rank
 from service.sweeps.expand import expand
 from service.sweeps.spec import SweepSpec
@@ -50,6 +52,7 @@ MAX_RINGS = 1000
 )
 def submit(
     spec: Annotated[SweepSpec, Body()],
+    request: Request,
     response: Response,
     background: BackgroundTasks,
     deps: Deps,
@@ -60,18 +63,22 @@ def submit(
     A trial is one choice of values: each combination of a `grid`, `random` draws, draws that learn from each other
     (`tpe`), a list of `trials`, or the ten trials of a study (`preset`). All are checked before any job is queued.
     """
-    # What the client sent, before chance has a part in it.
-    key = key_to(idempotency_key, spec)
-    if (answer := answered(key, deps)) is not None:
-        sweep_id, job_ids = answer["id"], list[str]()
-        if deps.store.sweeps.get(sweep_id) is None:
-            raise Conflict(f"sweep {sweep_id}, submitted under this Idempotency-Key, was deleted; take a new key")
-    else:
+    try:
+        # What the client sent, before chance has a part in it; and an answer that is too long to be kept.
+        key = once(idempotency_key, request, deps, lambda sweep_id: {"id": sweep_id}, spec)
         if spec.tpe is not None:
             spec = _prepared(spec, deps)
         deps.floor.require()
         trials = expand(spec, deps.store.datasets.names())
+        for model in sorted({job.model for trial in trials for job in trial}):
+            require_name_of_model(model, deps, "/base/model" if spec.base.get("model") == model else "/trials")
         sweep_id, job_ids = deps.store.sweeps.submit(spec, trials, key)
+    except Repeated as first:
+        sweep_id, job_ids = first.answer["id"], []
+        if deps.store.sweeps.get(sweep_id) is None:
+            raise Conflict(
+                f"sweep {sweep_id}, submitted under this Idempotency-Key, was deleted; take a new key"
+            ) from None
     background.add_task(deps.doorbell.ring, job_ids[:MAX_RINGS])
     response.headers["Location"] = link(f"/sweeps/{sweep_id}")
     return _detail(deps, _found(deps, sweep_id), limit=100)

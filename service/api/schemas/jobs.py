@@ -20,6 +20,10 @@ Identifier = Annotated[str, StringConstraints(pattern=r"^[!-~]+$", max_length=64
 """What may be the id of a job. Others, with NUL among their characters, are no strings to PostgreSQL."""
 
 
+ChosenId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=36)]
+"""What a client may choose as the id of a job."""
+
+
 class Progress(BaseModel):
     """How far a job has come."""
 
@@ -151,15 +155,6 @@ class Job(BaseModel):
             error=row.error,
             links=_links(row.id, row.sweep_id),
         )
-
-    def remembered(self) -> dict[str, Any]:
-        """Give what is kept of this answer; its links depend on who asks."""
-        return self.model_dump(mode="json", exclude={"links"})
-
-    @classmethod
-    def again(cls, remembered: dict[str, Any]) -> "Job":
-        """Give an answer that was kept."""
-        return cls.model_validate(remembered | {"links": _links(remembered["id"], remembered["sweep_id"])})
 
 
 def _progress(row: JobRow, spec: TrainingSpec) -> Progress:

@@ -4,67 +4,124 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, BackgroundTasks, Body, Depends, Response
+from fastapi import APIRouter, BackgroundTasks, Body, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from models.spec import FILING, MAX_EPOCHS, TrainingSpec
 from service.api.dependencies import Dependencies, Deps, json_only
 from service.api.documents import DocumentRoute
 from service.api.problems import problems
+from service.api.routes.idempotency import IdempotencyKey, answered, once
 from service.api.routes.jobs.lookup import JobId, found
-from service.api.routes.jobs.submit import MAX_SPEC_BYTES, queued, require_dataset
-from service.api.schemas.jobs import CheckpointName, Job
+from service.api.routes.jobs.submit import MAX_SPEC_BYTES, new_job, queued, require_dataset, same
+from service.api.routes.naming import require_id_of_job, require_name_of_model
+from service.api.schemas.jobs import CheckpointName, ChosenId, Job
 from service.errors import Conflict, Fault, Invalid, NotFound, invalid
+from service.store.keys import Key
 from service.store.states import Job as JobRow
 from service.store.states import spec_of
 
 router = APIRouter(tags=["jobs"], route_class=DocumentRoute)
 
 
-@router.post("/jobs/{job_id}/cancel", status_code=202, summary="Cancel a job", responses=problems(404, 409, 503, 507))
-def cancel(job_id: JobId, deps: Deps) -> Job:
+def _as_it_stood(row: JobRow) -> dict[str, Any]:
+    return answered(202, Job.of(row))
+
+
+@router.post(
+    "/jobs/{job_id}/cancel", status_code=202, summary="Cancel a job", responses=problems(404, 409, 422, 503, 507)
+)
+def cancel(job_id: JobId, request: Request, deps: Deps, idempotency_key: IdempotencyKey = None) -> Job:
     """Cancel a job that waits, or stop one that runs within a batch; what it has learned so far is kept.
 
     Cancelling a job twice is no error. 409 if it has already succeeded or failed.
     """
-    return Job.of(found(deps.store.jobs.cancel(job_id), job_id))
+    key = once(idempotency_key, request, deps, _as_it_stood)
+    return Job.of(found(deps.store.jobs.cancel(job_id, key=key), job_id))
 
 
-@router.post("/jobs/{job_id}/pause", status_code=202, summary="Pause a job", responses=problems(404, 409, 503, 507))
-def pause(job_id: JobId, deps: Deps) -> Job:
+@router.post(
+    "/jobs/{job_id}/pause", status_code=202, summary="Pause a job", responses=problems(404, 409, 422, 503, 507)
+)
+def pause(job_id: JobId, request: Request, deps: Deps, idempotency_key: IdempotencyKey = None) -> Job:
     """Hold a job back, and free its worker within a batch. Resumed, it goes on after its last complete epoch.
 
     It ends with the bits that it would have ended with. Pausing a job twice is no error. 409 if it has ended.
     """
-    return Job.of(found(deps.store.jobs.pause(job_id), job_id))
+    key = once(idempotency_key, request, deps, _as_it_stood)
+    return Job.of(found(deps.store.jobs.pause(job_id, key=key), job_id))
 
 
-@router.post("/jobs/{job_id}/resume", status_code=202, summary="Resume a job", responses=problems(404, 409, 503, 507))
-def resume(job_id: JobId, background: BackgroundTasks, deps: Deps) -> Job:
+@router.post(
+    "/jobs/{job_id}/resume", status_code=202, summary="Resume a job", responses=problems(404, 409, 422, 503, 507)
+)
+def resume(
+    job_id: JobId, request: Request, background: BackgroundTasks, deps: Deps, idempotency_key: IdempotencyKey = None
+) -> Job:
     """Let a paused job go on. Resuming one that is not paused is no error. 409 if it has ended."""
-    job = found(deps.store.jobs.resume(job_id), job_id)
+    key = once(idempotency_key, request, deps, _as_it_stood)
+    job = found(deps.store.jobs.resume(job_id, key=key), job_id)
     if job.state == "queued":
         background.add_task(deps.doorbell.ring, [job_id])
     return Job.of(job)
 
 
 @router.post(
-    "/jobs/{job_id}/retry", status_code=202, summary="Train a job anew", responses=problems(404, 409, 503, 507)
+    "/jobs/{job_id}/retry",
+    status_code=202,
+    summary="Train a job anew",
+    responses={
+        200: {"model": Job, "description": "The retry under this `id` was there already."},
+        **problems(404, 409, 422, 503, 507),
+    },
 )
-def retry(job_id: JobId, response: Response, background: BackgroundTasks, deps: Deps) -> Job:
-    """Queue a new job with the spec of one that has ended; its `origin` names that one."""
+def retry(
+    job_id: JobId,
+    request: Request,
+    response: Response,
+    background: BackgroundTasks,
+    deps: Deps,
+    id: Annotated[  # noqa: A002 - the name of the parameter
+        ChosenId | None, Query(description="Id that the client chooses for the new job. Repeated, it is that job.")
+    ] = None,
+    idempotency_key: IdempotencyKey = None,
+) -> Job:
+    """Queue a new job with the spec of one that has ended; its `origin` names that one.
+
+    409 if that one has not ended, or if another job, or a model, has the `id`.
+    """
+    key = once(idempotency_key, request, deps, new_job)
     job = _ended(job_id, deps)
     _require_own_beginning(job)
-    return _again(job, {"kind": "retry", "job_id": job_id}, response, background, deps)
+    origin = {"kind": "retry", "job_id": job_id}
+    if id is None:
+        return _again(job, origin, key, response, background, deps)
+    spec = TrainingSpec.model_validate(spec_of(job))
+    if deps.store.jobs.get(id) is None:
+        require_dataset(spec, deps)
+        require_id_of_job(id, spec, deps)
+        deps.floor.require()
+    new, is_new = deps.store.submissions.put(id, spec, origin=origin, key=key)
+    return queued(id, response, background, deps) if is_new else same(new, spec, origin, response)
 
 
-@router.post("/jobs/{job_id}/verify", status_code=202, summary="Verify a job", responses=problems(404, 409, 503, 507))
-def verify(job_id: JobId, response: Response, background: BackgroundTasks, deps: Deps) -> Job:
+@router.post(
+    "/jobs/{job_id}/verify", status_code=202, summary="Verify a job", responses=problems(404, 409, 422, 503, 507)
+)
+def verify(
+    job_id: JobId,
+    request: Request,
+    response: Response,
+    background: BackgroundTasks,
+    deps: Deps,
+    idempotency_key: IdempotencyKey = None,
+) -> Job:
     """Queue a new job that trains what one that succeeded was trained on; it tells whether it is `verified`.
 
     On a worker with another version of torch, other threads or another processor, weights may differ for that reason,
     which `unverified_because` then says. 409 if the data set is known to be another by now.
     """
+    key = once(idempotency_key, request, deps, new_job)
     job = _ended(job_id, deps)
     if job.state != "succeeded":
         raise Conflict(f"job {job_id} has {job.state}; only a job that succeeded can be verified")
@@ -74,7 +131,7 @@ def verify(job_id: JobId, response: Response, background: BackgroundTasks, deps:
     made_with = job.result.get("made_with")
     _require_same_data(job, made_with, deps)
     origin = {"kind": "verify", "job_id": job_id, "weights_sha256": job.weights_sha256, "made_with": made_with}
-    return _again(job, origin, response, background, deps)
+    return _again(job, origin, key, response, background, deps)
 
 
 def _require_same_data(job: JobRow, made_with: Mapping[str, Any] | None, deps: Dependencies) -> None:
@@ -125,9 +182,11 @@ _HARMLESS = {*FILING, "max_seconds", "early_stopping_patience"}
 def go_on(
     job_id: JobId,
     continuation: Annotated[Continuation, Body()],
+    request: Request,
     response: Response,
     background: BackgroundTasks,
     deps: Deps,
+    idempotency_key: IdempotencyKey = None,
 ) -> Job:
     """Queue a new job that goes on where one has ended, or was paused; its `origin` names that one.
 
@@ -135,6 +194,7 @@ def go_on(
     learning rate follows a schedule, or that one was cancelled within an epoch, as its `bit_identical` then says.
     409 if that one has no checkpoint or runs.
     """
+    key = once(idempotency_key, request, deps, new_job, continuation)
     job = found(deps.store.jobs.get(job_id), job_id)
     if job.state in {"queued", "running"}:
         raise Conflict(f"job {job_id} is {job.state}; pause it, cancel it or wait for its end first")
@@ -143,6 +203,8 @@ def go_on(
     tunes = bool(continuation.changes.keys() - _HARMLESS) or continuation.checkpoint == "best"
     spec = _changed(job, continuation, epochs=continuation.epochs if tunes else job.last_epoch + continuation.epochs)
     require_dataset(spec, deps, pointer="/changes/dataset")
+    if "model" in continuation.changes:
+        require_name_of_model(spec.model, deps, "/changes/model")
     patience = spec.early_stopping_patience
     if not tunes and patience is not None and job.result and job.last_epoch - job.result["best_epoch"] >= patience:
         raise Conflict(
@@ -152,9 +214,9 @@ def go_on(
     deps.floor.require()
     origin: dict[str, Any] = {"kind": "fine_tune" if tunes else "continue", "job_id": job_id}
     if tunes:
-        new_id = deps.store.submissions.fine_tune(job_id, spec, origin, continuation.checkpoint)
+        new_id = deps.store.submissions.fine_tune(job_id, spec, origin, continuation.checkpoint, key=key)
     else:
-        new_id = deps.store.submissions.go_on(job_id, spec, origin | {"epoch": job.last_epoch})
+        new_id = deps.store.submissions.go_on(job_id, spec, origin | {"epoch": job.last_epoch}, key=key)
     if new_id is None:
         raise NotFound(f"there is no job {job_id}")
     return queued(new_id, response, background, deps)
@@ -204,7 +266,12 @@ def _ended(job_id: str, deps: Dependencies) -> JobRow:
 
 
 def _again(
-    job: JobRow, origin: dict[str, Any], response: Response, background: BackgroundTasks, deps: Dependencies
+    job: JobRow,
+    origin: dict[str, Any],
+    key: Key | None,
+    response: Response,
+    background: BackgroundTasks,
+    deps: Dependencies,
 ) -> Job:
     # How long it may take is not what is repeated, and another machine may be slower; and who checks a champion does
     # not replace it.
@@ -212,5 +279,5 @@ def _again(
     spec = TrainingSpec.model_validate(spec_of(job) | fields)
     require_dataset(spec, deps)
     deps.floor.require()
-    (new_id,) = deps.store.submissions.submit([spec], origin=origin)
+    (new_id,) = deps.store.submissions.submit([spec], origin=origin, key=key)
     return queued(new_id, response, background, deps)

@@ -1,25 +1,26 @@
 """/jobs: submit, list, look at and delete."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, BackgroundTasks, Body, Depends, Header, Path, Query, Response
+from fastapi import APIRouter, BackgroundTasks, Body, Depends, Header, Path, Query, Request, Response
 
 from models.spec import Name, TrainingSpec
 from service.api.dependencies import Dependencies, Deps, json_only
 from service.api.documents import DocumentRoute
 from service.api.problems import problems
 from service.api.reuse import reusable
-from service.api.routes.idempotency import IdempotencyKey, answered, key_to
+from service.api.routes.idempotency import IdempotencyKey, answered, once
 from service.api.routes.jobs.lookup import JobId, found
 from service.api.routes.listing import Page, label_pairs
-from service.api.schemas.jobs import Identifier, Job, JobPage
+from service.api.routes.naming import require_id_of_job, require_name_of_model
+from service.api.schemas.jobs import ChosenId, Identifier, Job, JobPage
 from service.edge.links import link
 from service.errors import Conflict, Fault, Invalid, NotFound
 from service.store import owners
 from service.store.engine import Row
+from service.store.states import Job as JobRow
 from service.store.states import State, spec_of
-from service.store.submissions import Key
 
 router = APIRouter(tags=["jobs"], route_class=DocumentRoute)
 
@@ -43,6 +44,11 @@ def queued(job_id: str, response: Response, background: BackgroundTasks, deps: D
     return Job.of(found(deps.store.jobs.get(job_id), job_id))
 
 
+def new_job(row: JobRow) -> dict[str, Any]:
+    """Give the answer to a request that made a job, as it is kept."""
+    return answered(202, Job.of(row), Location=f"/jobs/{row.id}")
+
+
 def _preferences(prefer: str | None) -> set[str]:
     """Read the names in a Prefer header: https://www.rfc-editor.org/rfc/rfc7240."""
     return {part.partition(";")[0].strip().lower() for part in (prefer or "").split(",")}
@@ -58,6 +64,7 @@ def _preferences(prefer: str | None) -> set[str]:
 )
 def submit(
     spec: Annotated[TrainingSpec, Body()],
+    request: Request,
     response: Response,
     background: BackgroundTasks,
     deps: Deps,
@@ -71,33 +78,16 @@ def submit(
     ] = None,
 ) -> Job:
     """Queue a job that trains one network. The job is on record before this answers, whatever happens to workers."""
-    key = key_to(idempotency_key, spec)
-    if (answer := answered(key, deps)) is not None:
-        response.headers["Location"] = link(f"/jobs/{answer['id']}")
-        return Job.again(answer)
+    key = once(idempotency_key, request, deps, new_job, spec)
     require_dataset(spec, deps)
+    require_name_of_model(spec.model, deps)
     if "reuse" in _preferences(prefer) and (twin := reusable(spec, deps)) is not None:
         response.status_code = 200
         response.headers.update({"Location": link(f"/jobs/{twin.id}"), "Preference-Applied": "reuse"})
         return Job.of(twin)
     deps.floor.require()
-    if key is not None:
-        return _submit_once(spec, key, response, background, deps)
-    (job_id,) = deps.store.submissions.submit([spec])
+    (job_id,) = deps.store.submissions.submit([spec], key=key)
     return queued(job_id, response, background, deps)
-
-
-def _submit_once(
-    spec: TrainingSpec, key: Key, response: Response, background: BackgroundTasks, deps: Dependencies
-) -> Job:
-    # As the draft of the HTTP working group has it, but that nobody is told to come again (409) while the first of two
-    # equal requests is under way: the second waits for its commit.
-    # https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
-    answer, is_new = deps.store.submissions.submit_once(spec, key, answer=lambda row: Job.of(row).remembered())
-    if is_new:
-        background.add_task(deps.doorbell.ring, [answer["id"]])
-    response.headers["Location"] = link(f"/jobs/{answer['id']}")
-    return Job.again(answer)
 
 
 @router.put(
@@ -112,33 +102,37 @@ def _submit_once(
     },
 )
 def put(
-    job_id: Annotated[
-        str,
-        Path(
-            pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
-            max_length=36,
-            description="Id that the client chooses: a UUID, say.",
-        ),
-    ],
+    job_id: Annotated[ChosenId, Path(description="Id that the client chooses: a UUID, say.")],
     spec: Annotated[TrainingSpec, Body()],
     response: Response,
     background: BackgroundTasks,
     deps: Deps,
 ) -> Job:
-    """Queue a job under an id that the client chooses. Repeated, it tells how that job stands.
+    """Queue a job under an id that the client chooses. Repeated, it tells how that job stands, and trains nothing anew.
 
-    409 if a job with another spec has this id.
+    One that failed or was cancelled stays so; its `links.retry` trains it anew. 409 if a job with another spec has this
+    id, or a model.
     """
     if deps.store.jobs.get(job_id) is None:
         require_dataset(spec, deps)
+        require_name_of_model(spec.model, deps)
+        require_id_of_job(job_id, spec, deps)
         deps.floor.require()
     job, is_new = deps.store.submissions.put(job_id, spec)
-    if not is_new:
-        if TrainingSpec.model_validate(spec_of(job)) != spec:
-            raise Conflict(f"there is a job {job_id} already, with another spec; choose another id")
-        response.status_code = 200
-        return Job.of(job)
-    return queued(job_id, response, background, deps)
+    return queued(job_id, response, background, deps) if is_new else same(job, spec, None, response)
+
+
+def same(job: JobRow, spec: TrainingSpec, origin: dict[str, Any] | None, response: Response) -> Job:
+    """Answer with a job that has the id already which the client has chosen, if it is the one that is asked for."""
+    if TrainingSpec.model_validate(spec_of(job)) != spec:
+        raise Conflict(f"there is a job {job.id} already, with another spec; choose another id")
+    if origin is not None and job.origin != origin:
+        raise Conflict(
+            f"there is a job {job.id} already, which is no retry of job {origin['job_id']}; choose another id"
+        )
+    response.status_code = 200
+    response.headers["Location"] = link(f"/jobs/{job.id}")
+    return Job.of(job)
 
 
 @router.get("/jobs", summary="List jobs, the newest first", responses=problems(422, 503))
