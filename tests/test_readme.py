@@ -131,10 +131,11 @@ def test_the_commands_of_the_readme_do_what_it_shows(checkout: Path, environment
     said = run(here[:start], checkout, environment) if MNIST else [""] * start
     with up(here[start], checkout, environment):
         said += ["", *run(here[start + 1 :], checkout, environment)]
+    begin = 0 if MNIST else start + 1
     wrong = [
         (command, answer)
-        for (command, shown), answer in zip(told, said, strict=True)
-        if answer and not is_as_shown(command, answer, shown)
+        for (command, shown), answer in zip(told[begin:], said[begin:], strict=True)
+        if command != "make up" and (answer or shown) and not is_as_shown(command, answer, shown)
     ]
     assert wrong == []
     for name in re.findall(r" -o (\S+)", "\n".join(command for command, _ in told)):
