@@ -77,14 +77,14 @@ class RedirectMiddleware:
 
 
 class HeadMiddleware:
-    """Answers HEAD by what GET would answer, for every route but streams of events, which never end."""
+    """Answers HEAD by what GET would answer, on every path."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass HEAD on as GET, and keep its body back."""
-        if scope["type"] != "http" or scope["method"] != "HEAD" or scope["path"].endswith("/events"):
+        if scope["type"] != "http" or scope["method"] != "HEAD":
             await self.app(scope, receive, send)
             return
 

@@ -4,6 +4,7 @@ from base64 import b64encode
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from fastapi import FastAPI
@@ -28,13 +29,19 @@ def offer_documentation(app: FastAPI) -> None:
         return _page(ROOT.get())
 
     @app.get("/openapi.json", include_in_schema=False)
-    async def document() -> JSONResponse:
+    def document() -> JSONResponse:  # in a thread: it may have to be made
         root = ROOT.get()
         return JSONResponse({**app.openapi(), "servers": [{"url": root}]} if root else app.openapi())
 
     describe = app.openapi
 
+    made = Lock()
+
     def openapi() -> dict[str, Any]:
+        with made:
+            return _described()
+
+    def _described() -> dict[str, Any]:
         schema = describe()
         components = schema["components"]["schemas"]
         if "ProblemView" not in components:

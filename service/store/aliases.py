@@ -68,17 +68,26 @@ def move(connection: Connection, model: str, alias: str, targets: Targets | None
 
 @dataclass(frozen=True)
 class Condition:
-    """What must hold for an alias to be moved: its revision is one of these, it is there, or it is not."""
+    """What must hold for an alias to be moved: its revision is one of these, or none of those, it is there, or not.
+
+    That it is there and is not there may be asked for as well; this never holds.
+    """
 
     revisions: frozenset[int] | None = None
-    there: bool | None = None
+    other_than: frozenset[int] = frozenset()
+    is_there: bool = False
+    is_new: bool = False
 
     def require(self, model: str, alias: str, row: Row | None) -> None:
         """Raise WrongRevision unless it holds of an alias, which stands in this row."""
         revision = None if row is None else int(row.revision)
-        if self.revisions is not None and revision not in self.revisions:
-            raise WrongRevision(model, alias, revision)
-        if self.there is not None and self.there != (row is not None):
+        holds = (
+            (self.revisions is None or revision in self.revisions)
+            and revision not in self.other_than
+            and not (self.is_there and row is None)
+            and not (self.is_new and row is not None)
+        )
+        if not holds:
             raise WrongRevision(model, alias, revision)
 
 

@@ -8,12 +8,13 @@ from fastapi import APIRouter, Body, Depends, Header, Path, Query, Request, Resp
 from models.spec import Name
 from service.api.dependencies import Dependencies, Deps, json_only
 from service.api.documents import DocumentRoute
+from service.api.entity_tags import tags
 from service.api.problems import problems
 from service.api.routes.idempotency import IdempotencyKey, answered, once
 from service.api.routes.models import ModelName, the_model
 from service.api.routes.naming import require_name_of_model
 from service.api.schemas.aliases import AliasView, History, MoveView, Pointing
-from service.errors import Fault, Invalid, Malformed, NotFound
+from service.errors import Fault, Invalid, NotFound
 from service.refusals import as_problem
 from service.store.aliases import Condition
 from service.store.engine import Row
@@ -22,30 +23,31 @@ from service.store.errors import NoSuchVersion
 router = APIRouter(tags=["models"], route_class=DocumentRoute)
 
 AliasName = Annotated[Name, Path(max_length=64, description="Name of an alias.")]
-_TAG = r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"'
-_TAGS = re.compile(rf"\s*{_TAG}(\s*,\s*{_TAG})*\s*")
 
 
 def _condition(
-    if_match: Annotated[
+    request: Request,
+    if_match: Annotated[  # noqa: ARG001 - described here, and read with all of its lines
         str | None, Header(description="Only if the alias has this revision, its ETag; `*`: only if it is there.")
     ] = None,
-    if_none_match: Annotated[
-        str | None, Header(pattern=r"^\*$", description="`*`: only if there is no alias of this name.")
+    if_none_match: Annotated[  # noqa: ARG001
+        str | None,
+        Header(description="Only if the alias has not this revision; `*`: only if there is no alias of this name."),
     ] = None,
 ) -> Condition:
-    there = None if if_none_match is None else False
-    if if_match is None:
-        return Condition(there=there)
-    if if_match.strip() == "*":
-        # Nothing is there and not there; such a condition never holds.
-        return Condition(there=True) if there is None else Condition(revisions=frozenset(), there=there)
-    if not _TAGS.fullmatch(if_match):
-        raise Malformed('If-Match is to be *, or entity tags in quotes, as ETag gives them: "3"')
-    # Weak tags, and those that are none of ours, match nothing: RFC 9110, section 13.1.1.
-    tags = [tag for weak, tag in re.findall(_TAG, if_match) if not weak]
-    revisions = frozenset(int(tag) for tag in tags if re.fullmatch("[1-9][0-9]{0,8}", tag))
-    return Condition(revisions=revisions, there=there)
+    wanted = tags("If-Match", request.headers.getlist("if-match"))
+    unwanted = tags("If-None-Match", request.headers.getlist("if-none-match"))
+    return Condition(
+        # Weak tags, and those that are none of ours, match nothing: RFC 9110, section 13.1.1.
+        revisions=None if wanted is None or wanted.is_star else _revisions(wanted.strong),
+        other_than=frozenset() if unwanted is None else _revisions(unwanted.strong | unwanted.weak),
+        is_there=wanted is not None and wanted.is_star,
+        is_new=unwanted is not None and unwanted.is_star,
+    )
+
+
+def _revisions(tags: frozenset[str]) -> frozenset[int]:
+    return frozenset(int(tag) for tag in tags if re.fullmatch("[1-9][0-9]{0,8}", tag))
 
 
 Conditional = Annotated[Condition, Depends(_condition)]

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, BinaryIO, TypeVar
 
 from fastapi import Request, Response
@@ -10,7 +11,8 @@ from starlette.types import Receive, Scope, Send
 
 from models.inference import read
 from service.api.dependencies import Dependencies
-from service.errors import Damaged, NotFound, NotYet
+from service.api.entity_tags import tags
+from service.errors import Damaged, Malformed, NotFound, NotYet
 from service.store import owners
 from service.store.engine import Row
 from service.store.versions import WEIGHTS
@@ -39,7 +41,7 @@ def download(
 
     def serve(pointer: Row) -> Response:
         headers = {"ETag": f'"{pointer.sha256}"', "Cache-Control": "no-cache"}
-        if _matches(request.headers.get("if-none-match", ""), headers["ETag"]):
+        if _is_known(request, pointer.sha256):
             return Response(status_code=304, headers=headers)
         file = deps.artifacts.path(pointer.key).open("rb")
         return _OpenFileResponse(file, media_type=media_type, headers=headers, filename=filename)
@@ -64,10 +66,12 @@ def opened(find: Callable[[], Row], use: Callable[[Row], T]) -> T:
     raise NotYet("the file is being replaced; try again", retry_after=1)
 
 
-def _matches(if_none_match: str, etag: str) -> bool:
-    """RFC 9110, section 13.1.2: a list of entity tags, compared weakly, or a star."""
-    tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
-    return etag in tags or "*" in tags
+def _is_known(request: Request, tag: str) -> bool:
+    """Whether the client has the file already; what it says of that and cannot be read is no reason to refuse it."""
+    with suppress(Malformed):
+        known = tags("If-None-Match", request.headers.getlist("if-none-match"))
+        return known is not None and known.match(tag)
+    return False
 
 
 def require_weights(deps: Dependencies, name: str, version: int) -> None:

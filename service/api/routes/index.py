@@ -9,6 +9,7 @@ from service.edge.links import links
 
 router = APIRouter()
 
+_VERSION = version("tenfold")
 _PATHS = {
     "documentation": "/docs",
     "openapi": "/openapi.json",
@@ -24,4 +25,4 @@ _PATHS = {
 @router.get("/", include_in_schema=False)
 async def index() -> dict[str, Any]:
     """Tell name and version, and where to go from here."""
-    return {"name": "tenfold", "version": version("tenfold"), "links": links(_PATHS)}
+    return {"name": "tenfold", "version": _VERSION, "links": links(_PATHS)}

@@ -3,7 +3,10 @@
 import pytest
 from fastapi.testclient import TestClient
 
+from service.artifacts import Artifacts
+from service.store.store import Store
 from tests.answers import problem
+from tests.records import submit, succeeded
 
 
 @pytest.fixture
@@ -24,6 +27,14 @@ def database_url(sqlite_url: str) -> str:
         ("TRACE", "/jobs", "GET, HEAD, POST"),
         ("POST", "/livez", "GET, HEAD"),
         ("DELETE", "/v2/models/x/infer", "POST"),
+        ("OPTIONS", "/jobs", "GET, HEAD, POST"),
+        ("OPTIONS", "/predict", "POST"),
+        ("DELETE", "/", "GET, HEAD"),
+        ("POST", "/docs", "GET, HEAD"),
+        ("PUT", "/openapi.json", "GET, HEAD"),
+        ("POST", "/static/swagger-ui/swagger-ui.css", "GET, HEAD"),
+        ("HEAD", "/jobs/x/cancel", "POST"),
+        ("PUT", "/jobs/x/events", "GET, HEAD"),
     ],
 )
 def test_a_method_that_a_path_does_not_have_is_told_those_that_it_has(
@@ -32,8 +43,41 @@ def test_a_method_that_a_path_does_not_have_is_told_those_that_it_has(
     answer = api.request(method, path)
     assert answer.status_code == 405
     assert answer.headers["allow"] == allow
-    if not path.startswith("/v2"):
+    if method != "HEAD" and not path.startswith("/v2"):
         problem(answer, 405)
+
+
+def test_head_is_get_without_the_body(api: TestClient, store: Store, artifacts: Artifacts) -> None:
+    job_id = succeeded(store, artifacts)
+    events, stream = f"/jobs/{job_id}/events", {"Accept": "text/event-stream"}
+    paths = [
+        "/",
+        "/jobs",
+        f"/jobs/{job_id}",
+        events,
+        "/docs",
+        "/openapi.json",
+        "/livez",
+        "/static/swagger-ui/swagger-ui.css",
+    ]
+    paths += [
+        "/nowhere",
+        "/jobs/none",
+        "/jobs/none/events",
+        "/jobs?lable=x",
+        "/predict",
+        "/static/nothing",
+        "/v2/models/x",
+    ]
+    paths += [f"/jobs/{job_id}/checkpoints/best.safetensors", "/models/default/aliases/champion"]
+    for path in paths:
+        got, head = api.get(path), api.head(path)
+        assert (head.status_code, head.content) == (got.status_code, b""), path
+        assert {**head.headers, "date": ""} == {**got.headers, "date": ""}, path
+    running = submit(store)
+    streamed = api.head(f"/jobs/{running}/events", headers=stream)  # which GET would not end
+    assert (streamed.status_code, streamed.content) == (200, b"")
+    assert streamed.headers["content-type"].startswith("text/event-stream")
 
 
 def test_the_first_address_says_what_answers_and_where_everything_is(api: TestClient) -> None:

@@ -7,17 +7,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from service.api.dependencies import Dependencies, Deps
 from service.api.problems import problems
 from service.api.routes.jobs.lookup import JobId, found
 from service.api.routes.listing import Page
-from service.api.schemas.jobs import (
-    Event,
-    EventPage,
-)
+from service.api.schemas.jobs import Event, EventPage
+from service.api.streaming import StreamedResponse
 from service.store.engine import Row, moment
 from service.store.states import FINAL_STATES
 
@@ -60,7 +57,7 @@ def events(
         return EventPage(data=[_event(row) for row in page.rows], has_more=page.has_more)
     if _has_ended(deps, job_id) and not deps.store.jobs.events(job_id, after=after, limit=1):
         return Response(status_code=204)  # tells an EventSource not to come back
-    return StreamingResponse(
+    return StreamedResponse(
         _stream(deps, job_id, after), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
     )
 
