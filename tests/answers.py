@@ -1,6 +1,21 @@
 """What is looked for in an answer of the API: a problem, and the fields to which it points."""
 
+import sys
+import tempfile
+from pathlib import Path
 from typing import Any
+
+import httpx
+
+_MACHINE = (str(Path(__file__).parents[1]), sys.prefix, sys.base_prefix + "/lib", tempfile.gettempdir())
+
+
+def without_paths(answer: httpx.Response) -> None:
+    """Check that an answer names no folder of the machine: a hook for clients, who then check all of their answers."""
+    if answer.headers.get("content-type", "").startswith(("application/json", "application/problem+json", "text/")):
+        told = [path for path in _MACHINE if path in answer.read().decode(errors="replace")]
+        assert told == [], (answer.request.url, answer.text)
+
 
 
 def problem(answer: Any, status: int) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The API: middlewares, routes, and the bypass past both for the busiest."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -52,10 +51,7 @@ def create_app(settings: Settings) -> FastAPI:
         bodies = Bodies()  # one limit for all long ones
         app.state.predict = Predict(app.state.dependencies.predictor, bodies)
         app.state.infer = Infer(app.state.dependencies.predictor, bodies)
-        # Half a second of work that no request should wait for: its description tells what parameters a route has.
-        described = asyncio.create_task(asyncio.to_thread(app.openapi))
         yield {FAST_PATH: app.bypass, ROOT.name: settings.root_path}
-        await described
         app.state.dependencies.store.database.close()
 
     app = _Api(

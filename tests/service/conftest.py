@@ -12,6 +12,7 @@ from models.spec import TrainingSpec
 from service.api.app import create_app
 from service.settings import Settings
 from service.store.store import Store
+from tests.answers import without_paths
 
 _QUICK = {"max_wait_seconds": 0.2, "max_upload_bytes": 2_000_000}
 
@@ -28,6 +29,7 @@ def api(settings: Settings) -> Iterator[TestClient]:
     app = _app()
     app.state.settings = settings.model_copy(update=_QUICK)
     with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as client:
+        client.event_hooks = {"response": [without_paths]}
         yield client
 
 

@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 
 from service.api.app import create_app
 from service.settings import Settings
+from tests.answers import without_paths
 
 PROXY = "10.0.0.9"
 _KNOWN = {"allowed_hosts": ("localhost", "tenfold", "ml.example.com"), "max_wait_seconds": 0.1}
@@ -28,4 +29,5 @@ def proxied(settings: Settings, *, peer: str = PROXY, host: str = "tenfold", **c
     app.state.settings = settings.model_copy(update=_KNOWN | changes)
     options: dict[str, Any] = {"raise_server_exceptions": False, "follow_redirects": False}
     with TestClient(app, base_url=f"http://{host}", client=(peer, 5000), **options) as client:
+        client.event_hooks = {"response": [without_paths]}
         yield client
