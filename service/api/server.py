@@ -3,6 +3,7 @@
 import gc
 import os
 import resource
+import sys
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -57,6 +58,8 @@ def create() -> ASGIApp:
         tether.tie(int(os.environ[_FIRST]))
         logs.set_up()
     app = create_app(settings)
+    # A thread that reads a long body, or makes a long answer, lets the event loop wait for no longer than this.
+    sys.setswitchinterval(0.0005)
     # What is there now stays: the collector need not look at it again and again while requests wait.
     gc.collect()
     gc.freeze()

@@ -8,6 +8,7 @@ from service.errors import Fault, Invalid, Malformed
 
 MOST_FIELDS = 100
 LONGEST_FIELD = 1024
+LONGEST_HEAD = 8 * 2**10
 _DISPOSITION = re.compile(rb"(?:^|\r\n)content-disposition:([^\r\n]*)", re.IGNORECASE)
 _PARAMETER = re.compile(rb""";\s*([^\s=;"]+)\s*=\s*(?:"([^"]*)"|([^\s;]*))""")
 _TYPE = re.compile(rb"(?:^|\r\n)content-type:[ \t]*([^\s;]*)", re.IGNORECASE)
@@ -47,6 +48,8 @@ def read(body: bytes, parameters: str, most: int) -> Form:
         head, found, content = part.partition(b"\r\n\r\n")
         if not found:
             raise Malformed("a part of the form has no empty line after its headers")
+        if len(head) > LONGEST_HEAD:
+            raise Invalid(f"the headers of a part of the form have more than {LONGEST_HEAD:,} bytes")
         name = _field(head, content)
         if name is None:
             form.files.append(content)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from service.artifacts import Artifacts
 from service.errors import Invalid
-from service.predict.multipart import MOST_FIELDS, read
+from service.predict.multipart import LONGEST_HEAD, MOST_FIELDS, read
 from service.store.store import Store
 from tests.answers import pointers, problem
 from tests.pixels import images
@@ -101,3 +101,10 @@ def test_a_form_has_a_bounded_number_of_fields_and_at_least_one_file(api: TestCl
         "/predict", content=field + b"--b--\r\n", headers={"Content-Type": "multipart/form-data;boundary=b"}
     )
     assert "with a file name" in problem(answer, 422)["detail"]
+
+
+def test_the_headers_of_a_part_are_bounded() -> None:
+    short = "A: " + "b" * (LONGEST_HEAD - 100)
+    assert read(part(short, b"x") + b"--b--\r\n", "boundary=b", 10).files == [b"x"]
+    with pytest.raises(Invalid, match="more than 8,192 bytes"):
+        read(part("A: b\r\n" * LONGEST_HEAD + "A: b", b"x") + b"--b--\r\n", "boundary=b", 10)
