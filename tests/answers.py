@@ -17,7 +17,6 @@ def without_paths(answer: httpx.Response) -> None:
         assert told == [], (answer.request.url, answer.text)
 
 
-
 def problem(answer: Any, status: int) -> dict[str, Any]:
     """Check that the answer is a problem document of this status, without a trace of the code."""
     assert answer.status_code == status, answer.text
