@@ -7,10 +7,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
+from xdist.scheduler import LoadFileScheduling
 
 from service.artifacts import Artifacts
 from service.broker import embedded
@@ -23,6 +25,9 @@ from service.store.store import Store
 from tests.postgres import postgres_server
 
 _numbers = itertools.count()
+
+_WALKTHROUGH = "tests/walkthrough/"
+_LONGEST = ("tests/test_readme.py", "tests/acceptance/", _WALKTHROUGH)
 
 # Settings come from the tests; what the shell says must not change what they see.
 for name in [name for name in os.environ if name.startswith("TENFOLD_") and name != "TENFOLD_DATA"]:
@@ -142,16 +147,19 @@ def denormals() -> Iterator[None]:
         torch.set_flush_denormal(False)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file together, begin with those that wait most, and run those of a stack beside the others.
+class _Together(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
+    """Keeps the tests of a file together, and the pages of the walkthrough: they share what was started for them."""
 
-    Otherwise the longest files would come last, and one process would wait for the other. The pages of the walkthrough
-    are one file in this: they share a service that runs, and what it has trained.
-    """
-    for item in items:
-        callspec = getattr(item, "callspec", None)
-        stack = callspec.params.get("stack", "") if callspec is not None else ""
-        together = item.path.parent if item.path.parent.name == "walkthrough" else item.path
-        item.add_marker(pytest.mark.xdist_group(f"{together.relative_to(item.config.rootpath)}{stack}"))
-    items.sort(key=lambda item: item.path.parent.name not in {"acceptance", "walkthrough"})
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return _WALKTHROUGH if file.startswith(_WALKTHROUGH) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Together:
+    """Have processes take whole files."""
+    return _Together(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest: if they came last, one process would wait for the other."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONGEST))
