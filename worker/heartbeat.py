@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from service.broker.doorbell import Doorbell
+from service.disk.floor import Floor
 from service.settings import Settings
 from service.store.engine import DatabaseError, cause
 from service.store.store import Store
@@ -102,5 +103,6 @@ class Heartbeat:
                 _logger.critical("rings wait at the broker and this worker hears none; it ends, to be started anew")
                 # Not by a signal: the event loop that would handle it is what hangs. Its children end with it.
                 os._exit(70)
-            reconcile(store, self.doorbell, ring_again_seconds=self.settings.ring_again_seconds)
+            floor = Floor.of(self.settings, store.database.file)
+            reconcile(store, self.doorbell, floor, ring_again_seconds=self.settings.ring_again_seconds)
             self._reconciled_at = now

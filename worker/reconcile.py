@@ -7,6 +7,7 @@ import sys
 from contextlib import suppress
 
 from service.broker.doorbell import Doorbell
+from service.disk.floor import Floor
 from service.store.store import Store
 
 _logger = logging.getLogger(__name__)
@@ -54,23 +55,25 @@ def _is_alive(number: int) -> bool:
         return False
 
 
-def reconcile(store: Store, doorbell: Doorbell, *, ring_again_seconds: float) -> None:
+def reconcile(store: Store, doorbell: Doorbell, floor: Floor, *, ring_again_seconds: float) -> None:
     """Take jobs back from workers that fell silent, and ring again for jobs and trials that nobody heard of.
 
     And decide on jobs that wait at a rung, should the last of those they waited for have been cancelled or have died.
 
     Jobs are rung again only when no ring waits at the broker: while one does, the queue is merely long, and every
-    ring that is heard takes the job that has waited longest.
+    ring that is heard takes the job that has waited longest. None is rung for while the disk has no room to begin one:
+    whoever hears it would take none, and it would be rung for again without end, each time with a line on that disk.
     """
     expired = store.stalled.release_expired()
     if expired:
         _logger.warning("took %d job(s) back from workers that fell silent: %s", len(expired), ", ".join(expired))
         doorbell.ring(expired)
-    if settled := store.rungs.settle():
-        doorbell.ring(settled)
-    unheard = store.stalled.unheard(ring_again_seconds)
-    if unheard and doorbell.rings_waiting() == 0 and doorbell.ring(unheard):
-        store.stalled.announced(unheard)
+    if (floor.shortage() or floor.unwritable()) is None:
+        if settled := store.rungs.settle():
+            doorbell.ring(settled)
+        unheard = store.stalled.unheard(ring_again_seconds)
+        if unheard and doorbell.rings_waiting() == 0 and doorbell.ring(unheard):
+            store.stalled.announced(unheard)
     ask_for_trials(store, doorbell)
 
 

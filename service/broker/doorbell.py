@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 TRAIN = "train"
 ERRANDS = "errands"
 
+MAX_RINGS = 1000
+"""So many at a time: more than training processes can hear at once, and three seconds' work for whoever rings."""
+
 
 @dataclass(frozen=True)
 class Doorbell:
@@ -26,8 +29,11 @@ class Doorbell:
         return Messages(self.broker_url, (TRAIN, ERRANDS))
 
     def ring(self, job_ids: Sequence[str]) -> bool:
-        """Tell training workers that these jobs wait, one message a job; gives whether the broker took them all."""
-        return self._send("tenfold.train", [[[job_id]] for job_id in job_ids], TRAIN)
+        """Tell training workers that these jobs wait, one message a job; gives whether the broker took them all.
+
+        Of many only the first `MAX_RINGS`: the others are rung for when these have been heard, as if nobody had.
+        """
+        return self._send("tenfold.train", [[[job_id]] for job_id in job_ids[:MAX_RINGS]], TRAIN)
 
     def ask_for_plot(self, job_id: str, plot: str) -> bool:
         """Ask for a plot of a job; gives whether the broker took it."""

@@ -1,9 +1,11 @@
 """What the errors of a disk mean: that it is full, or that it cannot be written; and what may be told of them."""
 
 import errno
+import re
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _UNUSABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENOTDIR, errno.ENXIO, errno.ESTALE}
+_PATH = re.compile(r"(?<![\w:/.])/(?:[^/\s'\"]+/)+")
 
 
 def is_full(error: BaseException) -> bool:
@@ -22,7 +24,12 @@ def may_pass(error: BaseException) -> bool:
 
 
 def told(error: BaseException) -> str:
-    """Say what went wrong without the path at which it did: where a machine keeps its files is nobody's business."""
+    """Say what went wrong without the paths at which it did: where a machine keeps its files is nobody's business."""
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return error.strerror
-    return str(error)
+    return without_paths(str(error))
+
+
+def without_paths(text: str) -> str:
+    """Give a text with the last name alone of each path in it, which says enough."""
+    return _PATH.sub("", text)

@@ -8,15 +8,21 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import update
 
+from service.disk.floor import Floor
+from service.settings import Settings
 from service.store.claims import Claim
 from service.store.engine import now_ms
 from service.store.store import Store
 from service.store.tables import jobs
 from tests.doubles import Bell, Clock
+from tests.records import epoch, file, sweep
 from tests.waiting import wait_until
 from tests.worker.training import found, submit
 from worker.reconcile import has_room, look_after_children, reconcile
 from worker.watchdog import Watchdog
+
+ROOM = Floor({}, None)
+"""Watches no disk, and so has room."""
 
 
 def claimed(store: Store) -> Claim:
@@ -30,7 +36,7 @@ def test_jobs_are_rung_again_only_while_no_ring_waits_at_the_broker(
 ) -> None:
     job_id = submit(store)
     bell = Bell(waiting)
-    reconcile(store, bell, ring_again_seconds=-1)  # type: ignore[arg-type]
+    reconcile(store, bell, ROOM, ring_again_seconds=-1)  # type: ignore[arg-type]
     assert (bell.rung == [job_id]) is rung
 
 
@@ -39,8 +45,29 @@ def test_a_job_whose_lease_expired_is_rung_at_once(store: Store) -> None:
     with store.database.writer.begin() as connection:
         connection.execute(update(jobs).values(lease_expires_at=now_ms() - 1))
     bell = Bell(waiting=3)
-    reconcile(store, bell, ring_again_seconds=60)  # type: ignore[arg-type]
+    reconcile(store, bell, ROOM, ring_again_seconds=60)  # type: ignore[arg-type]
     assert bell.rung == [claim.job_id]
+
+
+def test_nobody_is_rung_for_while_no_job_could_be_begun_and_all_are_when_there_is_room(
+    store: Store, settings: Settings
+) -> None:
+    halving = {"min_epochs": 1, "reduction": 2, "synchronous": True}
+    _, waiting = sweep(store, base={"epochs": 4}, halving=halving)
+    for held in store.runs.claim(None, "worker", most=4):
+        store.runs.record_epoch(held, epoch(1), [file("last.safetensors", held.job_id)])
+        store.runs.release(held, waits_at_rung=True)
+    unheard, bell = submit(store), Bell()
+    full = Floor.of(settings.model_copy(update={"disk_floor_bytes": 2**62}), store.database.file)
+    before = [found(store, job_id) for job_id in (*waiting, unheard)]
+    reconcile(store, bell, full, ring_again_seconds=-1)  # type: ignore[arg-type]
+    assert bell.rung == []
+    assert [found(store, job_id) for job_id in (*waiting, unheard)] == before, "nothing is written on a short disk"
+    reconcile(store, bell, ROOM, ring_again_seconds=60)  # type: ignore[arg-type]
+    assert sorted(bell.rung) == sorted(waiting)
+    bell.rung.clear()
+    reconcile(store, bell, ROOM, ring_again_seconds=-1)  # type: ignore[arg-type]
+    assert sorted(bell.rung) == sorted([*waiting, unheard])
 
 
 WORKER = "host:1:abc"

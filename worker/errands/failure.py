@@ -1,9 +1,9 @@
 """What a worker could not make is said in its place: whoever waits for it is told why, and not only to come again."""
 
 import logging
-import re
 
 from service.artifacts import Artifacts
+from service.disk.faults import without_paths
 from service.store.engine import DatabaseError
 from service.store.store import Store
 from service.store.versions import REFUSED
@@ -11,8 +11,6 @@ from service.store.versions import REFUSED
 _logger = logging.getLogger(__name__)
 
 _MOST = 500
-# Where this machine keeps its files is no client's business; the last name of a path says enough.
-_PATH = re.compile(r"(?<![\w:/.])/(?:[^/\s'\"]+/)+")
 
 
 def reason(error: Exception) -> str:
@@ -24,7 +22,7 @@ def reason(error: Exception) -> str:
     else:
         said = str(error)
     known = isinstance(error, ValueError | OSError) and said
-    return _PATH.sub("", said if known else f"{type(error).__name__}: {said}")[:_MOST]
+    return without_paths(said if known else f"{type(error).__name__}: {said}")[:_MOST]
 
 
 def refuse(owner: str, name: str, error: Exception, store: Store, artifacts: Artifacts, *, epoch: int = 0) -> None:

@@ -39,9 +39,6 @@ _shared = Shared("sweeps")
 _one_at_a_time = Lock()
 """Held while the jobs of a sweep are in memory: ten thousand take tens of megabytes."""
 
-# More rings than training processes can hear at once; those of a sweep's other jobs come when these have been heard.
-MAX_RINGS = 1000
-
 
 @router.post(
     "/sweeps",
@@ -79,7 +76,7 @@ def submit(
             raise Conflict(
                 f"sweep {sweep_id}, submitted under this Idempotency-Key, was deleted; take a new key"
             ) from None
-    background.add_task(deps.doorbell.ring, job_ids[:MAX_RINGS])
+    background.add_task(deps.doorbell.ring, job_ids)
     response.headers["Location"] = link(f"/sweeps/{sweep_id}")
     return _detail(deps, _found(deps, sweep_id), limit=100)
 

@@ -7,7 +7,11 @@ import socket
 import struct
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +103,22 @@ def test_the_digits_are_light_ink_amid_a_blank_border_of_four_pixels(digits: Exa
     assert inside.sum(dtype=np.int64) == digits.pixels.sum(dtype=np.int64)
     assert (inside.max(axis=(1, 2)) > 200).all()
     assert np.median(inside) < 128
+
+
+@contextmanager
+def running_server(folder: Path) -> Iterator[str]:
+    """Serve the files of a folder on the loopback; gives the URL, which ends with a slash."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder))) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Say nothing."""
 
 
 def test_a_data_set_of_an_unknown_name_is_refused(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import json
 import pytest
 import redis
 
+from service.broker import doorbell as bell
 from service.broker.doorbell import ERRANDS, TRAIN, Doorbell
 from service.processes.supervisor import free_port
 
@@ -27,6 +28,13 @@ def test_a_ring_is_one_message_a_job_and_carries_ids_alone(doorbell: Doorbell) -
     for message in messages(doorbell, TRAIN):
         assert message["content-type"] == "application/json"
         assert message["headers"]["task"] == "tenfold.train"  # type: ignore[index]
+
+
+def test_nobody_rings_longer_than_workers_can_hear(doorbell: Doorbell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bell, "MAX_RINGS", 3)
+    assert doorbell.ring([f"job {number}" for number in range(10_000)])
+    assert doorbell.rings_waiting() == 3
+    assert "job 0" in str(messages(doorbell, TRAIN)[-1]), "those that have waited longest"
 
 
 def test_errands_wait_in_a_queue_of_their_own(doorbell: Doorbell) -> None:

@@ -4,6 +4,7 @@ import pytest
 import redis
 
 from service.broker.doorbell import ERRANDS, Doorbell
+from service.disk.floor import Floor
 from service.store.store import Store
 from service.sweeps.expand import expand
 from service.sweeps.spec import SweepSpec
@@ -112,9 +113,9 @@ def test_an_errand_is_sent_for_a_sweep_that_has_room_once_no_other_waits(store: 
     with redis.Redis.from_url(doorbell.broker_url) as broker:
         broker.delete(ERRANDS)
     sweep_id = sweep(store)
-    reconcile(store, doorbell, ring_again_seconds=60)
+    reconcile(store, doorbell, Floor({}, None), ring_again_seconds=60)
     assert doorbell.errands_waiting() == 0
     end_all(store, sweep_id)
     for _ in range(2):
-        reconcile(store, doorbell, ring_again_seconds=60)
+        reconcile(store, doorbell, Floor({}, None), ring_again_seconds=60)
         assert doorbell.errands_waiting() == 1

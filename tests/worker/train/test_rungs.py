@@ -9,6 +9,7 @@ import pytest
 from models.records import Epoch, TrainingRecord
 from models.training import train
 from service.artifacts import Artifacts
+from service.disk.floor import Floor
 from service.settings import Settings
 from service.store.engine import Row
 from service.store.store import Store
@@ -194,7 +195,7 @@ def test_when_the_last_that_was_waited_for_is_cancelled_the_others_are_rung_for(
         run(None, store, artifacts, settings.model_copy(update={"group_size": 1}), owner="worker")
     store.jobs.cancel(job_ids[3])
     bell = Bell(waiting=3)
-    reconcile(store, bell, ring_again_seconds=60)  # type: ignore[arg-type]
+    reconcile(store, bell, Floor({}, None), ring_again_seconds=60)  # type: ignore[arg-type]
     assert bell.rung == job_ids[:3]
     train_all(store, artifacts, settings)
     assert [ends(store, job_ids)[rate][1] for rate in RATES[:3]] == [1, 1, 4]
