@@ -15,7 +15,12 @@ def _whole(path: Path) -> Path:
         str(path).encode()
     except UnicodeEncodeError:
         raise ValueError(f"{str(path)!a} is no name in UTF-8; databases could not be found by it") from None
-    return path.expanduser().absolute()
+    try:
+        return path.expanduser().absolute()
+    except RuntimeError:
+        raise ValueError(f"{str(path)!r} names the home of somebody who is not known here") from None
+    except FileNotFoundError:
+        raise ValueError(f"{str(path)!r} begins in the folder that this is called from, which is gone") from None
 
 
 AbsolutePath = Annotated[Path, AfterValidator(_whole)]
@@ -144,6 +149,12 @@ class Settings(BaseSettings):
         if self.heartbeat_seconds * 2 > self.lease_seconds:
             raise ValueError(
                 "TENFOLD_HEARTBEAT_SECONDS must be at most half of TENFOLD_LEASE_SECONDS, or leases expire unasked"
+            )
+        # A lease counts as lost after two thirds of its time, and is renewed by who asks whether to stop.
+        if self.heartbeat_seconds + self.poll_seconds > self.lease_seconds * 0.6:
+            raise ValueError(
+                "TENFOLD_HEARTBEAT_SECONDS and TENFOLD_POLL_SECONDS together must be at most 0.6 of "
+                "TENFOLD_LEASE_SECONDS, or leases are lost before they are renewed"
             )
         return self
 

@@ -1,7 +1,9 @@
 """Data sets as they are found: built-in ones by name, from their files or downloaded, and uploaded ones as tables."""
 
+import errno
 import fcntl
 import math
+import shutil
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +20,7 @@ from models.spec import CLASSES
 
 # What torchvision raises for files that are not there, cut off, or of another kind.
 _UNREADABLE = (RuntimeError, ValueError, AssertionError, TypeError, KeyError)
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 def load_builtin(name: str, folder: Path) -> Examples:
@@ -56,18 +59,35 @@ def _read(name: str, builtin: BuiltIn, paths: Sequence[Path]) -> Examples:
 
 
 def _download(name: str, builtin: BuiltIn, folder: Path) -> None:
-    """Have torchvision download the files of a data set."""
+    """Have torchvision download the files of a data set; OSError where there is no room for them."""
     try:
         with _one_at_a_time(folder), _impatient_sockets(seconds=10):
-            # Imported late: torchvision takes as long as torch itself, and many a run needs none of it.
-            from torchvision import datasets
-
-            getattr(datasets, str(builtin.torchvision))(str(folder), download=True, **builtin.arguments)
+            if sources.find(name, builtin, folder) is None:  # nobody else has downloaded them meanwhile
+                _fetch(builtin, folder / str(builtin.torchvision) / "raw")
     except (OSError, EOFError, *_UNREADABLE) as error:
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            raise
         raise ValueError(
             f"the data set {name!r} is not in {folder}, and could not be downloaded ({error}); "
             f"{sources.looked_for(name, builtin, folder)}; or use the data set 'digits', which needs no download"
         ) from error
+
+
+def _fetch(builtin: BuiltIn, place: Path) -> None:
+    """Download files beside their place, and move them there once they are whole: a half one would be taken for them."""
+    # Imported late: torchvision takes as long as torch itself, and many a run needs none of it.
+    from torchvision import datasets
+
+    beside = place / ".downloading"
+    shutil.rmtree(beside, ignore_errors=True)  # what somebody has left who was killed
+    try:
+        beside.mkdir(parents=True)
+        getattr(datasets, str(builtin.torchvision))(str(beside), download=True, **builtin.arguments)
+        for file in (beside / str(builtin.torchvision) / "raw").iterdir():
+            if not (place / file.name).exists():
+                file.rename(place / file.name)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
 
 
 @contextmanager

@@ -19,10 +19,8 @@ def allowed(given: str) -> str:
     host = given.strip().lower()
     if host == "*":
         return host
-    if is_ipv6(host):
-        return f"[{host}]"
-    if host.startswith("[") and host.endswith("]") and is_ipv6(host[1:-1]):
-        return host
+    if is_ipv6(bare := host[1:-1] if host.startswith("[") and host.endswith("]") else host):
+        return f"[{IPv6Address(bare)}]"  # in its short form, in which clients write it
     name = host.removeprefix("*.")
     if len(name) <= _LONGEST and _NAME.fullmatch(name):
         return host

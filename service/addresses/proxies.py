@@ -1,7 +1,7 @@
 """Proxies in front of us, as the settings name them: whose word is believed, and what path they put before ours."""
 
 import re
-from ipaddress import ip_network
+from ipaddress import IPv6Network, ip_network
 
 FIRST_WORDS = frozenset(
     {
@@ -21,6 +21,8 @@ def trusted(given: str) -> str:
         network = ip_network(given.strip())
     except ValueError as error:
         raise ValueError(f"{error}; write an address or a network, as 127.0.0.1 or 10.1.0.0/24") from None
+    if isinstance(network, IPv6Network) and network.network_address.ipv4_mapped is not None:
+        raise ValueError(f"{given} is written as IPv4: {network.network_address.ipv4_mapped}")
     if network.prefixlen == 0:
         raise ValueError(f"{given} would have everybody believed; name the proxies, as 127.0.0.1 or 10.1.0.0/24")
     return given.strip()

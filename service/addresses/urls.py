@@ -39,10 +39,12 @@ def of_database(given: str) -> str:
 
 def of_broker(given: str) -> str:
     """Give the URL of a broker. Raises ValueError, saying what to write instead."""
-    if urlsplit(given).scheme not in {"redis", "rediss"} or "://" not in given:
+    scheme, found, rest = given.partition("://")
+    if not found or scheme.lower() not in {"redis", "rediss"}:
         raise ValueError(
             f"it must begin with redis:// or rediss://, as redis://127.0.0.1:6379/0, not {_beginning(given)}"
         )
+    given = f"{scheme.lower()}://{rest}"
     parts = _parts(given)
     if not re.fullmatch(r"/?|/\d{1,5}", parts.path, re.ASCII):
         raise ValueError(f"after the host comes the number of a database, as /0, not {parts.path!r}")

@@ -59,3 +59,5 @@ def trouble(url: str) -> str | None:
             return None if client.ping() else "it did not say PONG"
     except (redis.RedisError, OSError) as error:
         return str(error).rstrip(".") or type(error).__name__
+    except (TypeError, ValueError) as error:  # an option that there is not, or with a value that it cannot have
+        return f"what stands behind ? in its URL is not understood: {error}"

@@ -188,7 +188,9 @@ def doctor(
 @app.command()
 def gc(
     home: Home = None,
-    days: Annotated[float, typer.Option(min=0, help="Jobs that ended more than so many days ago may go.")] = 30.0,
+    days: Annotated[
+        float, typer.Option(min=0, max=36_500, help="Jobs that ended more than so many days ago may go.")
+    ] = 30.0,
     last: Annotated[int, typer.Option(min=0, help="The jobs that ended last stay, however old.")] = 100,
     apply: Annotated[bool, typer.Option("--apply", help="Delete; without this nothing is.")] = False,
 ) -> None:

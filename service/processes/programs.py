@@ -22,11 +22,15 @@ _QUIET = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
 
 
 def broker(settings: Settings, port: int) -> Program:
-    """Give the embedded broker."""
+    """Give the embedded broker; raises StartError where there is none."""
     folder = settings.home / "broker"
+    try:
+        command = embedded.command(port, folder)
+    except RuntimeError as error:
+        raise StartError(str(error)) from None
     return Program(
         name="broker",
-        command=embedded.command(port, folder),
+        command=command,
         is_ready=partial(embedded.is_ready, settings.broker_url),
         mend=partial(broker_files.mend, port, folder),
     )
@@ -76,6 +80,10 @@ def short_lived(settings: Settings, log_folder: Path | None = None) -> Iterator[
                 "port": port,
                 "database_url": urls.of_file(Path(home) / "tenfold.sqlite3"),
                 "broker_url": f"redis://127.0.0.1:{broker_port}/0",
+                # Nobody comes by another name, or through a proxy.
+                "allowed_hosts": ("127.0.0.1",),
+                "trusted_proxies": (),
+                "root_path": "",
             }
         )
         programs = [broker(settings, broker_port), *workers(settings), api(settings)]

@@ -1,7 +1,7 @@
 """The home: it is its owner's alone, and where the programs work."""
 
+import errno
 import os
-from contextlib import suppress
 from pathlib import Path
 
 import service
@@ -40,9 +40,12 @@ def open_home(settings: Settings) -> None:
 
 
 def _close(path: Path) -> None:
-    # What belongs to somebody else is theirs to close.
-    with suppress(FileNotFoundError, PermissionError):
+    try:
         path.chmod(path.stat().st_mode & 0o700)
+    except OSError as error:
+        # What belongs to somebody else is theirs to close, and what is on a read-only disk stays as it is.
+        if error.errno not in (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS):
+            raise StartError(f"{path} cannot be closed to others: {error.strerror}") from None
 
 
 def go_to(folder: Path) -> None:

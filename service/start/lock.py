@@ -19,7 +19,7 @@ TRIAL_BYTES = 2**20
 _PARTS = ("logs", "broker", "artifacts")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 BY = "--home or TENFOLD_HOME"
-_IN_THE_WAY = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
+_IN_THE_WAY = {errno.EEXIST: "folder", errno.ENOTDIR: "folder", errno.EISDIR: "file"}
 
 
 def try_out(home: Path, by: str = BY) -> None:
@@ -106,7 +106,7 @@ def _remedy(error: OSError, by: str) -> str:
     if error.errno in _FULL:
         return f"make room there, or {other}"
     if error.errno in _IN_THE_WAY:
-        return f"what lies there is no folder: move it away, or {other}"
+        return f"what lies there is no {_IN_THE_WAY[error.errno]}: move it away, or {other}"
     return other
 
 

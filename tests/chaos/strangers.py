@@ -147,9 +147,13 @@ def _attacks(url: str, job_id: str, sweep_id: str) -> dict[str, Callable[[], obj
         "6 forms of 1,000": lambda: send_pictures(url, 6, 1000),
         "19 bodies of 8 MB that explode": lambda: send_bodies(url, 8 * MIB - 1000),
         "2 senders of 64 MB that stall": lambda: _hold(stalled(url, 2, 63 * MIB)),
-        "8 readers of 991,000 batches": lambda: at_once(8, lambda: httpx.get(history, timeout=600).status_code),
+        "8 readers of 991,000 batches": lambda: at_once(
+            8, lambda: httpx.get(history, timeout=600, trust_env=False).status_code
+        ),
         "30 who do not read them": lambda: _hold(stalled(url, 30, 0, path=history.removeprefix(url), method="GET")),
-        "20 who ask for a sweep of 10,000": lambda: at_once(20, lambda: httpx.get(sweep, timeout=600).status_code),
+        "20 who ask for a sweep of 10,000": lambda: at_once(
+            20, lambda: httpx.get(sweep, timeout=600, trust_env=False).status_code
+        ),
     }
 
 
@@ -188,7 +192,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(1) as stranger:
         ids = prepared(Path(folder), batches=991_000, trials=10_000)
         with serving(Path(folder), 1) as (url, process):
-            httpx.get(f"{url}/jobs/{ids[0]}/metrics?max_points=4", timeout=60)  # loads pandas
+            httpx.get(f"{url}/jobs/{ids[0]}/metrics?max_points=4", timeout=60, trust_env=False)  # loads pandas
             end = time.monotonic() + 10
             quiet = _honest(url, lambda: time.monotonic() > end)
             print(f"{'milliseconds of honest callers, p50 / p99 / most':50}{_quantiles(quiet)}")

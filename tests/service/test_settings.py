@@ -31,7 +31,12 @@ def test_what_is_passed_on_as_environment_is_read_as_the_same_settings(
         *(("PORT", "70000"), ("WORKERS", "0"), ("THREADS", "x"), ("LEASE_SECONDS", "0"), ("HEARTBEAT_SECONDS", "10")),
         *(("LEASE_SECONDS", "inf"), ("POLL_SECONDS", "nan"), ("KILL_AFTER_SECONDS", "1e300"), ("PORT", "-1")),
         *(("ALLOWED_HOSTS", "ml.example.com:8000"), ("ALLOWED_HOSTS", ","), ("HOST", "0.0.0.0:80"), ("DEVICE", "gpu")),
-        *(("BROKER_URL", "localhost"), ("DATABASE_URL", "mysql://x/y")),
+        *(("BROKER_URL", "localhost"), ("DATABASE_URL", "mysql://x/y"), ("POLL_SECONDS", "20")),
+        *(
+            ("HOME", "~nobody-of-this-name/x"),
+            ("DATA", "~nobody-of-this-name"),
+            ("TRUSTED_PROXIES", "::ffff:127.0.0.1"),
+        ),
     ],
 )
 def test_a_setting_that_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

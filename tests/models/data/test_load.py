@@ -284,6 +284,32 @@ def test_what_is_known_of_files_is_what_torchvision_lists() -> None:
         assert all(md5s[f"{source.name}.gz"] == source.gz_md5 for source in BUILTIN[name].files)
 
 
+def test_a_download_that_ends_midway_leaves_nothing_that_could_be_taken_for_the_data_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = tmp_path / "there"
+    there.mkdir()
+    images = gzip.compress(idx(some_examples().pixels))
+    (there / "train-images-idx3-ubyte.gz").write_bytes(images)
+    with running_server(there) as url:
+        monkeypatch.setenv("no_proxy", "*")
+        monkeypatch.setattr(MNIST, "mirrors", [url])
+        md5 = hashlib.md5(images, usedforsecurity=False).hexdigest()
+        monkeypatch.setattr(MNIST, "resources", [("train-images-idx3-ubyte.gz", md5), ("labels.gz", md5)])
+        left = tmp_path / "MNIST" / "raw" / ".downloading" / "MNIST" / "raw"  # by one who was killed
+        left.mkdir(parents=True)
+        (left / "train-labels-idx1-ubyte.gz").write_bytes(b"half of it")
+        for _ in range(2):
+            with pytest.raises(ValueError, match="could not be downloaded"):
+                load_builtin("mnist", tmp_path)
+    assert list((tmp_path / "MNIST" / "raw").iterdir()) == []
+
+
+def test_a_download_for_which_there_is_no_room_is_told_as_that(tmp_path: Path, offline: None) -> None:
+    with full_disk(tmp_path) as folder, pytest.raises(OSError, match="No space left on device"):
+        load_builtin("mnist", folder)
+
+
 def test_a_failed_download_leaves_the_patience_of_sockets_as_it_was(tmp_path: Path, offline: None) -> None:
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(77.0)

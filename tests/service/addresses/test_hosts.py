@@ -16,6 +16,8 @@ from service.addresses import hosts
         ("10.0.0.1", "10.0.0.1"),
         ("::1", "[::1]"),
         ("[::1]", "[::1]"),
+        ("0:0:0:0:0:0:0:1", "[::1]"),
+        ("[2001:DB8::0:1]", "[2001:db8::1]"),
     ],
 )
 def test_a_name_is_taken_as_requests_carry_it(given: str, host: str) -> None:

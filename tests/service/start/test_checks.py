@@ -29,6 +29,12 @@ def test_a_broker_that_is_away_is_told_without_its_password() -> None:
         checks.require_broker(Settings(broker_url=url), seconds=0)
 
 
+@pytest.mark.parametrize("option", ["foo=1", "ssl_cert_reqs=none", "socket_timeout=abc", "db=x"])
+def test_an_option_of_a_broker_that_is_not_understood_is_told(option: str) -> None:
+    with pytest.raises(StartError, match=r"^TENFOLD_BROKER_URL: .*behind \? in its URL is not understood"):
+        checks.require_broker(Settings(broker_url=f"redis://127.0.0.1:1/0?{option}"), seconds=0)
+
+
 def test_a_broker_that_is_none_is_told(postgres: str) -> None:
     port = postgres.rpartition(":")[2].partition("/")[0]
     with pytest.raises(StartError, match=r"^TENFOLD_BROKER_URL: "):
