@@ -25,6 +25,7 @@ from models.data.builtin import BUILTIN, Source
 from models.data.examples import Examples
 from models.data.load import load_builtin, load_table
 from models.data.split import divide
+from tests.disks import small_disk
 from tests.models.data.examples import some_examples
 
 KINDS: dict[str, type[MNIST]] = {"mnist": MNIST, "fashion_mnist": FashionMNIST, "kmnist": KMNIST, "qmnist": QMNIST}
@@ -306,7 +307,7 @@ def test_a_download_that_ends_midway_leaves_nothing_that_could_be_taken_for_the_
 
 
 def test_a_download_for_which_there_is_no_room_is_told_as_that(tmp_path: Path, offline: None) -> None:
-    with full_disk(tmp_path) as folder, pytest.raises(OSError, match="No space left on device"):
+    with small_disk(tmp_path / "disk", files=1) as folder, pytest.raises(OSError, match="No space left on device"):
         load_builtin("mnist", folder)
 
 
