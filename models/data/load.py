@@ -74,7 +74,7 @@ def _download(name: str, builtin: BuiltIn, folder: Path) -> None:
 
 
 def _fetch(builtin: BuiltIn, place: Path) -> None:
-    """Download files beside their place, and move them there once they are whole: a half one would be taken for them."""
+    """Download files beside their place, and move them there once they are whole: a half one could be taken for one."""
     # Imported late: torchvision takes as long as torch itself, and many a run needs none of it.
     from torchvision import datasets
 

@@ -292,6 +292,7 @@ def test_a_download_that_ends_midway_leaves_nothing_that_could_be_taken_for_the_
     there.mkdir()
     images = gzip.compress(idx(some_examples().pixels))
     (there / "train-images-idx3-ubyte.gz").write_bytes(images)
+    (there / "labels.gz").write_bytes(images[:100])
     with running_server(there) as url:
         monkeypatch.setenv("no_proxy", "*")
         monkeypatch.setattr(MNIST, "mirrors", [url])
