@@ -118,12 +118,10 @@ def test_a_folder_says_its_idea_in_a_sentence_and_imports_nothing(name: str) -> 
     assert len(SOURCE[name].body) == 1, "a neighbour must load nothing by being imported"
 
 
-@pytest.mark.parametrize(
-    "module", ["service.api.app", "service.cli.main", "service.cli.demo", "worker.app", "worker.errands.draw_job"]
-)
-def test_only_training_processes_load_torch(module: str) -> None:
+def test_only_training_processes_load_torch() -> None:
     # What a process imports at its start; that a running API has not loaded torch is a test of the API.
-    assert loaded(module) & {"torch", "sklearn", "scipy", "alembic"} == set()
+    others = ("service.api.app", "service.cli.main", "service.cli.demo", "worker.app", "worker.errands.draw_job")
+    assert loaded(*others) & {"torch", "sklearn", "scipy", "alembic"} == set()
 
 
 def test_a_training_process_loads_nothing_heavy_beside_torch() -> None:
@@ -139,8 +137,8 @@ def test_a_spec_is_read_without_numpy() -> None:
     assert loaded("models.spec") & {"numpy", "torch"} == set()
 
 
-def loaded(module: str) -> set[str]:
-    script = f"import sys, {module}; print(*sys.modules)"
+def loaded(*modules: str) -> set[str]:
+    script = f"import sys, {', '.join(modules)}; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT, capture_output=True, text=True)
     return set(run.stdout.split())
 
