@@ -46,9 +46,13 @@ def is_ipv6(host: str) -> bool:
     return True
 
 
-@lru_cache(maxsize=256)
 def name_of(host: bytes) -> bytes | None:
     """Give the name or the address in a Host, in lower case and without the port; None if it is no Host."""
+    return _name_of(host) if len(host) <= _LONGEST + len(":65535") else None  # a longer one is not kept either
+
+
+@lru_cache(maxsize=256)
+def _name_of(host: bytes) -> bytes | None:
     matched = _HOST.fullmatch(host)
     if matched is None or int((matched[2] or b":0")[1:]) >= 2**16:
         return None

@@ -68,3 +68,19 @@ def test_an_address_to_listen_on_has_no_brackets(given: str, address: str) -> No
 def test_what_is_no_address_to_listen_on_is_refused(given: str) -> None:
     with pytest.raises(ValueError, match="is not an address of this machine"):
         hosts.listened_on(given)
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        (b"LocalHost:8000", b"localhost"),
+        (b"[::1]:80", b"[::1]"),
+        (b"a" * 253, b"a" * 253),
+        (b"a" * 300, None),
+        (b"localhost:65536", None),
+        (b"local host", None),
+        (b"", None),
+    ],
+)
+def test_the_name_in_a_host_is_found_and_what_is_none_is_not_kept(host: bytes, name: bytes | None) -> None:
+    assert hosts.name_of(host) == name
