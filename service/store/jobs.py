@@ -11,7 +11,7 @@ from service.store import owners
 from service.store.engine import Database, Row, now_ms
 from service.store.errors import PartOfSweep, StateConflict
 from service.store.files import withdraw_all
-from service.store.inheritance import hand_on, history_of, locked_with_parent
+from service.store.inheritance import hand_on, history_of, locked_family
 from service.store.keys import Key, claim, keep_job
 from service.store.states import FINAL_STATES, JOB, LABELS, Job, State, finish, locked_job, log_event, move
 from service.store.tables import events, jobs
@@ -126,7 +126,7 @@ class Jobs:
         and StateConflict while it runs.
         """
         with self.database.writer.begin() as connection:
-            job = locked_with_parent(connection, job_id)
+            job = locked_family(connection, jobs.c.id == job_id).get(job_id)
             if job is None:
                 return None
             if job.sweep_id is not None:

@@ -16,7 +16,7 @@ from service.store.claims import Claim, claims_of, held_by, worker_of
 from service.store.engine import Database, locked, now_ms
 from service.store.errors import LeaseLost
 from service.store.files import File, publish, rename, withdraw, withdraw_names
-from service.store.inheritance import hand_on, locked_with_parent
+from service.store.inheritance import hand_on, locked_family
 from service.store.stalled import put_back_or_fail
 from service.store.states import (
     JOB,
@@ -153,7 +153,7 @@ class Runs:
         nothing points to any more. Raises LeaseLost.
         """
         with self.database.writer.begin() as connection:
-            locked_with_parent(connection, claim.job_id)
+            locked_family(connection, jobs.c.id == claim.job_id)
             job = _locked_by(connection, claim)
             hand_on(connection, job, after=epoch)
             connection.execute(delete(epochs).where(epochs.c.job_id == claim.job_id, epochs.c.epoch > epoch))

@@ -11,7 +11,7 @@ from service.store import owners
 from service.store.engine import Database, Row, locked, now_ms
 from service.store.errors import SweepConflict
 from service.store.files import withdraw_all
-from service.store.inheritance import hand_on
+from service.store.inheritance import hand_on, locked_family
 from service.store.keys import Key, claim, keep
 from service.store.states import FINAL_STATES, cancel_unbegun, enqueue, finish, log_events
 from service.store.tables import epochs, jobs, sweeps
@@ -199,14 +199,12 @@ class Sweeps:
             if sweep is None:
                 return None
             # Locked: nobody goes on from one of them unseen.
-            columns = (jobs.c.id, jobs.c.state, jobs.c.inherits_from, jobs.c.inherited_epochs)
-            query = select(*columns).where(jobs.c.sweep_id == sweep_id).order_by(jobs.c.number)
-            rows = locked(connection, query).all()
+            family = locked_family(connection, jobs.c.sweep_id == sweep_id).values()
+            rows = [job for job in family if job.sweep_id == sweep_id]
             more = sweep.suggested < sweep.trials and not sweep.cancel_requested
             if more or any(job.state not in FINAL_STATES for job in rows):
                 raise SweepConflict(sweep_id, "delete")
-            own = select(jobs.c.id).where(jobs.c.sweep_id == sweep_id)
-            continued = set(connection.scalars(select(jobs.c.inherits_from).where(jobs.c.inherits_from.in_(own))))
+            continued = {job.inherits_from for job in family}
             for job in rows:
                 if job.id in continued:
                     hand_on(connection, job)

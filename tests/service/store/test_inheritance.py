@@ -1,5 +1,7 @@
 """A job that goes on from another has its history without a copy, whatever becomes of that one."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +10,12 @@ from sqlalchemy import func, select, text
 
 from models.spec import TrainingSpec
 from service.store.claims import Claim
+from service.store.engine import locked
 from service.store.history import History
 from service.store.store import Store
-from service.store.tables import epochs
+from service.store.tables import epochs, jobs
 from tests.records import claim, epoch, file, submit, sweep
+from tests.waiting import wait_until
 
 BATCHES = 50_000
 
@@ -111,6 +115,91 @@ def test_a_job_that_goes_on_from_an_earlier_epoch_leaves_what_it_loses_to_those_
     store.jobs.delete(first)
     del before[first]
     assert {job_id: told(store, job_id) for job_id in before} == before
+
+
+def rewound(store: Store, job_id: str, to: int) -> str:
+    """Let a job go on from an earlier epoch, as if its checkpoint had been damaged, and come to the next."""
+    held = claim(store, job_id)
+    store.runs.rewind(held, to)
+    assert numbers(store, job_id) == [*range(1, to + 1)]
+    learn(store, held, to + 1)
+    store.runs.finish(held)
+    return job_id
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_job_that_goes_back_to_what_the_first_of_its_line_has_shares_no_more_than_that(
+    store: Store, order: tuple[int, ...]
+) -> None:
+    first = trained(store, submit(store, epochs=3), 1, 2, 3)
+    second = trained(store, go_on(store, first), 4, 5, 6)
+    line, heirs = [first, second], [go_on(store, second), go_on(store, second)]
+    heirs += [rewound(store, go_on(store, second), to) for to in (5, 2, 3)]
+    last = rewound(store, go_on(store, heirs[-1]), 1)
+    before = {job_id: told(store, job_id) for job_id in (*line, *heirs, last)}
+    assert [len(rows) for rows in before.values()] == [3, 6, 6, 6, 6, 3, 4, 2]
+    for place in order:
+        store.jobs.delete(line[place])
+        del before[line[place]]
+        assert {job_id: told(store, job_id) for job_id in before} == before
+    for job_id in heirs:
+        store.jobs.delete(job_id)
+        del before[job_id]
+        assert {job_id: told(store, job_id) for job_id in before} == before
+
+
+def shared_by_a_younger_one(store: Store, parent: str) -> tuple[str, str]:
+    """Let two jobs go on from another, the younger one from an earlier epoch of it."""
+    older, younger = go_on(store, parent), go_on(store, parent)
+    return older, rewound(store, younger, 2)
+
+
+def a_sweep(store: Store) -> tuple[Callable[[], object], str, str]:
+    sweep_id, ids = sweep(store, base={"epochs": 3})
+    for job_id in ids:
+        trained(store, job_id, 1, 2, 3)
+    return lambda: store.sweeps.delete(sweep_id), *shared_by_a_younger_one(store, ids[0])
+
+
+def a_sweep_of_whose_jobs_several_are_shared(store: Store) -> tuple[Callable[[], object], str, str]:
+    sweep_id, ids = sweep(store, base={"epochs": 3})
+    for job_id in ids:
+        trained(store, job_id, 1, 2, 3)
+    return lambda: store.sweeps.delete(sweep_id), go_on(store, ids[1]), go_on(store, ids[0])
+
+
+def a_job_that_is_shared_by_an_older_one(store: Store) -> tuple[Callable[[], object], str, str]:
+    first = trained(store, submit(store, epochs=3), 1, 2, 3)
+    older, younger = shared_by_a_younger_one(store, first)
+    store.jobs.delete(first)
+    return lambda: store.jobs.delete(younger), older, younger
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize(
+    "shared", [a_sweep, a_sweep_of_whose_jobs_several_are_shared, a_job_that_is_shared_by_an_older_one]
+)
+def test_whoever_deletes_what_is_shared_locks_in_the_order_in_which_all_do(
+    store: Store, shared: Callable[[Store], tuple[Callable[[], object], str, str]]
+) -> None:
+    delete, older, younger = shared(store)
+    by_id = select(jobs.c.number).order_by(jobs.c.number)
+    waits = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+
+    def is_waiting() -> bool:
+        with store.database.reader.connect() as connection:
+            return bool(connection.scalar(waits))
+
+    with ThreadPoolExecutor(1) as thread:
+        with store.database.writer.begin() as connection:
+            locked(connection, by_id.where(jobs.c.id == older))
+            done = thread.submit(delete)
+            wait_until(is_waiting, timeout=10, what="the other to wait for the older one")
+            free = locked(connection, by_id.where(jobs.c.id == younger), skip_locked=True).all()
+        done.result(timeout=10)
+    assert free, "who holds the older and asks for the younger would wait for one that waits for it"
 
 
 def test_a_sweep_that_is_deleted_leaves_their_history_to_those_who_went_on(store: Store) -> None:
