@@ -13,6 +13,9 @@ from service.store.store import Store
 
 Kind = Literal["missing", "damaged", "orphan"]
 
+_LATER_SECONDS = 600.0
+"""A file so much younger than all that is recorded was not left over here: a worker that lives says so every 5 s."""
+
 YOUNG_SECONDS = 3600.0
 """A younger file to which nothing points may be about to be pointed to: from writing to recording it takes seconds."""
 
@@ -58,6 +61,34 @@ def orphans(store: Store, artifacts: Artifacts, *, young_seconds: float = YOUNG_
             with suppress(FileNotFoundError):
                 size = path.stat().st_size
                 yield Finding("orphan", key, size, "nothing points to it: --mend removes it")
+
+
+def why_another_s(store: Store, artifacts: Artifacts) -> str | None:
+    """Say why files to which nothing points may be those of another record, if they may: then none is to be removed.
+
+    A program that dies leaves files of what is on record, and none that is younger than its last beat. Files that are
+    half written are of no worth to any record.
+    """
+    keys = [one.key for one in orphans(store, artifacts) if not Path(one.key).name.startswith(".")]
+    known = len({pointer.key for pointer in store.files.all()})
+    since = time.time() - max(store.files.quiet_seconds() - _LATER_SECONDS, 0)
+    if later := [key for key in keys if _written_after(artifacts.path(key), since)]:
+        why = f"{len(later):,} files of which it knows nothing were written since anything was last recorded in it"
+    elif len(strange := store.files.of_strangers(keys)) > known:
+        why = f"it knows {known:,} files, and nothing of {len(strange):,} others, nor of what they belong to"
+    else:
+        return None
+    return (
+        f"this is perhaps not the record of these files: {why}. Say with TENFOLD_DATABASE_URL which database the "
+        "service uses (without it, it is the SQLite file in the home), or with --force that they are to be removed "
+        "nevertheless"
+    )
+
+
+def _written_after(path: Path, moment: float) -> bool:
+    with suppress(FileNotFoundError):
+        return path.stat().st_mtime > moment
+    return False
 
 
 def mend(finding: Finding, store: Store, artifacts: Artifacts) -> None:

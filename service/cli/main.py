@@ -32,6 +32,7 @@ app = typer.Typer(
 Host = Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 picks a free one.", show_default="8000")]
 Home = Annotated[str | None, typer.Option(help="Folder of all state.", show_default=".tenfold")]
+Force = Annotated[bool, typer.Option("--force", help="Also files that look like another record's.")]
 Workers = Annotated[int | None, typer.Option(help="Training processes.", show_default="as many as the cores allow")]
 
 
@@ -166,6 +167,7 @@ def tune() -> None:
 def doctor(
     home: Home = None,
     mend: Annotated[bool, typer.Option(help="Remove orphans, and pictures that can be drawn again.")] = False,
+    force: Force = False,
 ) -> None:
     """Read every stored file and compare it with the record; exit with 1 if something is not as it should be."""
     from service.cli.doctor import examine
@@ -173,6 +175,8 @@ def doctor(
 
     left = 0
     with _record(home) as (store, artifacts):
+        if mend:
+            _require_own(store, artifacts, force=force)
         for finding in examine(store, artifacts):
             mended = mend and finding.is_mendable
             if mended:
@@ -193,6 +197,7 @@ def gc(
     ] = 30.0,
     last: Annotated[int, typer.Option(min=0, help="The jobs that ended last stay, however old.")] = 100,
     apply: Annotated[bool, typer.Option("--apply", help="Delete; without this nothing is.")] = False,
+    force: Force = False,
 ) -> None:
     """Tell which jobs may go, and delete them with --apply; jobs with the label `keep`, and sweeps, stay.
 
@@ -203,6 +208,8 @@ def gc(
 
     gone = 0
     with _record(home) as (store, artifacts):
+        if apply:  # before any job goes, whose files another record may know as well
+            _require_own(store, artifacts, force=force)
         for job in collectable(store, days=days, last=last):
             gone += not apply or collect(job, store, artifacts)
             typer.echo(f"{job.id} {job.state} {job.name or ''}")
@@ -263,6 +270,15 @@ def _record(home: str | None) -> Iterator[tuple[Store, Artifacts]]:
         yield store, Artifacts(settings.artifacts)
     finally:
         store.database.close()
+
+
+def _require_own(store: Store, artifacts: Artifacts, *, force: bool) -> None:
+    """Remove nothing where the record is perhaps another than that of the files, unless that is wished."""
+    from service.cli.doctor import why_another_s
+
+    with _explained():
+        if not force and (why := why_another_s(store, artifacts)) is not None:
+            raise StartError(why)
 
 
 @contextmanager

@@ -1,14 +1,15 @@
 """Pointers from an owner (a job, a sweep, a data set, a version) to its files. Readers follow pointers only."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from service.store.engine import Database, Row, insert_or, locked, now_ms
-from service.store.owners import row_of
-from service.store.tables import artifacts
+from service.store.owners import is_on_record, row_of
+from service.store.tables import artifacts, events, workers
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,23 @@ class Files:
         """Give those of the keys that nothing points to."""
         with self.database.reader.connect() as connection:
             return _unreferenced(connection, set(keys))
+
+    def of_strangers(self, keys: Sequence[str]) -> list[str]:
+        """Give those of the keys whose owner is not on record either."""
+        with self.database.reader.connect() as connection:
+            return [key for key in keys if not is_on_record(connection, key)]
+
+    def quiet_seconds(self) -> float:
+        """Give how long ago anything was last recorded: a file, an event of a job or the beat of a worker."""
+        newest = [
+            select(func.max(artifacts.c.created_at)),
+            select(func.max(workers.c.seen_at)),
+            select(events.c.created_at).order_by(events.c.number.desc()).limit(1),
+        ]
+        with self.database.reader.connect() as connection:
+            moments = [at for query in newest if (at := connection.scalar(query)) is not None]
+            now = connection.execute(select(now_ms())).scalar_one()
+        return (now - max(moments)) / 1000 if moments else math.inf
 
     def forget(self, pointer: Row) -> None:
         """Point no more to a file, unless another has taken its name meanwhile."""

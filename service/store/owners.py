@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Connection, Select, select
 
-from service.store.tables import datasets, jobs, sweeps, versions
+from service.store.tables import datasets, jobs, models, sweeps, versions
 
 
 def of_job(job_id: str) -> str:
@@ -30,6 +30,15 @@ def of_model(model: str) -> str:
 def of_version(model: str, version: int) -> str:
     """Give the name under which a version's files are kept."""
     return f"{of_model(model)}/{version}"
+
+
+def is_on_record(connection: Connection, key: str) -> bool:
+    """Whether that is on record to which a file belongs, by the folder in which it lies; of a version its model."""
+    kind, _, rest = key.partition("/")
+    columns = {"jobs": jobs.c.id, "sweeps": sweeps.c.id, "datasets": datasets.c.name, "models": models.c.name}
+    if (column := columns.get(kind)) is None:
+        return False
+    return connection.scalar(select(column).where(column == rest.partition("/")[0])) is not None
 
 
 def row_of(owner: str) -> Select[Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, update
 from typer.testing import CliRunner
 
 from models.spec import TrainingSpec
@@ -17,7 +17,8 @@ from service.settings import Settings
 from service.store import owners
 from service.store.engine import Database
 from service.store.store import Store
-from service.store.tables import jobs
+from service.store.tables import artifacts as pointers
+from service.store.tables import events, jobs
 from tests.records import claim, ended, in_state, learn, submit
 
 
@@ -97,6 +98,60 @@ def test_old_jobs_go_and_nothing_else(store: Store, artifacts: Artifacts, settin
     left = {path.name for job_id in old for path in (artifacts.folder / owners.of_job(job_id)).iterdir()}
     assert len(left) == 3, "their versions keep their weights, and nothing else"
     assert list(examine(store, artifacts, young_seconds=-1)) == []
+
+
+def fall_silent(store: Store, hours: float) -> None:
+    """Let the last thing that was recorded be so long ago."""
+    with store.database.writer.begin() as connection:
+        for table in (events, pointers):
+            earlier = table.c.created_at - int(hours * 3600 * 1000)
+            connection.execute(update(table).values(created_at=earlier))
+
+
+REMOVING = [("gc", "--days", "30", "--last", "0", "--apply"), ("doctor", "--mend")]
+
+
+@pytest.mark.parametrize("words", REMOVING, ids=["gc", "doctor"])
+@pytest.mark.parametrize("sign", ["younger", "more", "never used"])
+def test_files_that_may_be_another_record_s_are_not_removed_unless_that_is_wished(
+    store: Store, artifacts: Artifacts, settings: Settings, words: tuple[str, ...], sign: str
+) -> None:
+    old = ended(store, artifacts)
+    age(store, old, days=40)
+    if sign == "younger":  # the service went on with another database three hours ago
+        fall_silent(store, hours=5)
+    if sign == "never used":
+        with store.database.writer.begin() as connection:
+            for table in (pointers, jobs):
+                connection.execute(delete(table))
+    known = len(store.files.all())
+    theirs = [orphan(artifacts, f"last-{n:04}-abc.safetensors") for n in range(known + 1 if sign == "more" else 1)]
+    environment = {name: value for name, value in settings.environment().items() if name != "TENFOLD_HOME"}
+    done = CliRunner().invoke(app, [*words, "--home", str(settings.home)], env=environment)
+    assert (done.exit_code, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
+    assert "TENFOLD_DATABASE_URL" in done.stderr
+    assert "--force" in done.stderr
+    assert all(path.exists() for path in theirs)
+    assert len(store.files.all()) == known, "and nothing else is"
+    assert told(settings, *words, "--force")[0] == 0
+    assert not any(path.exists() for path in theirs)
+
+
+@pytest.mark.parametrize("words", REMOVING, ids=["gc", "doctor"])
+def test_what_a_program_that_died_left_over_is_removed_unasked(
+    store: Store, artifacts: Artifacts, settings: Settings, words: tuple[str, ...]
+) -> None:
+    first = artifacts.folder / owners.of_job(submit(store)) / "last-0001-abc.safetensors"
+    first.parent.mkdir(parents=True)
+    first.write_bytes(b"of a first epoch, in a record that knows no file yet")
+    os.utime(first, (time.time() - 2 * 3600,) * 2)
+    assert told(settings, *words)[0] == 0
+    ended(store, artifacts)
+    fall_silent(store, hours=5)
+    half = orphan(artifacts, ".last-0001-abc.safetensors")
+    assert told(settings, *words)[0] == 0
+    assert not first.exists()
+    assert not half.exists()
 
 
 def test_the_jobs_that_ended_last_stay_however_old(store: Store, artifacts: Artifacts, settings: Settings) -> None:
