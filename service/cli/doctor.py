@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from service.artifacts import Artifacts
+from service.disk.faults import told
 from service.store.engine import Row
 from service.store.store import Store
 
@@ -47,6 +48,9 @@ def examine(store: Store, artifacts: Artifacts, *, young_seconds: float = YOUNG_
             yield Finding("missing", pointer.key, pointer.size, _remedy(pointer), pointer)
         except ValueError:
             yield Finding("damaged", pointer.key, pointer.size, _remedy(pointer), pointer)
+        except OSError as error:
+            remedy = f"it cannot be read ({told(error)}); look after the disk, or {_remedy(pointer)}"
+            yield Finding("damaged", pointer.key, pointer.size, remedy, pointer)
     yield from left
 
 
@@ -58,7 +62,7 @@ def orphans(store: Store, artifacts: Artifacts, *, young_seconds: float = YOUNG_
     for path in files:
         key = str(path.relative_to(artifacts.folder))
         if key not in known:
-            with suppress(FileNotFoundError):
+            with suppress(OSError):
                 size = path.stat().st_size
                 yield Finding("orphan", key, size, "nothing points to it: --mend removes it")
 
@@ -86,7 +90,7 @@ def why_another_s(store: Store, artifacts: Artifacts) -> str | None:
 
 
 def _written_after(path: Path, moment: float) -> bool:
-    with suppress(FileNotFoundError):
+    with suppress(OSError):
         return path.stat().st_mtime > moment
     return False
 
@@ -100,8 +104,9 @@ def mend(finding: Finding, store: Store, artifacts: Artifacts) -> None:
 
 def _files(folder: Path, *, before: float) -> Iterator[Path]:
     for path in folder.rglob("*"):
-        if path.is_file() and path.stat().st_mtime < before:
-            yield path
+        with suppress(OSError):  # it is gone by now, or nobody may look at it
+            if path.is_file() and path.stat().st_mtime < before:
+                yield path
 
 
 def _is_made_when_asked_for(pointer: Row) -> bool:

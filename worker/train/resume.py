@@ -17,7 +17,7 @@ from service.store.submissions import INITIAL_WEIGHTS
 
 _logger = logging.getLogger(__name__)
 
-_DAMAGED = (ValueError, FileNotFoundError)
+_DAMAGED = (ValueError, OSError)  # not what was written; gone, or not to be read
 
 
 class DataChangedError(ValueError):

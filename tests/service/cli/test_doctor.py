@@ -41,6 +41,26 @@ def test_a_sound_store_has_nothing_to_tell(store: Store, artifacts: Artifacts, s
     assert told(settings, "doctor") == (0, "5 files on record; 0 not as they should be\n")
 
 
+@pytest.mark.parametrize("unreadable", ["folder", "loop"])
+def test_a_file_that_cannot_be_read_is_named_and_the_others_are_looked_at(
+    store: Store, artifacts: Artifacts, settings: Settings, unreadable: str
+) -> None:
+    owner = owners.of_job(ended(store, artifacts))
+    store.files.publish(owner, [artifacts.write(owner, "loss.png", b"a picture", epoch=3)])
+    for name in ("loss.png", "last.state.safetensors"):
+        pointer = store.files.get(owner, name)
+        assert pointer is not None
+        path = artifacts.path(pointer.key)
+        path.unlink()
+        path.mkdir() if unreadable == "folder" else path.symlink_to(path)
+    code, text = told(settings, "doctor")
+    assert (code, [line[:8] for line in text.splitlines()]) == (1, ["damaged "] * 2 + ["6 files "])
+    assert ("Is a directory" if unreadable == "folder" else "Too many levels of symbolic links") in text
+    assert orphan(artifacts).exists()
+    code, text = told(settings, "gc", "--apply")
+    assert (code, text.count("orphan")) == (0, 1)
+
+
 @pytest.mark.parametrize("damage", ["missing", "damaged"])
 def test_a_file_that_is_not_what_was_written_is_named_with_its_remedy(
     store: Store, artifacts: Artifacts, settings: Settings, damage: str
