@@ -66,6 +66,9 @@ def _of_database(error: DatabaseError) -> Problem:
         case "unusable":
             why = "the database cannot be used; nothing was changed, and the log of the API says why"
             return NotYet(why, retry_after=30)
+        case "damaged":
+            why = "the database is damaged; the log of the API says how, and a backup brings it back"
+            return NotYet(why, retry_after=60)
     return NotYet("the database does not answer or is busy; nothing was changed", retry_after=5)
 
 

@@ -15,7 +15,7 @@ from service.api.routes.idempotency import again
 from service.errors import Malformed, Problem, rendered
 from service.errors import invalid as wrong_fields
 from service.refusals import as_problem
-from service.store.engine import DatabaseError, cause, trouble
+from service.store.engine import DatabaseError, cause
 from service.store.errors import Repeated, StoreError
 
 _logger = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ def add_exception_handlers(app: FastAPI) -> None:
         why = as_problem(error)
         if isinstance(error, StoreError | OSError) and why.status == HTTPStatus.INTERNAL_SERVER_ERROR:
             raise error  # nobody foresaw it here: it goes to the log as all else that nobody foresaw
-        if isinstance(error, OSError) or (isinstance(error, DatabaseError) and trouble(error) != "other"):
+        if isinstance(error, OSError | DatabaseError):
             _logger.warning("%s %r: %s", request.method, request.url.path, cause(error))
         headers = {"Retry-After": str(why.retry_after)} if why.retry_after is not None else {}
         return _problem(request, why.status, why.detail, why.faults, headers)

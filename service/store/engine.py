@@ -58,13 +58,16 @@ _JOURNAL_BYTES = 16 * 2**20
 
 _NO_ROOM = {13, "53100"}  # SQLITE_FULL; disk_full of PostgreSQL
 _UNUSABLE = {8, 10, 14, "25006", "58030"}  # SQLITE_READONLY, _IOERR, _CANTOPEN; read_only_sql_transaction, io_error
+_DAMAGED = {11, 26, "XX001", "XX002"}  # SQLITE_CORRUPT, _NOTADB; data_corrupted, index_corrupted
 
 
-def trouble(error: DatabaseError) -> Literal["full", "unusable", "other"]:
-    """Tell whether the database's disk is full, or cannot be read or written; or whether it is something else."""
+def trouble(error: DatabaseError) -> Literal["full", "unusable", "damaged", "other"]:
+    """Tell whether the database's disk is full, or cannot be read or written, or what is on it is no longer whole."""
     driver = getattr(error, "orig", None)
     code = getattr(driver, "sqlstate", None) or getattr(driver, "sqlite_errorcode", 0) & 0xFF  # without the extension
-    return "full" if code in _NO_ROOM else "unusable" if code in _UNUSABLE else "other"
+    if code in _NO_ROOM:
+        return "full"
+    return "unusable" if code in _UNUSABLE else "damaged" if code in _DAMAGED else "other"
 
 
 @dataclass(frozen=True)

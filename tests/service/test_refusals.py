@@ -4,6 +4,7 @@ import errno
 import os
 
 import pytest
+from sqlalchemy.exc import DatabaseError
 
 from service.refusals import as_problem
 from service.store import errors
@@ -29,6 +30,20 @@ TOLD = [
 ]
 TOLD_TO_WORKERS = {errors.MemberGone, errors.LeaseLost}
 ANSWERED_AS_BEFORE = {errors.Repeated}
+
+
+class DriverError(Exception):
+    """What the driver of PostgreSQL raises, by its code alone."""
+
+    def __init__(self, sqlstate: str) -> None:
+        super().__init__(sqlstate)
+        self.sqlstate = sqlstate
+
+
+@pytest.mark.parametrize("code", ["XX001", "XX002"])
+def test_data_of_postgresql_that_are_damaged_are_told_as_that(code: str) -> None:
+    problem = as_problem(DatabaseError("SELECT secret", {}, DriverError(code)))
+    assert (problem.status, "damaged" in problem.detail) == (503, True)
 
 
 @pytest.mark.parametrize(("refusal", "status"), TOLD, ids=str)

@@ -55,7 +55,7 @@ def test_characters_that_no_name_has_are_refused(api: TestClient, method: str, p
 
 
 def test_a_database_that_is_gone_is_a_503_and_no_wrong_answer(
-    api: TestClient, settings: Settings, store: Store
+    api: TestClient, settings: Settings, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     submit(store)
     (settings.home / "tenfold.sqlite3").rename(settings.home / "elsewhere")
@@ -63,6 +63,34 @@ def test_a_database_that_is_gone_is_a_503_and_no_wrong_answer(
     api.app.state.dependencies.store.database.close()  # type: ignore[attr-defined]
     answer = api.get("/jobs")
     assert "nothing was changed" in problem(answer, 503)["detail"]
+    assert "GET '/jobs': unable to open database file" in caplog.text
     assert int(answer.headers["retry-after"]) > 0
     problem(api.post("/jobs", json={"dataset": "digits"}), 503)
     assert api.get("/readyz").json()["database"] is False
+
+
+def test_a_database_that_is_locked_is_told_as_that_and_logged(
+    api: TestClient, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    with api.app.state.dependencies.store.database.reader.connect() as connection:  # type: ignore[attr-defined]
+        connection.exec_driver_sql("PRAGMA busy_timeout = 0")
+    with store.database.writer.begin():
+        answer = api.post("/jobs", json={"dataset": "digits"})
+    assert "does not answer or is busy" in problem(answer, 503)["detail"]
+    assert "POST '/jobs': database is locked" in caplog.text
+
+
+@pytest.mark.parametrize("damage", ["of a page", "of all"])
+def test_a_database_that_is_damaged_is_not_told_as_busy(
+    api: TestClient, settings: Settings, store: Store, caplog: pytest.LogCaptureFixture, damage: str
+) -> None:
+    submit(store)
+    store.database.close()
+    file = settings.home / "tenfold.sqlite3"
+    content = file.read_bytes()
+    file.write_bytes((content[:4096] if damage == "of a page" else b"") + b"garbage!" * (len(content) // 8))
+    api.app.state.dependencies.store.database.close()  # type: ignore[attr-defined]
+    answer = api.get("/jobs")
+    assert "the database is damaged" in problem(answer, 503)["detail"]
+    assert "backup" in answer.json()["detail"]
+    assert ("database disk image is malformed" if damage == "of a page" else "is not a database") in caplog.text
