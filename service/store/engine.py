@@ -147,12 +147,20 @@ class Database:
         """Give pages that nothing needs any more back to the disk; gives how many bytes these were.
 
         SQLite does it bit by bit, others may write in between; a database from before it did so, only with `whole`,
-        which writes it anew. What keeps it from that, now, does no harm. PostgreSQL uses such pages again by itself.
+        which writes it anew. What keeps it from that, now, does no harm: whoever calls this has deleted what was to be
+        deleted. PostgreSQL uses such pages again by itself.
         """
-        if (file := self.file) is None or not file.exists():
+        if (file := self.file) is None:
             return 0
-        before = file.stat().st_size
-        with suppress(sqlite3.OperationalError), self.writer.connect() as connection:
+        with suppress(OSError):
+            before = file.stat().st_size
+            with suppress(DatabaseError, sqlite3.Error):
+                self._vacuum(whole=whole)
+            return max(0, before - file.stat().st_size)
+        return 0
+
+    def _vacuum(self, *, whole: bool) -> None:
+        with self.writer.connect() as connection:
             driver = connection.connection.cursor()  # past our BEGIN: each of these is a transaction of its own
             bit_by_bit = driver.execute("PRAGMA auto_vacuum").fetchone()[0] == _INCREMENTAL
             if not bit_by_bit and whole:
@@ -161,7 +169,8 @@ class Database:
             for _ in range(0, free if free >= _PAGES_WORTH_IT else 0, _PAGES_AT_A_TIME):
                 # As a script: the driver's execute stops after the first page.
                 driver.executescript(f"PRAGMA incremental_vacuum({_PAGES_AT_A_TIME})")
-        return max(0, before - file.stat().st_size)
+            # What stands in a write-ahead log makes the file shorter once it is copied; without one this does nothing.
+            driver.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     @property
     def file(self) -> Path | None:

@@ -73,6 +73,44 @@ def test_what_a_database_needs_no_more_is_the_disk_s_again(settings: Settings, d
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_what_was_deleted_past_a_write_ahead_log_is_the_disk_s_again(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Where SQLite is older than that, several processes must not write so; here only one does.
+    monkeypatch.setattr(engine, "_FIRST_SQLITE_WITH_SAFE_WAL", (3,))
+    store = Store.open(settings)
+    file = store.database.file
+    assert file is not None
+    ids = store.submissions.submit([TrainingSpec(labels={f"k{n}": "v" * 128 for n in range(16)})] * 300)
+    with store.database.reader.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
+        connection.rollback()
+        connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    grown = file.stat().st_size
+    with store.database.writer.begin() as connection:
+        connection.execute(delete(jobs).where(jobs.c.id.in_(ids)))
+    given = store.database.give_back()
+    assert given > 500_000
+    assert file.stat().st_size == grown - given
+    store.database.close()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("trouble", ["damaged", "gone", "unusable"])
+def test_what_cannot_be_given_back_now_is_no_trouble_to_who_has_deleted(store: Store, trouble: str) -> None:
+    file = store.database.file
+    assert file is not None
+    store.database.close()
+    if trouble == "damaged":
+        file.write_bytes(b"garbage!" * 1000)
+    else:
+        file.unlink()
+        if trouble == "unusable":
+            file.mkdir()
+    assert store.database.give_back(whole=True) == 0
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_journals_of_the_database_are_bounded(store: Store) -> None:
     with store.database.reader.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_size_limit").scalar_one() == 16 * 2**20
