@@ -11,6 +11,9 @@ from service.store.engine import Database, Row, insert_or, locked, now_ms
 from service.store.owners import is_on_record, row_of
 from service.store.tables import artifacts, events, workers
 
+REFUSED = ".refused"
+"""Follows the name of a file that could not be made; the one of this name says why."""
+
 
 @dataclass(frozen=True)
 class File:
@@ -120,6 +123,13 @@ class Files:
         with self.database.reader.connect() as connection:
             return connection.execute(query).one_or_none()
 
+    def refusal(self, owner: str, name: str, *, epoch: int = 0, seconds: float) -> Row | None:
+        """Look up why a file of an owner could not be made for this epoch, if that was within the last seconds."""
+        query = select(artifacts).where(artifacts.c.owner == owner, artifacts.c.name == name + REFUSED)
+        recent = (artifacts.c.epoch >= epoch) & (artifacts.c.created_at > now_ms() - int(seconds * 1000))
+        with self.database.reader.connect() as connection:
+            return connection.execute(query.where(recent)).one_or_none()
+
     def of(self, owner: str) -> Sequence[Row]:
         """List the files of an owner by name."""
         query = select(artifacts).where(artifacts.c.owner == owner).order_by(artifacts.c.name)
@@ -160,10 +170,14 @@ class Files:
             connection.execute(delete(artifacts).where(same, artifacts.c.key == pointer.key))
 
     def publish(self, owner: str, files: Sequence[File]) -> list[str]:
-        """Point to files of an owner that is still there; gives the keys that nothing points to any more."""
+        """Point to files of an owner that is still there; gives the keys that nothing points to any more.
+
+        That one of them could not be made before is not said any more.
+        """
         there = row_of(owner)
         with self.database.writer.begin() as connection:
             # Locked until the pointer is there: the owner is not deleted in between.
             if locked(connection, there, shared=True).one_or_none() is None:
                 return [file.key for file in files]
-            return publish(connection, owner, files)
+            refusals = withdraw_names(connection, owner, [file.name + REFUSED for file in files])
+            return refusals + publish(connection, owner, files)

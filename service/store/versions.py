@@ -23,9 +23,6 @@ WEIGHTS = "weights.safetensors"
 
 _SHARED = {"best.safetensors": WEIGHTS, "best.json": "about.json"}
 
-REFUSED = ".refused"
-"""Follows the name of a file that could not be written; the one of this name says why."""
-
 
 def exported(form: str) -> str:
     """Give what a version calls the file that it was exported to."""

@@ -5,8 +5,8 @@ import logging
 from service.artifacts import Artifacts
 from service.disk.faults import without_paths
 from service.store.engine import DatabaseError
+from service.store.files import REFUSED
 from service.store.store import Store
-from service.store.versions import REFUSED
 
 _logger = logging.getLogger(__name__)
 

@@ -10,11 +10,12 @@ from service.api.gate import own_pages_only
 from service.api.problems import problems
 from service.api.routes.downloads import download, require_weights
 from service.api.routes.models import ModelName, Version, the_version
-from service.api.routes.on_demand import on_demand, taken_back
+from service.api.routes.on_demand import REFUSED_SECONDS, on_demand, taken_back
 from service.errors import Conflict, NotFound
 from service.store import owners
 from service.store.engine import Row
-from service.store.versions import REFUSED, WEIGHTS, exported
+from service.store.files import REFUSED
+from service.store.versions import WEIGHTS, exported
 
 router = APIRouter(tags=["models"])
 
@@ -66,8 +67,8 @@ async def _written(deps: Dependencies, name: str, version: int, form: str) -> No
     owner = owners.of_version(name, version)
 
     def look() -> Row | None:
-        files = deps.store.files
-        return files.get(owner, exported(form)) or files.get(owner, exported(form) + REFUSED)
+        files, file = deps.store.files, exported(form)
+        return files.get(owner, file) or files.refusal(owner, file, seconds=REFUSED_SECONDS)
 
     def ask() -> bool:
         require_weights(deps, name, version)

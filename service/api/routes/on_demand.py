@@ -10,11 +10,14 @@ from fastapi.concurrency import run_in_threadpool
 from service.api.dependencies import Dependencies
 from service.errors import Damaged, NotYet
 from service.store.engine import Row
-from service.store.versions import REFUSED
+from service.store.files import REFUSED
 
 T = TypeVar("T")
 
 _LOOK_EVERY_SECONDS = 0.05
+
+REFUSED_SECONDS = 60.0
+"""Why a file could not be made is told to whoever waited in vain and asks again; after that it may be mended."""
 
 
 class NobodyToAsk(NotYet):
@@ -68,7 +71,7 @@ async def drawn(deps: Dependencies, owner: str, plot: str, ask: Callable[[], boo
     def look() -> Row | None:
         picture = deps.store.files.get(owner, name)
         is_new = picture is not None and picture.epoch >= epoch
-        return picture if is_new else deps.store.files.get(owner, name + REFUSED)
+        return picture if is_new else deps.store.files.refusal(owner, name, epoch=epoch, seconds=REFUSED_SECONDS)
 
     found = await on_demand(deps, look, ask, work="draw", waiting="the plot was asked for but is not drawn yet")
     if found.name.endswith(REFUSED):

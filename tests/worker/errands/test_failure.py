@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 
 from service.api.app import create_app
@@ -12,11 +13,12 @@ from service.cli.doctor import examine
 from service.settings import Settings
 from service.store import owners
 from service.store.store import Store
+from service.store.tables import artifacts as pointers
 from tests.answers import problem
-from tests.records import ended
+from tests.records import claim, ended, learn, submit
 from worker.errands.describe import describe
 from worker.errands.draw_job import draw
-from worker.errands.failure import reason
+from worker.errands.failure import reason, refuse
 
 
 @pytest.fixture
@@ -59,6 +61,31 @@ def test_a_plot_that_cannot_be_drawn_is_told_once_and_then_tried_anew(
         assert "broker" in problem(api.get(link), 503)["detail"], "whoever asks again is answered anew"
     assert list(examine(store, artifacts, young_seconds=-1)) == []
     assert store.files.get(owners.of_job(job_id), "confusion.png") is None
+
+
+@pytest.mark.parametrize("since", ["another epoch", "two minutes"])
+def test_a_refusal_that_nobody_took_back_is_no_answer_to_who_asks_later(
+    store: Store, artifacts: Artifacts, settings: Settings, since: str
+) -> None:
+    held = claim(store, submit(store, epochs=3))
+    learn(store, artifacts, held, 1)
+    draw(held.job_id, "confusion", store, artifacts)
+    if since == "another epoch":
+        learn(store, artifacts, held, 2)
+    else:
+        with store.database.writer.begin() as connection:
+            connection.execute(update(pointers).values(created_at=pointers.c.created_at - 120_000))
+    with TestClient(create_app(settings), base_url="http://localhost") as api:
+        link = f"/jobs/{held.job_id}/plots/confusion.png"
+        assert "broker" in problem(api.get(link), 503)["detail"], "it is asked for anew"
+
+
+def test_what_could_be_made_after_all_takes_its_refusal_back(store: Store, artifacts: Artifacts) -> None:
+    job_id = ended(store, artifacts)
+    refuse(owners.of_job(job_id), "loss.png", ValueError("no room"), store, artifacts)
+    draw(job_id, "loss", store, artifacts)
+    assert [file.name for file in store.files.of(owners.of_job(job_id)) if "loss" in file.name] == ["loss.png"]
+    assert list(examine(store, artifacts, young_seconds=-1)) == []
 
 
 def test_a_data_set_whose_file_ends_too_early_is_failed_and_not_pending_for_ever(
