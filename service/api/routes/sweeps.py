@@ -168,7 +168,8 @@ async def plot(sweep_id: SweepId, plot: SweepPlot, request: Request, deps: Deps)
 def cancel(sweep_id: SweepId, deps: Deps) -> Sweep:
     """Cancel the jobs that wait, and stop those that run within a batch; what they have learned is kept.
 
-    Cancelling a sweep twice is no error. 409 if it has already ended by itself.
+    Cancelling a sweep twice is no error and changes nothing, for it stays cancelled: an `Idempotency-Key` is not
+    needed, and none is taken. 409 if it has already ended by itself.
     """
     deps.store.sweeps.cancel(sweep_id)
     return _detail(deps, _found(deps, sweep_id), limit=100)

@@ -49,6 +49,11 @@ def new_job(row: JobRow) -> dict[str, Any]:
     return answered(202, Job.of(row), Location=f"/jobs/{row.id}")
 
 
+def used_again(row: JobRow) -> dict[str, Any]:
+    """Give the answer to a request that made none, because there is one that is as good, as it is kept."""
+    return answered(200, Job.of(row), **{"Location": f"/jobs/{row.id}", "Preference-Applied": "reuse"})
+
+
 def _preferences(prefer: str | None) -> set[str]:
     """Read the names in a Prefer header: https://www.rfc-editor.org/rfc/rfc7240."""
     return {part.partition(";")[0].strip().lower() for part in (prefer or "").split(",")}
@@ -82,6 +87,8 @@ def submit(
     require_dataset(spec, deps)
     require_name_of_model(spec.model, deps)
     if "reuse" in _preferences(prefer) and (twin := reusable(spec, deps)) is not None:
+        if key is not None:
+            deps.store.keys.keep(once(idempotency_key, request, deps, used_again, spec), twin)
         response.status_code = 200
         response.headers.update({"Location": link(f"/jobs/{twin.id}"), "Preference-Applied": "reuse"})
         return Job.of(twin)

@@ -54,6 +54,19 @@ def test_a_job_is_made_of_another_once(
         assert pointers(api.post(path, json=other, headers=KEY)) == {"#header/Idempotency-Key"}
 
 
+def test_a_job_that_is_used_again_takes_the_key(api: TestClient, store: Store, artifacts: Artifacts) -> None:
+    job_id = ended(store, artifacts)
+    reuse = {"Prefer": "reuse"}
+    answer = twice(api, "POST", "/jobs", json=SPEC, headers=reuse)
+    assert (answer.status_code, answer.json()["id"], answer.headers["location"]) == (200, job_id, f"/jobs/{job_id}")
+    assert answer.headers["preference-applied"] == "reuse"
+    assert pointers(api.post("/jobs", json=SPEC | {"seed": 1}, headers=KEY)) == {"#header/Idempotency-Key"}
+    assert api.delete(f"/jobs/{job_id}").status_code == 204
+    assert twice(api, "POST", "/jobs", json=SPEC, headers=reuse).content == answer.content
+    assert api.post("/jobs", json=SPEC, headers=KEY).content == answer.content
+    assert store.jobs.find(limit=1) == []
+
+
 def test_pausing_is_not_repeated_after_the_job_was_resumed(api: TestClient, store: Store) -> None:
     job_id = submit(store)
     assert twice(api, "POST", f"/jobs/{job_id}/pause").json()["state"] == "paused"
