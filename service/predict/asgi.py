@@ -100,7 +100,7 @@ class Predict:
             (scores,) = await computed(served, asked.pixels, receive, deadline, shadow)
             await reply(send, responses.one(scores[PROBABILITIES], served.model_json), _JSON)
             return
-        details = are_wanted(query, len(asked.pixels))
+        details = are_wanted(query, len(asked.pixels), "body" if "explain" in dict(asked.options) else "query")
         batches = _predictions(served, asked.pixels, query, receive, deadline, shadow, with_details=details)
         if unreadable:
             batches = _with_unreadable(batches, unreadable)

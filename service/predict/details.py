@@ -8,17 +8,20 @@ from numpy.typing import NDArray
 
 from models.calibration import entropy
 from models.saliency import gradient
-from service.errors import Fault, Invalid
+from service.errors import Fault, Invalid, pointer
 from service.predict.requests import Pixels
 from service.predict.schemas import MOST_EXPLAINED, PredictQuery
 from service.predict.served import Served
 
 
-def are_wanted(query: PredictQuery, count: int) -> bool:
-    """Whether anything of this is asked for; raises Invalid where it is asked of too many images."""
+def are_wanted(query: PredictQuery, count: int, place: str) -> bool:
+    """Whether anything of this is asked for; raises Invalid where it is asked of too many images.
+
+    `place` is where an explanation was asked for: "query" or "body".
+    """
     if query.explain is not None and count > MOST_EXPLAINED:
         detail = f"at most {MOST_EXPLAINED} images are explained at once; there are {count:,}"
-        raise Invalid(detail, faults=[Fault("#query/explain", detail)])
+        raise Invalid(detail, faults=[Fault(pointer((place, "explain")), detail)])
     return query.details or query.explain is not None
 
 

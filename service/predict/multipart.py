@@ -1,7 +1,6 @@
 """The files and the fields of a form: multipart/form-data, RFC 7578, https://www.rfc-editor.org/rfc/rfc7578."""
 
 import re
-from email.message import Message
 from typing import NamedTuple
 
 from service.errors import Fault, Invalid, Malformed
@@ -9,8 +8,11 @@ from service.errors import Fault, Invalid, Malformed
 MOST_FIELDS = 100
 LONGEST_FIELD = 1024
 LONGEST_HEAD = 8 * 2**10
+LONGEST_PARAMETERS = 2**10
 _DISPOSITION = re.compile(rb"(?:^|\r\n)content-disposition:([^\r\n]*)", re.IGNORECASE)
 _PARAMETER = re.compile(rb""";\s*([^\s=;"]+)\s*=\s*(?:"([^"]*)"|([^\s;]*))""")
+_OF_THE_TYPE = re.compile(r""";\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))""")
+_BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")  # RFC 2046, section 5.1.1
 _TYPE = re.compile(rb"(?:^|\r\n)content-type:[ \t]*([^\s;]*)", re.IGNORECASE)
 _PICTURES = (b"\x89PNG", b"\xff\xd8\xff")
 """With what pictures begin, which no text does: some clients send them as if they were text."""
@@ -32,12 +34,10 @@ def read(body: bytes, parameters: str, most: int) -> Form:
         most: how many files there may be, whatever they are called.
 
     Raises:
-        Malformed: there is no boundary, or the body is cut short.
+        Malformed: there is no boundary, or no single one, or the body is cut short.
         Invalid: there are too many parts, or a field is no short text.
     """
     boundary = _boundary(parameters)
-    if not boundary:
-        raise Malformed("the Content-Type of a form needs a boundary; let your HTTP library set it")
     limit = most + MOST_FIELDS
     _preamble, *parts = (b"\r\n" + body).split(b"\r\n--" + boundary.encode("latin-1"), limit + 2)
     if not parts or (len(parts) <= limit + 1 and not parts[-1].startswith(b"--")):
@@ -91,6 +91,10 @@ def _text(name: str, content: bytes) -> str:
 
 
 def _boundary(parameters: str) -> str:
-    header = Message()
-    header["Content-Type"] = f"multipart/form-data;{parameters}"
-    return str(header.get_param("boundary", ""))
+    if len(parameters) > LONGEST_PARAMETERS:
+        raise Malformed(f"the Content-Type of a form has more than {LONGEST_PARAMETERS:,} letters of parameters")
+    named = _OF_THE_TYPE.findall(f";{parameters}")
+    boundaries: list[str] = [quoted or plain for name, quoted, plain in named if name.lower() == "boundary"]
+    if len(set(boundaries)) != 1 or not _BOUNDARY.fullmatch(boundaries[0]):
+        raise Malformed("the Content-Type of a form needs one boundary (RFC 2046); let your HTTP library set it")
+    return boundaries[0]

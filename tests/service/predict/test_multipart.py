@@ -8,8 +8,9 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from service.artifacts import Artifacts
-from service.errors import Invalid
+from service.errors import Invalid, Malformed
 from service.predict.multipart import LONGEST_HEAD, MOST_FIELDS, read
+from service.predict.schemas import MOST_EXPLAINED
 from service.store.store import Store
 from tests.answers import pointers, problem
 from tests.pixels import images
@@ -41,6 +42,16 @@ def test_the_fields_of_a_form_are_heeded(api: TestClient, store: Store, artifact
     assert {"entropy", "rejected"} <= found.keys()
     assert answer.json()["model"]["job_id"] == job_id
     assert "gradient" in post(api, {"explain": "gradient"}, "?top_k=3").json()["predictions"][0]
+
+
+def test_too_many_pictures_to_be_explained_are_refused_where_it_was_asked_for(
+    api: TestClient, store: Store, artifacts: Artifacts
+) -> None:
+    succeeded(store, artifacts)
+    pictures = [("image", ("digit.png", png(), "image/png"))] * (MOST_EXPLAINED + 1)
+    asked = {"explain": "gradient"}
+    assert pointers(api.post("/predict", files=pictures, data=asked)) == {"/explain"}
+    assert pointers(api.post("/predict", files=pictures, params=asked)) == {"#query/explain"}
 
 
 @pytest.mark.parametrize(
@@ -101,6 +112,35 @@ def test_a_form_has_a_bounded_number_of_fields_and_at_least_one_file(api: TestCl
         "/predict", content=field + b"--b--\r\n", headers={"Content-Type": "multipart/form-data;boundary=b"}
     )
     assert "with a file name" in problem(answer, 422)["detail"]
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    ["boundary=b", ' BOUNDARY = "b"', 'charset="a;boundary=c\\"; boundary=d"; boundary=b', "boundary=b;boundary=b;"],
+)
+def test_the_boundary_of_a_form_may_be_quoted_and_stand_anywhere(parameters: str) -> None:
+    assert read(part("A: b", b"x") + b"--b--\r\n", parameters, 10).files == [b"x"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ("", "needs one boundary"),
+        ("boundary=", "needs one boundary"),
+        ("boundary=b; boundary=c", "needs one boundary"),
+        ("boundary*=utf-8''b", "needs one boundary"),
+        (f"boundary*{'1' * 900}=b", "needs one boundary"),
+        (f"boundary={'b' * 71}", "needs one boundary"),
+        ('boundary="b "', "needs one boundary"),
+        ('boundary="\xe9"', "needs one boundary"),
+        (f'a="{";" * 1000}', "needs one boundary"),
+        (f'a="{";" * 30_000}', "1,024 letters of parameters"),
+        (f"boundary*{'1' * 5000}=b", "1,024 letters of parameters"),
+    ],
+)
+def test_a_form_without_one_boundary_is_refused(parameters: str, said: str) -> None:
+    with pytest.raises(Malformed, match=said):
+        read(part("A: b", b"x") + b"--b--\r\n", parameters, 10)
 
 
 def test_the_headers_of_a_part_are_bounded() -> None:
