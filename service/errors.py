@@ -117,6 +117,9 @@ class NoRoom(Problem):
 
 MEDIA_TYPE = "application/problem+json"
 MAX_FAULTS = 10
+LONGEST_DETAIL = 2_000
+"""Letters of an error: longer ones repeat at length what was sent."""
+
 TOO_LARGE = "the body is larger than this route allows; send less at once"
 
 
@@ -129,12 +132,18 @@ def document(status: int, detail: str, instance: str, faults: Sequence[Fault] = 
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
-        "detail": detail,
+        "detail": _bounded(detail),
         "instance": link(instance),
     }
     if faults:
-        problem["errors"] = [{"pointer": fault.pointer, "detail": fault.detail} for fault in faults[:MAX_FAULTS]]
+        problem["errors"] = [
+            {"pointer": fault.pointer, "detail": _bounded(fault.detail)} for fault in faults[:MAX_FAULTS]
+        ]
     return problem
+
+
+def _bounded(detail: str) -> str:
+    return detail if len(detail) <= LONGEST_DETAIL else f"{detail[:LONGEST_DETAIL]}..."
 
 
 PROTOCOLS = ("/v2", "/v1", "/invocations", "/ping")
@@ -149,7 +158,7 @@ def rendered(status: int, detail: str, path: str, faults: Sequence[Fault] = ()) 
     if not path.startswith(PROTOCOLS) or path[: (path + "/").index("/", 1)] not in PROTOCOLS:
         return status, document(status, detail, path, faults), MEDIA_TYPE
     status = {409: 503, 422: 400}.get(status, status)
-    return status, {"error": detail, **document(status, detail, path, faults)}, "application/json"
+    return status, {"error": _bounded(detail), **document(status, detail, path, faults)}, "application/json"
 
 
 def pointer(location: Sequence[str | int]) -> str:

@@ -13,6 +13,8 @@ from service.security import Header
 MAX_HEAD_BYTES = 64 * 2**10
 """Of a request line and headers together."""
 
+_DIGITS = 10
+
 _ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#]*)(.*)", re.DOTALL)
 
 
@@ -39,6 +41,14 @@ def sound(url: bytes, headers: Iterable[Header], version: str) -> bytes:
         if version != "1.1":
             raise Refusal(400, "HTTP/1.0 has no Transfer-Encoding")
     return url if url.startswith(b"/") else _without_host(url, host)
+
+
+def length_in(value: bytes | None) -> int | None:
+    """Give the bytes that a header tells, or None: it tells none, or with more digits than any body's length has.
+
+    Zeros in front may be thousands, and int refuses so many digits.
+    """
+    return int(value) if value is not None and value.isdigit() and len(value) <= _DIGITS else None
 
 
 def _without_host(url: bytes, host: bytes | None) -> bytes:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from service.edge.head import length_in
 from service.edge.protocol import EdgeProtocol
 from service.security import CAREFUL, Header
 
@@ -24,8 +25,6 @@ FAST_PATH = "fast_path"
 
 _LONGEST = 64 * 1024
 """Bytes of a body that may come here: as many as are read in the event loop."""
-
-_DIGITS = len(str(_LONGEST))
 
 Encode = Callable[["Scores"], tuple[Iterable[Header], bytes]]
 Pending = tuple["asyncio.Future[Scores]", Encode]
@@ -67,9 +66,8 @@ class FastPathProtocol(EdgeProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         if self._answerer is not None and app is self.app and not cycle.waiting_for_100_continue:
             headers = dict(cycle.scope["headers"])
-            length = headers.get(b"content-length", b"")
-            # Zeros in front may be thousands, and int refuses so many digits.
-            is_short = length.isdigit() and len(length) <= _DIGITS and int(length) <= _LONGEST
+            length = length_in(headers.get(b"content-length"))
+            is_short = length is not None and length <= _LONGEST
             if is_short and (who := self._answerer(cycle.scope, headers)) is not None:
                 self._incomplete = cycle, who, headers
                 if not cycle.more_body:

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from service.edge.head import length_in
 from service.errors import TOO_LARGE, NotYet, TooLarge, UnsupportedMedia
 from service.processes.memory import give_back_soon
 
@@ -12,16 +13,14 @@ MAX_BINARY_BYTES = 8 * 2**20  # of raw bytes or one PNG
 MAX_HELD_BYTES = 2 * MAX_BODY_BYTES
 """Bytes of long bodies that one process holds at a time; whoever comes then is told to come again.
 
-Of one client they are a quarter. Only the first of its bodies may be longer than that, and only out of three quarters
-of all, so that those who keep within theirs find room.
+Of one client they are a quarter, beside its first body if that alone is longer. A client that has such a body keeps
+within three quarters of all, so that those who keep within theirs find room.
 """
 
 LONG = 64 * 2**10
-"""Bytes beyond which a body counts as long, whether or not it comes in one piece."""
+"""Bytes beyond which a body counts as long, whether or not it comes in one piece; one in a coding always does."""
 
 Receive = Callable[[], Awaitable[Any]]
-
-_DIGITS = 10  # of a length; int refuses thousands of them, and who reads counts anyway
 
 
 class ClientLeft(Exception):  # noqa: N818 - nobody is to blame
@@ -50,7 +49,8 @@ class Bodies:
         """
         message = await receive()
         body: bytes = message.get("body", b"")
-        if not message.get("more_body") and len(body) <= LONG and message["type"] != "http.disconnect":
+        is_short = len(body) <= LONG and b"content-encoding" not in headers
+        if not message.get("more_body") and is_short and message["type"] != "http.disconnect":
             return body, None
         held = Held(client_of(scope))
         self._clients.setdefault(held.client, []).append(held)
@@ -59,6 +59,21 @@ class Bodies:
         except BaseException:
             self.give_back(held)
             raise
+
+    def hold(self, held: Held, more: int) -> None:
+        """Count more bytes as held of a body; raises NotYet when that is too much."""
+        held.bytes += more
+        self.held += more
+        its = self._clients[held.client]
+        first, quarter = its[0], MAX_HELD_BYTES // 4
+        total = sum(one.bytes for one in its)
+        if total <= quarter:
+            is_full = self.held > MAX_HELD_BYTES
+        else:
+            beside = total - first.bytes if first.bytes > quarter else total
+            is_full = (held is not first and beside > quarter) or self.held > MAX_HELD_BYTES * 3 // 4
+        if is_full:
+            raise NotYet("too many large bodies are being read already", retry_after=1)
 
     def give_back(self, held: Held | None) -> None:
         """Make room for other long bodies."""
@@ -72,30 +87,19 @@ class Bodies:
     async def _whole(self, message: Any, headers: Mapping[bytes, bytes], receive: Receive, held: Held) -> bytes:
         """Read a body that is long, or comes in several pieces."""
         binary = headers.get(b"content-type", b"").startswith((b"application/octet-stream", b"image/png"))
-        most, length = MAX_BINARY_BYTES if binary else MAX_BODY_BYTES, headers.get(b"content-length", b"")
-        if length.isdigit() and len(length) <= _DIGITS and int(length) > most:
+        most = MAX_BINARY_BYTES if binary else MAX_BODY_BYTES
+        if (length_in(headers.get(b"content-length")) or 0) > most:
             raise TooLarge(TOO_LARGE)
         body = bytearray()
         while True:
             piece = _piece(message)
             body += piece
-            held.bytes += len(piece)
-            self.held += len(piece)
-            self._check_room(held, most)
+            if len(body) > most:
+                raise TooLarge(TOO_LARGE)
+            self.hold(held, len(piece))
             if not message.get("more_body"):
                 return bytes(body)
             message = await receive()
-
-    def _check_room(self, held: Held, most: int) -> None:
-        if held.bytes > most:
-            raise TooLarge(TOO_LARGE)
-        its = self._clients[held.client]
-        if sum(one.bytes for one in its) <= MAX_HELD_BYTES // 4:
-            is_full = self.held > MAX_HELD_BYTES
-        else:
-            is_full = its[0] is not held or self.held > MAX_HELD_BYTES * 3 // 4
-        if is_full:
-            raise NotYet("too many large bodies are being read already", retry_after=1)
 
 
 def client_of(scope: Any) -> str:

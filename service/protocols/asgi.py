@@ -15,7 +15,7 @@ from service.predict.compute import computed
 from service.predict.executors import READ, apart
 from service.predict.fast_path import Pending, pending
 from service.predict.predictor import Predictor
-from service.predict.receive import MAX_BODY_BYTES, Bodies, ClientLeft, Receive, require_plain
+from service.predict.receive import MAX_BODY_BYTES, Bodies, ClientLeft, Held, Receive, require_plain
 from service.predict.reply import Send, reply, reply_problem
 from service.predict.requests import SHORT, Pixels
 from service.predict.served import LOGITS, PROBABILITIES, Scores, Served
@@ -72,7 +72,7 @@ class Infer:
                     kind = headers.get(b"content-type", b"").decode("latin-1")
                     answer = await self._score(served, path, body, kind, receive, shadow)
                 else:
-                    answer, more = await self._infer(served, model, version, headers, body, receive, shadow)
+                    answer, more = await self._infer(served, model, version, headers, body, held, receive, shadow)
             except Exception:
                 self.statistics.failed(model, answering(served), perf_counter_ns() - started)
                 raise
@@ -114,16 +114,17 @@ class Infer:
         version: str | None,
         headers: dict[bytes, bytes],
         body: bytes,
+        held: Held | None,
         receive: Receive,
         shadow: Shadow | None,
     ) -> tuple[bytes, Iterable[Header]]:
         began = perf_counter_ns()
-        length, encoding = headers.get(b"inference-header-content-length"), headers.get(b"content-encoding", b"")
+        pieces = await self._pieces(body, headers, held)
 
         def read() -> requests.Asked:
-            return requests.read(requests.inflated(body, encoding, MAX_BODY_BYTES), length)
+            return requests.read(b"".join(pieces), headers.get(b"inference-header-content-length"))
 
-        asked = read() if len(body) <= SHORT and not encoding else await apart(READ, read)
+        asked = read() if sum(map(len, pieces)) <= SHORT else await apart(READ, read)
         was_read = perf_counter_ns()
         scores = await _scores(served, asked.pixels, receive, asked.timeout, shadow)
         were_computed = perf_counter_ns()
@@ -134,6 +135,18 @@ class Infer:
         times = (was_read - began, were_computed - was_read, ended - were_computed)
         self.statistics.succeeded(model, answering(served), len(scores), times)
         return answer, about
+
+    async def _pieces(self, body: bytes, headers: Mapping[bytes, bytes], held: Held | None) -> list[bytes]:
+        """Undo the Content-Encoding of a body: what it is inflated to is held as if it had been sent."""
+        encoding = headers.get(b"content-encoding")
+        if not encoding:
+            return [body]
+        assert held is not None, "a body in a coding counts"
+        inflating, pieces = requests.inflated(body, encoding, MAX_BODY_BYTES), list[bytes]()
+        while piece := await apart(READ, next, inflating, b""):
+            self._bodies.hold(held, len(piece))
+            pieces.append(piece)
+        return pieces
 
     async def _score(
         self, served: Served, path: str, body: bytes, kind: str, receive: Receive, shadow: Shadow | None

@@ -2,6 +2,8 @@
 
 import zlib
 from codecs import BOM_UTF8
+from collections.abc import Iterator
+from reprlib import repr as shown
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -9,6 +11,7 @@ import orjson
 
 from models.spec import CLASSES, PIXELS
 from service.edge.document import require_sound
+from service.edge.head import length_in
 from service.errors import TOO_LARGE, Invalid, Malformed, TooLarge, UnsupportedMedia
 from service.predict.requests import MAX_SCHEMA_BYTES
 from service.protocols.tensors import DATATYPES, Pixels, count_of, from_bytes, from_numbers, require_bounded
@@ -33,39 +36,44 @@ class Asked(NamedTuple):
     timeout: float | None = None
 
 
-_DIGITS = 10
-
 _ALL = tuple(Output(name) for name in OUTPUTS)
 _ALL_BINARY = tuple(Output(name, binary=True) for name in OUTPUTS)
 
 
-def inflated(body: bytes, encoding: bytes, most: int) -> bytes:
-    """Undo the Content-Encoding of a body; raises TooLarge if it then has more than so many bytes."""
-    if encoding in (b"", b"identity"):
-        return body
+_PIECE = 2**20
+
+
+def inflated(body: bytes, encoding: bytes, most: int) -> Iterator[bytes]:
+    """Undo the Content-Encoding of a body, piece by piece; raises TooLarge if there are more than so many bytes."""
+    if encoding == b"identity":
+        yield body
+        return
     if encoding not in (b"gzip", b"deflate"):
         raise UnsupportedMedia("Content-Encoding is to be gzip, deflate or none")
     inflate = zlib.decompressobj(wbits=31 if encoding == b"gzip" else 15)
-    try:
-        plain = inflate.decompress(body, most + 1)
-    except zlib.error as error:
-        raise Malformed(f"the body cannot be inflated: {error}") from None
-    if len(plain) > most:
-        raise TooLarge(TOO_LARGE)
-    if not inflate.eof or inflate.unused_data:
+    size = end = 0
+    while end < len(body) and not inflate.eof:
+        rest, end = body[end : end + _PIECE], end + _PIECE
+        try:
+            while piece := inflate.decompress(rest, _PIECE):
+                rest = inflate.unconsumed_tail
+                size += len(piece)
+                if size > most:
+                    raise TooLarge(TOO_LARGE)
+                yield piece
+        except zlib.error as error:
+            raise Malformed(f"the body cannot be inflated: {error}") from None
+    if not inflate.eof or inflate.unused_data or end < len(body):
         raise Malformed("the compressed body is cut short, or followed by something else")
-    return plain
 
 
 def read(body: bytes, header_length: bytes | None) -> Asked:
     """Read a request; `header_length` is Inference-Header-Content-Length. Raises Malformed, Invalid or TooLarge."""
     if header_length is None:
         return _of(_document(body), b"")
-    # A number of more digits is too large, and int refuses thousands of them.
-    is_number = header_length.isdigit() and len(header_length) <= _DIGITS
-    if not is_number or int(header_length) > len(body):
+    length = length_in(header_length)
+    if length is None or length > len(body):
         raise Malformed("Inference-Header-Content-Length is to be the length of the JSON that the body begins with")
-    length = int(header_length)
     if not length:
         return _raw(body)
     return _of(_document(body[:length]), body[length:])
@@ -132,7 +140,7 @@ def _pixels(tensor: dict[str, Any], rest: bytes) -> Pixels:
         raise Invalid("inputs[0].name is to be a string")
     datatype = tensor.get("datatype")
     if not isinstance(datatype, str) or datatype not in DATATYPES:
-        raise Invalid(f"inputs[0].datatype is {datatype!r:.40}; send one of {', '.join(DATATYPES)}")
+        raise Invalid(f"inputs[0].datatype is {shown(datatype)}; send one of {', '.join(DATATYPES)}")
     count = count_of(tensor.get("shape"))
     size = _parameters(tensor, "inputs[0]").get("binary_data_size")
     if size is None:
@@ -160,7 +168,7 @@ def _outputs(document: dict[str, Any], binary: bool) -> tuple[Output, ...]:
     names = [output.get("name") for output in asked]
     for name in names:
         if name not in OUTPUTS or names.count(name) > 1:
-            raise Invalid(f"outputs asks for {name!r:.40}; there are {', '.join(OUTPUTS)}, each at most once")
+            raise Invalid(f"outputs asks for {shown(name)}; there are {', '.join(OUTPUTS)}, each at most once")
     return tuple(_output(output, binary) for output in asked)
 
 

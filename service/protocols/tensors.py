@@ -3,6 +3,7 @@
 import math
 import struct
 from itertools import chain
+from reprlib import repr as shown
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,9 @@ Pixels = NDArray[Any]  # uint8, or float32
 MAX_LISTS = 30 * MAX_IMAGES
 """Lists and objects of one document: an image has 28 rows, and is a list itself. Each takes a hundred bytes."""
 
+MAX_NESTING = 4
+"""Lists within each other that hold numbers: images, channels, rows and columns."""
+
 MAX_QUOTES = 400_000
 """Of which each string has two."""
 
@@ -44,7 +48,7 @@ def count_of(shape: Any) -> int:
     if not isinstance(shape, list) or any(type(size) is not int or size < 0 for size in shape):
         raise Invalid("inputs[0].shape is to be a list of whole numbers, none of them negative")
     if shape[1:] not in ([28, 28], [PIXELS], [1, 28, 28]):
-        raise Invalid(f"inputs[0].shape is {shape}; send [n,28,28], [n,784] or [n,1,28,28]")
+        raise Invalid(f"inputs[0].shape is {shown(shape)}; send [n,28,28], [n,784] or [n,1,28,28]")
     if not 1 <= shape[0] <= MAX_IMAGES:
         raise Invalid(f"inputs[0].shape is for {shape[0]:,} images; send 1 to {MAX_IMAGES:,}")
     return int(shape[0])
@@ -64,11 +68,7 @@ def from_numbers(data: Any, datatype: str | None, count: int, *, called: str = "
     """Read pixels [count, 784] from a list of numbers, flat or nested; raises Invalid, which says what it is called."""
     if not isinstance(data, list):
         raise Invalid(f"{called} is to be a list of numbers, flat or nested")
-    try:
-        while data and isinstance(data[0], list):
-            data = list(chain.from_iterable(data))
-    except TypeError:
-        raise Invalid(f"{called} is nested unevenly") from None
+    data = _flat(data, count * PIXELS, called)
     if len(data) != count * PIXELS:
         raise Invalid(f"{called} has {len(data):,} numbers; its shape needs {count * PIXELS:,}")
     if bool in set(map(type, data)):
@@ -84,6 +84,20 @@ def from_numbers(data: Any, datatype: str | None, count: int, *, called: str = "
     if datatype is not None and not datatype.startswith("FP") and (numbers != np.floor(numbers)).any():
         raise Invalid(f"{called} holds fractions, but its datatype is {datatype}")
     return _bounded(numbers)
+
+
+def _flat(data: list[Any], most: int, called: str) -> list[Any]:
+    """Take apart lists of lists, of which each step looks at all there is; raises Invalid before there is too much."""
+    for _ in range(MAX_NESTING):
+        if not data or not isinstance(data[0], list):
+            return data
+        # What is no list would be taken apart too: a string into its letters.
+        if set(map(type, data)) != {list} or len(set(map(len, data))) > 1:
+            raise Invalid(f"{called} is nested unevenly")
+        if len(data) * len(data[0]) > most:
+            raise Invalid(f"{called} has more than the {most:,} numbers that its shape needs")
+        data = list(chain.from_iterable(data))
+    raise Invalid(f"{called} is nested more than {MAX_NESTING} deep")
 
 
 def _bounded(pixels: Pixels) -> Pixels:

@@ -21,6 +21,7 @@ from service.api.routes.idempotency import IdempotencyKey, answered, once
 from service.api.routes.on_demand import NobodyToAsk, on_demand
 from service.api.schemas.datasets import Dataset, DatasetList
 from service.disk.floor import Floor
+from service.edge.head import length_in
 from service.edge.links import link
 from service.errors import Conflict, Invalid, NotFound, NotYet, UnsupportedMedia
 from service.store import owners
@@ -108,7 +109,7 @@ async def upload(
     if idempotency_key is None:  # otherwise it may be this one, which is known by its bytes
         await run_in_threadpool(_require_new, deps, name)
     # As much as it says it has; a chunk that says nothing is asked about as it comes.
-    deps.floor.require(more=int(request.headers.get("content-length", 0)))
+    deps.floor.require(more=length_in(request.headers.get("content-length", "").encode("latin-1")) or 0)
     with deps.artifacts.unnamed() as file:
         digest = await _receive(request.stream(), file, deps.floor)
         key = await run_in_threadpool(once, idempotency_key, request, deps, _uploaded, digest)

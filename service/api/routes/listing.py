@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from reprlib import repr as shown
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -47,6 +48,6 @@ def label_pairs(label: list[str] | None) -> list[tuple[str, str]]:
         if not LABEL.fullmatch(text):
             raise Invalid(
                 "a label is sought as key:value",
-                faults=[Fault("#query/label", f"{text!r} is not of the form key:value")],
+                faults=[Fault("#query/label", f"{shown(text)} is not of the form key:value")],
             )
     return [(key, value) for key, _, value in (text.partition(":") for text in label or [])]

@@ -2,6 +2,7 @@
 
 from codecs import BOM_UTF8
 from importlib.metadata import version as version_of
+from reprlib import repr as shown
 from typing import Annotated, Any
 
 import orjson
@@ -148,7 +149,7 @@ async def load(request: Request, deps: Deps, model: str) -> dict[str, Any]:
     """Load it, or say why not. Files and settings are not taken: models come from jobs."""
     parameters = await _parameters(request)
     if parameters:
-        raise Invalid(f"parameters {', '.join(parameters)} are not served; models come from jobs")
+        raise Invalid(f"parameters {shown(list(parameters))} are not served; models come from jobs")
     await deps.predictor.find(reference(model))
     return {"name": model, "load": True}
 

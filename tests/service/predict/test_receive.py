@@ -41,11 +41,12 @@ def run(test: Callable[[Bodies], Any]) -> None:
 
 def test_what_a_client_holds_back_keeps_no_other_s_body_out() -> None:
     async def test(bodies: Bodies) -> None:
-        stalled = [Sender(bodies, "stalls") for _ in range(2)]
+        stalled = [Sender(bodies, "stalls") for _ in range(3)]
         await stalled[0].send(63)
-        await stalled[1].send(1)
+        await stalled[1].send(32)  # a quarter beside one that is longer
+        await stalled[2].send(1)
         with pytest.raises(NotYet) as refused:
-            await stalled[1].taken
+            await stalled[2].taken
         assert refused.value.retry_after
         second = Sender(bodies, "stalls too")
         await second.send(40)  # together with the first it would leave nobody a quarter
@@ -56,9 +57,34 @@ def test_what_a_client_holds_back_keeps_no_other_s_body_out() -> None:
         body, held = await honest.taken
         assert len(body) == 32 * MIB
         bodies.give_back(held)
-        stalled[0].leave()
+        for sender in stalled[:2]:
+            sender.leave()
+            with pytest.raises(ClientLeft):
+                await sender.taken
+
+    run(test)
+
+
+def test_only_the_first_of_a_client_s_bodies_may_be_longer_than_a_quarter() -> None:
+    async def test(bodies: Bodies) -> None:
+        first, second = Sender(bodies, "one"), Sender(bodies, "one")
+        await first.send(20)
+        await second.send(12)
+        await first.send(12)
+        assert bodies.held == 44 * MIB
+        third = Sender(bodies, "one")
+        await third.send(1)
+        with pytest.raises(NotYet):
+            await third.taken
+        await first.send(1)  # which is longer now, and left out
+        await second.send(20)
+        assert bodies.held == 65 * MIB
+        await second.send(1)
+        with pytest.raises(NotYet):
+            await second.taken
+        first.leave()
         with pytest.raises(ClientLeft):
-            await stalled[0].taken
+            await first.taken
 
     run(test)
 

@@ -49,6 +49,13 @@ def test_uploads_that_cannot_be_are_refused(api: TestClient) -> None:
     )
 
 
+def test_a_length_may_have_thousands_of_zeros_in_front(api: TestClient) -> None:
+    content = rows(30)
+    headers = {"Content-Type": "text/csv", "Content-Length": "0" * 5_000 + str(len(content))}
+    answer = api.post("/datasets?name=mine", content=content, headers=headers)
+    assert answer.status_code == 201, answer.text
+
+
 def test_an_upload_is_kept_once_under_its_name_and_deleted_with_its_files(
     api: TestClient, settings: Settings, store: Store
 ) -> None:
