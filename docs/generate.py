@@ -38,7 +38,7 @@ LIMITS = (
     ("Bytes in the body of `POST /predict`", receive.MAX_BODY_BYTES),
     ("Bytes in the body of `POST /datasets`", "`TENFOLD_MAX_UPLOAD_BYTES`"),
     ("Bytes in the body of `POST /predict` that is a PNG or raw bytes", receive.MAX_BINARY_BYTES),
-    ("Bytes of long bodies of `POST /predict` that one process holds at a time", receive.MAX_HELD_BYTES),
+    ("Bytes of long bodies of predictions that one process holds at a time, inflated", receive.MAX_HELD_BYTES),
     ("Of these, bytes of one client, beside one longer body", receive.MAX_HELD_BYTES // 4),
     ("Bytes of JSON of `POST /predict` that has no list of images", requests.MAX_FLAT_BYTES),
     ("Bytes of JSON or CSV for `/v2`, `/v1` and `/invocations`", requests.MAX_SCHEMA_BYTES),

@@ -77,16 +77,19 @@ def _csv(body: bytes) -> Pixels:
         raise Invalid(f"the CSV has far more lines than the {MAX_IMAGES:,} images that may be sent at once")
     images = list[Pixels]()
     try:
-        lines = (line[0].split(",", PIXELS) for line in _LINE.finditer(body.decode()) if line[0].strip())
+        text = body.removeprefix(BOM_UTF8).decode()
+        lines = (line[0].split(",", PIXELS) for line in _LINE.finditer(text) if line[0].strip())
         for is_first, cells in zip(chain([True], repeat(False)), lines, strict=False):
-            if is_first and not _is_number(cells[0]):
+            if is_first and _are_names(cells):
                 continue
             if len(images) == MAX_IMAGES:
                 raise Invalid(f"the CSV is to be a list of 1 to {MAX_IMAGES:,} images")
             numbers = [float(cell) for cell in cells]
             images.append(from_numbers(numbers, None, 1, called=f"the CSV[{len(images)}]"))
     except ValueError:
-        raise Invalid(f"the CSV is to have {PIXELS} numbers in each line, and perhaps a line of names above") from None
+        raise Invalid(
+            f"the CSV is to have {PIXELS} numbers in each line, without quotes, and perhaps as many names above them"
+        ) from None
     if not images:
         raise Invalid(f"the CSV is to be a list of 1 to {MAX_IMAGES:,} images")
     return np.concatenate(images)
@@ -96,9 +99,14 @@ _LINE = re.compile(r"[^\r\n]+")
 _MOST_LINE_ENDS = 4 * MAX_IMAGES  # of two letters each, and with empty lines between
 
 
+def _are_names(cells: list[str]) -> bool:
+    """Whether this is a line of names, and no image with something wrong in it: none is a number, and none twice."""
+    return len(cells) == len(set(cells)) == PIXELS and not any(map(_is_number, cells))
+
+
 def _is_number(text: str) -> bool:
     try:
-        float(text)
+        float(text.strip().strip('"'))  # what is quoted may be one all the same
     except ValueError:
         return False
     return True

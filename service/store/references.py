@@ -1,5 +1,6 @@
 """What a reference to a model means: `name`, `name@alias`, `name/3`, or the id of a job."""
 
+import re
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
@@ -14,6 +15,9 @@ from service.store.versions import WEIGHTS, version_of, weights_of
 
 Stored = tuple[str, str]
 """Where a file lies, and the SHA-256 of what it holds."""
+
+
+_NUMBER = re.compile("[1-9][0-9]{0,8}")  # one version has one name: 2, and not 02
 
 
 @dataclass(frozen=True)
@@ -70,8 +74,8 @@ class References:
             name, slash, number = reference.partition("/")
             if slash:
                 _require(connection, name)
-                if not (number.isascii() and number.isdigit() and len(number) < 10):
-                    raise NothingThere(f"{reference} names no version; write {name}/ and its number")
+                if not _NUMBER.fullmatch(number):
+                    raise NothingThere(f"{number:.20} is no version; write {name}/ and its number, as it is listed")
                 return Meaning(((_version(connection, name, int(number)), 1.0),))
             if _is_model(connection, reference):
                 return _model(connection, reference)

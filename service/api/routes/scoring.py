@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from service.api.dependencies import Deps
 from service.api.problems import problems
-from service.api.routes.v2 import Answering, Delegated
+from service.api.routes.v2 import Answering, Delegated, version_in_path
 from service.errors import NotYet
 from service.predict.receive import MAX_BODY_BYTES
 from service.protocols.asgi import INVOCATIONS, reference
@@ -53,9 +53,9 @@ _V1: dict[str, Any] = {
 }
 
 
-@router.post("/v1/models/{model}/versions/{version}:predict", **_V1)
+@router.post("/v1/models/{model}/versions/{version}:predict", dependencies=[Depends(version_in_path)], **_V1)
 @router.post("/v1/models/{model}:predict", **_V1)
-async def predict(infer: Answering, model: str, version: str | None = None) -> Response:  # noqa: ARG001
+async def predict(infer: Answering, model: str) -> Response:  # noqa: ARG001
     """Answer TensorFlow Serving's and KServe's V1 request, `instances`: as /invocations does, with a model by name."""
     return Delegated(infer)
 

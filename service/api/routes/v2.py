@@ -39,6 +39,10 @@ def _infer_of(request: Request) -> Infer:
 Answering = Annotated[Infer, Depends(_infer_of)]
 
 
+async def version_in_path(version: str) -> None:
+    """Have the description name the version that a path holds; whom it is delegated to reads it there."""
+
+
 class Delegated(Response):
     """What `service.protocols.asgi` answers."""
 
@@ -193,9 +197,9 @@ _INFER: dict[str, Any] = {
 }
 
 
-@router.post("/models/{model}/versions/{version}/infer", **_INFER)
+@router.post("/models/{model}/versions/{version}/infer", dependencies=[Depends(version_in_path)], **_INFER)
 @router.post("/models/{model}/infer", **_INFER)
-async def infer(infer: Answering, model: str, version: str | None = None) -> Response:  # noqa: ARG001
+async def infer(infer: Answering, model: str) -> Response:  # noqa: ARG001
     """Read digits from one tensor of any name, [n,28,28], [n,784] or [n,1,28,28], of pixels from 0 to 255.
 
     JSON, or JSON followed by raw tensors (`Inference-Header-Content-Length`); with the length 0, 784 raw bytes for each

@@ -305,6 +305,56 @@ def test_a_long_answer_is_not_encoded_in_the_loop(api: TestClient, model: str, m
     assert model
 
 
+def test_no_line_of_a_csv_is_passed_over_but_names(api: TestClient, model: str) -> None:
+    flat = images(3).reshape(3, 784).astype(str).tolist()
+    names = [f"p{number}" for number in range(784)]
+
+    def post(*rows: list[str], before: str = "") -> Any:
+        text = before + "\n".join(",".join(row) for row in rows)
+        return api.post("/invocations", content=text.encode(), headers={"Content-Type": "text/csv"})
+
+    expected = NETWORK.logits(images(3)).argmax(axis=1).tolist()
+    for rows, before in ((flat, ""), (flat, "\ufeff"), ([names, *flat], "\ufeff"), ([names, *flat], "")):
+        predictions = post(*rows, before=before).json()["predictions"]
+        assert [prediction["digit"] for prediction in predictions] == expected
+    first = flat[0]
+    wrong = [
+        [f'"{cell}"' for cell in first],
+        [f' "{cell}"' for cell in first],
+        [f'"{first[0]}"', *first[1:]],
+        ["x", *first[1:]],
+        [*names[:-1], "7"],
+        [""] * 784,
+        ["NA"] * 784,
+        names[:-1],
+        [*names, "more"],
+        [";".join(first)],
+    ]
+    for row in wrong:
+        error(post(row, *flat[1:]), 400, "784 numbers in each line")
+    error(post(*flat, before="\ufeff\ufeff"), 400, "784 numbers in each line")
+
+
+def test_a_version_has_one_name(api: TestClient, model: str) -> None:
+    api.post("/v2/models/default/versions/1/infer", json={"inputs": [tensor(images(1))]})
+    (stats,) = api.get("/v2/models/default/versions/1/stats").json()["model_stats"]
+    assert stats["inference_count"] == 1
+    for number in ("01", "001", "+1", "0", "1" * 5_000, "\u0661"):
+        for path in ("", "/ready", "/config", "/stats"):
+            error(api.get(f"/v2/models/default/versions/{number}{path}"), 404, "no version")
+        for path in (f"/v2/models/default/versions/{number}/infer", f"/v1/models/default/versions/{number}:predict"):
+            error(api.post(path, json={"inputs": [tensor(images(1))]}), 404, "no version")
+
+
+def test_a_version_is_offered_where_it_is_heeded(api: TestClient) -> None:
+    paths = api.get("/openapi.json").json()["paths"]
+    posts = {path: route["post"] for path, route in paths.items() if path.endswith(("/infer", ":predict"))}
+    assert len(posts) == 4
+    for path, route in posts.items():
+        offered = {(its["name"], its["in"]) for its in route["parameters"]}
+        assert offered == {("model", "path")} | ({("version", "path")} if "{version}" in path else set())
+
+
 def test_scoring_takes_every_form_and_says_what_is_wrong(api: TestClient, model: str) -> None:
     flat = images(2).reshape(2, 784).tolist()
     csv = "\n".join(",".join(map(str, row)) for row in flat)
