@@ -7,7 +7,7 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from service.edge.document import read
-from service.errors import UnsupportedMedia
+from service.predict.receive import require_plain
 
 
 class _Request(Request):
@@ -27,8 +27,7 @@ class DocumentRoute(APIRoute):
             return handle
 
         async def answer(request: Request) -> Response:
-            if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
-                raise UnsupportedMedia("send the body without Content-Encoding; here it is read as it comes")
+            require_plain(request.scope["headers"])
             return await handle(_Request(request.scope, request.receive))
 
         return answer

@@ -81,7 +81,7 @@ class Predict:
     async def _answer(
         self, scope: Any, headers: Mapping[bytes, bytes], body: bytes, receive: Receive, send: Send
     ) -> None:
-        require_plain(headers)
+        require_plain(scope["headers"])
         query, began = _query(scope["query_string"]), monotonic()
         kind = headers.get(b"content-type", b"").decode("latin-1")
         read = reader(kind)
@@ -92,6 +92,9 @@ class Predict:
         unreadable: Mapping[int, str] = {}
         if asked.files:
             asked, unreadable = await self._decoded(asked, client_of(scope), receive, deadline)
+        if asked.model is not None and query.model not in {None, asked.model}:
+            detail = "model is another one in the query than in the body; give it once"
+            raise Invalid(detail, faults=[Fault("/model", detail)])
         reference = asked.model or query.model
         served = await self._predictor.find(reference)
         shadow = self._predictor.along_with(reference)

@@ -1,11 +1,12 @@
 """Bodies of requests as plain ASGI: read whole, of bounded length, and few long ones at a time."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from service.edge.head import length_in
 from service.errors import TOO_LARGE, NotYet, TooLarge, UnsupportedMedia
 from service.processes.memory import give_back_soon
+from service.security import Header
 
 MAX_BODY_BYTES = 64 * 2**20
 MAX_BINARY_BYTES = 8 * 2**20  # of raw bytes or one PNG
@@ -108,9 +109,15 @@ def client_of(scope: Any) -> str:
     return str(client[0]) if client else ""
 
 
-def require_plain(headers: Mapping[bytes, bytes]) -> None:
-    """Refuse a body in another encoding than none (RFC 9110, 8.4); raises UnsupportedMedia."""
-    if headers.get(b"content-encoding", b"identity").strip().lower() not in (b"", b"identity"):
+def codings_of(headers: Iterable[Header]) -> list[bytes]:
+    """Give the codings of a body: those of all lines of Content-Encoding that change something (RFC 9110, 8.4)."""
+    lines = b",".join(value for name, value in headers if name == b"content-encoding")
+    return [coding for each in lines.split(b",") if (coding := each.strip().lower()) not in (b"", b"identity")]
+
+
+def require_plain(headers: Iterable[Header]) -> None:
+    """Refuse a body in a coding; raises UnsupportedMedia."""
+    if codings_of(headers):
         raise UnsupportedMedia("send the body without Content-Encoding; here it is read as it comes")
 
 

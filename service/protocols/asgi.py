@@ -15,7 +15,7 @@ from service.predict.compute import computed
 from service.predict.executors import READ, apart
 from service.predict.fast_path import Pending, pending
 from service.predict.predictor import Predictor
-from service.predict.receive import MAX_BODY_BYTES, Bodies, ClientLeft, Held, Receive, require_plain
+from service.predict.receive import MAX_BODY_BYTES, Bodies, ClientLeft, Held, Receive, codings_of, require_plain
 from service.predict.reply import Send, reply, reply_problem
 from service.predict.requests import SHORT, Pixels
 from service.predict.served import LOGITS, PROBABILITIES, Scores, Served
@@ -68,11 +68,11 @@ class Infer:
             served, shadow = await self._predictor.find(name), self._predictor.along_with(name)
             try:
                 if path == INVOCATIONS or path.startswith("/v1"):
-                    require_plain(headers)
+                    require_plain(scope["headers"])
                     kind = headers.get(b"content-type", b"").decode("latin-1")
                     answer = await self._score(served, path, body, kind, receive, shadow)
                 else:
-                    answer, more = await self._infer(served, model, version, headers, body, held, receive, shadow)
+                    answer, more = await self._infer(served, model, version, scope, body, held, receive, shadow)
             except Exception:
                 self.statistics.failed(model, answering(served), perf_counter_ns() - started)
                 raise
@@ -112,17 +112,17 @@ class Infer:
         served: Served,
         model: str,
         version: str | None,
-        headers: dict[bytes, bytes],
+        scope: Any,
         body: bytes,
         held: Held | None,
         receive: Receive,
         shadow: Shadow | None,
     ) -> tuple[bytes, Iterable[Header]]:
-        began = perf_counter_ns()
-        pieces = await self._pieces(body, headers, held)
+        began, length = perf_counter_ns(), dict(scope["headers"]).get(b"inference-header-content-length")
+        pieces = await self._pieces(body, scope["headers"], held)
 
         def read() -> requests.Asked:
-            return requests.read(b"".join(pieces), headers.get(b"inference-header-content-length"))
+            return requests.read(b"".join(pieces), length)
 
         asked = read() if sum(map(len, pieces)) <= SHORT else await apart(READ, read)
         was_read = perf_counter_ns()
@@ -136,13 +136,13 @@ class Infer:
         self.statistics.succeeded(model, answering(served), len(scores), times)
         return answer, about
 
-    async def _pieces(self, body: bytes, headers: Mapping[bytes, bytes], held: Held | None) -> list[bytes]:
+    async def _pieces(self, body: bytes, headers: Iterable[Header], held: Held | None) -> list[bytes]:
         """Undo the Content-Encoding of a body: what it is inflated to is held as if it had been sent."""
-        encoding = headers.get(b"content-encoding")
-        if not encoding:
+        codings = codings_of(headers)
+        if not codings:
             return [body]
         assert held is not None, "a body in a coding counts"
-        inflating, pieces = requests.inflated(body, encoding, MAX_BODY_BYTES), list[bytes]()
+        inflating, pieces = requests.inflated(body, b",".join(codings), MAX_BODY_BYTES), list[bytes]()
         while piece := await apart(READ, next, inflating, b""):
             self._bodies.hold(held, len(piece))
             pieces.append(piece)

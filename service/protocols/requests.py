@@ -45,9 +45,6 @@ _PIECE = 2**20
 
 def inflated(body: bytes, encoding: bytes, most: int) -> Iterator[bytes]:
     """Undo the Content-Encoding of a body, piece by piece; raises TooLarge if there are more than so many bytes."""
-    if encoding == b"identity":
-        yield body
-        return
     if encoding not in (b"gzip", b"deflate"):
         raise UnsupportedMedia("Content-Encoding is to be gzip, deflate or none")
     inflate = zlib.decompressobj(wbits=31 if encoding == b"gzip" else 15)

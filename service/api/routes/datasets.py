@@ -24,6 +24,7 @@ from service.disk.floor import Floor
 from service.edge.head import length_in
 from service.edge.links import link
 from service.errors import Conflict, Invalid, NotFound, NotYet, UnsupportedMedia
+from service.predict.receive import require_plain
 from service.store import owners
 from service.store.engine import DatabaseError, Row, trouble
 from service.store.errors import StoreError
@@ -104,8 +105,7 @@ async def upload(
     """Upload labelled images as CSV: a label 0-9 and 784 pixels 0-255 on each line, with or without a header line."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "text/csv":
         raise UnsupportedMedia("send text/csv")
-    if request.headers.get("content-encoding", "identity") != "identity":
-        raise UnsupportedMedia("send the CSV uncompressed")
+    require_plain(request.scope["headers"])
     if idempotency_key is None:  # otherwise it may be this one, which is known by its bytes
         await run_in_threadpool(_require_new, deps, name)
     # As much as it says it has; a chunk that says nothing is asked about as it comes.

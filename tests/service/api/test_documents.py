@@ -2,7 +2,6 @@
 
 import gzip
 import json
-from typing import Any
 
 import pytest
 from fastapi.routing import APIRoute
@@ -120,7 +119,13 @@ def test_documents_are_a_mebibyte_at_most_and_specs_64_kib(api: TestClient, mode
 
 
 def test_a_body_in_a_coding_is_refused_where_none_is_undone(api: TestClient, model: str) -> None:
-    headers: dict[str, Any] = {**JSON, "Content-Encoding": "gzip"}
+    first, last = (
+        [*JSON.items(), *(("Content-Encoding", coding) for coding in codings)]
+        for codings in (("gzip", "identity"), ("identity", "gzip"))
+    )
     for path in (*NATIVE, "/invocations", "/v1/models/default:predict"):
         body = gzip.compress(b'{"image": %b}' % BLANK)
-        assert api.post(path.strip().replace("%b", model), content=body, headers=headers).status_code == 415, path
+        for headers in (first, last):
+            assert api.post(path.strip().replace("%b", model), content=body, headers=headers).status_code == 415, path
+    csv = [("Content-Type", "text/csv"), ("Content-Encoding", "identity"), ("Content-Encoding", "gzip")]
+    assert api.post("/datasets?name=mine", content=b"", headers=csv).status_code == 415

@@ -162,6 +162,14 @@ def test_lines_are_what_each_image_would_get_alone(api: TestClient, model: str) 
     assert set(json.loads(one.text)) == {"digit", "probabilities", "model"}
 
 
+def test_a_model_that_is_said_twice_is_one(api: TestClient, store: Store, artifacts: Artifacts) -> None:
+    succeeded(store, artifacts, model="mine")
+    body = {"image": images(1)[0].tolist(), "model": "mine"}
+    assert api.post("/predict?model=mine", json=body).json()["model"]["name"] == "mine"
+    assert pointers(api.post("/predict?model=nope", json=body)) == {"/model"}
+    assert pointers(api.post("/predict?model=mine/1", json=body)) == {"/model"}
+
+
 @pytest.mark.parametrize(
     "query", ["top_k=0", "top_k=11", "top_k=x", "timeout=0", "timeout=-1", "timeout=nan", "model="]
 )

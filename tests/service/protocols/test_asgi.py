@@ -143,6 +143,9 @@ def test_bodies_may_be_compressed_but_not_without_bound(api: TestClient, model: 
         outputs(api.post(INFER, content=packed, headers={"Content-Encoding": encoding}))
         error(api.post(INFER, content=packed[:-9], headers={"Content-Encoding": encoding}), 400, "cut short")
         error(api.post(INFER, content=body, headers={"Content-Encoding": encoding}), 400, "inflated")
+    lines = [("Content-Encoding", coding) for coding in ("identity", "GZIP", "identity")]
+    outputs(api.post(INFER, content=gzip.compress(body), headers=lines))
+    error(api.post(INFER, content=gzip.compress(zlib.compress(body)), headers=[*lines, lines[1]]), 415)
     bomb = gzip.compress(bytes(65 * 2**20))
     error(api.post(INFER, content=bomb, headers={"Content-Encoding": "gzip"}), 413)
     error(api.post(INFER, content=body, headers={"Content-Encoding": "br"}), 415)
