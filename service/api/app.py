@@ -27,7 +27,7 @@ from service.api.routes import (
     v2,
 )
 from service.api.routes.jobs import actions, checkpoints, events, metrics, plots, submit
-from service.api.strict import known_query
+from service.api.strict import known_body, known_query
 from service.edge.links import ROOT, below
 from service.predict.asgi import PATH, Predict
 from service.predict.fast_path import FAST_PATH
@@ -65,7 +65,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.state.settings = settings
-    strict = [Depends(known_query)]
+    strict = [Depends(known_query), Depends(known_body)]
     # Limits not for the whole app: there they would stand outside of our middleware, and be told in plain text.
     for ours in _OURS:
         app.include_router(ours.router, dependencies=strict, max_body_size=MAX_BODY_BYTES)

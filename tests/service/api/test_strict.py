@@ -1,12 +1,13 @@
-"""What nobody asked for is not answered: parameters that a route does not have are named, with the nearest it has."""
+"""What a route does not have is not passed over: parameters are named, with the nearest that there is, and a body."""
 
 import pytest
 from fastapi.testclient import TestClient
 
+from service.artifacts import Artifacts
 from service.store.store import Store
 from tests.answers import pointers, problem
-from tests.pixels import RAW
-from tests.records import submit
+from tests.pixels import JSON, RAW
+from tests.records import in_state, submit, succeeded
 
 
 @pytest.fixture
@@ -74,3 +75,48 @@ def test_json_in_another_encoding_is_refused_alike(api: TestClient, path: str, e
     assert answer.status_code in {400, 404}, answer.text
     if answer.status_code == 400:
         assert "JSON" in answer.json()["detail"]
+
+
+DEEDS = [
+    ("POST", "/jobs/%queued/cancel"),
+    ("POST", "/jobs/%queued/pause"),
+    ("POST", "/jobs/%paused/resume"),
+    ("POST", "/jobs/%succeeded/retry"),
+    ("POST", "/jobs/%succeeded/verify"),
+    ("POST", "/models/m/aliases/champion/rollback"),
+    ("POST", "/sweeps/none/cancel"),
+    ("DELETE", "/models/m/aliases/champion"),
+    ("DELETE", "/models/m/versions/1"),
+    ("DELETE", "/jobs/%succeeded"),
+    ("DELETE", "/sweeps/none"),
+    ("DELETE", "/datasets/none"),
+    ("GET", "/jobs/%queued"),
+    ("GET", "/datasets"),
+]
+
+
+def test_a_body_where_there_is_none_is_refused_before_anything_is_done(
+    api: TestClient, store: Store, artifacts: Artifacts
+) -> None:
+    jobs = {state: in_state(state, store, artifacts) for state in ("queued", "paused", "succeeded")}
+    for seed in (1, 2):
+        succeeded(store, artifacts, seed=seed, model="m")
+    before = [(job.id, job.state) for job in store.jobs.find(limit=100)], store.aliases.all()
+    large = b"x" * (2**20 + 1)
+    for method, path in DEEDS:
+        for state, job_id in jobs.items():
+            path = path.replace(f"%{state}", job_id)
+        refused = api.request(method, path, content=b'{"id":"mine"}', headers=JSON)
+        assert pointers(refused) == {""}, path
+        assert "no body" in refused.json()["detail"]
+        assert pointers(api.request(method, path, content=iter([b"", b'{"id"', b':"mine"}']))) == {""}, path
+        for content in (large, iter([large])):  # more than documents may have, and less than uploads
+            problem(api.request(method, path, content=content), 422 if "datasets" in path else 413)
+    assert ([(job.id, job.state) for job in store.jobs.find(limit=100)], store.aliases.all()) == before
+    assert "the query it has id" in api.post(f"/jobs/{jobs['succeeded']}/retry", json={"id": "mine"}).json()["detail"]
+
+
+def test_a_body_that_says_nothing_may_be_sent(api: TestClient, store: Store) -> None:
+    for body in (b"", b"{}", b"null\n"):
+        assert api.post(f"/jobs/{submit(store)}/cancel", content=body, headers=JSON).status_code == 202
+    assert api.post(f"/jobs/{submit(store)}/cancel", content=iter([b"{", b"}"])).status_code == 202
