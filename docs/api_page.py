@@ -22,11 +22,14 @@ as `/openapi.json` and shows it, without the internet, as `/docs`; `tenfold open
 - Every error is a [ProblemView](#problemview), `application/problem+json`. `errors` points to each wrong field: by an
   RFC 6901 pointer into the body, or by `#query/limit` and the like for other places.
 - A 429 carries `Retry-After`, in seconds; a 503 does wherever waiting helps.
-- Any route may also answer 400 (called under a host name that is not in `TENFOLD_ALLOWED_HOSTS`, or by a proxy whose
-  words make no sense), 403 (a change that a page of another site asked a browser for), 405 and 500.
+- Any route may also answer 400 (what is no HTTP request, is called under a host name that is not in
+  `TENFOLD_ALLOWED_HOSTS`, or by a proxy whose words make no sense), 403 (a change that a page of another site asked a
+  browser for), 405, 408 (a head or a body that does not come), 413 and 422 (a body, or a query parameter, that the
+  route does not have), 414 and 431 (a head that is too long), 500, 501 (a transfer coding other than `chunked`), 503
+  (too many connections, or the process stops) and 505.
 - Links, here and in answers, begin with the path below which [a proxy](proxy.md) shows the API, if there is one.
 - Weights and pictures have an `ETag`, the SHA-256 of the file; `If-None-Match` saves the download. Ranges are served.
-- HEAD answers what GET would, without the body, except for `/jobs/{job_id}/events`.
+- HEAD answers what GET would, without the body, and never a range.
 - Limits of size are listed in [operations](operations.md#limits).
 """
 

@@ -81,7 +81,7 @@ async def server() -> dict[str, Any]:
     return {"name": "tenfold", "version": version_of("tenfold"), "extensions": EXTENSIONS}
 
 
-@router.get("/models", summary="Names of models")
+@router.get("/models", summary="Names of models", responses=problems(503))
 def models(deps: Deps) -> dict[str, list[str]]:
     """List the models. A job's id, and `name@alias`, are answered as well."""
     return {"models": names(deps)}
@@ -142,13 +142,13 @@ async def statistics(deps: Deps, infer: Answering, model: str, version: str | No
 
 
 @router.post("/repository/{repository}/index", include_in_schema=False)
-@router.post("/repository/index", summary="List the repository")
+@router.post("/repository/index", summary="List the repository", responses=problems(503))
 def index(deps: Deps) -> list[dict[str, str]]:
     """List the models; all of them are ready, as one that is not loaded is loaded when it is asked for."""
     return [{"name": name, "state": "READY", "reason": ""} for name in names(deps)]
 
 
-@router.post("/repository/models/{model}/load", summary="Load a model", responses={**problems(400), **_UNUSABLE})
+@router.post("/repository/models/{model}/load", summary="Load a model", responses={**problems(400, 413), **_UNUSABLE})
 async def load(request: Request, deps: Deps, model: str) -> dict[str, Any]:
     """Load it, or say why not. Files and settings are not taken: models come from jobs."""
     parameters = await _parameters(request)
@@ -159,7 +159,9 @@ async def load(request: Request, deps: Deps, model: str) -> dict[str, Any]:
 
 
 @router.post(
-    "/repository/models/{model}/unload", summary="Drop a model from memory", responses=problems(400, 404, 409, 500, 503)
+    "/repository/models/{model}/unload",
+    summary="Drop a model from memory",
+    responses={**problems(400, 413), **_UNUSABLE},
 )
 async def unload(request: Request, deps: Deps, model: str) -> dict[str, Any]:
     """Drop it from this process's memory; nothing is deleted, and who asks for it next loads it again."""

@@ -30,3 +30,19 @@ def test_every_route_declares_its_errors_and_says_what_it_does(api: TestClient) 
                 if status >= "400" and (path, status) != ("/readyz", "503"):
                     media_type = rendered(int(status), "", path)[2]
                     assert media_type in answer["content"], f"{method} {path} {status}"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "statuses"),
+    [
+        ("post", "/v2/repository/models/{model}/load", {"413"}),
+        ("post", "/v2/repository/models/{model}/unload", {"413"}),
+        ("get", "/v2/models", {"503"}),
+        ("post", "/v2/repository/index", {"503"}),
+    ],
+)
+def test_a_status_that_is_answered_is_declared(api: TestClient, method: str, path: str, statuses: set[str]) -> None:
+    if "413" in statuses:
+        large = api.request(method, path.replace("{model}", "m"), content=b" " * (2**20 + 1))
+        assert (large.status_code, large.headers["content-type"]) == (413, "application/json")
+    assert statuses <= api.get("/openapi.json").json()["paths"][path][method]["responses"].keys()
