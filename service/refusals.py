@@ -1,6 +1,6 @@
 """Every error as a problem: what is meant for the client is said, and of all else only that it is not their fault."""
 
-from service.disk.faults import is_full, is_unusable, told
+from service.disk.faults import is_full, is_too_many, is_unusable, told
 from service.errors import Conflict, Fault, Invalid, NoRoom, NotFound, NotYet, PreconditionFailed, Problem
 from service.store.engine import DatabaseError, trouble
 from service.store.errors import (
@@ -30,6 +30,8 @@ def as_problem(error: Exception) -> Problem:
             return NoRoom(f"the disk of the files is full; nothing was kept. {_MAKE_ROOM}")
         case OSError() if is_unusable(error):
             return NotYet(f"the files cannot be used ({told(error)}); the log of the API says where", retry_after=30)
+        case OSError() if is_too_many(error):
+            return NotYet("as many files are open as this process may have; come again", retry_after=1)
         case StateConflict() | SweepConflict() | PartOfSweep() | DatasetInUse() | VersionInUse():
             return Conflict(_why_not(error))
         case NothingBefore(model, alias):

@@ -147,11 +147,12 @@ def alive(pids: set[int]) -> set[int]:
 
 
 @contextmanager
-def serving(home: Path, processes: int) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
-    """Run the API alone; gives its URL and its first process."""
+def serving(home: Path, processes: int, files: int | None = None) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+    """Run the API alone, perhaps with a bound of open files; gives its URL and its first process."""
     port = free_port()
+    bounded = [] if files is None else ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "service.cli", "api", "--home", str(home), "--port", str(port)],
+        [*bounded, sys.executable, "-m", "service.cli", "api", "--home", str(home), "--port", str(port)],
         env={**os.environ, "TENFOLD_API_PROCESSES": str(processes)},
         stderr=subprocess.DEVNULL,
     )

@@ -2,9 +2,12 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
-from service.errors import Malformed
+from starlette.datastructures import Headers
+
+from service.errors import Malformed, PreconditionFailed
 
 _TAG = r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"'
 _TAGS = re.compile(rf"[\s,]*{_TAG}(\s*,[\s,]*{_TAG})*[\s,]*")
@@ -41,3 +44,21 @@ def tags(name: str, lines: Sequence[str]) -> Tags | None:
         strong=frozenset(tag for weak, tag in found if not weak),
         weak=frozenset(tag for weak, tag in found if weak),
     )
+
+
+def require_match(headers: Headers, tag: str) -> None:
+    """Refuse to answer who wants what has another tag than this: If-Match compares strongly.
+
+    Raises PreconditionFailed, and Malformed.
+    """
+    wanted = tags("If-Match", headers.getlist("if-match"))
+    if wanted is not None and not wanted.is_star and tag not in wanted.strong:
+        raise PreconditionFailed(f'If-Match does not hold: the ETag is "{tag}" now')
+
+
+def is_known(headers: Headers, tag: str) -> bool:
+    """Whether the client has this already; what it says of that and cannot be read is no reason to refuse it."""
+    with suppress(Malformed):
+        known = tags("If-None-Match", headers.getlist("if-none-match"))
+        return known is not None and known.match(tag)
+    return False

@@ -1,4 +1,4 @@
-"""What Starlette does otherwise than we: errors in plain text, redirects that name a host, and no HEAD."""
+"""What Starlette does otherwise than we: errors in plain text, redirects that name a host, no HEAD, ranges of it."""
 
 from http import HTTPStatus
 from urllib.parse import urlsplit
@@ -77,13 +77,15 @@ class RedirectMiddleware:
 
 
 class HeadMiddleware:
-    """Answers HEAD by what GET would answer, on every path."""
+    """Answers HEAD by what GET would answer, on every path. Ranges are of GET, and of bytes: RFC 9110, section 14.2."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass HEAD on as GET, and keep its body back."""
+        if scope["type"] == "http" and (scope["method"] != "GET" or not _has_range_of_bytes(scope)):
+            scope = {**scope, "headers": [header for header in scope["headers"] if header[0] != b"range"]}
         if scope["type"] != "http" or scope["method"] != "HEAD":
             await self.app(scope, receive, send)
             return
@@ -94,3 +96,8 @@ class HeadMiddleware:
             await send(message)
 
         await self.app({**scope, "method": "GET", HEAD: True}, receive, send_head)
+
+
+def _has_range_of_bytes(scope: Scope) -> bool:
+    unit, _, _ = Headers(scope=scope).get("range", "bytes").partition("=")
+    return unit.strip().lower() == "bytes"

@@ -39,13 +39,14 @@ def problems(*statuses: int, media_type: str = MEDIA_TYPE) -> dict[int | str, di
 
 
 _MEANING = {
-    400: "The body could not be parsed.",
+    400: "The body, or a header, could not be read.",
     403: "The request came from another web site.",
     404: "Nothing of that name.",
     409: "The state of something does not allow it.",
     412: "It has been changed since the client looked, or is there already.",
     413: "The body is too large.",
     415: "The body is of a kind that is not understood here.",
+    416: "The file has no such bytes; `Content-Range` tells its size.",
     422: "The request asks for something impossible; `errors` point to the fields.",
     429: "Too much is waiting already; come again after `Retry-After` seconds.",
     500: "A file is not as it was written, or gone; `tenfold doctor` names it.",

@@ -4,6 +4,7 @@ import gc
 import os
 import resource
 import sys
+from contextlib import suppress
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -13,6 +14,12 @@ from service.processes import logs, tether
 from service.settings import Settings
 
 MAX_CONNECTIONS = 1000
+
+_FILES_OF_A_CONNECTION = 2
+"""Its socket, and a file that is sent to its client or comes from it."""
+
+_OTHER_FILES = 160
+"""Connections to the database, those that ask whether the process lives, and what every process has open."""
 
 _FIRST = "TENFOLD_FIRST_PROCESS"
 """Names the process that the others are to end with."""
@@ -42,9 +49,17 @@ def run(settings: Settings) -> None:
 
 
 def _connections() -> int:
-    """Give how many connections a process takes: as many as it may have files open, less those for everything else."""
-    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return MAX_CONNECTIONS if files == resource.RLIM_INFINITY else max(16, min(MAX_CONNECTIONS, files - 100))
+    """Give how many connections a process takes: as many as it may have files for, as far as it may be given them."""
+    wanted = _OTHER_FILES + _FILES_OF_A_CONNECTION * MAX_CONNECTIONS
+    files, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if resource.RLIM_INFINITY != files < wanted:
+        wanted = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+        with suppress(ValueError, OSError):  # the system may allow fewer than it says
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files == resource.RLIM_INFINITY:
+        return MAX_CONNECTIONS
+    return max(16, min(MAX_CONNECTIONS, (files - _OTHER_FILES) // _FILES_OF_A_CONNECTION))
 
 
 def create() -> ASGIApp:

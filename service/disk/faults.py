@@ -1,4 +1,4 @@
-"""What the errors of a disk mean: that it is full, or that it cannot be written; and what may be told of them."""
+"""What errors of files mean: the disk is full, or cannot be written, or too many are open; and what may be told."""
 
 import errno
 import re
@@ -16,6 +16,11 @@ def is_full(error: BaseException) -> bool:
 def is_unusable(error: BaseException) -> bool:
     """Whether files cannot be read or written as they are: not allowed, mounted read-only, or the disk is broken."""
     return isinstance(error, OSError) and error.errno in _UNUSABLE
+
+
+def is_too_many(error: BaseException) -> bool:
+    """Whether as many files are open as a process, or the system, may have."""
+    return isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}
 
 
 def may_pass(error: BaseException) -> bool:

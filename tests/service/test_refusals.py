@@ -60,7 +60,15 @@ def test_none_of_the_record_s_refusals_is_forgotten() -> None:
 
 @pytest.mark.parametrize(
     ("number", "status"),
-    [(errno.ENOSPC, 507), (errno.EDQUOT, 507), (errno.EROFS, 503), (errno.EACCES, 503), (errno.EIO, 503)],
+    [
+        (errno.ENOSPC, 507),
+        (errno.EDQUOT, 507),
+        (errno.EROFS, 503),
+        (errno.EACCES, 503),
+        (errno.EIO, 503),
+        (errno.EMFILE, 503),
+        (errno.ENFILE, 503),
+    ],
 )
 def test_a_disk_that_refuses_is_told_without_where_its_files_lie(number: int, status: int) -> None:
     problem = as_problem(OSError(number, os.strerror(number), "/home/ada/secret"))

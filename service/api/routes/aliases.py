@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body, Depends, Header, Path, Query, Request, Resp
 from models.spec import Name
 from service.api.dependencies import Dependencies, Deps, json_only
 from service.api.documents import DocumentRoute
-from service.api.entity_tags import tags
+from service.api.entity_tags import is_known, require_match, tags
 from service.api.problems import problems
 from service.api.routes.idempotency import IdempotencyKey, answered, once
 from service.api.routes.models import ModelName, the_model
@@ -62,13 +62,39 @@ def history(
     return History(data=[MoveView.of(row) for row in deps.store.aliases.history(name, limit=limit)])
 
 
-@router.get("/models/{name}/aliases/{alias}", summary="Look at an alias", responses=problems(404, 422, 503))
-def alias(name: ModelName, alias: AliasName, response: Response, deps: Deps) -> AliasView:
-    """Tell what an alias points to, and whether this API process serves it. The ETag is its revision."""
+@router.get(
+    "/models/{name}/aliases/{alias}",
+    summary="Look at an alias",
+    response_model=AliasView,
+    responses={
+        304: {"description": "The client has this revision already: one of the tags in `If-None-Match` is its ETag."},
+        **problems(400, 404, 412, 422, 503),
+    },
+)
+def alias(
+    name: ModelName,
+    alias: AliasName,
+    request: Request,
+    response: Response,
+    deps: Deps,
+    if_match: Annotated[  # noqa: ARG001 - described here, and read with all of its lines
+        str | None, Header(description="Only if the alias has this revision, its ETag.")
+    ] = None,
+    if_none_match: Annotated[  # noqa: ARG001
+        str | None, Header(description="The revision that the client knows, which is not sent again.")
+    ] = None,
+) -> Any:
+    """Tell what an alias points to, and whether this API process serves it.
+
+    The ETag is its revision: a 304 says that it points to the same, and nothing of how that is served.
+    """
     row = deps.store.aliases.get(name, alias)
     if row is None:
         the_model(deps, name)
         raise _no_alias(name, alias)
+    require_match(request.headers, str(row.revision))
+    if is_known(request.headers, str(row.revision)):
+        return Response(status_code=304, headers={"ETag": f'"{row.revision}"'})
     return _shown(row, response, deps)
 
 

@@ -16,7 +16,7 @@ from models.spec import Name
 from service.api.dependencies import Dependencies, Deps
 from service.api.gate import own_pages_only
 from service.api.problems import problems
-from service.api.routes.downloads import download
+from service.api.routes.downloads import conditions, download, file_of_type
 from service.api.routes.idempotency import IdempotencyKey, answered, once
 from service.api.routes.on_demand import NobodyToAsk, on_demand
 from service.api.schemas.datasets import Dataset, DatasetList
@@ -68,10 +68,10 @@ async def get(name: DatasetName, response: Response, deps: Deps) -> Dataset:
 
 @router.get(
     "/datasets/{name}/samples.png",
-    dependencies=[Depends(own_pages_only)],
+    dependencies=[Depends(own_pages_only), Depends(conditions)],
     summary="A picture of a data set",
     response_class=Response,
-    responses={200: {"content": {"image/png": {}}}, **problems(403, 404, 409, 422, 503, 507)},
+    responses=file_of_type("image/png", 403, 404, 409, 422, 503, 507),
 )
 async def samples(name: DatasetName, request: Request, deps: Deps) -> Response:
     """Give a picture of 64 random examples, 8 x 8, each with its label."""

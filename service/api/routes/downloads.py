@@ -1,18 +1,21 @@
-"""Stored files over HTTP: ETag and 304, ranges, and files that are replaced while they are asked for."""
+"""Stored files over HTTP: conditions, ranges, and files that are replaced while they are asked for."""
 
 import os
-from collections.abc import Callable
-from contextlib import suppress
-from typing import Any, BinaryIO, TypeVar
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, BinaryIO, TypeVar
 
-from fastapi import Request, Response
+from fastapi import Header, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
 from starlette.types import Receive, Scope, Send
 
 from models.inference import read
 from service.api.dependencies import Dependencies
-from service.api.entity_tags import tags
-from service.errors import Damaged, Malformed, NotFound, NotYet
+from service.api.entity_tags import is_known, require_match
+from service.api.problems import problems
+from service.api.streaming import HEAD
+from service.errors import Damaged, NotFound, NotYet
 from service.store import owners
 from service.store.engine import Row
 from service.store.versions import WEIGHTS
@@ -20,6 +23,22 @@ from service.store.versions import WEIGHTS
 T = TypeVar("T")
 
 _TRIES = 5
+
+
+class _Reader:
+    """Reads what a response sends of an open file."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._place = 0
+
+    async def seek(self, place: int) -> None:
+        self._place = place
+
+    async def read(self, size: int) -> bytes:
+        piece = await run_in_threadpool(os.pread, self._file.fileno(), size, self._place)
+        self._place += len(piece)
+        return piece
 
 
 class _OpenFileResponse(FileResponse):
@@ -30,18 +49,56 @@ class _OpenFileResponse(FileResponse):
         self._file = file
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope.get(HEAD):  # of which nothing is to be read
+            scope = {**scope, "method": "HEAD"}
         with self._file:
             await super().__call__(scope, receive, send)
+
+    @asynccontextmanager
+    async def _open_file(self) -> AsyncIterator[Any]:
+        # Starlette would open the path: clients that do not read on would hold two descriptors each, beside the socket.
+        yield _Reader(self._file)
+
+
+def conditions(
+    if_match: Annotated[
+        str | None, Header(description="Only if the file has one of these ETags; `*`: only if it is there.")
+    ] = None,
+    if_none_match: Annotated[
+        str | None, Header(description="ETags of what the client has: one of these is not sent again.")
+    ] = None,
+    range: Annotated[  # noqa: A002
+        str | None, Header(description="Which bytes to send, `bytes=0-1023` for instance.")
+    ] = None,
+    if_range: Annotated[
+        str | None, Header(description="The whole file unless this is its ETag, or its `Last-Modified`.")
+    ] = None,
+) -> None:
+    """Describe what the client of a file may send along."""
+
+
+def file_of_type(media_type: str, *statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Declare what a route answers that serves a file, and its errors, for OpenAPI."""
+    return {
+        200: {"content": {media_type: {}}},
+        206: {
+            "content": {media_type: {}, "multipart/byteranges": {}},
+            "description": "The bytes that `Range` asks for; several ranges are parts of one answer.",
+        },
+        304: {"description": "The client has the file already: one of the tags in `If-None-Match` is its ETag."},
+        **problems(400, 412, 416, *statuses),
+    }
 
 
 def download(
     request: Request, deps: Dependencies, find: Callable[[], Row], *, media_type: str, filename: str | None = None
 ) -> Response:
-    """Serve the file that `find` points to; its SHA-256 is its ETag."""
+    """Serve the file that `find` points to; its SHA-256 is its ETag. Raises what `require_match` raises."""
 
     def serve(pointer: Row) -> Response:
         headers = {"ETag": f'"{pointer.sha256}"', "Cache-Control": "no-cache"}
-        if _is_known(request, pointer.sha256):
+        require_match(request.headers, pointer.sha256)
+        if is_known(request.headers, pointer.sha256):
             return Response(status_code=304, headers=headers)
         file = deps.artifacts.path(pointer.key).open("rb")
         return _OpenFileResponse(file, media_type=media_type, headers=headers, filename=filename)
@@ -64,14 +121,6 @@ def opened(find: Callable[[], Row], use: Callable[[Row], T]) -> T:
                 raise Damaged(f"the file {pointer.key} is gone; `tenfold doctor` tells what else is") from None
             gone = pointer.key
     raise NotYet("the file is being replaced; try again", retry_after=1)
-
-
-def _is_known(request: Request, tag: str) -> bool:
-    """Whether the client has the file already; what it says of that and cannot be read is no reason to refuse it."""
-    with suppress(Malformed):
-        known = tags("If-None-Match", request.headers.getlist("if-none-match"))
-        return known is not None and known.match(tag)
-    return False
 
 
 def require_weights(deps: Dependencies, name: str, version: int) -> None:

@@ -7,8 +7,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from service.api.dependencies import Dependencies, Deps
 from service.api.gate import own_pages_only
-from service.api.problems import problems
-from service.api.routes.downloads import download, require_weights
+from service.api.routes.downloads import conditions, download, file_of_type, require_weights
 from service.api.routes.models import ModelName, Version, the_version
 from service.api.routes.on_demand import REFUSED_SECONDS, on_demand, taken_back
 from service.errors import Conflict, NotFound
@@ -27,10 +26,10 @@ Form = Annotated[
 
 @router.get(
     "/models/{name}/versions/{version}/export.{form}",
-    dependencies=[Depends(own_pages_only)],
+    dependencies=[Depends(own_pages_only), Depends(conditions)],
     summary="A version as a file",
     response_class=Response,
-    responses={200: {"content": {"application/octet-stream": {}}}, **problems(403, 404, 409, 422, 500, 503, 507)},
+    responses=file_of_type("application/octet-stream", 403, 404, 409, 422, 500, 503, 507),
 )
 async def export(name: ModelName, version: Version, form: Form, request: Request, deps: Deps) -> Response:
     """Download a version for programs of others. ONNX and pt2 are written by a worker when somebody first asks.

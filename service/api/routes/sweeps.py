@@ -13,7 +13,7 @@ from service.api.dependencies import Dependencies, Deps, json_only
 from service.api.documents import DocumentRoute
 from service.api.gate import own_pages_only
 from service.api.problems import problems
-from service.api.routes.downloads import download
+from service.api.routes.downloads import conditions, download, file_of_type
 from service.api.routes.idempotency import IdempotencyKey, once
 from service.api.routes.listing import Page, label_pairs
 from service.api.routes.naming import require_name_of_model
@@ -135,10 +135,10 @@ async def as_table(sweep_id: SweepId, deps: Deps) -> Response:
 
 @router.get(
     "/sweeps/{sweep_id}/plots/{plot}.png",
-    dependencies=[Depends(own_pages_only)],
+    dependencies=[Depends(own_pages_only), Depends(conditions)],
     summary="A plot of a sweep",
     response_class=Response,
-    responses={200: {"content": {"image/png": {}}}, **problems(403, 404, 409, 422, 500, 503, 507)},
+    responses=file_of_type("image/png", 403, 404, 409, 422, 500, 503, 507),
 )
 async def plot(sweep_id: SweepId, plot: SweepPlot, request: Request, deps: Deps) -> Response:
     """Give a plot of a sweep as it stands; a worker draws it when somebody asks, also while the sweep runs.

@@ -2,10 +2,17 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+from contextlib import ExitStack, closing
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from service.artifacts import Artifacts
+from service.settings import Settings
+from service.store.store import Store
+from tests.records import succeeded
 from tests.running import alive, answers, serving
 from tests.waiting import wait_until
 
@@ -58,3 +65,24 @@ def test_one_process_is_the_program_itself_and_has_loaded_nothing_that_it_does_n
     )
     environment = {**os.environ, "TENFOLD_HOME": str(tmp_path)}
     assert subprocess.run([sys.executable, "-c", script], env=environment, check=False).returncode == 0
+
+
+def test_those_who_do_not_read_their_files_leave_others_what_they_need(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    with ExitStack() as open_now:
+        url, _ = open_now.enter_context(serving(tmp_path, processes=1, files=256))
+        store = Store.open(settings)
+        with closing(store.database):
+            job_id = succeeded(store, Artifacts(settings.artifacts), hidden_sizes=(1000, 1000))
+        told = []
+        for _ in range(100):
+            connection = open_now.enter_context(socket.socket())
+            connection.settimeout(30)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.connect(("127.0.0.1", urlsplit(url).port))
+            connection.sendall(b"GET /jobs/%b/checkpoints/best.safetensors HTTP/1.1\r\n" % job_id.encode())
+            connection.sendall(b"Host: localhost\r\n\r\n")
+            told.append(connection.recv(12))
+        assert set(told) == {b"HTTP/1.1 200", b"HTTP/1.1 503"}
+        assert told.count(b"HTTP/1.1 200") >= 40
+        assert all(answers(url) for _ in range(5))

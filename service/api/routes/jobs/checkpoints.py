@@ -2,12 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from models.images import from_base64
 from service.api.dependencies import Deps
 from service.api.problems import problems
-from service.api.routes.downloads import download
+from service.api.routes.downloads import conditions, download, file_of_type
 from service.api.routes.jobs.lookup import JobId, file_of, found, read_json
 from service.api.schemas.jobs import Checkpoint, CheckpointList, CheckpointName, Examples
 from service.edge.links import link
@@ -43,14 +43,10 @@ def checkpoints(job_id: JobId, deps: Deps) -> CheckpointList:
 
 @router.get(
     "/jobs/{job_id}/checkpoints/{name}.safetensors",
+    dependencies=[Depends(conditions)],
     summary="Download weights",
     response_class=Response,
-    responses={
-        200: {"content": {"application/octet-stream": {}}, "description": "The weights, as safetensors."},
-        206: {"description": "The range that was asked for."},
-        304: {"description": "Not changed since `If-None-Match`."},
-        **problems(404, 422, 500, 503),
-    },
+    responses=file_of_type("application/octet-stream", 404, 422, 500, 503),
 )
 def weights(job_id: JobId, name: CheckpointName, request: Request, deps: Deps) -> Response:
     """Download the weights after the last or the best epoch. The ETag is the file's SHA-256; ranges are served."""

@@ -1,14 +1,11 @@
 """/jobs/{id}/plots: pictures of a job, drawn by a worker when somebody asks."""
 
-from typing import Any
-
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from service.api.dependencies import Deps
 from service.api.gate import own_pages_only
-from service.api.problems import problems
-from service.api.routes.downloads import download
+from service.api.routes.downloads import conditions, download, file_of_type
 from service.api.routes.jobs.lookup import JobId, file_of, found
 from service.api.routes.on_demand import drawn
 from service.api.schemas.jobs import Plot
@@ -17,15 +14,13 @@ from service.store import owners
 
 router = APIRouter(tags=["what is recorded of a job"])
 
-_PNG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}}}}
-
 
 @router.get(
     "/jobs/{job_id}/plots/{plot}.png",
-    dependencies=[Depends(own_pages_only)],
+    dependencies=[Depends(own_pages_only), Depends(conditions)],
     summary="A plot of a job",
     response_class=Response,
-    responses={**_PNG, **problems(403, 404, 409, 422, 500, 503, 507)},
+    responses=file_of_type("image/png", 403, 404, 409, 422, 500, 503, 507),
 )
 async def plot(job_id: JobId, plot: Plot, request: Request, deps: Deps) -> Response:
     """Give a plot of a job as it stands; a worker draws it when somebody asks, also while the job runs."""

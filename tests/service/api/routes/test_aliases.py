@@ -7,6 +7,7 @@ from fastapi.testclient import TestClient
 
 from service.artifacts import Artifacts
 from service.store.store import Store
+from tests.answers import problem
 from tests.records import succeeded
 
 BLANK = [[0] * 28] * 28
@@ -148,3 +149,16 @@ def test_an_alias_cannot_point_to_what_is_not_there(
     answer = api.put("/models/default/aliases/champion", json=body)
     assert answer.status_code == 422
     assert pointer in {error["pointer"] for error in answer.json()["errors"]}
+
+
+def test_who_knows_the_revision_is_not_told_it_again(api: TestClient, store: Store, artifacts: Artifacts) -> None:
+    succeeded(store, artifacts, model="m")
+    path = "/models/m/aliases/champion"
+    tag = api.get(path).headers["etag"]
+    for known in (tag, f"W/{tag}", "*", f'"other", {tag}'):
+        answer = api.get(path, headers={"If-None-Match": known})
+        assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", tag)
+        assert api.head(path, headers={"If-None-Match": known}).status_code == 304
+    assert api.get(path, headers={"If-None-Match": '"99"'}).json()["revision"] == int(tag.strip('"'))
+    problem(api.get(path, headers={"If-Match": '"99"'}), 412)
+    assert api.get(path, headers={"If-Match": tag}).status_code == 200
