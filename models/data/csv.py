@@ -2,7 +2,8 @@
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,21 +14,24 @@ COLUMNS = 1 + PIXELS
 MAX_ROWS = 70_000
 MIN_ROWS = 20
 _LONGEST_LINE = 16 * COLUMNS
+_LONGEST_HEADER = 2**16
 _CHUNK = 2048
 
 
-def read(lines: Iterable[bytes], *, max_rows: int = MAX_ROWS) -> NDArray[np.uint8]:
-    """Read CSV lines into a table uint8 [n, 785]: the label 0-9, then 784 pixels 0-255 from top left to bottom right.
+def read(file: BinaryIO, *, max_rows: int = MAX_ROWS) -> NDArray[np.uint8]:
+    """Read a CSV into a table uint8 [n, 785]: the label 0-9, then 784 pixels 0-255 from top left to bottom right.
 
     A first line that does not start with a number is taken for the header. Raises ValueError that names the first
     bad line, counted from 1.
     """
-    numbered: Iterator[tuple[int, bytes]] = enumerate(lines, start=1)
+    numbered = _lines(file)
     first = next(numbered, None)
     if first is None:
         raise ValueError("the CSV is empty; send one line an example: a label and 784 pixel values")
     if not _is_header(first[1]):
         numbered = itertools.chain([first], numbered)
+    elif len(first[1]) > _LONGEST_HEADER:
+        raise ValueError(f"line 1 is longer than {_LONGEST_HEADER:,} bytes; a header names {COLUMNS} columns")
     chunks: list[NDArray[np.uint8]] = []
     rows = 0
     for chunk in _chunks(numbered):
@@ -38,6 +42,16 @@ def read(lines: Iterable[bytes], *, max_rows: int = MAX_ROWS) -> NDArray[np.uint
     if rows < MIN_ROWS:
         raise ValueError(f"the CSV has {rows} examples; at least {MIN_ROWS} are needed to train and to validate")
     return np.concatenate(chunks)
+
+
+def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Give the lines with their numbers; one that is longer than any may be is cut off, and the last."""
+    for number in itertools.count(1):
+        line = file.readline(_LONGEST_HEADER + 1)
+        if line:
+            yield number, line
+        if not 0 < len(line) <= _LONGEST_HEADER:
+            return
 
 
 def _is_header(line: bytes) -> bool:

@@ -12,6 +12,10 @@ HEADER = b"label," + b",".join(b"pixel%d" % number for number in range(784)) + b
 BEYOND_THE_FIRST_CHUNK = 2100
 
 
+def read_lines(lines: list[bytes], **bounds: int) -> NDArray[np.uint8]:
+    return read(io.BytesIO(b"".join(lines)), **bounds)
+
+
 def line(label: str = "5", first_pixel: str = "0") -> bytes:
     return f"{label},{first_pixel}{',0' * 783}\n".encode()
 
@@ -81,12 +85,12 @@ def test_the_last_line_needs_no_end() -> None:
 
 
 def test_blanks_around_numbers_do_no_harm() -> None:
-    assert np.array_equal(read([line(first_pixel=" 7 ")] * 20)[:, :2], [[5, 7]] * 20)
+    assert np.array_equal(read_lines([line(first_pixel=" 7 ")] * 20)[:, :2], [[5, 7]] * 20)
 
 
 def test_tables_longer_than_a_chunk_keep_their_order() -> None:
     lines = [line(label=str(number % 10), first_pixel=str(number % 251)) for number in range(2 * 2048 + 1)]
-    table = read(lines)
+    table = read_lines(lines)
     assert np.array_equal(table[:, 0], np.arange(len(lines)) % 10)
     assert np.array_equal(table[:, 1], np.arange(len(lines)) % 251)
 
@@ -98,7 +102,7 @@ def test_a_bad_line_is_named_by_its_number_and_what_is_wrong(what: str, number: 
     lines = [line()] * 30
     lines[number - 1] = bad
     with pytest.raises(ValueError, match=f"^line {number} ") as refusal:
-        read(lines)
+        read_lines(lines)
     assert str(refusal.value).startswith(f"line {number} {sentence}")
 
 
@@ -107,13 +111,13 @@ def test_a_bad_line_beyond_the_first_chunk_is_named_as_well(what: str) -> None:
     bad, sentence = BAD_LINES[what]
     lines = [line()] * BEYOND_THE_FIRST_CHUNK + [bad]
     with pytest.raises(ValueError, match=f"^line {BEYOND_THE_FIRST_CHUNK + 1} ") as refusal:
-        read(lines)
+        read_lines(lines)
     assert sentence in str(refusal.value)
 
 
 def test_a_header_counts_as_a_line() -> None:
     with pytest.raises(ValueError, match=r"^line 3 has the label 10"):
-        read([HEADER, line(), line(label="10"), *[line()] * 30])
+        read_lines([HEADER, line(), line(label="10"), *[line()] * 30])
 
 
 @pytest.mark.parametrize("later", ["too few columns", "text", "nothing", "other characters", "a very long line"])
@@ -121,7 +125,7 @@ def test_of_two_bad_lines_the_first_is_named(later: str) -> None:
     lines = [line()] * 30
     lines[6], lines[9] = line(first_pixel="256"), BAD_LINES[later][0]
     with pytest.raises(ValueError, match=r"^line 7 has the pixel value 256"):
-        read(lines)
+        read_lines(lines)
 
 
 def test_an_empty_file_is_refused() -> None:
@@ -132,22 +136,22 @@ def test_an_empty_file_is_refused() -> None:
 @pytest.mark.parametrize("rows", [1, 19])
 def test_too_few_examples_are_refused(rows: int) -> None:
     with pytest.raises(ValueError, match=rf"^the CSV has {rows} examples; at least 20 are needed"):
-        read([HEADER, *[line()] * rows])
+        read_lines([HEADER, *[line()] * rows])
 
 
 def test_a_header_alone_is_too_few() -> None:
     with pytest.raises(ValueError, match=r"^the CSV has 0 examples; at least 20 are needed"):
-        read([HEADER])
+        read_lines([HEADER])
 
 
 def test_twenty_examples_are_enough() -> None:
-    assert read([HEADER, *[line()] * 20]).shape == (20, 785)
+    assert read_lines([HEADER, *[line()] * 20]).shape == (20, 785)
 
 
 def test_too_many_examples_are_refused() -> None:
-    assert len(read([HEADER, *[line()] * 30], max_rows=30)) == 30
+    assert len(read_lines([HEADER, *[line()] * 30], max_rows=30)) == 30
     with pytest.raises(ValueError, match=r"^the CSV has more than 30 examples; send fewer"):
-        read([HEADER, *[line()] * 31], max_rows=30)
+        read_lines([HEADER, *[line()] * 31], max_rows=30)
 
 
 def assert_read_or_refused(content: bytes) -> None:
@@ -175,3 +179,27 @@ def test_any_bytes_are_read_or_refused(content: bytes) -> None:
 def test_a_table_with_any_bytes_amid_is_read_or_refused(place: int, removed: int, inserted: bytes) -> None:
     intact = line() * 24
     assert_read_or_refused(intact[:place] + inserted + intact[place + removed :])
+
+
+@pytest.mark.parametrize(
+    ("of", "said"),
+    [
+        (b",", "line 1 is longer than 65,536 bytes; a header names 785 columns"),
+        (b"x", "line 1 is longer than 65,536 bytes; a header names 785 columns"),
+        (b"1,", "line 1 is longer than 12,560 bytes; a line holds 785 small numbers"),
+    ],
+)
+@pytest.mark.parametrize("before", [b"", HEADER, line()])
+def test_of_a_line_without_an_end_no_more_is_read_than_tells_so(of: bytes, said: str, before: bytes) -> None:
+    file = io.BytesIO(before + of * 2**20)
+    if before:
+        said = "line 2 is longer than 12,560 bytes; a line holds 785 small numbers"
+    with pytest.raises(ValueError, match=f"^{said}$"):
+        read(file)
+    assert file.tell() <= len(before) + 2**16 + 1
+
+
+def test_a_header_may_be_longer_than_a_line() -> None:
+    table = random_table()
+    header = b",".join(b'"a column with a long name, %d"' % number for number in range(785)) + b"\n"
+    assert np.array_equal(read(io.BytesIO(header + csv(table))), table)
