@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from importlib.util import find_spec
-from threading import Lock
 from typing import Annotated
 
 from fastapi import APIRouter, BackgroundTasks, Body, Depends, Path, Query, Request, Response
@@ -19,7 +18,7 @@ from service.api.routes.listing import Page, label_pairs
 from service.api.routes.naming import require_name_of_model
 from service.api.routes.on_demand import drawn
 from service.api.schemas.jobs import Identifier
-from service.api.schemas.sweeps import Sweep, SweepPage, SweepPlot, detail, summary, table
+from service.api.schemas.sweeps import Sweep, SweepPage, SweepPlot, Written, summary, table, written
 from service.api.sharing import Shared
 from service.api.streaming import sliced, streamed
 from service.edge.links import link
@@ -35,9 +34,10 @@ router = APIRouter(tags=["sweeps"], route_class=DocumentRoute)
 
 SweepId = Annotated[Identifier, Path(description="Id of a sweep.")]
 Limit = Annotated[int, Query(ge=0, le=10_000, description="Trials to show, the best first.")]
-_shared = Shared("sweeps")
-_one_at_a_time = Lock()
-"""Held while the jobs of a sweep are in memory: ten thousand take tens of megabytes."""
+_TRIALS = 100
+_shared: Shared[Written] = Shared("sweeps")
+_tables: Shared[bytes] = Shared("tables")
+"""One thread each: the jobs of a sweep are in memory one sweep at a time, for ten thousand take tens of megabytes."""
 
 
 @router.post(
@@ -45,21 +45,32 @@ _one_at_a_time = Lock()
     status_code=202,
     dependencies=[Depends(json_only)],
     summary="Train many networks",
+    response_model=Sweep,
     responses=problems(400, 409, 413, 415, 422, 503, 507),
 )
-def submit(
+async def submit(
     spec: Annotated[SweepSpec, Body()],
     request: Request,
-    response: Response,
     background: BackgroundTasks,
     deps: Deps,
     idempotency_key: IdempotencyKey = None,
-) -> Sweep:
+) -> Response:
     """Queue the jobs of a sweep, all or none.
 
     A trial is one choice of values: each combination of a `grid`, `random` draws, draws that learn from each other
     (`tpe`), a list of `trials`, or the ten trials of a study (`preset`). All are checked before any job is queued.
     """
+    sweep_id, job_ids = await run_in_threadpool(_submitted, spec, request, deps, idempotency_key)
+    background.add_task(deps.doorbell.ring, job_ids)
+    shown = (await _written(deps, sweep_id, _TRIALS)).first(_TRIALS)
+    location = {"Location": link(f"/sweeps/{sweep_id}")}
+    return Response(shown, status_code=202, media_type="application/json", headers=location)
+
+
+def _submitted(
+    spec: SweepSpec, request: Request, deps: Dependencies, idempotency_key: str | None
+) -> tuple[str, list[str]]:
+    """Put a sweep on record, unless it was submitted before; gives its id, and those of the jobs that are new."""
     try:
         # What the client sent, before chance has a part in it; and an answer that is too long to be kept.
         key = once(idempotency_key, request, deps, lambda sweep_id: {"id": sweep_id}, spec)
@@ -69,16 +80,14 @@ def submit(
         trials = expand(spec, deps.store.datasets.names())
         for model in sorted({job.model for trial in trials for job in trial}):
             require_name_of_model(model, deps, "/base/model" if spec.base.get("model") == model else "/trials")
-        sweep_id, job_ids = deps.store.sweeps.submit(spec, trials, key)
+        return deps.store.sweeps.submit(spec, trials, key)
     except Repeated as first:
-        sweep_id, job_ids = first.answer["id"], []
+        sweep_id = first.answer["id"]
         if deps.store.sweeps.get(sweep_id) is None:
             raise Conflict(
                 f"sweep {sweep_id}, submitted under this Idempotency-Key, was deleted; take a new key"
             ) from None
-    background.add_task(deps.doorbell.ring, job_ids)
-    response.headers["Location"] = link(f"/sweeps/{sweep_id}")
-    return _detail(deps, _found(deps, sweep_id), limit=100)
+        return sweep_id, []
 
 
 @router.get("/sweeps", summary="List sweeps, the newest first", responses=problems(422, 503))
@@ -106,14 +115,10 @@ def find(
 
 
 @router.get("/sweeps/{sweep_id}", summary="Look at a sweep", response_model=Sweep, responses=problems(404, 422, 503))
-async def get(sweep_id: SweepId, deps: Deps, limit: Limit = 100) -> Response:
+async def get(sweep_id: SweepId, request: Request, deps: Deps, limit: Limit = _TRIALS) -> Response:
     """Tell how a sweep stands, and rank its trials by the mean of their best validation accuracies."""
-
-    def answer() -> bytes:
-        return _detail(deps, _found(deps, sweep_id), limit=limit).model_dump_json().encode()
-
-    shared = await _shared.answer((id(deps), sweep_id, limit), answer)
-    return await streamed(sliced(shared), "application/json")
+    shared = await _written(deps, sweep_id, limit, request)
+    return await streamed(sliced(shared.first(limit)), "application/json")
 
 
 @router.get(
@@ -122,15 +127,14 @@ async def get(sweep_id: SweepId, deps: Deps, limit: Limit = 100) -> Response:
     response_class=Response,
     responses={200: {"content": {"text/csv": {}}}, **problems(404, 503)},
 )
-async def as_table(sweep_id: SweepId, deps: Deps) -> Response:
+async def as_table(sweep_id: SweepId, request: Request, deps: Deps) -> Response:
     """Give one line a job: its trial, seed and state, the fields in which the trials differ, and what it reached."""
 
-    def answer() -> bytes:
+    def answer(_: int) -> bytes:
         spec = SweepSpec.model_validate(_found(deps, sweep_id).spec)
-        with _one_at_a_time:
-            return table(spec, rank(spec, deps.store.sweeps.jobs(sweep_id))).encode()
+        return table(spec, rank(spec, deps.store.sweeps.jobs(sweep_id))).encode()
 
-    return await streamed(sliced(await _shared.answer((id(deps), sweep_id), answer)), "text/csv")
+    return await streamed(sliced(await _tables.answer((id(deps), sweep_id), answer, request=request)), "text/csv")
 
 
 @router.get(
@@ -163,16 +167,21 @@ async def plot(sweep_id: SweepId, plot: SweepPlot, request: Request, deps: Deps)
 
 
 @router.post(
-    "/sweeps/{sweep_id}/cancel", status_code=202, summary="Cancel a sweep", responses=problems(404, 409, 503, 507)
+    "/sweeps/{sweep_id}/cancel",
+    status_code=202,
+    summary="Cancel a sweep",
+    response_model=Sweep,
+    responses=problems(404, 409, 503, 507),
 )
-def cancel(sweep_id: SweepId, deps: Deps) -> Sweep:
+async def cancel(sweep_id: SweepId, deps: Deps) -> Response:
     """Cancel the jobs that wait, and stop those that run within a batch; what they have learned is kept.
 
     Cancelling a sweep twice is no error and changes nothing, for it stays cancelled: an `Idempotency-Key` is not
     needed, and none is taken. 409 if it has already ended by itself.
     """
-    deps.store.sweeps.cancel(sweep_id)
-    return _detail(deps, _found(deps, sweep_id), limit=100)
+    await run_in_threadpool(deps.store.sweeps.cancel, sweep_id)
+    shown = (await _written(deps, sweep_id, _TRIALS)).first(_TRIALS)
+    return Response(shown, status_code=202, media_type="application/json")
 
 
 @router.delete("/sweeps/{sweep_id}", status_code=204, summary="Delete a sweep", responses=problems(404, 409, 503, 507))
@@ -205,11 +214,16 @@ def _found(deps: Dependencies, sweep_id: str) -> Row:
     return row
 
 
-def _detail(deps: Dependencies, row: Row, *, limit: int) -> Sweep:
-    spec = SweepSpec.model_validate(row.spec)
-    tally = deps.store.sweeps.tally([row.id])[row.id]
-    with _one_at_a_time:
-        return detail(row, spec, tally, rank(spec, deps.store.sweeps.jobs(row.id)), limit=limit)
+async def _written(deps: Dependencies, sweep_id: str, limit: int, request: Request | None = None) -> Written:
+    """Give a sweep with at least so many trials, ranked once for all who ask for it; raises NotFound."""
+
+    def answer(most: int) -> Written:
+        row = _found(deps, sweep_id)
+        spec = SweepSpec.model_validate(row.spec)
+        tally = deps.store.sweeps.tally([sweep_id])[sweep_id]
+        return written(row, spec, tally, rank(spec, deps.store.sweeps.jobs(sweep_id)), most=most)
+
+    return await _shared.answer((id(deps), sweep_id), answer, most=limit, request=request)
 
 
 def _require_something_to_draw(deps: Dependencies, row: Row, plot: SweepPlot) -> None:

@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, Field
 
@@ -134,16 +134,31 @@ def summary(row: Row, tally: Tally) -> SweepSummary:
     )
 
 
-def detail(row: Row, spec: SweepSpec, tally: Tally, ranked: Sequence[Standing], *, limit: int) -> Sweep:
-    """Show a sweep with the first of its ranked trials."""
+class Written(NamedTuple):
+    """A sweep as JSON, in parts: all but its trials, and each of these."""
+
+    beginning: bytes
+    trials: list[bytes]
+    end: bytes
+
+    def first(self, limit: int) -> bytes:
+        """Give the whole with so many trials."""
+        return self.beginning + b",".join(self.trials[:limit]) + self.end
+
+
+def written(row: Row, spec: SweepSpec, tally: Tally, ranked: Sequence[Standing], *, most: int) -> Written:
+    """Write a sweep with the first of its ranked trials, at most so many."""
     best = best_job(ranked)
-    return Sweep(
+    sweep = Sweep(
         **dict(summary(row, tally)),
         spec=spec,
         best_trial=ranked[0].trial if best is not None else None,
         best_job=best.id if best is not None else None,
-        trials=[_trial(spec, standing) for standing in ranked[:limit]],
+        trials=[],
     )
+    trials = [_trial(spec, standing).model_dump_json().encode() for standing in ranked[:most]]
+    end = b"]}"  # of the trials, which are the last field
+    return Written(sweep.model_dump_json().encode().removesuffix(end), trials, end)
 
 
 def table(spec: SweepSpec, ranked: Sequence[Standing]) -> str:
