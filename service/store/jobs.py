@@ -74,7 +74,10 @@ class Jobs:
             job = locked_job(connection, job_id)
             if job is None:
                 return None
-            claim(connection, key)
+            if job.state != "cancelled":  # where nothing is to be done, nothing is kept
+                claim(connection, key)
+            else:
+                key = None
             if job.state in {"succeeded", "failed"}:
                 raise StateConflict(job_id, job.state, "cancel")
             if job.state in {"queued", "paused"}:

@@ -127,6 +127,7 @@ def put_alias(
         return _kept(201 if is_new else 200, row, deps)
 
     key = once(idempotency_key, request, deps, moved, pointing)
+    deps.floor.require()  # rolling back is always possible, and so only as often as this
     the_model(deps, name)
     if deps.store.aliases.get(name, alias) is None:
         require_name_of_model(alias, deps, "#path/alias")

@@ -38,6 +38,8 @@ def once(
 ) -> Key | None:
     """Give the key under which a request is to be done, if it has one; raises Repeated and KeyReused if that was used.
 
+    Raises NoRoom where it was not, and the disk has no room for what would be kept of the answer.
+
     Args:
         name: the key as the client gave it.
         request: whose route and parameters belong to what is asked for.
@@ -59,6 +61,7 @@ def once(
 
     key = Key(name, sha256(what.encode()).hexdigest(), kept)
     deps.store.keys.look_up(key)
+    deps.floor.require()
     return key
 
 

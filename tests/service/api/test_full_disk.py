@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import func, select
 
 from service.artifacts import Artifacts
 from service.settings import Settings
 from service.store.store import Store
+from service.store.tables import submissions
 from tests.answers import problem
 from tests.disks import fill, make_read_only, small_disk
 from tests.records import SPEC, in_state, submit, succeeded
@@ -23,6 +25,12 @@ IMAGE = {"image": [[0] * 28] * 28}
 def database_url(sqlite_url: str) -> str:
     """SQLite alone: its database lies on a disk of ours."""
     return sqlite_url
+
+
+def kept(store: Store) -> int:
+    """Count the answers that are kept under keys."""
+    with store.database.reader.connect() as connection:
+        return connection.scalar(select(func.count()).select_from(submissions)) or 0
 
 
 class TestLittleRoom:
@@ -55,6 +63,13 @@ class TestLittleRoom:
             api.get("/models/m/versions/2/export.pt2"),
             api.get(f"/jobs/{second}/plots/loss.png"),
             api.get("/datasets/digits"),
+            api.post(f"/jobs/{paused}/resume"),
+            api.post(f"/jobs/{paused}/resume", headers={"Idempotency-Key": "k"}),
+            api.post(f"/jobs/{paused}/pause", headers={"Idempotency-Key": "k"}),
+            api.put("/models/m/aliases/champion", json={"version": 1}),
+            api.put("/models/m/aliases/champion", json={"version": 1}, headers={"Idempotency-Key": "k"}),
+            api.put("/models/m/aliases/mine", json={"version": 1}),
+            api.post("/models/m/aliases/champion/rollback", headers={"Idempotency-Key": "k"}),
         ]
         for answer in refused:
             told = problem(answer, 507)["detail"]
@@ -70,9 +85,13 @@ class TestLittleRoom:
         assert api.post("/predict", json=IMAGE).status_code == 200
         assert api.get("/models/default/versions/1/export.safetensors").status_code == 200
         assert api.post(f"/jobs/{waiting}/pause").status_code == 202
-        assert api.post(f"/jobs/{waiting}/resume").status_code == 202
-        assert api.post(f"/jobs/{waiting}/cancel").status_code == 202
-        assert api.put("/models/default/aliases/mine", json={"version": 1}).status_code == 201
+        for number in range(3):
+            key = {"Idempotency-Key": f"k{number}"}
+            assert api.post(f"/jobs/{waiting}/cancel", headers=key).json()["state"] == "cancelled"
+        succeeded(store, artifacts, seed=1)
+        assert api.post("/models/default/aliases/champion/rollback").json()["versions"] == {"1": 1.0}
+        assert api.delete("/models/default/versions/2").status_code == 204
+        assert kept(store) == 0
         assert [api.delete(f"/jobs/{job}").status_code for job in (ended, waiting)] == [204, 204]
 
     def test_an_answer_that_was_given_is_given_again(self, api: TestClient, settings: Settings, store: Store) -> None:
@@ -162,3 +181,14 @@ class TestNoRoomForTheDatabase:
         make_read_only(disk)
         refused(api.post("/jobs", json={}), 503, disk)
         refused(api.post(f"/jobs/{job_id}/cancel"), 503, disk)
+
+
+def test_of_a_cancelled_job_no_answers_are_kept(api: TestClient, store: Store, artifacts: Artifacts) -> None:
+    cancelled, waiting = in_state("cancelled", store, artifacts), submit(store)
+    for number in range(3):
+        key = {"Idempotency-Key": f"k{number}"}
+        assert api.post(f"/jobs/{cancelled}/cancel", headers=key).status_code == 202
+    assert kept(store) == 0
+    for _ in range(2):
+        assert api.post(f"/jobs/{waiting}/cancel", headers={"Idempotency-Key": "k"}).status_code == 202
+    assert kept(store) == 1

@@ -16,7 +16,7 @@ from service.api.routes.jobs.lookup import JobId, found
 from service.api.routes.jobs.submit import MAX_SPEC_BYTES, new_job, queued, require_dataset, same
 from service.api.routes.naming import require_id_of_job, require_name_of_model
 from service.api.schemas.jobs import CheckpointName, ChosenId, Job
-from service.errors import Conflict, Fault, Invalid, NotFound, invalid
+from service.errors import Conflict, Fault, Invalid, NoRoom, NotFound, invalid
 from service.store.keys import Key
 from service.store.states import Job as JobRow
 from service.store.states import spec_of
@@ -36,7 +36,10 @@ def cancel(job_id: JobId, request: Request, deps: Deps, idempotency_key: Idempot
 
     Cancelling a job twice is no error. 409 if it has already succeeded or failed.
     """
-    key = once(idempotency_key, request, deps, _as_it_stood)
+    try:
+        key = once(idempotency_key, request, deps, _as_it_stood)
+    except NoRoom:  # whoever makes room is not kept from it: done twice it comes to the same
+        key = None
     return Job.of(found(deps.store.jobs.cancel(job_id, key=key), job_id))
 
 
@@ -60,6 +63,7 @@ def resume(
 ) -> Job:
     """Let a paused job go on. Resuming one that is not paused is no error. 409 if it has ended."""
     key = once(idempotency_key, request, deps, _as_it_stood)
+    deps.floor.require()  # pausing is always possible, and so only as often as this
     job = found(deps.store.jobs.resume(job_id, key=key), job_id)
     if job.state == "queued":
         background.add_task(deps.doorbell.ring, [job_id])
