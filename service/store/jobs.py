@@ -13,7 +13,18 @@ from service.store.errors import PartOfSweep, StateConflict
 from service.store.files import withdraw_all
 from service.store.inheritance import hand_on, history_of, locked_family
 from service.store.keys import Key, claim, keep_job
-from service.store.states import FINAL_STATES, JOB, LABELS, Job, State, finish, locked_job, log_event, move
+from service.store.states import (
+    FINAL_STATES,
+    JOB,
+    LABELS,
+    UNENDED_STATES,
+    Job,
+    State,
+    finish,
+    locked_job,
+    log_event,
+    move,
+)
 from service.store.tables import events, jobs
 
 
@@ -38,6 +49,12 @@ class Jobs:
         """Look a job up."""
         with self.database.reader.connect() as connection:
             return connection.execute(select(*JOB).where(jobs.c.id == job_id)).one_or_none()
+
+    def will_be(self, model: str) -> bool:
+        """Whether a job that has not ended is to become a version of this model."""
+        query = select(jobs.c.id).where(jobs.c.state.in_(UNENDED_STATES), jobs.c.spec["model"].as_string() == model)
+        with self.database.reader.connect() as connection:
+            return connection.scalar(query.limit(1)) is not None
 
     def find(
         self,

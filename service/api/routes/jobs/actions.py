@@ -14,7 +14,7 @@ from service.api.problems import problems
 from service.api.routes.idempotency import IdempotencyKey, answered, once
 from service.api.routes.jobs.lookup import JobId, found
 from service.api.routes.jobs.submit import MAX_SPEC_BYTES, new_job, queued, require_dataset, same
-from service.api.routes.naming import require_id_of_job, require_name_of_model
+from service.api.routes.naming import require_id_of_job, require_model_of, require_name_of_model
 from service.api.schemas.jobs import CheckpointName, ChosenId, Job
 from service.errors import Conflict, Fault, Invalid, NoRoom, NotFound, invalid
 from service.store.keys import Key
@@ -103,6 +103,7 @@ def retry(
     spec = TrainingSpec.model_validate(spec_of(job))
     if deps.store.jobs.get(id) is None:
         require_dataset(spec, deps)
+        require_model_of(job_id, spec.model, deps)
         require_id_of_job(id, spec, deps)
         deps.floor.require()
     new, is_new = deps.store.submissions.put(id, spec, origin=origin, key=key)
@@ -209,6 +210,8 @@ def go_on(
     require_dataset(spec, deps, pointer="/changes/dataset")
     if "model" in continuation.changes:
         require_name_of_model(spec.model, deps, "/changes/model")
+    else:
+        require_model_of(job_id, spec.model, deps)
     patience = spec.early_stopping_patience
     if not tunes and patience is not None and job.result and job.last_epoch - job.result["best_epoch"] >= patience:
         raise Conflict(
@@ -282,6 +285,7 @@ def _again(
     fields = {"max_seconds": None, "promote": "never"} if origin["kind"] == "verify" else {}
     spec = TrainingSpec.model_validate(spec_of(job) | fields)
     require_dataset(spec, deps)
+    require_model_of(job.id, spec.model, deps)
     deps.floor.require()
     (new_id,) = deps.store.submissions.submit([spec], origin=origin, key=key)
     return queued(new_id, response, background, deps)

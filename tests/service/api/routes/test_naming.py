@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 from service.artifacts import Artifacts
 from service.store.store import Store
 from tests.answers import pointers, problem
-from tests.records import SPEC, ended, succeeded
+from tests.records import SPEC, claim, ended, learn, submit, succeeded
 
 UUID = "8a6e0804-2bd0-4672-b79d-d97027f9071a"
 
@@ -56,3 +56,35 @@ def test_a_model_that_is_called_so_already_is_read(api: TestClient, store: Store
     assert api.get(f"/models/{name}").status_code == 200
     assert api.post("/predict", json={"image": [[0] * 28] * 28, "model": name}).status_code == 200
     assert api.post(f"/jobs/{job_id}/retry").status_code == 202
+
+
+def test_a_job_is_not_called_as_a_model_will_be(api: TestClient, store: Store, artifacts: Artifacts) -> None:
+    job_id = ended(store, artifacts)
+    submissions: dict[str, tuple[str, dict[str, Any]]] = {
+        "alone": ("/jobs", SPEC | {"model": "alone"}),
+        "base": ("/sweeps", {"base": SPEC | {"model": "base"}, "grid": {"seed": [1, 2]}}),
+        "trial": ("/sweeps", {"base": SPEC, "trials": [{"model": "trial"}, {"seed": 1}]}),
+    }
+    for name, (path, body) in submissions.items():
+        assert api.post(path, json=body).status_code == 202
+        for refused in (api.put(f"/jobs/{name}", json=SPEC), api.post(f"/jobs/{job_id}/retry?id={name}")):
+            assert f"will be a version of the model {name}" in problem(refused, 409)["detail"]
+    (waiting,) = (job.id for job in store.jobs.find(limit=100) if job.spec["model"] == "alone")
+    api.post(f"/jobs/{waiting}/cancel")
+    assert api.put("/jobs/alone", json=SPEC).status_code == 202, "nothing will be called so any more"
+    for again in (f"/jobs/{waiting}/retry", f"/jobs/{waiting}/retry?id=other"):
+        assert "submit its spec with another model" in problem(api.post(again), 409)["detail"]
+
+
+def test_a_job_does_not_go_on_for_a_model_that_is_a_job_by_now(
+    api: TestClient, store: Store, artifacts: Artifacts
+) -> None:
+    held = claim(store, submit(store, **SPEC | {"model": "mine"}))
+    learn(store, artifacts, held, 1)
+    store.jobs.cancel(held.job_id)
+    store.runs.finish(held)
+    assert api.put("/jobs/mine", json=SPEC).status_code == 202
+    goes_on = f"/jobs/{held.job_id}/continue"
+    problem(api.post(goes_on, json={"epochs": 1}), 409)
+    assert pointers(api.post(goes_on, json={"epochs": 1, "changes": {"model": "mine"}})) == {"/changes/model"}
+    assert api.post(goes_on, json={"epochs": 1, "changes": {"model": "yours"}}).status_code == 202
