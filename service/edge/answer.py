@@ -4,7 +4,9 @@ https://www.rfc-editor.org/rfc/rfc9112 (HTTP/1.1), sections 6.1 and 9.6
 """
 
 import asyncio
+import struct
 from collections.abc import Callable
+from socket import SO_LINGER, SOL_SOCKET
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
@@ -35,6 +37,10 @@ class Parting(asyncio.Transport):
         """End the connection behind what was written."""
         self._end()
 
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """Give what is known of the connection."""
+        return self._transport.get_extra_info(name, default)
+
     def abort(self) -> None:
         """End the connection at once."""
         self._transport.abort()
@@ -42,13 +48,29 @@ class Parting(asyncio.Transport):
 
 async def without_chunks(cycle: RequestResponseCycle, app: Any, scope: Any, receive: Any, send: Any) -> None:
     """Answer who knows no chunks, as HTTP/1.0 does not: where no length is told, the connection's end is the body's."""
+    is_sized = False
 
     async def send_plainly(message: Any) -> None:
+        nonlocal is_sized
+        if message["type"] == "http.response.start":
+            is_sized = any(name.lower() == b"content-length" for name, _ in message.get("headers", ()))
         cycle.chunked_encoding = False
         cycle.expected_content_length = len(message.get("body", b""))  # of this piece: uvicorn's count begins anew
         await send(message)
 
-    await app(scope, receive, send_plainly)
+    try:
+        await app(scope, receive, send_plainly)
+    finally:
+        if cycle.response_started and not (cycle.response_complete or is_sized):
+            _reset(cycle.transport)  # so that nobody takes half an answer for all of it
+
+
+def _reset(transport: asyncio.Transport) -> None:
+    """End a connection so that its client learns that something went wrong."""
+    socket = transport.get_extra_info("socket")
+    if socket is not None:
+        socket.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
 
 
 async def until_stopped(cycle: RequestResponseCycle, app: Any, scope: Any, receive: Any, send: Any) -> None:

@@ -178,6 +178,7 @@ class EdgeProtocol(EndingProtocol):
             return
         # As uvicorn has it, whose method is not called: each of these calls is a hundredth of a prediction's time.
         name = name.lower()
+        value = value.rstrip()  # the parser leaves blanks at its end: RFC 9110, section 5.5
         if name == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
         self.headers.append((name, value))
@@ -186,7 +187,7 @@ class EdgeProtocol(EndingProtocol):
         """Begin with a request whose head is as it should be."""
         if self.parser.should_upgrade():
             if self.parser.get_method() == b"CONNECT":
-                raise Refusal(405, "CONNECT is for proxies, and this is none")
+                raise Refusal(405, "CONNECT is for proxies, and this is none", allow="GET, HEAD, POST, PUT, DELETE")
             return
         if self._head_at_most > MAX_HEAD_BYTES and (
             len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > MAX_HEAD_BYTES

@@ -12,10 +12,11 @@ from service.security import CAREFUL, Header
 class Refusal(Exception):  # noqa: N818 - whoever sent the bytes is to blame
     """Bytes that are no request, or one that is not to be answered."""
 
-    def __init__(self, status: int, detail: str) -> None:
+    def __init__(self, status: int, detail: str, *, allow: str | None = None) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
+        self.allow = allow
 
 
 def encode(refusal: Refusal, path: str) -> tuple[int, bytes, list[Header]]:
@@ -25,6 +26,8 @@ def encode(refusal: Refusal, path: str) -> tuple[int, bytes, list[Header]]:
     about = {b"content-type": media_type.encode(), b"content-length": b"%d" % len(body), b"connection": b"close"}
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         about[b"retry-after"] = b"1"
+    if refusal.allow is not None:
+        about[b"allow"] = refusal.allow.encode()
     return status, body, [*about.items(), *CAREFUL]
 
 

@@ -60,6 +60,13 @@ class Edge:
             await send({"type": "http.response.body", "body": b"one ", "more_body": True})
             await send({"type": "http.response.body", "body": b"two"})
             return
+        if scope["path"] in {"/broken", "/unended"}:
+            await send({"type": "http.response.start", "status": 200})
+            await send({"type": "http.response.body", "body": b"half", "more_body": True})
+            await asyncio.to_thread(self.hold.wait, 30)
+            if scope["path"] == "/broken":
+                raise RuntimeError
+            return
         if scope["path"] != "/last":
             self.came.append((scope["method"], scope["path"], scope["headers"], body))
         answer = bytes(64 * 2**20) if scope["path"] == "/large" else scope["path"].encode() + b" " + body

@@ -133,6 +133,21 @@ def test_http_1_0_is_sent_no_chunks_and_no_other_word_before_its_answer(edge: Ed
     assert answer.endswith(b"\r\n\r\n/1 abc")
 
 
+@pytest.mark.parametrize("path", [b"/broken", b"/unended"])
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+def test_half_an_answer_is_not_taken_for_whole(edge: Edge, path: bytes, version: bytes) -> None:
+    edge.hold.clear()
+    with edge.connect() as connection:
+        connection.sendall(b"GET %b HTTP/%b\r\n%b\r\n" % (path, version, HOST))
+        assert b"half" in read_until(connection, b"half" if version == b"1.0" else b"half\r\n")
+        edge.hold.set()
+        if version == b"1.0":
+            with pytest.raises(ConnectionResetError):
+                connection.recv(1)
+        else:
+            assert connection.recv(1) == b"", "and not the last chunk"
+
+
 def test_a_trailer_that_ends_the_connection_for_the_parser_ends_it_for_all(edge: Edge) -> None:
     head = b"POST /1 HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
     answer = edge.ask(head + b"3\r\nabc\r\n0\r\nConnection: close\r\n\r\n", last=False)

@@ -72,6 +72,26 @@ def test_what_is_no_request_is_refused_as_a_problem(edge: Edge, sent: bytes, sta
     assert edge.came == []
 
 
+def test_who_asks_for_a_tunnel_is_told_what_there_is(edge: Edge) -> None:
+    head = edge.ask(REFUSED["a tunnel"][0]).partition(b"\r\n\r\n")[0]
+    assert b"allow: GET, HEAD, POST, PUT, DELETE" in head.splitlines()
+
+
+@pytest.mark.parametrize("blank", [b" ", b"\t", b" \t  "])
+def test_blanks_around_a_value_are_none_of_it(edge: Edge, blank: bytes) -> None:
+    lines = (b"Host", b"localhost"), (b"X", b"a b"), (b"Y", b""), (b"Expect", b"100-continue")
+    head = b"".join(name + b":" + blank + value + blank + b"\r\n" for name, value in lines)
+    answer = edge.ask(b"POST /1 HTTP/1.1\r\n" + head + b"Content-Length: 3 \r\n\r\n", b"abc")
+    assert statuses(answer) == [b"100", b"200"]
+    assert edge.came[0][2:] == ([*((name.lower(), value) for name, value in lines), (b"content-length", b"3")], b"abc")
+
+
+def test_blanks_behind_a_coding_are_none_of_it(edge: Edge) -> None:
+    head = b"POST /1 HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked  \r\n\r\n"
+    assert statuses(edge.ask(head + b"3\r\nabc\r\n0\r\n\r\n", get(b"/2"))) == [b"200", b"200"]
+    assert [body for *_, body in edge.came] == [b"abc", b""]
+
+
 @pytest.mark.parametrize("size", [1000, 30_000])
 def test_bytes_that_trickle_in_are_bounded_too(edge: Edge, size: int) -> None:
     pieces = [b"X: " + b"x" * size + b"\r\n"] * (2 * MAX_HEAD_BYTES // size)
