@@ -19,6 +19,8 @@ Written by `docs/generate.py` from the OpenAPI document; do not edit it by hand.
 as `/openapi.json` and shows it, without the internet, as `/docs`; `tenfold openapi` prints it.
 
 - Bodies are JSON unless said otherwise, and need a `Content-Type` that says so. Times are UTC, in ISO 8601.
+- A field that an object has twice is refused; of a `/predict` with nothing but images and `model`, and of the protocols
+  of other servers, the last counts.
 - Every error is a [ProblemView](#problemview), `application/problem+json`. `errors` points to each wrong field: by an
   RFC 6901 pointer into the body, or by `#query/limit` and the like for other places.
 - A 429 carries `Retry-After`, in seconds; a 503 does wherever waiting helps.

@@ -1,13 +1,14 @@
 """JSON read strictly, in bounded time and memory: no more of it than any request needs, and nothing that is no JSON.
 
 RFC 8259, https://www.rfc-editor.org/rfc/rfc8259: numbers are finite, text is UTF-8. What is JSON, and can still not be
-answered (numbers beyond all bounds, NUL, halves of characters), is refused by its place in the document.
+answered (numbers beyond all bounds, NUL, halves of characters, a field twice), is refused by its place in the document.
 """
 
 import json
 import math
 import re
 from codecs import BOM_UTF8
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
@@ -41,7 +42,7 @@ def read(body: bytes) -> Any:
         raise Invalid(f"the body holds more than {MAX_VALUES:,} values; send less at once")
     try:
         text = body.removeprefix(BOM_UTF8).decode()
-        document = json.loads(text, parse_int=_whole, parse_constant=float)
+        document = json.loads(text, parse_int=_whole, parse_constant=float, object_pairs_hook=_object)
     except RecursionError:
         raise Invalid(f"the body is nested more than {MAX_DEPTH} deep") from None
     except ValueError:
@@ -76,6 +77,19 @@ def _whole(digits: str) -> float:
     return int(digits) if len(digits) <= _DIGITS else math.inf
 
 
+class _Ambiguous(dict[str, Any]):
+    """An object with a field that it has several times; which, as the last is what it holds."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.field, self.times = Counter(name for name, _ in pairs).most_common(1)[0]
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    return found if len(found) == len(pairs) else _Ambiguous(pairs)
+
+
 def _check(value: Any, depth: int) -> None:
     if isinstance(value, str):
         _require_text(value)
@@ -86,6 +100,10 @@ def _check(value: Any, depth: int) -> None:
         _require_few(len(value), MAX_FIELDS, "fields")
         for name in value:
             _require_text(name)
+        if isinstance(value, _Ambiguous):
+            twice = _Wrong(f"this field is given {value.times:,} times, and one counts; give it once")
+            twice.path.append(value.field)
+            raise twice
         _check_all(value.items(), depth)
     elif isinstance(value, list):
         _require_few(len(value), MAX_ITEMS, "values")

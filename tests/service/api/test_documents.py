@@ -14,7 +14,7 @@ from service.artifacts import Artifacts
 from service.predict.requests import MAX_FLAT_BYTES
 from service.protocols.tensors import MAX_LISTS, MAX_QUOTES
 from service.store.store import Store
-from tests.answers import problem
+from tests.answers import pointers, problem
 from tests.pixels import JSON
 from tests.records import succeeded
 
@@ -67,6 +67,23 @@ def test_a_value_that_nobody_can_answer_is_refused_everywhere(api: TestClient, m
         for path, body in FOREIGN.items():  # whose clients do not know 422
             answer = api.post(path, content=body.replace(b"%b", value), headers=JSON)
             assert (answer.status_code, "error" in answer.json()) == (400, True), (path, answer.text)
+
+
+def test_a_field_that_is_given_twice_counts_nowhere(api: TestClient, model: str, store: Store) -> None:
+    count = len(store.jobs.find(limit=10))
+    bodies = {
+        "/jobs": (b'{"epochs": 1, "epochs": 9}', "/epochs"),
+        f"/jobs/{model}/continue": (b'{"epochs": 1, "changes": {"seed": 1, "seed": 2}}', "/changes/seed"),
+        "/sweeps": (b'{"grid": {"seed": [1], "seed": [2]}}', "/grid/seed"),
+        "/models": (b'{"name": "a", "name": "b", "members": []}', "/name"),
+        "/predict": (b'{"image": %b, "top_k": 1, "top_k": 2}' % BLANK, "/top_k"),
+    }
+    for path, (body, pointer) in bodies.items():
+        assert pointers(api.post(path, content=body, headers=JSON)) == {pointer}, path
+    champion = "/models/default/aliases/champion"
+    answer = api.put(champion, content=b'{"version": 1, "versions": {"1": 0.5, "1": 0.5}}', headers=JSON)
+    assert pointers(answer) == {"/versions/1"}
+    assert len(store.jobs.find(limit=10)) == count
 
 
 def test_unknown_fields_are_counted_and_ten_of_them_told(api: TestClient) -> None:

@@ -40,6 +40,24 @@ def test_a_value_that_cannot_be_taken_is_refused_by_its_place(value: str) -> Non
     assert refused.value.faults[0].pointer.startswith("/x/1")
 
 
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        (b'{"a": 1, "a": 9}', "/a"),
+        (b'{"a": 1, "a": 1}', "/a"),
+        (b'{"a": 1, "b": 2, "\\u0061": 9}', "/a"),
+        (b'{"x": [0, {"a/b": {}, "c": {"d": 1, "d": 1}}]}', "/x/1/c/d"),
+        (b'{"x": [0, {"a/b": {}, "a/b": []}]}', "/x/1/a~1b"),
+        (b'{"": 1, "": 1}', "/"),
+        (b"{%b}" % b",".join(b'"a":%d' % number for number in range(100_000)), "/a"),
+    ],
+)
+def test_a_field_that_is_given_twice_is_refused_by_its_place(body: bytes, pointer: str) -> None:
+    with pytest.raises(Invalid, match=r"is given [\d,]+ times") as refused:
+        read(body)
+    assert [fault.pointer for fault in refused.value.faults] == [pointer]
+
+
 @pytest.mark.parametrize("depth", [3000, 100_000])
 def test_what_is_nested_without_end_is_refused(depth: int) -> None:
     for opening, closing in ((b"[", b"]"), (b'{"a":', b"}")):
