@@ -41,6 +41,7 @@ def test_a_sound_store_has_nothing_to_tell(store: Store, artifacts: Artifacts, s
     assert told(settings, "doctor") == (0, "5 files on record; 0 not as they should be\n")
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("unreadable", ["folder", "loop"])
 def test_a_file_that_cannot_be_read_is_named_and_the_others_are_looked_at(
     store: Store, artifacts: Artifacts, settings: Settings, unreadable: str
@@ -157,6 +158,7 @@ def test_files_that_may_be_another_record_s_are_not_removed_unless_that_is_wishe
     assert not any(path.exists() for path in theirs)
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("words", REMOVING, ids=["gc", "doctor"])
 def test_what_a_program_that_died_left_over_is_removed_unasked(
     store: Store, artifacts: Artifacts, settings: Settings, words: tuple[str, ...]
