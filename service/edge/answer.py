@@ -41,6 +41,10 @@ class Parting(asyncio.Transport):
         """Give what is known of the connection."""
         return self._transport.get_extra_info(name, default)
 
+    def leave(self) -> None:
+        """Close the connection behind what was written, and wait for no more: the process is about to end."""
+        self._transport.close()
+
     def abort(self) -> None:
         """End the connection at once."""
         self._transport.abort()
@@ -73,16 +77,19 @@ def _reset(transport: asyncio.Transport) -> None:
     transport.abort()
 
 
-async def until_stopped(cycle: RequestResponseCycle, app: Any, scope: Any, receive: Any, send: Any) -> None:
+async def until_stopped(
+    cycle: RequestResponseCycle, parting: Parting, app: Any, scope: Any, receive: Any, send: Any
+) -> None:
     """Answer, or say that the process stops where it does before that: uvicorn would write five kilobytes of log."""
     try:
         await app(scope, receive, send)
     except asyncio.CancelledError:
         if not (cycle.response_started or cycle.flow.write_paused):
             await stopping(scope, receive, send)
+            parting.leave()
             return
         cycle.disconnected = True  # nothing more is to be sent
         if cycle.flow.write_paused:  # for a client that does not read, which nobody waits for any more
             cycle.transport.abort()
         else:
-            cycle.transport.close()
+            parting.leave()

@@ -38,10 +38,10 @@ class EndingProtocol(HttpToolsProtocol):
             # Whether the process lives is asked when it has much to do, above all.
             path = cut(cycle.scope["path"], self.app_state.get(ROOT.name, ""))
             app = self.app if path == "/livez" else overloaded
-        cycle.transport = Parting(self.transport, self.end)
+        cycle.transport = parting = Parting(self.transport, self.end)
         if cycle.scope["http_version"] == "1.0":
             app = partial(without_chunks, cycle, app)
-        super()._start_asgi_task(cycle, partial(until_stopped, cycle, app))
+        super()._start_asgi_task(cycle, partial(until_stopped, cycle, parting, app))
 
     def eof_received(self) -> bool:  # type: ignore[override]  # as asyncio has it
         """Answer who sends no more, and may still be reading; gives whether the connection stays for that."""
