@@ -61,7 +61,7 @@ def test_every_action_on_a_job_in_every_state(
 
 @pytest.mark.parametrize("action", [*ANSWERS, "continue"])
 def test_nothing_can_be_done_to_a_job_that_is_not_there(api: TestClient, action: str) -> None:
-    answer = api.post(f"/jobs/nobody/{action}", json={"epochs": 1})
+    answer = api.post(f"/jobs/nobody/{action}", json={"epochs": 1} if action == "continue" else None)
     assert (answer.status_code, answer.json()["detail"]) == (404, "there is no job nobody")
 
 
