@@ -123,7 +123,7 @@ def is_as_shown(command: str, said: str, shown: str) -> bool:
     )
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(480)
 def test_the_commands_of_the_readme_do_what_it_shows(checkout: Path, environment: dict[str, str]) -> None:
     told = [(command, shown) for command, shown in transcripts() if command not in NOT_RUN]
     start = next(number for number, (command, _) in enumerate(told) if command == "make up")
