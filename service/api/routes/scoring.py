@@ -3,6 +3,7 @@
 from typing import Any
 
 from fastapi import APIRouter, Depends
+from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.responses import Response
 
 from service.api.dependencies import Deps
@@ -19,6 +20,15 @@ _BODY: dict[str, Any] = {
 }
 _CSV: dict[str, Any] = {"requestBody": {"required": True, "content": {**_BODY["requestBody"]["content"]}}}
 _CSV["requestBody"]["content"]["text/csv"] = {"schema": {"type": "string"}}
+
+
+class _WithoutVerb(StringConvertor):
+    """A model's name in a path that may go on with a verb: what stands behind the colon is none of it."""
+
+    regex = "[^/:]+"
+
+
+register_url_convertor("without_verb", _WithoutVerb())
 
 
 @router.get("/ping", summary="Is the container well?", responses=problems(503))
@@ -60,7 +70,7 @@ async def predict(infer: Answering, model: str) -> Response:  # noqa: ARG001
     return Delegated(infer)
 
 
-@router.get("/v1/models/{model}", summary="Does a model answer?", responses=problems(404, 409, 500, 503))
+@router.get("/v1/models/{model:without_verb}", summary="Does a model answer?", responses=problems(404, 409, 500, 503))
 async def status(deps: Deps, model: str) -> dict[str, Any]:
     """Load the model if it is not yet loaded, and say so, as KServe and as TensorFlow Serving do."""
     await deps.predictor.find(reference(model))

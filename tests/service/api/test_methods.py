@@ -27,6 +27,8 @@ def database_url(sqlite_url: str) -> str:
         ("TRACE", "/jobs", "GET, HEAD, POST"),
         ("POST", "/livez", "GET, HEAD"),
         ("DELETE", "/v2/models/x/infer", "POST"),
+        ("OPTIONS", "/v1/models/x:predict", "POST"),
+        ("OPTIONS", "/v1/models/x", "GET, HEAD"),
         ("OPTIONS", "/jobs", "GET, HEAD, POST"),
         ("OPTIONS", "/predict", "POST"),
         ("DELETE", "/", "GET, HEAD"),
@@ -43,7 +45,7 @@ def test_a_method_that_a_path_does_not_have_is_told_those_that_it_has(
     answer = api.request(method, path)
     assert answer.status_code == 405
     assert answer.headers["allow"] == allow
-    if method != "HEAD" and not path.startswith("/v2"):
+    if method != "HEAD" and not path.startswith(("/v1", "/v2")):
         problem(answer, 405)
 
 
