@@ -28,6 +28,7 @@ from torch.nn.functional import cross_entropy
 
 from bench.figures import circumstances, spread, verdict
 from models.data.examples import Examples
+from models.data.gathered import whole
 from models.data.split import Split, divide
 from models.networks import build
 from models.spec import TrainingSpec
@@ -63,7 +64,7 @@ def by_torch(split: Split, before_step: BeforeStep) -> None:
     for rows_B in order_N.split(SPEC.batch_size):
         before_step()
         optimizer.zero_grad()
-        loss = cross_entropy(network(split.x_train[rows_B]), split.y_train[rows_B])
+        loss = cross_entropy(network(whole(split.x_train)[rows_B]), split.y_train[rows_B])
         loss.backward()
         optimizer.step()
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.figures import circumstances, met
+from models.data.gathered import whole
 from models.data.split import Split, prepare
 from models.records import Epoch
 from models.spec import CLASSES, PIXELS, TrainingSpec
@@ -81,12 +82,12 @@ def resident(line: str = "VmRSS") -> int:
 
 
 def bytes_of(split: Split) -> int:
-    tensors = (split.x_train, split.y_train, split.x_val, split.y_val)
-    return sum(tensor.nbytes for tensor in tensors) + split.validation.pixels.nbytes + split.validation.labels.nbytes
+    tensors = (whole(split.x_train), split.y_train, whole(split.x_val), split.y_val)
+    return sum(tensor.nbytes for tensor in tensors) + split.validation.values.nbytes + split.validation.labels.nbytes
 
 
 def bytes_of_a_network(spec: TrainingSpec) -> int:
-    return 4 * 4 * spec.parameters + 4 * spec.batch_size * (PIXELS + CLASSES)
+    return 4 * 4 * spec.parameters_for(PIXELS, CLASSES) + 4 * spec.batch_size * (PIXELS + CLASSES)
 
 
 def line_through(x: Sequence[float], y: Sequence[float]) -> tuple[float, float, float]:
@@ -105,8 +106,9 @@ def main() -> None:
     print(circumstances(threads=1))
     spec, folder = TrainingSpec(batch_size=asked.batch_size), Settings().data
     sizes = "-".join(str(size) for size in spec.hidden_sizes)
+    parameters = spec.parameters_for(PIXELS, CLASSES)
     print(
-        f"MLP {sizes}, {4 * spec.parameters / MIB:.3f} MiB of parameters, Adam, batches of {spec.batch_size}, MNIST, "
+        f"MLP {sizes}, {4 * parameters / MIB:.3f} MiB of parameters, Adam, batches of {spec.batch_size}, MNIST, "
         f"one epoch; n = 1 process for each count\n\n"
         f"{'networks':>8}{'made of':>12}{'grown':>12}{'peak':>12}{'of which data':>16}{'times made of':>16}"
         f"{'time':>10}",
@@ -122,15 +124,14 @@ def main() -> None:
                 flush=True,
             )
         moments = fresh.submit(train_long).result()
-    summarise(spec, grown, moments)
+    summarise(parameters, grown, moments)
 
 
-def summarise(spec: TrainingSpec, grown: Mapping[int, Grown], moments: Mapping[int, tuple[int, float]]) -> None:
+def summarise(parameters: int, grown: Mapping[int, Grown], moments: Mapping[int, tuple[int, float]]) -> None:
     if len(grown) > 1:
         _, each, fit = line_through(list(grown), [it.trained for it in grown.values()])
         print(
-            f"\na network more: {each / MIB:.2f} MiB, {each / 4 / spec.parameters:.1f} times its parameters; "
-            f"R^2 {fit:.4f}"
+            f"\na network more: {each / MIB:.2f} MiB, {each / 4 / parameters:.1f} times its parameters; R^2 {fit:.4f}"
         )
         start, each, fit = line_through(list(grown), [it.seconds for it in grown.values()])
         print(f"time of an epoch: {start:.2f} s and {each:.3f} s for each network; R^2 {fit:.4f}")

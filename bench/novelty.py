@@ -52,19 +52,19 @@ def unusual(usual: Pixels, folder: Path) -> Iterator[tuple[str, Pixels]]:
     yield "upside down", usual[:, ::-1]
     yield "two digits on one another", np.maximum(usual, np.roll(usual, 1, axis=0))
     try:
-        yield "Fashion-MNIST", load_builtin("fashion_mnist", folder).pixels[:COUNT]
+        yield "Fashion-MNIST", load_builtin("fashion_mnist", folder).values[:COUNT]
     except ValueError:
         print("Fashion-MNIST is not to be had here")
 
 
 def scores(network: Network, learned_from: Examples) -> Scores:
     """Give three scores of images, each the greater the more unusual they look."""
-    temperature = fit_temperature(network.logits(learned_from.pixels), learned_from.labels)
+    temperature = fit_temperature(network.logits(learned_from.values), learned_from.labels)
 
     def entropies(pixels: Pixels) -> NDArray[np.float64]:
         return entropy(softmax(network.logits(pixels), temperature))
 
-    usual = novelty.fit(learned_from.pixels, entropies(learned_from.pixels))
+    usual = novelty.fit(learned_from.values, entropies(learned_from.values))
     return {
         "novelty": lambda pixels: -usual.share(pixels, entropies(pixels)),
         "energy": lambda pixels: -np.logaddexp.reduce(network.logits(pixels).astype(np.float64), axis=1),
@@ -84,7 +84,7 @@ def main() -> None:
         split = prepare(spec, folder)
         *_, epoch = (record for record in train([spec], split) if isinstance(record, Epoch))
         network = inference.read(pack_weights(epoch.checkpoint, spec, mean=split.mean, deviation=split.deviation))
-        pixels, labels = split.validation.pixels, split.validation.labels
+        pixels, labels = split.validation.values, split.validation.labels
         ways = scores(network, Examples(pixels[:LEARNED_FROM], labels[:LEARNED_FROM]))
         digits = {way: score(pixels[LEARNED_FROM:]) for way, score in ways.items()}
         below = [f"{(-digits['novelty'] < limit).mean():.1%} below {limit}" for limit in (0.05, 0.01)]

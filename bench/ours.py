@@ -83,7 +83,7 @@ def train(home: Path, images: int) -> Trained:
             raise SystemExit(f"the job {job['state']}: {job['error']}")
         weights = client.download(f"/jobs/{job['id']}/checkpoints/best.safetensors")
         examples = client.examples(job["id"], limit=images)["images"]
-        facts = client.versions("default")[0]["facts"]
+        facts = client.versions(job["spec"]["model"])[0]["facts"]
     unseen = [np.array(image, dtype=np.uint8) for image in examples]
     return Trained(settings, dataset, weights, facts["temperature"], unseen)
 

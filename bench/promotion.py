@@ -34,7 +34,7 @@ class Promoter(threading.Thread):
         """Move it."""
         with Client(self._url) as client:
             while not self._over.wait(_PAUSE_SECONDS):
-                client.promote("default", 1 + self.moves % 2)
+                client.promote("digits", 1 + self.moves % 2)
                 self.moves += 1
 
     def stop(self) -> int:

@@ -26,6 +26,7 @@ import torch
 
 from bench.figures import circumstances, spread, verdict
 from bench.processes import Remote, cores
+from models.data.gathered import whole
 from models.data.split import Split, prepare
 from models.networks import build
 from models.optimizers import optimizer
@@ -130,7 +131,7 @@ def by_jax(specs: Sequence[TrainingSpec], split: Split, *, together: bool) -> It
     from bench import jax_mlp
 
     x_train, y_train, x_val, y_val = (
-        jnp.array(part.numpy()) for part in (split.x_train, split.y_train, split.x_val, split.y_val)
+        jnp.array(part.numpy()) for part in (whole(split.x_train), split.y_train, whole(split.x_val), split.y_val)
     )
     epoch: Any = partial(jax_mlp.epoch, batch_size=specs[0].batch_size, rate=specs[0].learning_rate)
     accuracy: Any = jax_mlp.accuracy

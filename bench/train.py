@@ -25,6 +25,7 @@ from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset
 
 from bench.figures import circumstances, spread, verdict
 from bench.processes import Remote, cores
+from models.data.gathered import whole
 from models.data.split import Split, prepare
 from models.learner import derive_seed
 from models.networks import build
@@ -68,7 +69,9 @@ def by_study(spec: TrainingSpec, split: Split, folder: Path) -> Iterator[Accurac
 
 
 def by_tensors(spec: TrainingSpec, split: Split) -> Iterator[Accuracies]:
-    return by_loader(spec, TensorDataset(split.x_train, split.y_train), TensorDataset(split.x_val, split.y_val))
+    return by_loader(
+        spec, TensorDataset(whole(split.x_train), split.y_train), TensorDataset(whole(split.x_val), split.y_val)
+    )
 
 
 def by_loader(spec: TrainingSpec, training: Dataset[Any], validation: Dataset[Any]) -> Iterator[Accuracies]:
@@ -102,7 +105,9 @@ def accuracy(network: nn.Module, examples: Dataset[Any], *, batch_size: int) -> 
 def by_sklearn(spec: TrainingSpec, split: Split) -> Iterator[Accuracies]:
     from sklearn.neural_network import MLPClassifier
 
-    x_train, y_train, x_val, y_val = (part.numpy() for part in (split.x_train, split.y_train, split.x_val, split.y_val))
+    x_train, y_train, x_val, y_val = (
+        part.numpy() for part in (whole(split.x_train), split.y_train, whole(split.x_val), split.y_val)
+    )
     classifier = MLPClassifier(
         spec.hidden_sizes,
         solver="adam",
@@ -123,7 +128,7 @@ def by_jax(spec: TrainingSpec, split: Split) -> Iterator[Accuracies]:
     from bench import jax_mlp
 
     x_train, y_train, x_val, y_val = (
-        jnp.array(part.numpy()) for part in (split.x_train, split.y_train, split.x_val, split.y_val)
+        jnp.array(part.numpy()) for part in (whole(split.x_train), split.y_train, whole(split.x_val), split.y_val)
     )
     one_epoch = partial(jax_mlp.epoch, batch_size=spec.batch_size, rate=spec.learning_rate)
     epoch = jax.jit(one_epoch, donate_argnames="state")

@@ -11,8 +11,9 @@ from pathlib import Path
 import service
 from docs.api_page import api_page, default, kind
 from docs.tables import table
-from models import images, spec, training
-from models.data import csv
+from models import images, size, suitability
+from models.data import schema as schemas_of_data
+from models.data.reading import classes
 from service import errors
 from service.api import app
 from service.api.routes.jobs import submit
@@ -54,10 +55,12 @@ LIMITS = (
     ("Pixels of a PNG, each way", images.MAX_SIDE),
     ("Pixels of all pictures of one `POST /predict`", pictures.MOST_PIXELS),
     ("Pixels of pictures that may wait in one process, half as many of one client", pictures.MOST_WAITING),
-    ("Examples in an uploaded CSV, at least", csv.MIN_ROWS),
-    ("Examples in an uploaded CSV, at most", csv.MAX_ROWS),
-    ("Parameters of a network", spec.MAX_PARAMETERS),
-    ("Batches in one job, all epochs together", training.MAX_ITERATIONS),
+    ("Examples of an upload, at least", classes.LEAST_EXAMPLES),
+    ("Classes of a data set, at most", schemas_of_data.MAX_CLASSES),
+    ("Columns of a table, at most", schemas_of_data.MAX_COLUMNS),
+    ("Pixels of a data set's pictures, each way", schemas_of_data.MAX_SIDE),
+    ("Parameters of a network", size.MAX_PARAMETERS),
+    ("Batches in one job, all epochs together", suitability.MAX_ITERATIONS),
     ("Jobs in one sweep", expand.MAX_JOBS),
     ("Trials whose curves are drawn in one plot of a sweep, the best first", draw_sweep.MAX_CURVES),
     ("Trials whose final accuracies are drawn in one plot of a sweep, the best first", sweep_plots.MAX_BARS),

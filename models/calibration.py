@@ -2,15 +2,13 @@
 
 Guo et al. 2017, "On calibration of modern neural networks", https://arxiv.org/abs/1706.04599. All in nats.
 
-Legend of shapes: N labelled examples, B examples, C = 10 classes.
+Legend of shapes: N labelled examples, B examples, C classes.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
-from models.spec import CLASSES
 
 BINS = 15
 LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 0.01, 100.0
@@ -59,7 +57,7 @@ def softmax(logits_BC: NDArray[np.floating], temperature: float = 1.0) -> NDArra
 
 
 def entropy(probabilities_BC: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Tell how undecided each prediction is, float64 [B] in nats: 0 for a sure one, ln 10 = 2.303 for no idea."""
+    """Tell how undecided each prediction is, float64 [B] in nats: 0 for a sure one, ln C for no idea."""
     p_BC = probabilities_BC.astype(np.float64)
     logs_BC = np.log(p_BC, out=np.zeros_like(p_BC), where=p_BC > 0)
     entropy_B: NDArray[np.float64] = np.maximum(-(p_BC * logs_BC).sum(axis=1), 0.0)
@@ -143,7 +141,9 @@ def _bins(confidence_N: NDArray[np.float64], correct_N: NDArray[np.bool_]) -> tu
 
 
 def _require_examples(logits_NC: NDArray[np.floating], labels_N: NDArray[np.integer]) -> None:
-    if logits_NC.shape != (len(labels_N), CLASSES) or not len(labels_N):
-        raise ValueError(f"logits [N, {CLASSES}] of N labelled examples are needed, not {list(logits_NC.shape)}")
+    if logits_NC.ndim != 2 or len(logits_NC) != len(labels_N) or not len(labels_N):
+        raise ValueError(f"logits [N, C] of N labelled examples are needed, not {list(logits_NC.shape)}")
+    if not 0 <= labels_N.min() <= labels_N.max() < logits_NC.shape[1]:
+        raise ValueError(f"labels are places of the {logits_NC.shape[1]} classes; there is {labels_N.max()}")
     if not np.isfinite(logits_NC).all():
         raise ValueError("the network's outputs are not numbers")

@@ -6,44 +6,43 @@ takes, with the same chapters in the same order as the page in Markdown that is 
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
+from models import words
 from models.assessment import Assessment
+from models.data.schema import USUAL, Images, Table
 from models.spec import FILING, TrainingSpec
 
-USE = (
-    "To learn with, to compare networks, and to read images like those that it was trained on, where a wrong answer "
-    "costs nothing or a human looks at it."
-)
-LIMITS = (
-    "It takes one grey image of 28 x 28 pixels, light on dark, with one thing on it, placed as in its data set. "
-    "Several digits, words and photographs are not for it.",
-    "It names one of its ten classes for every image, also for one that shows none of them. The entropy of a "
-    "prediction and its novelty help to notice that, and miss some.",
-    "The epoch that is served was chosen by the validation part, and the temperature fitted to it: new images of the "
-    "same kind are read a little worse than the figures say, images of another kind much worse.",
-    "It was not measured whether all people's handwriting is read equally well.",
-    "It is not for anything where an error hurts somebody, such as money, medicine or marks, unless a human looks at "
-    "every answer.",
-)
-NOVELTY = (
-    "Novelty is the share of images like the validation images that look at least as unusual as an image, at most: by "
-    "the distance of its pixels from theirs or from their middle, or by the entropy of its prediction, whichever is "
-    "more unusual. Of images like them, about one in a hundred is below 0.01."
-)
+AUGMENTATION = frozenset({"shift_pixels", "rotation_degrees"})
+"""What is done to pictures while a network learns from them, and never to rows."""
 
 _PLACES = (0.5, 0.95, 0.99)
+_MOST_WHOLE = 30  # classes whose confusion is shown whole
 
 
 @dataclass(frozen=True)
 class DataDescription:
-    """What a network was trained and validated on; `sha256` is the digest of all its pixels and labels."""
+    """What a network was trained and validated on; `sha256` is the digest of all its examples and labels.
+
+    `warnings` are those of its reading, each with a `kind` and a `detail`.
+    """
 
     name: str
     training_examples: int
     validation_examples: int
     sha256: str
+    schema: Images | Table = USUAL
+    warnings: tuple[Mapping[str, Any], ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give what JSON takes; that the form is the usual one, or that nothing was noticed, is not said."""
+        told = {field.name: getattr(self, field.name) for field in fields(self)[:4]}
+        if self.schema != USUAL:
+            told["schema"] = self.schema.model_dump(mode="json")
+        if self.warnings:
+            told["warnings"] = [{"kind": its["kind"], "detail": its["detail"]} for its in self.warnings]
+        return told
 
 
 def write(
@@ -54,6 +53,7 @@ def write(
     accuracies: Mapping[str, float],
     epoch: int,
     weights_sha256: str,
+    parameters: int,
     made_with: Mapping[str, str | int],
 ) -> dict[str, Any]:
     """Write the card of the network whose best weights, those after `epoch`, were assessed.
@@ -66,12 +66,14 @@ def write(
         "labels": dict(spec.labels),
         "architecture": spec.architecture,
         "hidden_sizes": list(spec.hidden_sizes),
-        "parameters": spec.parameters,
+        "parameters": parameters,
         "epoch": epoch,
         "weights_sha256": weights_sha256,
         "made_with": dict(made_with),
     }
-    training = spec.model_dump(mode="json", exclude={*FILING, "architecture", "hidden_sizes", "dataset"})
+    pictures_only = AUGMENTATION if isinstance(data.schema, Table) else frozenset()
+    said = {*FILING, *pictures_only, "architecture", "hidden_sizes", "dataset"}
+    training = spec.model_dump(mode="json", exclude=said)
     return _card(about, data, assessment, training=training, accuracies=accuracies)
 
 
@@ -96,13 +98,13 @@ def _card(
 ) -> dict[str, Any]:
     return {
         "model": dict(about),
-        "use": {"intended": USE, "limits": list(LIMITS)},
-        "data": asdict(data),
+        "use": {"intended": words.use(data.schema), "limits": words.limits(data.schema)},
+        "data": data.as_dict(),
         "training": dict(training),
         "accuracies": dict(accuracies),
         "assessment": assessment.as_dict(),
         "novelty": {
-            "meaning": NOVELTY,
+            "meaning": words.novelty(data.schema),
             "quantiles": list(_PLACES),
             "distances": _quantiles(assessment.novelty.distances.tolist()),
             "entropies": _quantiles(assessment.novelty.entropies.tolist()),
@@ -113,7 +115,9 @@ def _card(
 def markdown(card: Mapping[str, Any]) -> str:
     """Give a card as a page; what a user wrote is escaped, and shows as it was written."""
     model, data, found, novelty = card["model"], card["data"], card["assessment"], card["novelty"]
-    before, after = found["before"], found["after"]
+    before, after, things = found["before"], found["after"], words.things(data.get("schema"))
+    # Cards of before name no classes: they are the digits.
+    names = [its.get("name", label) for label, its in enumerate(found["classes"])]
     chapters = [
         f"# Model card: {escape(model['name'] or 'a network without a name')}",
         *(_ensemble(model) if "members" in model else _network(model)),
@@ -122,24 +126,25 @@ def markdown(card: Mapping[str, Any]) -> str:
         "## Limits",
         "\n".join(f"- {sentence}" for sentence in card["use"]["limits"]),
         "## Data",
-        f"{escape(data['name'])}: {data['training_examples']:,} images to learn from and "
+        f"{escape(data['name'])}: {data['training_examples']:,} {things} to learn from and "
         f"{data['validation_examples']:,} to validate with. SHA-256 of all: {data['sha256']}.",
+        *_warnings(data.get("warnings", ())),
         *(_training(card) if "members" not in model else []),
         "## Accuracy",
         _table(("part", "read correctly"), ((part, _percent(share)) for part, share in card["accuracies"].items())),
-        f"The classes of the {found['examples']:,} validation images:",
+        *_means(found),
+        f"The classes of the {found['examples']:,} validation {things}:",
         _table(
             ("class", "examples", "precision", "recall", "F1"),
             (
-                (label, its["examples"], _percent(its["precision"]), _percent(its["recall"]), _percent(its["f1"]))
-                for label, its in enumerate(found["classes"])
+                (name, its["examples"], _percent(its["precision"]), _percent(its["recall"]), _percent(its["f1"]))
+                for name, its in zip(names, found["classes"], strict=True)
             ),
         ),
-        "True classes are rows, predicted ones columns:",
-        _table(("", *range(len(found["confusion"]))), ((label, *row) for label, row in enumerate(found["confusion"]))),
+        *_confusion(names, found["confusion"]),
         "## Calibration",
-        f"Logits are divided by the temperature {found['temperature']:.3f}, which was fitted to the validation images. "
-        "For each measure, less is better.",
+        f"Logits are divided by the temperature {found['temperature']:.3f}, which was fitted to the validation "
+        f"{things}. For each measure, less is better.",
         _table(
             ("measure", "before", "after"),
             (
@@ -149,7 +154,7 @@ def markdown(card: Mapping[str, Any]) -> str:
         ),
         "How sure it was afterwards, and how often it was right:",
         _table(
-            ("above", "to", "images", "mean confidence", "right"),
+            ("above", "to", things, "mean confidence", "right"),
             (
                 (
                     f"{its['lower']:.2f}",
@@ -164,7 +169,7 @@ def markdown(card: Mapping[str, Any]) -> str:
         "## Novelty",
         novelty["meaning"],
         _table(
-            ("of the validation images", "distance at most", "entropy at most"),
+            (f"of the validation {things}", "distance at most", "entropy at most"),
             (
                 (_percent(place), f"{distance:,.0f}", f"{entropy:.3f}")
                 for place, distance, entropy in zip(
@@ -206,6 +211,38 @@ def _training(card: Mapping[str, Any]) -> list[str]:
         _table(("setting", "value"), _pairs("", card["training"])),
         "Made with:",
         _table(("what", "value"), _pairs("", card["model"]["made_with"])),
+    ]
+
+
+def _warnings(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    listed = "\n".join(f"- {escape(its['detail'])}" for its in found)
+    return ["What was noticed when it was read:", listed] if found else []
+
+
+def _means(found: Mapping[str, Any]) -> list[str]:
+    """Give the figures that count each class alike; cards of before have none."""
+    if "macro_f1" not in found:
+        return []
+    balanced, macro = (_percent(found[name]) for name in ("balanced_accuracy", "macro_f1"))
+    return [f"Each class counted alike: balanced accuracy {balanced}, macro F1 {macro}."]
+
+
+def _confusion(names: Sequence[object], counts: Sequence[Sequence[int]]) -> list[str]:
+    """Give the counts of true and predicted classes, or of many classes the pairs that are mistaken most."""
+    if len(names) <= _MOST_WHOLE:
+        rows = ((name, *row) for name, row in zip(names, counts, strict=True))
+        # In the head of a table too, the names are somebody's.
+        return ["True classes are rows, predicted ones columns:", _table(["", *map(escape, names)], rows)]
+    pairs = [
+        (names[true], names[read], count)
+        for true, row in enumerate(counts)
+        for read, count in enumerate(row)
+        if count and true != read
+    ]
+    most = sorted(pairs, key=lambda pair: -pair[2])[:_MOST_WHOLE]
+    return [
+        f"Of {len(names):,} classes, the pairs that were mistaken most:",
+        _table(("true class", "predicted class", "examples"), most),
     ]
 
 

@@ -12,8 +12,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from models.data.plan import Plan
+from models.data.schema import USUAL, Images, Table
 from models.inference import METADATA_KEY, metadata
 from models.spec import TrainingSpec
+from models.terms import Metric
 
 STATE_FORMAT = 2
 """To be raised when the tensors of a state change: a run does not go on from one that it cannot read."""
@@ -25,7 +28,8 @@ class Checkpoint:
 
     `weights` are the network's tensors by name, `state` those that training needs beside them, by "kind.name": the
     optimiser's, and the weights themselves where `weights` are averages. What is random needs no state: it is derived
-    from (seed, epoch). One of epoch 0 gives a run its first weights, and nothing else.
+    from (seed, epoch). One of epoch 0 gives a run its first weights, and nothing else. `best_value` is what the best
+    epoch reached by `metric`; of accuracy it is not kept twice.
     """
 
     epoch: int
@@ -34,32 +38,50 @@ class Checkpoint:
     best_val_accuracy: float
     weights: dict[str, Tensor]
     state: dict[str, Tensor]
+    metric: Metric = "accuracy"
+    best_value: float | None = None
 
 
-def pack_weights(checkpoint: Checkpoint, spec: TrainingSpec, *, mean: float, deviation: float) -> bytes:
+def pack_weights(
+    checkpoint: Checkpoint,
+    spec: TrainingSpec,
+    *,
+    mean: float,
+    deviation: float,
+    schema: Images | Table = USUAL,
+    plan: Plan | None = None,
+) -> bytes:
     """Give a safetensors file of the weights that is enough to predict with.
 
-    Its metadata tells the shape of the network and how images are normalised. Equal weights give equal bytes.
+    Its metadata tells the shape of the network, how images are normalised, on the scale that they came on, and what
+    examples are, where they are not MNIST's. Equal weights give equal bytes.
     """
-    about = {
+    about: dict[str, Any] = {
         "architecture": spec.architecture,
         "hidden_sizes": spec.hidden_sizes,
         "epoch": checkpoint.epoch,
         "mean": mean,
         "deviation": deviation,
     }
+    if schema != USUAL:
+        about["schema"] = schema.model_dump(mode="json")
+    if plan is not None:
+        about["plan"] = plan.model_dump(mode="json")
     return _pack(checkpoint.weights, about)
 
 
 def pack_state(checkpoint: Checkpoint) -> bytes:
     """Give a safetensors file of what, beside the weights, a resumed run needs."""
-    about = {
+    about: dict[str, Any] = {
         "format": STATE_FORMAT,
         "epoch": checkpoint.epoch,
         "iterations": checkpoint.iterations,
         "best_epoch": checkpoint.best_epoch,
         "best_val_accuracy": checkpoint.best_val_accuracy,
     }
+    # States of before have accuracy alone.
+    if checkpoint.metric != "accuracy":
+        about |= {"metric": checkpoint.metric, "best_value": checkpoint.best_value}
     return _pack(checkpoint.state, about)
 
 

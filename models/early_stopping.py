@@ -1,4 +1,4 @@
-"""Patience: training ends when the accuracy on the validation part has not risen for so many epochs."""
+"""Patience: training ends when what is measured on the validation part has not become better for so many epochs."""
 
 
 class EarlyStopping:
@@ -7,15 +7,15 @@ class EarlyStopping:
     After Prechelt, "Early Stopping - But When?", 1998, https://doi.org/10.1007/3-540-49430-8_3.
     """
 
-    def __init__(self, patience: int | None, *, best_epoch: int = 0, best_accuracy: float = -1.0) -> None:
+    def __init__(self, patience: int | None, *, best_epoch: int = 0, best_score: float | None = None) -> None:
         self._patience = patience
         self.best_epoch = best_epoch
-        self.best_accuracy = best_accuracy
+        self.best_score = best_score
 
-    def see(self, epoch: int, accuracy: float) -> None:
-        """Take in the accuracy after an epoch; of equal ones the first is the best."""
-        if accuracy > self.best_accuracy:
-            self.best_epoch, self.best_accuracy = epoch, accuracy
+    def see(self, epoch: int, score: float) -> None:
+        """Take in the score after an epoch, of which more is better; of equal ones the first is the best."""
+        if self.best_score is None or score > self.best_score:
+            self.best_epoch, self.best_score = epoch, score
 
     def is_exhausted(self, epoch: int) -> bool:
         """Whether, after this epoch, the best one is as many epochs ago as there is patience; None has no end."""

@@ -3,7 +3,7 @@
 Lakshminarayanan, Pritzel and Blundell 2017, https://arxiv.org/abs/1612.01474. Networks of equal shape are computed
 together, as one stack of matrices: with few images a call costs more than what it computes.
 
-Legend of shapes: M networks, K networks of one stack, B images, I inputs and O outputs of a layer, C = 10 classes.
+Legend of shapes: M networks, K networks of one stack, B examples, I inputs and O outputs of a layer, C classes.
 """
 
 import itertools
@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from models.calibration import log_softmax
 from models.inference import LAYER_NORM_EPSILON, Layer, Network
-from models.spec import CLASSES, PIXELS
 
 Pixels = NDArray[np.uint8] | NDArray[np.float32]
 
@@ -28,7 +27,7 @@ class _Stack:
 
     def logits(self, pixels: Pixels) -> NDArray[np.float32]:
         """Give the logits, float32 [K, B, C]."""
-        x_KBI = pixels.reshape(1, -1, PIXELS).astype(np.float32, copy=False)
+        x_KBI = pixels.reshape(1, -1, self.layers[0].weight.shape[1]).astype(np.float32, copy=False)
         for layer in self.layers[:-1]:
             x_KBI = x_KBI @ layer.weight
             x_KBI += layer.bias
@@ -46,13 +45,16 @@ class _Stack:
 class Ensemble:
     """Trained networks that predict together; takes the place of a `Network`.
 
-    `networks` are those it was made of, in their order, and share their weights with the stacks. Raises ValueError
-    without a network.
+    `networks` are those it was made of, in their order, and share their weights with the stacks; `schema` and `plan`
+    are those of each. Raises ValueError without a network, or where they learned from data of different forms.
     """
 
     def __init__(self, networks: Sequence[Network]) -> None:
         if not networks:
             raise ValueError("an ensemble needs at least one network")
+        self.schema, self.plan = networks[0].schema, networks[0].plan
+        if any(_takes(network) != _takes(networks[0]) for network in networks):
+            raise ValueError("the networks of an ensemble take in the same, in the same way; these do not")
         places = sorted(range(len(networks)), key=lambda place: _kind(networks[place]))
         self._stacks: list[_Stack] = []
         members: dict[int, Network] = {}
@@ -67,7 +69,7 @@ class Ensemble:
     def logits(self, pixels: Pixels) -> NDArray[np.float32]:
         """Log of the mean probability of each class, float32 [B, C]: logits whose softmax are the probabilities."""
         logits_MBC = self._logits(pixels)
-        logs_MBC = log_softmax(logits_MBC.reshape(-1, CLASSES)).reshape(logits_MBC.shape)
+        logs_MBC = log_softmax(logits_MBC.reshape(-1, logits_MBC.shape[2])).reshape(logits_MBC.shape)
         most_BC = logs_MBC.max(axis=0)
         mean_BC = np.exp(logs_MBC - most_BC).mean(axis=0)
         logits_BC: NDArray[np.float32] = (most_BC + np.log(mean_BC)).astype(np.float32)
@@ -85,6 +87,10 @@ class Ensemble:
     def _logits(self, pixels: Pixels) -> NDArray[np.float32]:
         parts = [stack.logits(pixels) for stack in self._stacks]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _takes(network: Network) -> tuple[object, ...]:
+    return network.schema, None if network.plan is None else network.plan.columns
 
 
 def _kind(network: Network) -> tuple[bool, tuple[int, ...]]:

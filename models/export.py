@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.checkpoints import unpack_weights
+from models.data.schema import USUAL
 from models.inference import LAYER_NORM_EPSILON, Network, metadata, read
 from models.networks import MLP, NMLP
 from models.predict_onnx import predict
@@ -43,6 +44,15 @@ class Served(nn.Module):
         return logits, (logits / self.temperature).softmax(dim=1)
 
 
+def require_exported(network: Network) -> None:
+    """Raise ValueError for a network that is not written in these forms yet: they are for MNIST's form."""
+    if network.schema != USUAL:
+        raise ValueError(
+            "networks are exported that take pictures of 28 x 28 grey pixels and name the digits 0 to 9; this one is "
+            "of another form: ask it by POST /predict, or take its weights, export.safetensors"
+        )
+
+
 def to_onnx(weights: bytes, temperature: float = 1.0) -> bytes:
     """Give the ONNX file of a weights file, after ONNX Runtime has given with it what torch gives.
 
@@ -56,7 +66,9 @@ def to_onnx(weights: bytes, temperature: float = 1.0) -> bytes:
         raise ValueError(
             "ONNX files need packages that are not installed here: pip install 'tenfold[export]'"
         ) from error
-    model = _model(read(weights), temperature)
+    network = read(weights)
+    require_exported(network)
+    model = _model(network, temperature)
     onnx.checker.check_model(model, full_check=True)
     file: bytes = model.SerializeToString()
     pixels = np.random.default_rng(0).integers(0, 256, (_CHECKED_IMAGES, 28, 28), dtype=np.uint8)
@@ -87,6 +99,7 @@ def to_pt2(weights: bytes, temperature: float = 1.0) -> bytes:
 def served(weights: bytes, temperature: float = 1.0) -> Served:
     """Build the module that a weights file describes; raises ValueError for anything else."""
     network, about = read(weights), metadata(weights)
+    require_exported(network)
     sizes = [layer.weight.shape[1] for layer in network.layers[:-1]]
     module = NMLP(*sizes, dropout=0.0) if about["architecture"] == "nmlp" else MLP(*sizes)
     try:

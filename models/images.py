@@ -1,4 +1,4 @@
-"""From a PNG to the form of the training data: 28x28, light ink on a dark ground, framed as MNIST's digits.
+"""From a PNG to the form of the training data: framed as MNIST's digits, light ink on a dark ground, or just scaled.
 
 The framing follows LeCun, Cortes and Burges, "The MNIST database of handwritten digits",
 http://yann.lecun.com/exdb/mnist/. The reading follows the PNG specification, https://www.w3.org/TR/png-3/.
@@ -8,12 +8,14 @@ import base64
 import io
 import struct
 import zlib
-from collections.abc import Iterator
-from typing import TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from models.data.schema import Images
 
 MAX_BYTES = 256 * 1024  # of the file
 MAX_SIDE = 1024  # of the picture, in pixels
@@ -55,6 +57,21 @@ def from_png(data: bytes) -> NDArray[np.uint8]:
     return _frame(_ink(grey))
 
 
+def to_form(data: bytes, schema: Images) -> NDArray[np.uint8] | NDArray[np.float32]:
+    """Return the picture as those of a data set are: of their size, grey or in colour, on their scale.
+
+    It is scaled by area, and stretched where it has other proportions. uint8 where the scale is 0 to 255, else float32,
+    [height, width] or [height, width, 3]. Raises ValueError as `from_png` does, but for a picture without ink.
+    """
+    levels = _decode(data, "L" if schema.channels == 1 else "RGB")
+    image = Image.fromarray(levels)
+    shrinks = schema.height <= image.height and schema.width <= image.width
+    way = Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR
+    scaled = np.asarray(image.resize((schema.width, schema.height), way))
+    low, high = schema.scale
+    return scaled if (low, high) == (0.0, 255.0) else (low + scaled * ((high - low) / 255)).astype(np.float32)
+
+
 def pixels_of(data: bytes) -> int:
     """Return how many pixels a picture has by its header; 0 of what is refused before any of them is decoded."""
     if len(data) > MAX_BYTES or not data.startswith(_SIGNATURE + b"\0\0\0\x0dIHDR") or len(data) < len(_SIGNATURE) + 16:
@@ -63,8 +80,8 @@ def pixels_of(data: bytes) -> int:
     return int(width * height) if width <= MAX_SIDE and height <= MAX_SIDE else 0
 
 
-def _decode(data: bytes) -> NDArray[np.uint8]:
-    """Return the picture's grey levels, uint8 [height, width], with nothing left transparent."""
+def _decode(data: bytes, mode: Literal["L", "RGB"] = "L") -> NDArray[np.uint8]:
+    """Return the picture's levels, uint8 [height, width] or [height, width, 3], with nothing left transparent."""
     if len(data) > MAX_BYTES:
         raise ValueError(f"the PNG file has {len(data):,} bytes; send at most {MAX_BYTES:,}")
     if not data.startswith(_SIGNATURE):
@@ -75,11 +92,15 @@ def _decode(data: bytes) -> NDArray[np.uint8]:
     try:
         image = Image.open(io.BytesIO(png), formats=["PNG"])
         if image.mode == "I;16":  # Pillow would clip sixteen bits to eight rather than scale them
-            return (np.asarray(image) >> 8).astype(np.uint8)
+            grey = (np.asarray(image) >> 8).astype(np.uint8)
+            return grey if mode == "L" else np.stack([grey] * 3, axis=2)
         rgba = image.convert("RGBA")
     except (OSError, ValueError) as error:
         raise ValueError("the PNG file cannot be decoded; save the picture again") from error
-    return _opaque(np.asarray(rgba.convert("L")), np.asarray(rgba.getchannel("A")))
+    grey, alpha = np.asarray(rgba.convert("L")), np.asarray(rgba.getchannel("A"))
+    if mode == "L":
+        return _opaque(grey, grey, alpha)
+    return np.stack([_opaque(np.asarray(rgba.getchannel(name)), grey, alpha) for name in mode], axis=2)
 
 
 def _pixel_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -131,15 +152,15 @@ def _check_size(chunks: list[tuple[bytes, bytes]]) -> None:
         raise ValueError(f"the PNG file holds {more} pixel data than its header says; save the picture again")
 
 
-def _opaque(grey: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _opaque(levels: NDArray[np.uint8], grey: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Lay the picture on a ground that continues its border or, if that is transparent, contrasts with its ink."""
     if _median(_border(alpha)) >= 128:
-        ground = _median(_border(grey))
+        ground = _median(_border(levels))
     else:
         ink_is_light = alpha[grey >= 128].sum() > alpha[grey < 128].sum()
         ground = 0 if ink_is_light else 255
-    backdrop = Image.new("L", (grey.shape[1], grey.shape[0]), ground)
-    return np.array(Image.composite(Image.fromarray(grey), backdrop, Image.fromarray(alpha)))
+    backdrop = Image.new("L", (levels.shape[1], levels.shape[0]), ground)
+    return np.array(Image.composite(Image.fromarray(levels), backdrop, Image.fromarray(alpha)))
 
 
 def _border(image: NDArray[Pixel]) -> NDArray[Pixel]:
@@ -198,11 +219,18 @@ def _offset(profile: NDArray[np.float32]) -> int:
     return min(max(round(SIDE / 2 - centre), 0), SIDE - len(profile))
 
 
-def to_base64(pixels: NDArray[np.uint8]) -> str:
-    """Write images uint8 [N, 28, 28] as text, which is much faster than a list of numbers."""
-    return base64.b64encode(pixels.tobytes()).decode()
+def to_base64(values: NDArray[np.generic]) -> str:
+    """Write the numbers of images as text, little-endian, which is much faster than a list of numbers."""
+    return base64.b64encode(np.ascontiguousarray(values, values.dtype.newbyteorder("<")).tobytes()).decode()
 
 
-def from_base64(text: str) -> NDArray[np.uint8]:
-    """Read images uint8 [N, 28, 28] that were written as text."""
-    return np.frombuffer(base64.b64decode(text), np.uint8).reshape(-1, 28, 28)
+def from_base64(text: str, shape: Sequence[int] = (SIDE, SIDE), dtype: str = "uint8") -> NDArray[Any]:
+    """Read images [N, *shape] that were written as text."""
+    return np.frombuffer(base64.b64decode(text), np.dtype(dtype).newbyteorder("<")).reshape(-1, *shape)
+
+
+def to_png(pixels: NDArray[np.uint8]) -> bytes:
+    """Write a picture uint8 [H, W], grey, or [H, W, 3], red, green and blue, as PNG, at its own size."""
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG")
+    return stream.getvalue()

@@ -1,6 +1,6 @@
 """A weights file -> probabilities, with numpy alone: the API process predicts without loading torch.
 
-Legend of shapes: B images, D = 784 pixels, H units, C = 10 classes.
+Legend of shapes: B examples, D numbers that go in of each, H units, C classes.
 """
 
 import json
@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
-from models.spec import PIXELS
+from models.data import schema as schemas
+from models.data.plan import Plan
+from models.data.schema import USUAL, Images, Table
 
 METADATA_KEY = "tenfold"
 """safetensors orders its metadata at random: one key holds all of ours, so that equal weights are equal bytes."""
@@ -32,10 +34,25 @@ class Layer:
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A trained network that can only predict; its first layer takes pixels as they are, see `_take_pixels`."""
+    """A trained network that can only predict; its first layer takes pixels as they are, see `_take_pixels`.
+
+    `schema` is that of the data it learned from, and `plan`, for a table, what makes of a row what it takes in.
+    """
 
     layers: tuple[Layer, ...]
     epoch: int
+    schema: Images | Table = USUAL
+    plan: Plan | None = None
+
+    @property
+    def inputs(self) -> int:
+        """Tell how many numbers go in of one example."""
+        return len(self.layers[0].weight)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Give the names of the classes, in the order of the logits."""
+        return self.schema.classes
 
     @property
     def size_bytes(self) -> int:
@@ -44,8 +61,9 @@ class Network:
         return sum(array.nbytes for array in arrays)
 
     def logits(self, pixels: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
-        """Give logits float32 [B, C] of images [B, 28, 28] or [B, D] whose pixels are 0-255, ink light on dark."""
-        x_BH: NDArray[np.float32] = pixels.reshape(-1, PIXELS).astype(np.float32, copy=False)
+        """Give logits float32 [B, C] of pictures [B, ...] on their scale, or [B, D] of what a plan makes of rows."""
+        first = self.layers[0].weight
+        x_BH: NDArray[np.float32] = pixels.reshape(-1, len(first)).astype(np.float32, copy=False)
         for layer in self.layers[:-1]:
             x_BH = x_BH @ layer.weight
             x_BH += layer.bias
@@ -89,9 +107,40 @@ def read(data: bytes) -> Network:
             for number in range(1, depth + 1)
         )
         first = _take_pixels(layers[0], float(about["mean"]), float(about["deviation"]))
-        return Network((first, *layers[1:]), int(about["epoch"]))
+        schema = schemas.read(about["schema"]) if "schema" in about else USUAL
+        plan = Plan.model_validate(about["plan"]) if isinstance(schema, Table) else None
+        return _fitting(Network((first, *layers[1:]), int(about["epoch"]), schema, plan))
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"this is no weights file of a trained network: {error}") from error
+
+
+def _fitting(network: Network) -> Network:
+    """Give the network; raises ValueError where other counts of numbers go in or come out than its schema says."""
+    schema, plan = network.schema, network.plan
+    if plan is not None and len(plan.columns) != schema.shape[0]:
+        raise ValueError(f"its plan has {len(plan.columns)} columns, and its schema {schema.shape[0]}")
+    for whole, what, found in (
+        (schema.inputs if plan is None else plan.inputs, "numbers go in", network.inputs),
+        (len(schema.classes), "classes come out", network.layers[-1].weight.shape[1]),
+    ):
+        if found != whole:
+            raise ValueError(f"{whole:,} {what} by its schema, and {found:,} by its weights")
+    return network
+
+
+def taken_in(values: NDArray[Any], plan: Plan | None) -> NDArray[Any]:
+    """Give what a network takes in of examples as clients send them: pictures as they are, rows by its plan."""
+    return values if plan is None else plan.apply(values)
+
+
+def as_sent(values: NDArray[Any], schema: Images | Table) -> NDArray[Any]:
+    """Give examples [B, ...] as clients send them, of those that are stored: pictures on the scale they came on.
+
+    uint8 where that is the scale itself, else float32; rows of a table are stored as they came.
+    """
+    if isinstance(schema, Table) or schema.steps is None or (schema.origin, schema.unit) == (0.0, 1.0):
+        return values
+    return (schema.origin + values * schema.unit).astype(np.float32)
 
 
 def _take_pixels(first: Layer, mean: float, deviation: float) -> Layer:

@@ -5,7 +5,7 @@ respect to its parameters and its input. Buffers are given once and filled anew 
 does not depend on the others: products are made for each network alone, everything else works on rows or single
 numbers.
 
-Legend of shapes: K networks, B examples in a batch, I inputs and O outputs of a layer, C = 10 classes.
+Legend of shapes: K networks, B examples in a batch, I inputs and O outputs of a layer, C classes.
 """
 
 from collections.abc import Mapping, Sequence

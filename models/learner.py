@@ -3,11 +3,11 @@
 Everything random is derived from the network's own (seed, epoch): a run that goes on after an epoch needs no random
 state, and nothing depends on the networks that are trained beside it.
 
-Legend of shapes: N training examples, B examples in a batch, D = 784 pixels, C = 10 classes, P numbers of a network.
+Legend of shapes: N training examples, B examples in a batch, D inputs, P numbers of a network.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
@@ -16,15 +16,19 @@ from torch import Generator, Tensor
 
 from models.augmentation import augment
 from models.checkpoints import Checkpoint
+from models.data.gathered import Inputs, gather
+from models.data.schema import Images
 from models.data.split import Split
 from models.early_stopping import EarlyStopping
 from models.evaluation import accuracy, validate
+from models.measures import score
 from models.networks import build
 from models.optimizers import optimizer
 from models.records import DivergenceError, Ended, Epoch, Failed, TrainingRecord
 from models.schedules import learning_rate
 from models.spec import TrainingSpec
 from models.stack import Layout
+from models.targets import Targets, weights_of
 from models.weight_average import WeightAverage
 
 
@@ -36,29 +40,39 @@ class Learner:
         number: int,
         spec: TrainingSpec,
         checkpoint: Checkpoint | None,
-        targets_NC: Tensor,
+        split: Split,
         iterations: int,
         device: str | torch.device,
     ) -> None:
+        """Begin, or go on; raises ValueError where the spec does not fit the data."""
         self.number, self.spec = number, spec
-        self.network = build(spec, seed=derive_seed(spec.seed, 0, "weights")).to(device)
+        classes = len(split.classes)
+        seed = derive_seed(spec.seed, 0, "weights")
+        self.network = build(spec, seed=seed, inputs=split.inputs, classes=classes).to(device)
+        weights_N = weights_of(spec, split.classes, split.y_train)
+        self.targets = Targets(split.y_train, classes, spec.batch_size, weights_N)
+        self._moved: Images | None = None
+        if spec.shift_pixels or spec.rotation_degrees:
+            if not isinstance(split.schema, Images):
+                raise ValueError("rows of a table are not moved; leave shift_pixels and rotation_degrees out")
+            self._moved = split.schema
         self.dropout, self._augmentation = Generator(device), Generator()
         self.order: tuple[Tensor, ...] = ()
-        self.targets: tuple[Tensor, ...] = ()
-        self._targets_NC, self._all_iterations = targets_NC, iterations
+        self._all_iterations = iterations
         self._layout = Layout.of(self.network)
         self._optimizer = optimizer(spec, torch.zeros(self._layout.size, device=device))
         self._average = WeightAverage(self.network, self._layout, spec.ema_decay) if spec.ema_decay else None
         self._losses: list[Tensor] = []
         self._epoch, self._iterations = 0, 0
         self._stopping = EarlyStopping(spec.early_stopping_patience)
+        self._best = 0.0, 0.0  # accuracy and value of the best epoch
         if checkpoint is not None:
             self._resume(checkpoint)
         self.is_over = self._has_no_epoch_left()
         self._recorded_at = time.perf_counter()
 
     def begin_epoch(self, examples: int) -> None:
-        """Draw the order in which this epoch visits the examples; `targets` are then as CrossEntropy takes them."""
+        """Draw the order in which this epoch visits the examples."""
         self._epoch += 1
         self._losses = []
         self.dropout.manual_seed(derive_seed(self.spec.seed, self._epoch, "dropout"))
@@ -67,19 +81,15 @@ class Learner:
         if self.spec.shuffle:
             seed = derive_seed(self.spec.seed, self._epoch, "order")
             order_N = torch.randperm(examples, generator=Generator().manual_seed(seed))
-        order_N = order_N.to(self._targets_NC.device)
+        order_N = order_N.to(self.dropout.device)
         self.order = order_N.split(self.spec.batch_size)
-        targets_NC = self._targets_NC.index_select(0, order_N).neg_()
-        self.targets = targets_NC.split(self.spec.batch_size)
-        whole = examples - len(self.targets[-1])
-        targets_NC[:whole].div_(self.spec.batch_size)
-        targets_NC[whole:].div_(examples - whole)
+        self.targets.begin(order_N)
 
-    def fill(self, batch: int, x_ND: Tensor, x_BD: Tensor) -> None:
-        """Put the images of a batch where the stack takes them from."""
-        torch.index_select(x_ND, 0, self.order[batch], out=x_BD)
-        if self.spec.shift_pixels or self.spec.rotation_degrees:
-            augment(x_BD, self.spec, self._augmentation)
+    def fill(self, batch: int, x_ND: Inputs, x_BD: Tensor) -> None:
+        """Put the examples of a batch where the stack takes them from."""
+        gather(x_ND, self.order[batch], x_BD)
+        if self._moved is not None:
+            augment(x_BD, self.spec, self._augmentation, self._moved)
 
     def step(self, weights_P: Tensor, gradients_P: Tensor, loss: Tensor) -> None:
         """Change the weights by the gradients of a batch."""
@@ -113,11 +123,13 @@ class Learner:
         _assert_finite(losses, self._epoch)
         network = self._average.network if self._average is not None else self.network
         train_accuracy = accuracy(network, split.x_train, split.y_train)
-        validation = validate(network, split.x_val, split.y_val)
+        validation = validate(network, split.x_val, split.y_val, self.spec.metric)
         # The last step of an epoch can ruin the network behind a finite loss.
-        if np.isnan(validation.probabilities).any():
+        if np.isnan(validation.probabilities).any() or np.isnan(validation.value):
             raise _diverged(self._epoch, len(losses), "the network's outputs are not numbers any more")
-        self._stopping.see(self._epoch, validation.accuracy)
+        self._stopping.see(self._epoch, score(self.spec.metric, validation.value))
+        if self._stopping.best_epoch == self._epoch:
+            self._best = validation.accuracy, validation.value
         recorded_before, self._recorded_at = self._recorded_at, time.perf_counter()
         return Epoch(
             network=self.number,
@@ -133,9 +145,11 @@ class Learner:
                 epoch=self._epoch,
                 iterations=self._iterations,
                 best_epoch=self._stopping.best_epoch,
-                best_val_accuracy=self._stopping.best_accuracy,
+                best_val_accuracy=self._best[0],
                 weights=network.state_dict(),
                 state=self._state(),
+                metric=self.spec.metric,
+                best_value=None if self.spec.metric == "accuracy" else self._best[1],
             ),
         )
 
@@ -147,6 +161,13 @@ class Learner:
         return {f"{kind}.{name}": tensor for kind, tensors in kinds.items() for name, tensor in tensors.items()}
 
     def _resume(self, checkpoint: Checkpoint) -> None:
+        """Go on from a checkpoint; raises ValueError where its weights are those of a network of another form."""
+        mine = {name: tensor.shape for name, tensor in self.network.state_dict().items()}
+        if mine != (its := {name: tensor.shape for name, tensor in checkpoint.weights.items()}):
+            raise ValueError(
+                f"the weights to begin with are of {_form(its)}, and this job trains {_form(mine)}; begin anew, or "
+                f"choose data of their form"
+            )
         network = self._average.network if self._average is not None else self.network
         network.load_state_dict(checkpoint.weights)
         if checkpoint.epoch == 0:
@@ -156,10 +177,12 @@ class Learner:
             for name, tensor in self._state().items():
                 tensor.copy_(checkpoint.state[name])
         self._epoch, self._iterations = checkpoint.epoch, checkpoint.iterations
+        value = checkpoint.best_val_accuracy if checkpoint.best_value is None else checkpoint.best_value
+        self._best = checkpoint.best_val_accuracy, value
         self._stopping = EarlyStopping(
             self.spec.early_stopping_patience,
             best_epoch=checkpoint.best_epoch,
-            best_accuracy=checkpoint.best_val_accuracy,
+            best_score=score(self.spec.metric, value),
         )
 
     def _has_no_epoch_left(self) -> bool:
@@ -173,6 +196,15 @@ def derive_seed(seed: int, epoch: int, purpose: str) -> int:
     """
     entropy = (seed, epoch, *purpose.encode())
     return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0])
+
+
+def _form(shapes: Mapping[str, torch.Size]) -> str:
+    """Tell the form of a network by the shapes of its linear layers."""
+    layers = [shape for name, shape in shapes.items() if name.startswith("linear") and name.endswith("weight")]
+    if not layers:
+        return "no network"
+    hidden = "-".join(str(shape[0]) for shape in layers[:-1])
+    return f"a network {hidden} with {layers[0][1]:,} inputs and {layers[-1][0]:,} classes"
 
 
 def _assert_finite(losses: NDArray[np.float32], epoch: int) -> None:

@@ -1,4 +1,4 @@
-"""How unusual an image is, beside the images that a network was validated with.
+"""How unusual an example is, beside those that a network was validated with.
 
 Three things make an image unusual. Its pixels are far from those images: their Mahalanobis distance under a Gaussian of
 a few directions and equal noise in all others (probabilistic principal components, Tipping and Bishop 1999,
@@ -6,28 +6,35 @@ https://doi.org/10.1111/1467-9868.00196). They are nearer to the middle than any
 the network is undecided about it: the entropy of its prediction. Each is expressed by the share of validation images
 with which it is as bad; the smallest share tells.
 
-Tried beside them on MNIST and images that are none: docs/ood.md has the figures.
+Tried beside them on MNIST and images that are none: docs/ood.md has the figures. Pictures are looked at on the scale
+that they came on, rows of a table as the network takes them in: standardised, and with a number for each level.
 
-Legend of shapes: N validation images, B images, D = 784 pixels, R directions, Q quantiles.
+Legend of shapes: N validation examples, B examples, D numbers of each, R directions, Q quantiles.
 """
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from models import inference
+from models.data.plan import Plan
+from models.data.schema import USUAL, Images, Table
 from models.inference import METADATA_KEY, metadata
-from models.spec import PIXELS
 
 DIRECTIONS = 64
 QUANTILES = 1001  # a share is told to a thousandth
 
 _MOST_IMAGES = 3000  # to learn directions from: more are hardly better and cost time
 _ITERATIONS = 6
-_NOISE = 0.01 * 255**2  # variance that every pixel has: most of the border is blank in all validation images
+_NOISE = 0.01  # variance that every pixel has, of a scale of 1: most of the border is blank in all validation images
+_MOST_NUMBERS = 2**24  # of the directions together: 64 of them for pictures of up to 295 x 295 in colour
+_MOST_BYTES = 2**28  # of the examples that are looked at together, in float32
+_LARGEST_COVARIANCE = 2**11  # numbers of an example, beyond which D x D of them are not written down
 # How many of the false alarms may come from where: the more images of other kinds it finds, the more. They add up to 1.
 _FAR, _UNDECIDED, _NEAR = 0.45, 0.45, 0.1
 _TENSORS = ("mean", "directions", "distances", "entropies")
@@ -35,7 +42,7 @@ _TENSORS = ("mean", "directions", "distances", "entropies")
 
 @dataclass(frozen=True, eq=False)
 class Novelty:
-    """What is usual: float32 `mean` [D] and `directions` [R, D] of images, and quantiles [Q] of the two figures.
+    """What is usual: float32 `mean` [D] and `directions` [R, D] of examples, and quantiles [Q] of the two figures.
 
     A squared distance is `precision` times that to the mean, less what the directions, scaled for it, explain.
     """
@@ -54,10 +61,10 @@ class Novelty:
     def share(
         self, pixels: NDArray[np.uint8] | NDArray[np.float32], entropies_B: NDArray[np.floating]
     ) -> NDArray[np.float64]:
-        """Give the share of usual images, float64 [B] from 0 to 1, that look at least as unusual: less is more unusual.
+        """Give the share of usual ones, float64 [B] from 0 to 1, that look at least as unusual: less is more unusual.
 
-        `entropies_B` are those of the network's predictions for the images [B, 28, 28]. A bound from above: of usual
-        images, no more than a share s are given less than s.
+        `entropies_B` are those of the network's predictions for the examples [B, ...], as it takes them in. A bound
+        from above: of usual ones, no more than a share s are given less than s.
         """
         distances_B = _distance(pixels, self.mean, self.directions, self.precision)
         share_B: NDArray[np.float64] = np.minimum.reduce(
@@ -81,46 +88,77 @@ class Looks:
     distances: NDArray[np.float32]
 
 
-def fit(pixels: NDArray[np.uint8], entropies_N: NDArray[np.floating], *, looks: Looks | None = None) -> Novelty:
-    """Learn from validation images [N, 28, 28], and the entropies of their predictions, what is usual.
+def fit(
+    values: NDArray[Any],
+    entropies_N: NDArray[np.floating],
+    schema: Images | Table = USUAL,
+    plan: Plan | None = None,
+    *,
+    looks: Looks | None = None,
+) -> Novelty:
+    """Learn what is usual from validation examples [N, ...] as they are stored, and the entropies of their predictions.
 
-    `looks` are those of these images, if they were learned before. Raises ValueError without an image.
+    `looks` are those of these examples, if they were learned before. Raises ValueError without an example.
     """
-    if not len(pixels) or len(pixels) != len(entropies_N):
-        raise ValueError(f"{len(pixels)} images and {len(entropies_N)} entropies say nothing about what is usual")
-    return Novelty(**vars(looks or learn_looks(pixels)), entropies=_quantiles(entropies_N))
+    if not len(values) or len(values) != len(entropies_N):
+        raise ValueError(f"{len(values)} examples and {len(entropies_N)} entropies say nothing about what is usual")
+    return Novelty(**vars(looks or learn_looks(values, schema, plan)), entropies=_quantiles(entropies_N))
 
 
-def learn_looks(pixels: NDArray[np.uint8]) -> Looks:
-    """Learn what validation images [N, 28, 28], at least one, usually look like.
+def learn_looks(values: NDArray[Any], schema: Images | Table = USUAL, plan: Plan | None = None) -> Looks:
+    """Learn what validation examples [N, ...] as they are stored, at least one, usually look like.
 
-    Every second image teaches directions, the others the distances: an image is always near a Gaussian that it has
+    Every second one teaches directions, the others the distances: an example is always near a Gaussian that it has
     helped to find.
     """
-    x_ND = pixels[::2][:_MOST_IMAGES].reshape(-1, PIXELS).astype(np.float32)
+    inputs = schema.inputs if plan is None else plan.inputs
+
+    def taken_in(some: NDArray[Any]) -> NDArray[Any]:
+        return inference.taken_in(inference.as_sent(some, schema), plan).reshape(-1, inputs)
+
+    at_once = max(1, _MOST_BYTES // (4 * inputs))
+    # Pixels vary by their scale, what a plan gives by 1.
+    noise_of_each = _NOISE * (1 if isinstance(schema, Table) else (schema.scale[1] - schema.scale[0]) ** 2)
+    x_ND = taken_in(values[::2][: min(_MOST_IMAGES, at_once)]).astype(np.float32)
     mean = x_ND.mean(axis=0)
     x_ND -= mean
-    covariance_DD = x_ND.T @ x_ND / np.float32(len(x_ND))
-    variances_R, directions_DR = _principal(covariance_DD)
-    noise = float(np.trace(covariance_DD) - variances_R.sum()) / (PIXELS - DIRECTIONS) + _NOISE
-    explained_R = np.maximum(1 / noise - 1 / (variances_R + _NOISE), 0.0)
+    total, variances_R, directions_DR = _principal(x_ND)
+    noise = float(total - variances_R.sum()) / max(1, inputs - len(variances_R)) + noise_of_each
+    explained_R = np.maximum(1 / noise - 1 / (variances_R + noise_of_each), 0.0)
     scaled_RD = np.ascontiguousarray((directions_DR * np.sqrt(explained_R)).T)
-    others = pixels[1::2] if len(pixels) > 1 else pixels
-    distances = _quantiles(_distance(others, mean, scaled_RD, 1 / noise))
-    return Looks(mean, scaled_RD, 1 / noise, distances)
+    others = values[1::2] if len(values) > 1 else values
+    parts = [
+        _distance(taken_in(others[start : start + at_once]), mean, scaled_RD, 1 / noise)
+        for start in range(0, len(others), at_once)
+    ]
+    return Looks(mean, scaled_RD, 1 / noise, _quantiles(np.concatenate(parts)))
 
 
-def _principal(covariance_DD: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Find the directions [D, R] of most variance, and their variances [R], nearly.
+def _principal(x_ND: NDArray[np.float32]) -> tuple[np.float32, NDArray[np.float32], NDArray[np.float32]]:
+    """Find the whole variance, and nearly the directions [D, R] of most of it with their variances [R].
 
     By subspace iteration from a fixed start (Halko, Martinsson and Tropp 2011, https://doi.org/10.1137/090771806): the
-    720 others are not asked for.
+    others are not asked for. Of large examples the covariance, D x D, is not written down: its products with the
+    directions are had from the examples.
     """
-    basis_DR = np.random.default_rng(0).standard_normal((PIXELS, DIRECTIONS), np.float32)
-    for _ in range(_ITERATIONS):
-        basis_DR, _ = np.linalg.qr(covariance_DD @ basis_DR)
-    variances_R, turns_RR = np.linalg.eigh(basis_DR.T @ covariance_DD @ basis_DR)
-    return np.maximum(variances_R, 0), basis_DR @ turns_RR
+    count, inputs = np.float32(len(x_ND)), x_ND.shape[1]
+    directions = max(1, min(DIRECTIONS, inputs, _MOST_NUMBERS // inputs))
+    basis_DR = np.random.default_rng(0).standard_normal((inputs, directions), np.float32)
+    if inputs <= _LARGEST_COVARIANCE:
+        covariance_DD = x_ND.T @ x_ND / count
+        total = np.trace(covariance_DD)
+        for _ in range(_ITERATIONS):
+            basis_DR, _ = np.linalg.qr(covariance_DD @ basis_DR)
+        along_RR = basis_DR.T @ covariance_DD @ basis_DR
+    else:
+        total = np.float32(np.square(x_ND).sum(axis=1).sum() / count)
+        for _ in range(_ITERATIONS):
+            basis_DR, _ = np.linalg.qr(x_ND.T @ (x_ND @ basis_DR))
+        x_NR: NDArray[np.float32] = x_ND @ basis_DR
+        along_RR = x_NR.T @ x_NR
+        along_RR /= count
+    variances_R, turns_RR = np.linalg.eigh(along_RR)
+    return total, np.maximum(variances_R, 0), basis_DR @ turns_RR
 
 
 def pack(novelty: Novelty) -> bytes:
@@ -144,7 +182,7 @@ def _distance(
     directions_RD: NDArray[np.float32],
     precision: float,
 ) -> NDArray[np.float32]:
-    x_BD = pixels.reshape(-1, PIXELS) - mean_D
+    x_BD = pixels.reshape(-1, len(mean_D)) - mean_D
     explained_BR = x_BD @ directions_RD.T
     squared_B: NDArray[np.float32] = np.float32(precision) * np.square(x_BD).sum(axis=1) - np.square(explained_BR).sum(
         axis=1

@@ -42,7 +42,7 @@ class Epoch:
 
     @property
     def is_best(self) -> bool:
-        """Whether no earlier epoch had a validation accuracy as good."""
+        """Whether no earlier epoch was as good, by the spec's metric."""
         return self.checkpoint.best_epoch == self.epoch
 
 

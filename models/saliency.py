@@ -3,7 +3,7 @@
 Simonyan, Vedaldi and Zisserman 2014, https://arxiv.org/abs/1312.6034. Of the logit, not of its log probability: where a
 network is sure, the latter hardly changes with any pixel, and its gradient shows what speaks against the other classes.
 
-Legend of shapes: B images, D = 784 pixels, H units, C = 10 classes.
+Legend of shapes: B images, D pixels, H units, C classes.
 """
 
 import numpy as np
@@ -12,20 +12,22 @@ from numpy.typing import NDArray
 from models.calibration import softmax
 from models.ensemble import Ensemble
 from models.inference import LAYER_NORM_EPSILON, Layer, Network
-from models.spec import CLASSES, PIXELS
 
 Pixels = NDArray[np.uint8] | NDArray[np.float32]
 
 
 def gradient(network: Network | Ensemble, pixels: Pixels, classes_B: NDArray[np.integer]) -> NDArray[np.float32]:
-    """Change of the logit of each image's class with each of its pixels (0-255), float32 [B, 28, 28].
+    """Change of the logit of each image's class with each of its pixels, float32 [B, height, width] or with three more.
 
     Positive where more ink would make the class more likely. The logits of an ensemble are the log of its mean
-    probabilities. Raises ValueError unless there is a class from 0 to 9 for each image.
+    probabilities. Raises ValueError for rows of a table, or unless there is the place of a class for each image.
     """
-    if classes_B.shape != (len(pixels),) or not np.isin(classes_B, np.arange(CLASSES)).all():
-        raise ValueError(f"a class from 0 to {CLASSES - 1} is needed for each of the {len(pixels)} images")
-    chosen_BC = np.eye(CLASSES, dtype=np.float32)[classes_B]
+    if network.plan is not None:
+        raise ValueError("what speaks for a class is told of pictures; this network takes rows of a table")
+    count = len(network.schema.classes)
+    if classes_B.shape != (len(pixels),) or not np.isin(classes_B, np.arange(count)).all():
+        raise ValueError(f"a class from 0 to {count - 1} is needed for each of the {len(pixels)} images")
+    chosen_BC = np.eye(count, dtype=np.float32)[classes_B]
     if isinstance(network, Network):
         return _backward(network, pixels, chosen_BC)
     probabilities_MBC = np.stack([softmax(member.logits(pixels)) for member in network.networks])
@@ -48,7 +50,7 @@ def gradient(network: Network | Ensemble, pixels: Pixels, classes_B: NDArray[np.
 
 def _backward(network: Network, pixels: Pixels, gradient_BC: NDArray[np.float32]) -> NDArray[np.float32]:
     """Give the gradient with respect to the pixels of what has this gradient with respect to the network's logits."""
-    x_BH: NDArray[np.float32] = pixels.reshape(-1, PIXELS).astype(np.float32, copy=False)
+    x_BH: NDArray[np.float32] = pixels.reshape(-1, network.inputs).astype(np.float32, copy=False)
     steps: list[_Hidden] = []
     for layer in network.layers[:-1]:
         steps.append(_Hidden(layer, x_BH))
@@ -56,7 +58,7 @@ def _backward(network: Network, pixels: Pixels, gradient_BC: NDArray[np.float32]
     gradient_BH = gradient_BC @ network.layers[-1].weight.T
     for step in reversed(steps):
         gradient_BH = step.backward(gradient_BH)
-    return gradient_BH.reshape(-1, 28, 28)
+    return gradient_BH.reshape(-1, *network.schema.shape)
 
 
 class _Hidden:

@@ -1,40 +1,35 @@
 """What a client asks for: every hyper-parameter of one training run, with its bounds, default and unit."""
 
 import hashlib
-import itertools
 import json
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, FailFast, Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationInfo, field_validator
 
 from models.data.builtin import BUILTIN
+from models.size import MAX_PARAMETERS, parameter_count, too_large
+from models.terms import EXAMPLE, ClassWeight, DataName, LabelValue, Metric, Name, Width
 
-PIXELS = 28 * 28
-CLASSES = 10
-MAX_PARAMETERS = 10_000_000
+PIXELS, CLASSES = 28 * 28, 10
+"""Inputs and classes of MNIST's form."""
+
 MAX_EPOCHS = 1000
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=128)]
-"""A name a client may give to a job, a label or a data set."""
-
 DEFAULT_MODEL = "default"
-"""The model that a job's network belongs to, and that is asked, where nobody names one."""
+"""The model that is asked where nobody names one, if it is there."""
 
-LabelValue = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._ -]*$", max_length=128)]
-
-Width = Annotated[int, Field(strict=True, ge=1, le=4096)]
-
-
-def parameter_count(architecture: str, hidden_sizes: tuple[int, ...]) -> int:
-    """Count the numbers that a network of this shape learns; on paper, before any of them is allocated."""
-    sizes = (PIXELS, *hidden_sizes, CLASSES)
-    linear = sum(fan_in * fan_out + fan_out for fan_in, fan_out in itertools.pairwise(sizes))
-    normalisation = 2 * sum(hidden_sizes) if architecture == "nmlp" else 0
-    return linear + normalisation
-
+_AS_ITS_DATA: Any = object()
+"""Stands for the name of a model that nobody gave: it can be told only when the data set is known."""
 
 FILING = frozenset({"name", "labels", "model", "promote", "promote_margin"})
 """Fields that say what a job and its network are called and kept for, and change nothing that is trained."""
+
+_ADDED: Mapping[str, tuple[object, ...]] = MappingProxyType(
+    {"class_weights": ("none",), "stratify": (None, False), "metric": ("accuracy",)}
+)
+"""Fields that specs of before did not have, and the values that stand for what was done then."""
 
 
 class TrainingSpec(BaseModel):
@@ -48,20 +43,7 @@ class TrainingSpec(BaseModel):
         extra="forbid",
         frozen=True,
         allow_inf_nan=False,
-        json_schema_extra={
-            "examples": [
-                {
-                    "name": "report-trial-1",
-                    "architecture": "mlp",
-                    "hidden_sizes": [100, 50],
-                    "dataset": "mnist",
-                    "optimizer": "adam",
-                    "learning_rate": 0.01,
-                    "batch_size": 128,
-                    "epochs": 10,
-                }
-            ]
-        },
+        json_schema_extra={"examples": [EXAMPLE]},
     )
 
     name: Name | None = Field(
@@ -73,17 +55,25 @@ class TrainingSpec(BaseModel):
         description="Up to 16 key-value pairs to find the job by (`GET /jobs?label=team:vision`).",
         examples=[{"team": "vision"}],
     )
+    dataset: DataName = Field(
+        default="mnist",
+        description=f"A data set: {', '.join(f'`{name}`' for name in BUILTIN)}, or an uploaded one. `letters/3` is its "
+        "third version, `letters` the newest that is ready when the job is submitted; the job tells which one that is.",
+        examples=["mnist"],
+    )
     model: Name = Field(
-        default=DEFAULT_MODEL,
-        description="Name of the model that the network is to be a version of, once the job has succeeded.",
-        examples=["default"],
+        default_factory=lambda: _AS_ITS_DATA,
+        validate_default=True,
+        description="Name of the model that the network is to be a version of, once the job has succeeded. Default: "
+        "that of its data set, without a version.",
+        examples=["mnist"],
     )
     promote: Literal["always", "if_better", "never"] = Field(
-        default="always",
-        description="Whether that version becomes the model's champion, which answers for it. `if_better`: only if "
-        "there is none, or one that was measured on the same validation part and is worse. In a sweep `if_better` is "
-        "the default.",
-        examples=["always"],
+        default="if_better",
+        description="Whether that version becomes the model's champion, which answers for it. `if_better`: only if it "
+        "is better than guessing, and there is no champion, or one that was measured on the same validation part and "
+        "is worse. Better than guessing is a validation accuracy above the share of the most frequent class.",
+        examples=["if_better"],
     )
     promote_margin: float = Field(
         default=0.0,
@@ -117,11 +107,6 @@ class TrainingSpec(BaseModel):
         examples=[0.0],
     )
 
-    dataset: Name = Field(
-        default="mnist",
-        description=f"Name of a data set: {', '.join(f'`{name}`' for name in BUILTIN)}, or an uploaded one.",
-        examples=["mnist"],
-    )
     validation_fraction: float = Field(
         default=0.2,
         strict=True,
@@ -137,6 +122,12 @@ class TrainingSpec(BaseModel):
         le=2**32 - 1,
         description="Random state of the split into training and validation part.",
         examples=[42],
+    )
+    stratify: Annotated[bool, Field(strict=True)] | None = Field(
+        default=None,
+        description="Whether each class has the same share in both parts. `null`: yes, but for data sets that are "
+        "built in, or were uploaded before there was a choice; the job tells which it is.",
+        examples=[True],
     )
 
     optimizer: Literal["adam", "adamw", "sgd"] = Field(
@@ -194,6 +185,12 @@ class TrainingSpec(BaseModel):
         "the network. 0: none; 0.999 looks back on about a thousand batches.",
         examples=[0.0],
     )
+    class_weights: Literal["none", "balanced"] | dict[str, ClassWeight] = Field(
+        default="none",
+        description="How much an example counts in the loss, by its class: `balanced` gives all classes the same "
+        "weight together; or a number for each name, 1 where there is none.",
+        examples=["balanced"],
+    )
     batch_size: int = Field(
         default=128, strict=True, ge=1, le=8192, description="Examples in one step.", examples=[128]
     )
@@ -220,9 +217,15 @@ class TrainingSpec(BaseModel):
         description="Seed of the initial weights, the order of the examples, dropout and augmentation.",
         examples=[0],
     )
+    metric: Metric = Field(
+        default="accuracy",
+        description="Which measure of the validation part decides which epoch is best, when patience is at its end, "
+        "who falls behind in halving, and `promote`.",
+        examples=["balanced_accuracy"],
+    )
     early_stopping_patience: Annotated[int, Field(strict=True, ge=1, le=1000)] | None = Field(
         default=None,
-        description="Stop after this many epochs without a better validation accuracy; `null`: never.",
+        description="Stop after this many epochs that were not better by `metric`; `null`: never.",
         examples=[3],
     )
 
@@ -239,40 +242,51 @@ class TrainingSpec(BaseModel):
     # Fields are validated in the order in which they stand above: what a rule looks back on is known by then, unless
     # it was itself wrong.
 
+    @field_validator("model", mode="before")
+    @classmethod
+    def _called_as_its_data(cls, model: Any, known: ValidationInfo) -> Any:
+        if model is not _AS_ITS_DATA:
+            return model
+        # A data set that is wrong is told; a name of its model that follows from it is no second fault.
+        return str(known.data.get("dataset", DEFAULT_MODEL)).partition("/")[0]
+
     @field_validator("hidden_sizes")
     @classmethod
     def _not_too_large(cls, hidden_sizes: tuple[int, ...], known: ValidationInfo) -> tuple[int, ...]:
-        parameters = parameter_count(known.data.get("architecture", "mlp"), hidden_sizes)
-        if parameters > MAX_PARAMETERS:
-            raise ValueError(
-                f"hidden_sizes {list(hidden_sizes)} make a network of {parameters:,} parameters, more than "
-                f"the {MAX_PARAMETERS:,} allowed; use fewer or smaller layers"
-            )
+        # How many inputs and classes there are is only known with the data set (see models/suitability.py).
+        if why := too_large(known.data.get("architecture", "mlp"), hidden_sizes):
+            raise ValueError(why)
         return hidden_sizes
 
-    @field_validator("dropout")
+    @field_validator("dropout", "momentum")
     @classmethod
-    def _only_where_there_is_dropout(cls, dropout: float, known: ValidationInfo) -> float:
-        if dropout and known.data.get("architecture") == "mlp":
+    def _only_where_there_is_such_a_thing(cls, value: float, known: ValidationInfo) -> float:
+        if value and known.field_name == "dropout" and known.data.get("architecture") == "mlp":
             raise ValueError('dropout belongs to the architecture "nmlp"; leave it out or set architecture to "nmlp"')
-        return dropout
-
-    @field_validator("momentum")
-    @classmethod
-    def _only_where_there_is_momentum(cls, momentum: float, known: ValidationInfo) -> float:
-        if momentum and known.data.get("optimizer") in {"adam", "adamw"}:
+        if value and known.field_name == "momentum" and known.data.get("optimizer") in {"adam", "adamw"}:
             raise ValueError('momentum belongs to the optimizer "sgd"; leave it out or set optimizer to "sgd"')
-        return momentum
+        return value
 
     @property
-    def parameters(self) -> int:
-        """Count the numbers that the network learns."""
-        return parameter_count(self.architecture, self.hidden_sizes)
+    def parameters(self) -> int | None:
+        """Count the numbers that the network learns, if that can be told by the name of its data set alone."""
+        # All uploads of before are in MNIST's form, as what is built in.
+        return None if "/" in self.dataset else self.parameters_for(PIXELS, CLASSES)
+
+    def parameters_for(self, inputs: int, classes: int) -> int:
+        """Count the numbers that the network learns from data with so many inputs and classes."""
+        return parameter_count(self.architecture, self.hidden_sizes, inputs=inputs, classes=classes)
 
     @property
     def digest(self) -> str:
         """Give the SHA-256, in hexadecimal, of all that decides the weights: equal for specs only filed differently."""
         deciding = self.model_dump(mode="json", exclude={*FILING, "max_seconds"})
+        # What came later counts only where it is used, and which version it was is told by the digest of the data: so
+        # specs of before keep theirs.
+        for name, before in _ADDED.items():
+            if deciding[name] in before:
+                del deciding[name]
+        deciding["dataset"] = self.dataset.partition("/")[0]
         return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
 
     @property
@@ -282,5 +296,5 @@ class TrainingSpec(BaseModel):
         They may differ in everything else: seed, optimiser and its settings, dropout, epochs, patience.
         """
         sizes = "-".join(str(size) for size in self.hidden_sizes)
-        data = f"{self.dataset}/{self.validation_fraction}/{self.split_seed}"
+        data = f"{self.dataset}/{self.validation_fraction}/{self.split_seed}{'/stratified' if self.stratify else ''}"
         return f"{self.architecture}/{sizes}/{self.batch_size}/{self.precision}/{data}"

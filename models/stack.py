@@ -5,7 +5,7 @@ anything is allocated in a step, and what costs little is done for all networks 
 of `models.networks`, which stay the definition of what is computed, and share their weights with it.
 
 Legend of shapes: K networks, P numbers of one network with the gaps between its tensors, B examples in a batch,
-D = 784 pixels, C = 10 classes.
+D inputs, C classes.
 """
 
 import itertools
@@ -17,7 +17,6 @@ import torch
 from torch import Generator, Tensor, nn
 
 from models.layers import CrossEntropy, Dropout, HalfLinear, Layer, LayerNorm, Linear, ReLU, Signal
-from models.spec import CLASSES, PIXELS
 
 # Every network's part of a buffer begins on a cache line: MKL promises equal bits only for equally aligned operands,
 # https://www.intel.com/content/www/us/en/docs/onemkl/developer-guide-linux/2024-2/overview-of-numerical-reproducibility.html
@@ -83,12 +82,13 @@ class Stack:
 
 
 class Batch:
-    """B examples for each network: put them into `images` ([B, D] each), then `step`."""
+    """B examples for each network: put them into `images` ([B, D] each), whatever they are of, then `step`."""
 
     def __init__(self, stack: Stack, size: int) -> None:
         self._shape = (len(stack.networks), size)
         self._like = stack.weights_KP
-        x = Signal(self._buffer(PIXELS), self._like)
+        linear_layers = [module for module in stack.networks[0].children() if isinstance(module, nn.Linear)]
+        x = Signal(self._buffer(linear_layers[0].in_features), self._like)
         self.images = x.value.unbind()
         self._layers: list[Layer] = []
         weights, gradients = stack.layout.views(stack.weights_KP), stack.layout.views(stack.gradients_KP)
@@ -113,7 +113,7 @@ class Batch:
                     pass
                 case _:
                     raise TypeError(f"there is no stacked form of {type(module).__name__}")
-        self._loss = CrossEntropy(x, self._buffer(CLASSES))
+        self._loss = CrossEntropy(x, self._buffer(linear_layers[-1].out_features))
 
     def step(self, targets: Sequence[Tensor]) -> list[Tensor]:
         """Pass the examples forward and back: fills the stack's gradients, gives each network's mean loss.

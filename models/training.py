@@ -3,25 +3,22 @@
 Networks of equal shape are trained together, in step, and leave one by one; each ends with the same bits as if it had
 been alone.
 
-Legend of shapes: K networks, N training examples, D = 784 pixels, C = 10 classes.
+Legend of shapes: K networks, N training examples, D inputs.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 import torch
-from torch import Tensor
-from torch.nn.functional import one_hot
 
 from models.checkpoints import Checkpoint
+from models.data.gathered import Inputs
 from models.data.split import Split
 from models.learner import Learner
 from models.records import Ended, Failed, TrainingRecord
-from models.spec import CLASSES, TrainingSpec
+from models.spec import TrainingSpec
 from models.stack import Stack
-
-MAX_ITERATIONS = 1_000_000
-"""Batches in one job: the loss of every one of them is recorded and served."""
+from models.suitability import too_many_batches
 
 Stop = Literal["end", "discard"]
 """How a network is stopped: its epoch ends here, or nothing of this epoch is kept."""
@@ -53,13 +50,16 @@ def train(
     split = split.to(device)
     examples = len(split.y_train)
     batches = -(-examples // specs[0].batch_size)
-    targets_NC = one_hot(split.y_train, CLASSES).to(torch.float32)
     learners = []
     for number, (spec, checkpoint) in enumerate(zip(specs, resume or [None] * len(specs), strict=True)):
-        if batches * spec.epochs > MAX_ITERATIONS:
-            yield Failed(number, _too_many_batches(spec, batches))
+        if why := too_many_batches(spec.epochs, batches):
+            yield Failed(number, ValueError(why))
             continue
-        learner = Learner(number, spec, checkpoint, targets_NC, batches * spec.epochs, device)
+        try:
+            learner = Learner(number, spec, checkpoint, split, batches * spec.epochs, device)
+        except ValueError as error:
+            yield Failed(number, error)
+            continue
         if learner.is_over:
             yield Ended(number)
         else:
@@ -105,18 +105,11 @@ class _Group:
             self._stack = Stack(networks, [learner.dropout for learner in self.learners], half=half)
 
     @torch.inference_mode()
-    def step(self, number: int, x_ND: Tensor) -> None:
+    def step(self, number: int, x_ND: Inputs) -> None:
         """Do one step with each network's own batch of this number."""
         batch = self._stack.batch(len(self.learners[0].order[number]))
         for learner, x_BD in zip(self.learners, batch.images, strict=True):
             learner.fill(number, x_ND, x_BD)
-        losses = batch.step([learner.targets[number] for learner in self.learners])
+        losses = batch.step([learner.targets.of(number) for learner in self.learners])
         for learner, (weights_P, gradients_P), loss in zip(self.learners, self._stack.rows, losses, strict=True):
             learner.step(weights_P, gradients_P, loss)
-
-
-def _too_many_batches(spec: TrainingSpec, batches: int) -> ValueError:
-    return ValueError(
-        f"{spec.epochs} epochs of {batches:,} batches are more than the {MAX_ITERATIONS:,} batches allowed; "
-        f"raise batch_size or lower epochs"
-    )

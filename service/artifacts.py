@@ -9,12 +9,11 @@ import logging
 import os
 import secrets
 import shutil
-import tempfile
-from collections.abc import Callable, Collection, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from service.store.files import File
 
@@ -32,40 +31,37 @@ class Artifacts:
         return self.write_with(owner, name, lambda file: file.write(data), epoch=epoch)
 
     def write_with(self, owner: str, name: str, fill: Callable[[BinaryIO], object], *, epoch: int = 0) -> File:
-        """Write a new file by a function that fills it.
+        """Write a new file by a function that fills it; raises what `draft` and its `keep` raise."""
+        with self.draft(owner, name, epoch=epoch) as draft:
+            fill(draft.file)
+            return draft.keep()
 
-        The bytes are on the disk before the file has its name, and the name before this returns. When the disk refuses,
-        nothing is left behind and OSError is raised, which names the key; a failed fsync is never tried again on the
-        same file, whose unwritten pages may have been dropped:
-        https://www.usenix.org/conference/atc20/presentation/rebello
+    @contextmanager
+    def draft(self, owner: str, name: str, *, epoch: int = 0) -> "Iterator[Draft]":
+        """Open a new file, to be written piece by piece; unless it is kept, nothing is left of it.
+
+        When the disk refuses, OSError is raised, which names the key.
         """
         folder = self.folder / owner
         suffix = "".join(Path(name).suffixes)
         path = folder / f"{Path(name).name.removesuffix(suffix)}-{epoch:04}-{secrets.token_hex(8)}{suffix}"
         temporary = path.with_name(f".{path.name}")
+        draft = None
         try:
             with _created(temporary) as file:
-                fill(file)
-                file.flush()
-                os.fsync(file.fileno())
-                sha256, size = _digest(temporary)
-                temporary.rename(path)  # while it is open, and so no abandoned one
-            _sync_folder(folder)
+                draft = Draft(file, temporary, path, name, epoch, str(path.relative_to(self.folder)))
+                yield draft
         except BaseException as error:
-            # Where it cannot be written, it may be that nothing can be removed either: that is not what to tell.
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-                path.unlink(missing_ok=True)
-                folder.rmdir()  # if nothing else lies there
             if isinstance(error, OSError) and error.errno is not None:
                 raise OSError(error.errno, os.strerror(error.errno), f"{owner}/{name}") from error
             raise
-        return File(name=name, key=str(path.relative_to(self.folder)), sha256=sha256, size=size, epoch=epoch)
-
-    def unnamed(self) -> BinaryIO:
-        """Open a file without a name, on the disk of the others: it is gone once it is closed, or its program ends."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        return cast("BinaryIO", tempfile.TemporaryFile(dir=self.folder))
+        finally:
+            if draft is None or draft.kept is None:
+                # Where it cannot be written, it may be that nothing can be removed either: that is not what to tell.
+                with suppress(OSError):
+                    temporary.unlink(missing_ok=True)
+                    path.unlink(missing_ok=True)
+                    folder.rmdir()  # if nothing else lies there
 
     def path(self, key: str) -> Path:
         """Give the path at which the file of a key lies."""
@@ -111,6 +107,33 @@ class Artifacts:
     def remove_all(self, owner: str) -> None:
         """Remove all files of an owner that was deleted, and to whose files no other points."""
         shutil.rmtree(self.folder / owner, ignore_errors=True)
+
+
+@dataclass(eq=False)
+class Draft:
+    """A file that is being written."""
+
+    file: BinaryIO
+    temporary: Path
+    path: Path
+    name: str
+    epoch: int
+    key: str
+    kept: File | None = None
+
+    def keep(self) -> File:
+        """Give the file its name; its bytes are on the disk before, and the name before this returns.
+
+        Raises OSError. A failed fsync is never tried again on the same file, whose unwritten pages may have been
+        dropped: https://www.usenix.org/conference/atc20/presentation/rebello
+        """
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        sha256, size = _digest(self.temporary)
+        self.temporary.rename(self.path)  # while it is open, and so no abandoned one
+        _sync_folder(self.path.parent)
+        self.kept = File(name=self.name, key=self.key, sha256=sha256, size=size, epoch=self.epoch)
+        return self.kept
 
 
 def _created(path: Path) -> BinaryIO:

@@ -4,14 +4,18 @@ from service.disk.faults import is_full, is_too_many, is_unusable, told
 from service.errors import Conflict, Fault, Invalid, NoRoom, NotFound, NotYet, PreconditionFailed, Problem
 from service.store.engine import DatabaseError, trouble
 from service.store.errors import (
+    DataNotReady,
     DatasetInUse,
+    FileNotKept,
     HistoryChanged,
     KeyReused,
     NoCheckpoint,
+    NoSuchData,
     NoSuchVersion,
     NothingBefore,
     NothingThere,
     PartOfSweep,
+    ReadingEnded,
     StateConflict,
     SweepConflict,
     VersionInUse,
@@ -34,6 +38,23 @@ def as_problem(error: Exception) -> Problem:
             return NotYet("as many files are open as this process may have; come again", retry_after=1)
         case StateConflict() | SweepConflict() | PartOfSweep() | DatasetInUse() | VersionInUse():
             return Conflict(_why_not(error))
+        case NoSuchData(name):
+            detail = no_such_data(name)
+            return Invalid(detail, faults=[Fault("/dataset", detail)])
+        case DataNotReady(name, version, "reading"):
+            why = f"version {version} of the data set {name!r} is being read; submit this again once it is ready"
+            return Conflict(f"{why}: GET /datasets/{name}/versions/{version} waits for that", retry_after=2)
+        case DataNotReady(name, version, state, why):
+            what = f"version {version} of the data set {name!r} {_ENDED[state]}"
+            return Conflict(f"{what}: {why}" if why else what)
+        case ReadingEnded(name, version, state):
+            why = f"version {version} of the data set {name!r} {_ENDED[state]}; there is nothing to cancel"
+            return Conflict(why)
+        case FileNotKept(name, version):
+            return Conflict(
+                f"version {version} of the data set {name!r} cannot be read anew: its file is not kept; send it with "
+                f"POST /datasets?name={name}"
+            )
         case NothingBefore(model, alias):
             return Conflict(f"the alias {alias} of model {model} has nothing to go back to")
         case NoCheckpoint(job_id):
@@ -56,6 +77,17 @@ def as_problem(error: Exception) -> Problem:
             )
     # MemberGone and LeaseLost among them: who asks over HTTP never meets what is told to workers.
     return Problem("something went wrong here; the log of the API says what")
+
+
+_ENDED = {"ready": "is ready", "failed": "could not be read", "cancelled": "was not read, because that was cancelled"}
+
+
+def no_such_data(name: str) -> str:
+    """Say that there is no such data set, or no such version of it."""
+    its, slash, _ = name.partition("/")
+    if slash:
+        return f"there is no version {name!r} of a data set; GET /datasets/{its}/versions lists those that are"
+    return f"there is no data set called {name!r}; GET /datasets lists them"
 
 
 _MAKE_ROOM = "Make room on it: `tenfold gc` deletes old jobs, DELETE what else is not needed"
@@ -97,8 +129,8 @@ def _why_not(conflict: StateConflict | SweepConflict | PartOfSweep | DatasetInUs
             return f"sweep {sweep_id} is running; cancel it with POST /sweeps/{sweep_id}/cancel first"
         case PartOfSweep(job_id, sweep_id):
             return f"job {job_id} belongs to a sweep; delete that with DELETE /sweeps/{sweep_id}"
-        case DatasetInUse(name):
-            return f"a job that has not ended trains on {name!r}; cancel it first, or wait"
+        case DatasetInUse(name, job_id):
+            return f"job {job_id}, which has not ended, needs {name!r}; cancel it first, or wait"
         case VersionInUse(model, version, alias):
             return (
                 f"the alias {alias} points to version {version} of model {model}; move it with "

@@ -1,5 +1,6 @@
 """Every environment variable, once. Built at start-up and passed down; nothing else reads the environment."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -21,6 +22,16 @@ def _whole(path: Path) -> Path:
         raise ValueError(f"{str(path)!r} names the home of somebody who is not known here") from None
     except FileNotFoundError:
         raise ValueError(f"{str(path)!r} begins in the folder that this is called from, which is gone") from None
+
+
+# Each part as it may be called.
+_REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}(@[A-Za-z0-9][A-Za-z0-9._-]{0,63}|/[1-9][0-9]{0,8})?")
+
+
+def _reference(given: str) -> str:
+    if not _REFERENCE.fullmatch(given):
+        raise ValueError(f"{given!a} names no model; write its name, name@alias, or name/3 for its version 3")
+    return given
 
 
 AbsolutePath = Annotated[Path, AfterValidator(_whole)]
@@ -93,9 +104,19 @@ class Settings(BaseSettings):
         ge=1,
         description="Memory that one API process keeps loaded networks in, in bytes; those used last stay.",
     )
-    max_upload_bytes: int = Field(default=256 * 2**20, ge=1, description="Largest CSV that may be uploaded, in bytes.")
+    default_model: Annotated[str, AfterValidator(_reference)] | None = Field(
+        default=None,
+        description="Who answers where a request names no model: `name`, `name@alias` or `name/3`. Default: the model "
+        "`default`, or else the only one.",
+    )
+    max_upload_bytes: int = Field(default=256 * 2**20, ge=1, description="Largest file that may be uploaded, in bytes.")
+    reading_memory_bytes: int = Field(
+        default=2 * 2**30,
+        ge=256 * 2**20,
+        description="Memory that the reading of one data set may take, in bytes; a file that needs more is refused.",
+    )
     max_wait_seconds: Seconds = Field(
-        default=20.0, ge=0, description="How long a request waits for a picture or a description to be made."
+        default=20.0, ge=0, description="How long a request waits for a picture to be made, or a file to be read."
     )
 
     threads: int = Field(

@@ -19,11 +19,12 @@ HOMES = {
     "pandas": ("models/moving_average.py",),
     "PIL": ("models/images.py",),
     "psycopg": (),
+    "pyarrow": ("models/data/reading",),
     "pydantic_settings": ("service/settings.py",),
     "redis": ("service/broker",),
     "rich": ("service/cli",),
     "safetensors": ("models/checkpoints.py", "models/golden.py", "models/inference.py", "models/novelty.py"),
-    "sklearn": (),
+    "sklearn": ("models/data/fitting.py",),
     "sqlalchemy": ("service/store",),
     "starlette": ("service/api", "service/security.py"),
     "torch": ("models",),
@@ -35,7 +36,7 @@ HOMES = {
 
 
 FLOORS = {
-    "worker": (("app",), ("errands", "heartbeat"), ("train", "reconcile"), ("plots", "datasets")),
+    "worker": (("app",), ("errands", "heartbeat", "readings"), ("train", "reconcile"), ("plots", "datasets")),
     "service": (
         ("cli",),
         ("start",),

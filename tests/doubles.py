@@ -15,6 +15,13 @@ class Bell:
     def rings_waiting(self) -> int | None:
         return self.waiting
 
+    def ring_for_readings(self, versions: list[tuple[str, int]]) -> bool:
+        self.rung += [f"{name}/{number}" for name, number in versions]
+        return self.waiting is not None
+
+    def readings_waiting(self) -> int | None:
+        return self.waiting
+
 
 class Clock:
     """Shows what it is set to."""

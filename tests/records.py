@@ -5,25 +5,28 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
 from sqlalchemy import update
 
 from models import golden
 from models.checkpoints import Checkpoint, pack_weights
+from models.data.schema import USUAL
 from models.inference import read
 from models.networks import build
 from models.spec import TrainingSpec
 from service.artifacts import Artifacts
 from service.store import owners
 from service.store.claims import Claim
+from service.store.datasets import SENT
 from service.store.engine import now_ms
 from service.store.files import File
+from service.store.promotion import MAJORITY_SHARE
 from service.store.runs import EpochRecord
 from service.store.store import Store
 from service.store.tables import jobs
 from service.store.versions import WEIGHTS, Findings
 from service.sweeps.expand import expand
 from service.sweeps.spec import SweepSpec
+from tests.forms import stored
 
 MEAN, DEVIATION = 33.3, 78.6
 
@@ -45,17 +48,20 @@ def succeeded(
     val_accuracy: float = 0.8,
     data_sha256: str = "d" * 64,
     temperature: float = 1.0,
+    file: bytes | None = None,
+    majority_share: float | None = None,
     more_files: Mapping[str, bytes] = MappingProxyType({}),
     **spec: Any,
 ) -> str:
     """Put a job on record that has succeeded with a network of this shape, or let one succeed; gives its id.
 
-    `more_files` were found out about it, beside golden images.
+    `file` is its weights file, if it is of another form than MNIST's. `more_files` were found out about it, beside
+    golden examples.
     """
     job_id = job_id or submit(store, hidden_sizes=hidden_sizes, epochs=1, **spec)
     (held,) = store.runs.claim(job_id, "host:1:abc/7")
     about = json.dumps({"versions": {"tenfold": "0.1.0"}, "data_sha256": "d" * 64}).encode()
-    file = weights(seed=seed, hidden_sizes=hidden_sizes)
+    file = file or weights(seed=seed, hidden_sizes=hidden_sizes)
     contents = {
         "last.safetensors": file,
         "best.safetensors": file,
@@ -65,10 +71,10 @@ def succeeded(
     files = [artifacts.write(owners.of_job(job_id), name, data, epoch=1) for name, data in contents.items()]
     store.runs.record_epoch(held, EpochRecord(1, 12, b"\0" * 48, 0.5, 0.9, val_accuracy, 1.0, complete=True), files)
     network = read(file)
-    images = np.random.default_rng(0).integers(0, 256, (4, 28, 28), np.uint8)
-    told = {"golden.safetensors": golden.pack(golden.choose(network, images)), **more_files}
+    told = {"golden.safetensors": golden.pack(golden.choose(network, stored(network.schema, 4))), **more_files}
     written = [artifacts.write(owners.of_job(job_id), name, data, epoch=1) for name, data in told.items()]
-    store.runs.finish(held, findings=Findings(data_sha256, {"temperature": temperature}, written))
+    facts = {"temperature": temperature} | ({} if majority_share is None else {MAJORITY_SHARE: majority_share})
+    store.runs.finish(held, findings=Findings(data_sha256, facts, written))
     return job_id
 
 
@@ -106,6 +112,27 @@ def epoch(number: int, **fields: Any) -> EpochRecord:
 
 def file(name: str, key: str, number: int = 1) -> File:
     return File(name=name, key=key, sha256="0" * 64, size=1, epoch=number)
+
+
+def data(
+    store: Store,
+    artifacts: Artifacts,
+    name: str = "mine",
+    *,
+    content: bytes = b"0,1",
+    state: str = "ready",
+    **found: Any,
+) -> int:
+    """Put a version of an uploaded data set on record, as if it had been read; gives its number."""
+    sent = artifacts.write(owners.of_dataset(name), SENT, content)
+    row, _ = store.datasets.add(name, sent, None, {})
+    held = store.readings.claim((name, row.version), "host:1:token/1") if state != "reading" else None
+    if held is not None and state == "ready":
+        columns = {"kind": "images", "schema": USUAL.model_dump(mode="json"), "reading": None, "examples": 30}
+        store.readings.finish(held, {"sha256": "d" * 64, "description": None, **columns, **found}, [])
+    elif held is not None:
+        store.readings.fail(held, [{"where": "line 1", "detail": "it is bad", "remedy": "mend it"}])
+    return int(row.version)
 
 
 def expire(store: Store, job_id: str) -> None:

@@ -192,6 +192,8 @@ def test_a_worker_is_healthy_when_both_of_its_roles_were_just_seen(settings: Set
     store.workers.seen(f"{socket.gethostname()}:10", "train", slots=2)
     assert not worker_is_healthy(settings)
     store.workers.seen(f"{socket.gethostname()}:11", "errands", slots=0)
+    assert not worker_is_healthy(settings)
+    store.workers.seen(f"{socket.gethostname()}:12", "readings", slots=0)
     assert worker_is_healthy(settings)
 
 
@@ -199,6 +201,7 @@ def test_a_worker_is_healthy_when_both_of_its_roles_were_just_seen(settings: Set
 def test_a_worker_that_fell_silent_is_not_healthy(settings: Settings, store: Store) -> None:
     store.workers.seen(f"{socket.gethostname()}:10", "train", slots=2)
     store.workers.seen(f"{socket.gethostname()}:11", "errands", slots=0)
+    store.workers.seen(f"{socket.gethostname()}:12", "readings", slots=0)
     with store.database.writer.begin() as connection:
         connection.execute(update(workers).values(seen_at=workers.c.seen_at - 15_000))
     assert not worker_is_healthy(settings)

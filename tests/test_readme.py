@@ -56,7 +56,7 @@ def environment() -> dict[str, str]:
 def as_here(command: str, port: str) -> str:
     """Give a command with this test's port, that installs nothing, and with the data that is here."""
     command = command.replace(":8000", f":{port}").replace("make ", "make -o .venv/run ")
-    return command if MNIST else command.replace('"mnist"', '"digits"')
+    return command if MNIST else command.replace("mnist", "digits")
 
 
 @contextmanager

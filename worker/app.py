@@ -1,7 +1,7 @@
 """The Celery application: its settings, each with its reason, and tasks of a few lines.
 
-Started with `-Q train` for training, one process a core, and with `--pool solo -Q errands` for what must not wait
-for training: drawing, and describing data sets.
+Started with `-Q train` for training, one process a core, with `--pool solo -Q errands` for what must not wait for
+training, such as drawing, and with `--pool solo -Q readings` for data sets that are to be read.
 """
 
 import atexit
@@ -18,7 +18,7 @@ from celery import Celery, signals
 from celery.worker import state
 
 from service.artifacts import Artifacts
-from service.broker.doorbell import ERRANDS, TRAIN, Doorbell
+from service.broker.doorbell import ERRANDS, READINGS, TRAIN, Doorbell
 from service.broker.messages import BROKER_SETTINGS
 from service.settings import Settings
 from service.store.engine import DatabaseError
@@ -35,7 +35,7 @@ app = Celery("tenfold", broker=settings.broker_url)
 app.conf.update(
     BROKER_SETTINGS,
     broker_transport="worker.poison:Transport",
-    task_queues={TRAIN: {}, ERRANDS: {}},
+    task_queues={TRAIN: {}, ERRANDS: {}, READINGS: {}},
     # Acknowledge when a task starts. Late, a run longer than the visibility timeout would be started a second time
     # beside the first; the lease in the database brings back what a dead worker leaves.
     task_acks_late=False,
@@ -103,7 +103,7 @@ def slots() -> Slots:
 
 @signals.worker_process_init.connect
 def _prepare_training_process(**_: Any) -> None:
-    # The solo pool of the errands has no child, and says in its only process that one has begun.
+    # The solo pool of errands and readings has no child, and says in its only process that one has begun.
     if getattr(app, "is_main_process", False):
         return
     # Importing torch and measuring takes seconds: do it before the first job comes.
@@ -136,7 +136,8 @@ def _drain(**_: Any) -> None:
 
 @signals.worker_ready.connect
 def _start_heartbeat(sender: Any, **_: Any) -> None:
-    role: Role = "train" if TRAIN in sender.app.amqp.queues.consume_from else "errands"
+    heard = sender.app.amqp.queues.consume_from
+    role: Role = "train" if TRAIN in heard else "readings" if READINGS in heard else "errands"
     heartbeat = Heartbeat(
         store,
         doorbell(),
@@ -208,9 +209,10 @@ def extend(sweep_id: str) -> None:
     extend(sweep_id, store(), doorbell())
 
 
-@app.task(name="tenfold.describe")
-def describe(dataset: str) -> None:
-    """Describe a data set and draw a sample of it."""
-    from worker.errands.describe import describe
+@app.task(name="tenfold.read")
+def read(dataset: str, version: int) -> None:
+    """Read a data set that was uploaded, or look at one that is built in: this one, or what has waited longest."""
+    from worker.readings.reading import read
 
-    describe(dataset, store(), Artifacts(settings.artifacts), settings)
+    owner = f"{os.environ[_WORKER]}/{os.getpid()}"
+    read((dataset, version), store(), Artifacts(settings.artifacts), settings, owner=owner)

@@ -1,22 +1,34 @@
-"""The examples of a data set, wherever they come from: a table that was uploaded, or what is built in."""
+"""The examples of a data set, wherever they come from: a version that was uploaded, or what is built in."""
 
-from pathlib import Path
-
+from models.data import schema
+from models.data.builtin import BUILTIN
 from models.data.examples import Examples
-from models.data.load import load_builtin, load_table
+from models.data.load import load_builtin
+from models.data.stored import FILES, Stored
 from service.artifacts import Artifacts
 from service.settings import Settings
 from service.store import owners
 from service.store.store import Store
 
 
-def load(name: str, store: Store, artifacts: Artifacts, settings: Settings) -> Examples:
+def load(reference: str, store: Store, artifacts: Artifacts, settings: Settings) -> Examples:
     """Load a data set, downloading it if need be; raises ValueError or OSError where that cannot be done."""
-    table = uploaded_table(name, store, artifacts)
-    return load_table(table) if table is not None else load_builtin(name, settings.data)
+    uploaded = stored(reference, store, artifacts)
+    return uploaded.load() if uploaded is not None else load_builtin(reference, settings.data)
 
 
-def uploaded_table(name: str, store: Store, artifacts: Artifacts) -> Path | None:
-    """Give the table of an uploaded data set, or None for what is built in."""
-    table = store.files.get(owners.of_dataset(name), "table.npy")
-    return artifacts.path(table.key) if table is not None else None
+def stored(reference: str, store: Store, artifacts: Artifacts) -> Stored | None:
+    """Tell where a version of an uploaded data set lies, `letters/3`; None for what is built in.
+
+    A job from before there were versions says `letters`, and means the first. Raises ValueError where there is none.
+    """
+    name, _, number = reference.partition("/")
+    if name in BUILTIN:
+        return None
+    version = int(number or 1)
+    row = store.datasets.version(name, version)
+    files = [file for file in store.files.of(owners.of_data(name, version)) if file.name in FILES]
+    if row is None or row.schema is None or not files:
+        raise ValueError(f"version {version} of the data set {name!r} is not there any more")
+    places = tuple((file.name, artifacts.path(file.key)) for file in files)
+    return Stored(places, schema.read(row.schema))

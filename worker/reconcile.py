@@ -1,4 +1,4 @@
-"""Jobs are taken back from workers that died or fell silent, and rung for again while nobody hears of them."""
+"""Jobs and readings are taken back from workers that died or fell silent, and rung for again while nobody hears."""
 
 import logging
 import os
@@ -74,7 +74,18 @@ def reconcile(store: Store, doorbell: Doorbell, floor: Floor, *, ring_again_seco
         unheard = store.stalled.unheard(ring_again_seconds)
         if unheard and doorbell.rings_waiting() == 0 and doorbell.ring(unheard):
             store.stalled.announced(unheard)
+        ring_for_readings(store, doorbell, ring_again_seconds=ring_again_seconds)
     ask_for_trials(store, doorbell)
+
+
+def ring_for_readings(store: Store, doorbell: Doorbell, *, ring_again_seconds: float) -> None:
+    """Take readings back from workers that fell silent, and ring again for those that nobody heard of."""
+    expired = store.readings.release_expired()
+    if expired:
+        _logger.warning("took %d reading(s) back from workers that fell silent", len(expired))
+    waiting = expired or store.readings.unheard(ring_again_seconds)
+    if waiting and doorbell.readings_waiting() == 0 and doorbell.ring_for_readings(waiting):
+        store.readings.announced(waiting)
 
 
 def ask_for_trials(store: Store, doorbell: Doorbell) -> None:

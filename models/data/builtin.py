@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from models.data.schema import USUAL, Images
+
 
 @dataclass(frozen=True)
 class Source:
@@ -24,13 +26,15 @@ class Source:
 class BuiltIn:
     """The source of a built-in data set: a class of torchvision and what it is asked for; without one, scikit-learn.
 
-    `files` are its images and its labels, and `digest` is that of its examples, where it is known.
+    `files` are its images and its labels, and `digest` is that of its examples, where it is known. `schema` tells what
+    its classes are called, and how pictures are brought to its form.
     """
 
     torchvision: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=lambda: {"train": True})
     files: tuple[Source, ...] = ()
     digest: str | None = None
+    schema: Images = USUAL
 
 
 _IMAGES, _LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
@@ -73,6 +77,21 @@ BUILTIN: Mapping[str, BuiltIn] = MappingProxyType(
                 ),
             ),
             digest="1f243a60b4b748a44c48b9a6f6907be2a08bee3e4e226f0e86fbde8e147b745a",
+            schema=Images(
+                preparation="plain",
+                classes=(
+                    "T-shirt/top",
+                    "Trouser",
+                    "Pullover",
+                    "Dress",
+                    "Coat",
+                    "Sandal",
+                    "Shirt",
+                    "Sneaker",
+                    "Bag",
+                    "Ankle boot",
+                ),
+            ),
         ),
         "kmnist": BuiltIn(
             "KMNIST",
@@ -80,6 +99,7 @@ BUILTIN: Mapping[str, BuiltIn] = MappingProxyType(
                 Source(_IMAGES, _IMAGE_BYTES, "bdb82020997e1d708af4cf47b453dcf7"),
                 Source(_LABELS, _LABEL_BYTES, "e144d726b3acfaa3e44228e80efcd344"),
             ),
+            schema=Images(preparation="plain", classes=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")),
         ),
         "qmnist": BuiltIn(
             "QMNIST",

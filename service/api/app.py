@@ -15,7 +15,6 @@ from service.api.middleware import HeadMiddleware, PlainErrorsMiddleware, Redire
 from service.api.openapi import offer_documentation
 from service.api.routes import (
     aliases,
-    datasets,
     ensembles,
     exports,
     health,
@@ -26,7 +25,8 @@ from service.api.routes import (
     sweeps,
     v2,
 )
-from service.api.routes.jobs import actions, checkpoints, events, metrics, plots, submit
+from service.api.routes.datasets import data_versions, rows, sets, upload
+from service.api.routes.jobs import actions, checkpoints, evaluation, events, metrics, plots, submit
 from service.api.strict import known_body, known_query
 from service.edge.links import ROOT, below
 from service.predict.asgi import PATH, Predict
@@ -37,7 +37,20 @@ from service.settings import Settings
 
 MAX_BODY_BYTES = 2**20
 
-_OURS = (submit, actions, metrics, plots, checkpoints, events, sweeps, models, aliases, ensembles, exports)
+_OURS = (
+    submit,
+    actions,
+    metrics,
+    plots,
+    evaluation,
+    checkpoints,
+    events,
+    sweeps,
+    models,
+    aliases,
+    ensembles,
+    exports,
+)
 _OTHERS = (predict, scoring, v2, health, index)
 """What is asked for by clients of others, and by probes, which may add what they like; /predict looks for itself."""
 
@@ -71,7 +84,8 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(ours.router, dependencies=strict, max_body_size=MAX_BODY_BYTES)
     for others in _OTHERS:
         app.include_router(others.router, max_body_size=MAX_BODY_BYTES)
-    app.include_router(datasets.router, dependencies=strict, max_body_size=settings.max_upload_bytes)
+    for data in (upload, sets, data_versions, rows):
+        app.include_router(data.router, dependencies=strict, max_body_size=settings.max_upload_bytes)
     offer_documentation(app)
     add_exception_handlers(app)
     app.add_middleware(PlainErrorsMiddleware)

@@ -3,22 +3,32 @@
 import json
 from importlib.metadata import version
 
-from models.spec import TrainingSpec
+from models.spec import DEFAULT_MODEL, TrainingSpec
 from service.api.dependencies import Dependencies
 from service.store import owners
-from service.store.states import Job
+from service.store.states import Job, reference
 
 
-def reusable(spec: TrainingSpec, deps: Dependencies) -> Job | None:
-    """Give the newest job whose outcome a run of `spec` would have, as a version of the same model, or None."""
-    uploaded = deps.store.datasets.get(spec.dataset)
-    digest = uploaded.description["sha256"] if uploaded is not None and uploaded.description else None
-    if digest is None and uploaded is not None and uploaded.source == "upload":
+def reusable(spec: TrainingSpec, asked: TrainingSpec, deps: Dependencies) -> Job | None:
+    """Give the newest job whose outcome a run of a resolved spec would have, as a version of that model, or None.
+
+    `asked` is the spec as the client sent it.
+    """
+    name, number = reference(spec.dataset)
+    version_of_data = deps.store.datasets.version(name, number or 1)
+    digest = None if version_of_data is None else version_of_data.sha256
+    if digest is None and number is not None:
         return None  # it may be another than it was under this name
     for job in deps.store.jobs.equal_to(spec):
-        if TrainingSpec.model_validate(job.spec).model == spec.model and _is_whole(job) and _is_ours(job, digest, deps):
+        if _is_of_model(job, spec, asked) and _is_whole(job) and _is_ours(job, digest, deps):
             return job
     return None
+
+
+def _is_of_model(job: Job, spec: TrainingSpec, asked: TrainingSpec) -> bool:
+    """Whether a job has made a version of the model that a spec is for, or was for before names followed the data."""
+    named_then = DEFAULT_MODEL if job.asked is None and "model" not in asked.model_fields_set else spec.model
+    return TrainingSpec.model_validate(job.spec).model in {spec.model, named_then}
 
 
 def _is_whole(job: Job) -> bool:

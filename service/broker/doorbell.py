@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 TRAIN = "train"
 ERRANDS = "errands"
+READINGS = "readings"
 
 MAX_RINGS = 1000
 """So many at a time: more than training processes can hear at once, and three seconds' work for whoever rings."""
@@ -26,7 +27,7 @@ class Doorbell:
         # Imported late: Celery and Redis take a third of a second, and the first prediction needs neither.
         from service.broker.messages import Messages
 
-        return Messages(self.broker_url, (TRAIN, ERRANDS))
+        return Messages(self.broker_url, (TRAIN, ERRANDS, READINGS))
 
     def ring(self, job_ids: Sequence[str]) -> bool:
         """Tell training workers that these jobs wait, one message a job; gives whether the broker took them all.
@@ -55,9 +56,9 @@ class Doorbell:
         """Ask for the next trials of a sweep that chooses them by what it has learned; whether the broker took it."""
         return self._send("tenfold.extend", [[sweep_id]], ERRANDS)
 
-    def ask_for_description(self, dataset: str) -> bool:
-        """Ask for the description of a data set; gives whether the broker took it."""
-        return self._send("tenfold.describe", [[dataset]], ERRANDS)
+    def ring_for_readings(self, versions: Sequence[tuple[str, int]]) -> bool:
+        """Tell the worker for readings that these versions of data sets wait; gives whether the broker took it."""
+        return self._send("tenfold.read", [[name, number] for name, number in versions[:MAX_RINGS]], READINGS)
 
     def _send(self, task: str, calls: Sequence[list[Any]], queue: str) -> bool:
         return self._messages.send(task, calls, queue)
@@ -69,6 +70,10 @@ class Doorbell:
     def errands_waiting(self) -> int | None:
         """Count the errands that no worker has begun; None when the broker does not answer."""
         return self._messages.waiting(ERRANDS)
+
+    def readings_waiting(self) -> int | None:
+        """Count the rings that no worker for readings has heard yet; None when the broker does not answer."""
+        return self._messages.waiting(READINGS)
 
     def is_alive(self) -> bool:
         """Whether the broker answers."""

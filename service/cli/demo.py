@@ -105,7 +105,7 @@ def _save_pictures(client: Client, job: dict[str, Any], folder: Path) -> list[st
 
 def _read_unseen(client: Client, job: dict[str, Any], console: Console) -> None:
     examples = client.examples(job["id"], limit=UNSEEN)
-    answer = client.predict(examples["images"])
+    answer = client.predict(examples["images"], model=job["id"])
     read = [prediction["digit"] for prediction in answer["predictions"]]
     console.print(f"POST /predict: {UNSEEN} images that the network never saw")
     console.print("  true  " + "  ".join(str(label) for label in examples["labels"]))

@@ -9,6 +9,7 @@ from typing import Literal
 
 from service.artifacts import Artifacts
 from service.disk.faults import told
+from service.store.datasets import SENT
 from service.store.engine import Row
 from service.store.store import Store
 
@@ -118,7 +119,11 @@ def _remedy(pointer: Row) -> str:
     if _is_made_when_asked_for(pointer):
         return "--mend forgets it; it is made again when somebody asks for it"
     if owner == "datasets":
-        return f"restore it from a backup, or delete the data set with DELETE /datasets/{name} and upload it again"
+        dataset, _, version = name.partition("/")
+        this = f"/datasets/{dataset}/versions/{version}"
+        if pointer.name == SENT:
+            return f"restore it from a backup, or DELETE {this} and upload it again; what was read of it is not touched"
+        return f"restore it from a backup, or DELETE {this} and upload its file again, which GET {this}/file may have"
     if owner == "models":
         model, _, version = name.partition("/")
         return (

@@ -95,7 +95,7 @@ def api(host: Host = None, port: Port = None, home: Home = None) -> None:
 
 @app.command()
 def worker(home: Home = None, workers: Workers = None) -> None:
-    """Run the workers alone: the training processes, and one for drawing and describing."""
+    """Run the workers alone: the training processes, one for drawing, and one that reads data sets."""
     settings = _settings(home=home, workers=workers)
     with _explained():
         lock.try_out(settings.home)

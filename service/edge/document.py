@@ -34,8 +34,11 @@ class _Wrong(Exception):  # noqa: N818 - it becomes a problem
         self.path: list[str | int] = []
 
 
-def read(body: bytes) -> Any:
-    """Read a document; raises Malformed where it is none, and Invalid where a value in it cannot be taken."""
+def read(body: bytes, *, most_fields: int = MAX_FIELDS) -> Any:
+    """Read a document; raises Malformed where it is none, and Invalid where a value in it cannot be taken.
+
+    `most_fields` is how many an object may have.
+    """
     if 0 in body[:4]:
         raise Malformed("the body is no JSON in UTF-8; this looks like UTF-16 or UTF-32")
     if values_in(body) > MAX_VALUES:
@@ -48,7 +51,7 @@ def read(body: bytes) -> Any:
     except ValueError:
         raise Malformed(_NO_JSON) from None
     try:
-        _check(document, 0)
+        _check(document, 0, most_fields)
     except _Wrong as wrong:
         fault = Fault(pointer(("body", *reversed(wrong.path))), str(wrong))
         raise Invalid(f"{fault.pointer or 'the body'}: {fault.detail}", faults=[fault]) from None
@@ -90,32 +93,32 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found if len(found) == len(pairs) else _Ambiguous(pairs)
 
 
-def _check(value: Any, depth: int) -> None:
+def _check(value: Any, depth: int, most_fields: int) -> None:
     if isinstance(value, str):
         _require_text(value)
     elif isinstance(value, float):
         if not math.isfinite(value):
             raise _Wrong("Input should be a finite number")
     elif isinstance(value, dict):
-        _require_few(len(value), MAX_FIELDS, "fields")
+        _require_few(len(value), most_fields, "fields")
         for name in value:
             _require_text(name)
         if isinstance(value, _Ambiguous):
             twice = _Wrong(f"this field is given {value.times:,} times, and one counts; give it once")
             twice.path.append(value.field)
             raise twice
-        _check_all(value.items(), depth)
+        _check_all(value.items(), depth, most_fields)
     elif isinstance(value, list):
         _require_few(len(value), MAX_ITEMS, "values")
-        _check_all(enumerate(value), depth)
+        _check_all(enumerate(value), depth, most_fields)
 
 
-def _check_all(inner: Iterable[tuple[str | int, Any]], depth: int) -> None:
+def _check_all(inner: Iterable[tuple[str | int, Any]], depth: int, most_fields: int) -> None:
     if depth == MAX_DEPTH:
         raise _Wrong(f"this is nested more than {MAX_DEPTH} deep")
     for place, value in inner:
         try:
-            _check(value, depth + 1)
+            _check(value, depth + 1, most_fields)
         except _Wrong as wrong:
             wrong.path.append(place)
             raise

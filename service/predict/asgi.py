@@ -14,11 +14,12 @@ from pydantic import ValidationError
 from service.edge.query import require_known
 from service.errors import Fault, Invalid, NotYet, invalid
 from service.predict import responses
-from service.predict.batcher import LARGEST, Rows
 from service.predict.compute import computed, unless_it_leaves
 from service.predict.details import are_wanted, tell
 from service.predict.executors import READ, apart
 from service.predict.fast_path import Pending, pending
+from service.predict.inputs.arrays import Arrays
+from service.predict.inputs.taken import Taken
 from service.predict.pictures import Pictures
 from service.predict.predictor import Predictor
 from service.predict.receive import Bodies, ClientLeft, Receive, client_of, require_plain
@@ -30,6 +31,9 @@ from service.predict.shadow import Shadow
 from service.security import CAREFUL, Header
 
 PATH = "/predict"
+
+_NOT_ONE = frozenset({"file", "files", "rows"})
+"""What a body may hold that is not answered at once: pictures are to be decoded first, and rows to be told apart."""
 
 _JSON = [(b"content-type", b"application/json")]
 _LINES = [(b"content-type", b"application/x-ndjson")]
@@ -62,21 +66,24 @@ class Predict:
             self._bodies.give_back(held)
 
     def start(self, scope: Any, headers: Mapping[bytes, bytes], body: bytes) -> Pending | None:
-        """Start to answer one image, asked for without options, by a network that is at hand; see FastPathProtocol."""
+        """Start to answer one example, asked without options, by a network that is at hand; see FastPathProtocol."""
         kind = headers.get(b"content-type", b"").decode("latin-1")
         if scope["query_string"] or b"ndjson" in headers.get(b"accept", b"") or b"content-encoding" in headers:
             return None
         if b'"images' in body or len(body) > SHORT:  # several images would have been read for nothing
             return None
         asked = reader(kind)(body)
-        served = None if asked.several or asked.files else self._predictor.at_hand(asked.model)
+        served = None if asked.field in _NOT_ONE else self._predictor.at_hand(asked.model)
         if served is None:
+            return None
+        rows, several, notes = served.input.take(asked)
+        if several or notes:
             return None
 
         def encode(scores: Scores) -> tuple[Iterable[Header], bytes]:
-            return _JSON, responses.one(scores[0, PROBABILITIES], served.model_json)
+            return _JSON, responses.one(scores[0, PROBABILITIES], served.words, served.model_json)
 
-        return pending(served, asked.pixels, self._predictor.along_with(asked.model), encode)
+        return pending(served, rows, self._predictor.along_with(asked.model), encode)
 
     async def _answer(
         self, scope: Any, headers: Mapping[bytes, bytes], body: bytes, receive: Receive, send: Send
@@ -89,9 +96,6 @@ class Predict:
         if asked.options:
             query = _with_fields(query, asked.options)
         deadline = None if query.timeout is None else began + query.timeout
-        unreadable: Mapping[int, str] = {}
-        if asked.files:
-            asked, unreadable = await self._decoded(asked, client_of(scope), receive, deadline)
         if asked.model is not None and query.model not in {None, asked.model}:
             detail = "model is another one in the query than in the body; give it once"
             raise Invalid(detail, faults=[Fault("/model", detail)])
@@ -99,35 +103,46 @@ class Predict:
         served = await self._predictor.find(reference)
         shadow = self._predictor.along_with(reference)
         in_lines = b"ndjson" in headers.get(b"accept", b"")
-        if not asked.several and not in_lines and query.is_plain:
-            (scores,) = await computed(served, asked.pixels, receive, deadline, shadow)
-            await reply(send, responses.one(scores[PROBABILITIES], served.model_json), _JSON)
+        unreadable: Mapping[int, str] = {}
+        if asked.are_pictures and isinstance(served.input, Arrays):
+            taken, unreadable = await self._decoded(asked, served.input, client_of(scope), receive, deadline)
+        elif len(body) <= SHORT:
+            taken = served.input.take(asked)
+        else:
+            taken = await apart(READ, served.input.take, asked)
+        if not (taken.several or taken.notes or in_lines) and query.is_plain:
+            (scores,) = await computed(served, taken.rows, receive, deadline, shadow)
+            await reply(send, responses.one(scores[PROBABILITIES], served.words, served.model_json), _JSON)
             return
-        details = are_wanted(query, len(asked.pixels), "body" if "explain" in dict(asked.options) else "query")
-        batches = _predictions(served, asked.pixels, query, receive, deadline, shadow, with_details=details)
+        details = are_wanted(served, query, taken, dict(asked.options))
+        batches = _predictions(served, taken, query, receive, deadline, shadow, with_details=details)
         if unreadable:
             batches = _with_unreadable(batches, unreadable)
         if in_lines:
             await _stream(batches, served.model_json, send)
             return
         predictions = [prediction async for batch in batches for prediction in batch]
-        if asked.several:
+        if taken.several:
             await reply(send, responses.several(predictions, served.model_json), _JSON)
         else:
             await reply(send, responses.with_model(predictions[0], served.model_json), _JSON)
 
     async def _decoded(
-        self, asked: Asked, client: str, receive: Receive, deadline: float | None
-    ) -> tuple[Asked, Mapping[int, str]]:
+        self, asked: Asked, form: Arrays, client: str, receive: Receive, deadline: float | None
+    ) -> tuple[Taken, Mapping[int, str]]:
         """Have the pictures of a request decoded, and tell of those that cannot be read why not."""
+        files: Sequence[bytes] = asked.value
+        if len(files) > form.most:
+            raise Invalid(f"at most {form.most:,} pictures of this model's size are answered at once; send fewer")
         try:
             async with asyncio.timeout(None if deadline is None else deadline - monotonic()):
-                pixels, unreadable = await unless_it_leaves(receive, self._pictures.put(client, asked.files))
+                pixels, unreadable = await unless_it_leaves(receive, self._pictures.put(client, files, form.decode))
         except TimeoutError:
             raise NotYet("the pictures would not be decoded in time; allow more", retry_after=1) from None
-        if not asked.several and unreadable:
+        several = asked.field == "files"
+        if not several and unreadable:
             raise Invalid(unreadable[0])
-        return asked._replace(pixels=pixels), unreadable
+        return Taken(pixels, several), unreadable
 
 
 @lru_cache(maxsize=256)
@@ -156,7 +171,7 @@ def _validated(given: Mapping[str, str], place: str) -> PredictQuery:
 
 async def _predictions(
     served: Served,
-    pixels: Rows,
+    taken: Taken,
     query: PredictQuery,
     receive: Receive,
     deadline: float | None,
@@ -165,32 +180,34 @@ async def _predictions(
     with_details: bool,
 ) -> AsyncIterator[list[bytes]]:
     """Yield predictions batch by batch; while one is encoded here, the next is being computed in a thread."""
+    pixels, largest, words = taken.rows, served.batcher.largest, served.words
 
     def compute(start: int) -> asyncio.Future[Scores]:
-        batch = pixels[start : start + LARGEST]
+        batch = pixels[start : start + largest]
         return asyncio.ensure_future(computed(served, batch, receive, deadline, shadow, admitted=start > 0))
 
     async def encode(start: int, scores: Scores) -> list[bytes]:
         rows = np.ascontiguousarray(scores[:, PROBABILITIES])
         if not with_details:
-            return responses.each(rows, query)
-        batch = pixels[start : start + LARGEST]
-        return responses.each(rows, query, await asyncio.to_thread(tell, served, query, batch, rows))
+            return responses.each(rows, words, query)
+        batch = pixels[start : start + largest]
+        told = await asyncio.to_thread(tell, served, query, batch, rows, taken.notes, start)
+        return responses.each(rows, words, query, told)
 
     if not len(pixels):
         return
     computing, too_late = compute(0), None
     try:
-        for start in range(LARGEST, len(pixels), LARGEST):
+        for start in range(largest, len(pixels), largest):
             scores = await computing
             try:
                 computing = compute(start)
             except NotYet as error:  # which is no reason to keep back what is there
                 too_late = error
-            yield await encode(start - LARGEST, scores)
+            yield await encode(start - largest, scores)
             if too_late is not None:
                 raise too_late
-        yield await encode((len(pixels) - 1) // LARGEST * LARGEST, await computing)
+        yield await encode((len(pixels) - 1) // largest * largest, await computing)
     finally:
         computing.cancel()
 

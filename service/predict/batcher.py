@@ -14,10 +14,13 @@ from numpy.typing import NDArray
 from service.errors import NotYet, TooMuch
 
 LARGEST = 512
-"""Rows of one batch; who has more puts them one batch after the other."""
+"""Rows of one batch at most; who has more puts them one batch after the other."""
 
-MOST_WAITING = 4096
-"""Rows that may wait; beyond it a caller is told when to come again."""
+LARGEST_NUMBERS = LARGEST * 784
+"""Numbers of one batch: of examples that are larger than MNIST's, it has fewer rows."""
+
+MOST_WAITING = 8 * LARGEST
+"""Rows that may wait at most, of larger examples as many batches; beyond them a caller is told when to come again."""
 
 IN_LOOP_SECONDS = 0.001
 """A batch that takes longer is computed in a thread: numpy releases the interpreter in matrix products."""
@@ -44,6 +47,11 @@ class Pace:
         return self.batch_seconds + count * self.row_seconds
 
 
+def largest_of(inputs: int) -> int:
+    """Give how many rows of so many numbers a batch has at most."""
+    return max(1, min(LARGEST, LARGEST_NUMBERS // inputs))
+
+
 def _seconds(compute: Callable[[Rows], Rows], rows: Rows) -> float:
     started = time.perf_counter()
     compute(rows)
@@ -58,10 +66,11 @@ class Batcher:
     of the loop. `compute` gives a row for each row, and must not depend on the company a row is in, but for rounding.
     """
 
-    def __init__(self, compute: Callable[[Rows], Rows], pace: Pace, most_waiting: int = MOST_WAITING) -> None:
+    def __init__(self, compute: Callable[[Rows], Rows], pace: Pace, largest: int = LARGEST) -> None:
         self._compute = compute
         self._pace = pace
-        self.most_waiting = most_waiting
+        self.largest = largest
+        self.most_waiting = MOST_WAITING // LARGEST * largest
         self._slowness = 1.0  # how much longer batches take than the pace says, lately
         self._queue: deque[tuple[Rows, asyncio.Future[Rows]]] = deque()
         self.waiting = 0  # rows in the queue
@@ -74,7 +83,7 @@ class Batcher:
         """Have rows computed with the next batch; a future that is done by then (cancelled, above all) is left out.
 
         Args:
-            rows: at most LARGEST.
+            rows: at most `largest`.
             timeout: seconds after which the future fails with NotYet.
             admitted: whether they belong to a request that has been let in, so that they are not turned away.
             at_once: whether a thread that is free begins with them before this returns, as it does with a full batch.
@@ -86,7 +95,7 @@ class Batcher:
         count = len(rows)
         loop = asyncio.get_running_loop()
         if self.waiting + count > self.most_waiting and not admitted:
-            raise TooMuch(f"{self.waiting:,} images are waiting already", retry_after=self._wait())
+            raise TooMuch(f"{self.waiting:,} examples are waiting already", retry_after=self._wait())
         if timeout is not None and timeout < self._due(count):
             raise _late(timeout, self._wait())
         future: asyncio.Future[Rows] = loop.create_future()
@@ -97,7 +106,7 @@ class Batcher:
         self.waiting += count
         if not self._busy:
             self._busy = True
-            if (at_once or count == LARGEST) and self.seconds(count) > IN_LOOP_SECONDS:
+            if (at_once or count == self.largest) and self.seconds(count) > IN_LOOP_SECONDS:
                 self._next()
             else:
                 loop.call_soon(self._next)
@@ -155,7 +164,7 @@ class Batcher:
 
     def _take(self) -> list[tuple[Rows, asyncio.Future[Rows]]]:
         batch: list[tuple[Rows, asyncio.Future[Rows]]] = []
-        room = LARGEST
+        room = self.largest
         while self._queue and (not batch or len(self._queue[0][0]) <= room):
             rows, future = self._queue.popleft()
             self.waiting -= len(rows)

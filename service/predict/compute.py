@@ -22,7 +22,7 @@ def computed(
     *,
     admitted: bool = False,
 ) -> Coroutine[Any, Any, Scores]:
-    """Have scores computed of at most LARGEST rows, and drop them if the client leaves before that has begun.
+    """Have scores computed of a batch at most, and drop them if the client leaves before that has begun.
 
     They are put before this returns, and where a thread is to compute them, and is free, it has begun: whoever awaits
     the result may do something else first. Raises what the batcher raises.
@@ -30,15 +30,15 @@ def computed(
     quick = served.batcher.is_quick(len(pixels))
     timeout = None if deadline is None else deadline - monotonic()
     future = served.batcher.put(pixels, timeout=timeout, admitted=admitted, at_once=admitted)
-    return _scores(future, None if quick else receive, pixels, shadow)
+    return _scores(future, None if quick else receive, pixels, shadow, served)
 
 
 async def _scores(
-    future: asyncio.Future[Scores], receive: Receive | None, pixels: Rows, shadow: Shadow | None
+    future: asyncio.Future[Scores], receive: Receive | None, pixels: Rows, shadow: Shadow | None, served: Served
 ) -> Scores:
     scores = await (future if receive is None else unless_it_leaves(receive, future))
     if shadow is not None:
-        shadow.ask(pixels, scores[:, LOGITS])
+        shadow.ask(pixels, scores[:, LOGITS], served)
     return scores
 
 

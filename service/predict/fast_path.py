@@ -16,7 +16,7 @@ from service.edge.protocol import EdgeProtocol
 from service.security import CAREFUL, Header
 
 if TYPE_CHECKING:  # numpy must not be loaded before it is said how many threads it shall have
-    from service.predict.requests import Pixels
+    from service.predict.batcher import Rows
     from service.predict.served import Scores, Served
     from service.predict.shadow import Shadow
 
@@ -38,8 +38,8 @@ class FastAnswerer(Protocol):
         """Start to answer; None, or any exception, if the application is to do it instead."""
 
 
-def pending(served: "Served", pixels: "Pixels", shadow: "Shadow | None", encode: Encode) -> Pending:
-    """Have images computed; those who are asked along are asked when the answer is there."""
+def pending(served: "Served", pixels: "Rows", shadow: "Shadow | None", encode: Encode) -> Pending:
+    """Have examples computed; those who are asked along are asked when the answer is there."""
     if shadow is None:
         return served.batcher.put(pixels), encode
 
@@ -47,7 +47,7 @@ def pending(served: "Served", pixels: "Pixels", shadow: "Shadow | None", encode:
         from service.predict.served import LOGITS
 
         answer = encode(scores)
-        shadow.ask(pixels, scores[:, LOGITS])
+        shadow.ask(pixels, scores[:, LOGITS], served)
         return answer
 
     return served.batcher.put(pixels), ask_and_encode

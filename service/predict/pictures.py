@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.images import from_png, pixels_of
-from models.spec import PIXELS
+from models.images import pixels_of
 from service.errors import Invalid, TooMuch
 from service.predict.executors import DECODE, apart
 
@@ -32,8 +31,11 @@ _ANY = 2**14
 _PIXELS_A_SECOND = 2**25
 """That are decoded at about; says only when to come again."""
 
-Decoded = tuple[NDArray[np.uint8], dict[int, str]]
-"""Images [n, 784] of those that could be read, and of each other, by its place, why not."""
+Decoded = tuple[NDArray[Any], dict[int, str]]
+"""Images [n, D] of those that could be read, and of each other, by its place, why not."""
+
+Decode = Callable[[bytes], NDArray[Any]]
+"""Brings a picture to the form of a network, [1, D]; raises ValueError where that cannot be done."""
 
 
 @dataclass(eq=False)
@@ -41,9 +43,10 @@ class _Waiting:
     """The pictures of a request that are still to be decoded."""
 
     files: Sequence[bytes]
+    decode: Decode
     sizes: Sequence[int]
     future: "asyncio.Future[Decoded]"
-    images: list[NDArray[np.uint8]] = field(default_factory=list)
+    images: list[NDArray[Any]] = field(default_factory=list)
     unreadable: dict[int, str] = field(default_factory=dict)
     done: int = 0  # files
     spent: int = 0  # pixels
@@ -57,7 +60,7 @@ class _Waiting:
                 break
         return count
 
-    def take(self, decoded: Sequence[NDArray[np.uint8] | str]) -> bool:
+    def take(self, decoded: Sequence[NDArray[Any] | str]) -> bool:
         """Keep what its turn brought; whether that was all."""
         for one in decoded:
             if isinstance(one, str):
@@ -75,8 +78,7 @@ class Pictures:
     Everything but the decoding itself runs in the event loop.
     """
 
-    def __init__(self, decode: Callable[[bytes], NDArray[np.uint8]] = from_png) -> None:
-        self._decode = decode
+    def __init__(self) -> None:
         self._clients: OrderedDict[str, list[_Waiting]] = OrderedDict()
         self._pixels: dict[str, int] = {}  # that wait, by client
         self._busy = False
@@ -86,8 +88,8 @@ class Pictures:
         """How many pixels wait."""
         return sum(self._pixels.values())
 
-    def put(self, client: str, files: Sequence[bytes]) -> "asyncio.Future[Decoded]":
-        """Have the pictures of a request decoded; who cancels the future is left out from the next turn on.
+    def put(self, client: str, files: Sequence[bytes], decode: Decode) -> "asyncio.Future[Decoded]":
+        """Have the pictures of a request decoded so; who cancels the future is left out from the next turn on.
 
         Raises Invalid where they have more pixels together than may be, and TooMuch where too many wait already.
         """
@@ -100,7 +102,7 @@ class Pictures:
         waiting, its = self.waiting, self._pixels.get(client, 0)
         if waiting and (waiting + pixels > MOST_WAITING or (its and its + pixels > MOST_WAITING // 2)):
             raise TooMuch("too many pictures are waiting already", retry_after=1 + (its or waiting) // _PIXELS_A_SECOND)
-        one = _Waiting(files, sizes, asyncio.get_running_loop().create_future())
+        one = _Waiting(files, decode, sizes, asyncio.get_running_loop().create_future())
         self._clients.setdefault(client, []).append(one)
         self._pixels[client] = its + pixels
         one.future.add_done_callback(lambda _: self._forget(client, one, pixels))
@@ -126,18 +128,8 @@ class Pictures:
             return
         one = min(unanswered, key=lambda waiting: waiting.spent)
         self._busy = True
-        turn = apart(DECODE, self._decoded, one.files[one.done : one.done + one.turn()])
+        turn = apart(DECODE, _decoded, one.decode, one.files[one.done : one.done + one.turn()])
         turn.add_done_callback(lambda done: self._end(one, done))
-
-    def _decoded(self, files: Sequence[bytes]) -> list[NDArray[np.uint8] | str]:
-        """Decode some pictures, in the thread; in the place of one that cannot be read stands why."""
-        decoded: list[NDArray[np.uint8] | str] = []
-        for file in files:
-            try:
-                decoded.append(self._decode(file).reshape(1, PIXELS))
-            except ValueError as error:
-                decoded.append(str(error))
-        return decoded
 
     def _end(self, one: _Waiting, turn: "asyncio.Future[Any]") -> None:
         self._busy = False
@@ -148,6 +140,17 @@ class Pictures:
             if (error := turn.exception()) is not None:
                 one.future.set_exception(error)
             elif one.take(turn.result()):
-                empty = np.empty((0, PIXELS), np.uint8)
+                empty = np.empty((0, 0), np.uint8)
                 one.future.set_result((np.concatenate(one.images or [empty]), one.unreadable))
         self._next()
+
+
+def _decoded(decode: Decode, files: Sequence[bytes]) -> list[NDArray[Any] | str]:
+    """Decode some pictures, in the thread; in the place of one that cannot be read stands why."""
+    decoded: list[NDArray[Any] | str] = []
+    for file in files:
+        try:
+            decoded.append(decode(file))
+        except ValueError as error:
+            decoded.append(str(error))
+    return decoded

@@ -9,17 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.predict.batcher import LARGEST
 from service.predict.served import LOGITS, Scores, Served
 from service.store.references import Meaning
 
 
 @dataclass(eq=False)
 class Shadow:
-    """A version that is asked along, and what came of it in this process: images that were compared, agreed, left out.
+    """A version that is asked along, and what came of it in this process: examples compared, agreed on, and left out.
 
-    Left out are images that came while too many were waiting, or while it was not loaded. `why_not` says what keeps it
-    from being loaded, if anything does.
+    Left out are those that came while too many were waiting, or while it was not loaded, or that it does not take in.
+    `why_not` says what keeps it from being loaded, if anything does.
     """
 
     version: int
@@ -42,11 +41,11 @@ class Shadow:
         answering = {target.version for target, _ in meaning.shares}
         return meaning.shadow is not None and meaning.shadow.version == self.version and answering == self.beside
 
-    def ask(self, pixels: NDArray[Any], logits: NDArray[np.float32]) -> None:
-        """Ask it what was answered with these logits."""
+    def ask(self, pixels: NDArray[Any], logits: NDArray[np.float32], answering: Served) -> None:
+        """Ask it what was answered with these logits; one that takes in, or names, something else cannot be asked."""
         served = None if self.served is None else self.served()
         # Those who ask this version itself come first, and shall find room.
-        if served is None or served.batcher.waiting > LARGEST:
+        if served is None or served.batcher.waiting > served.batcher.largest or not _are_alike(served, answering):
             self.left_out += len(pixels)
             return
         future = served.batcher.put(pixels, admitted=True)
@@ -58,3 +57,7 @@ class Shadow:
             return
         self.compared += len(digits)
         self.agreed += int((asked.result()[:, LOGITS].argmax(axis=1) == digits).sum())
+
+
+def _are_alike(one: Served, other: Served) -> bool:
+    return one.network.schema is other.network.schema or one.network.schema == other.network.schema

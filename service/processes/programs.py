@@ -37,16 +37,23 @@ def broker(settings: Settings, port: int) -> Program:
 
 
 def workers(settings: Settings) -> list[Program]:
-    """Give the training worker, and the worker for what must not wait for training."""
+    """Give the training worker, the worker for what must not wait for training, and the one that reads data sets."""
     # One more than may train at a time: it stands by for one that dies (see worker/slots.py).
     processes = str(settings.workers + 1)
     train = [*_CELERY, *_QUIET, "--hostname", "train@%h", "--queues", "train", "--concurrency", processes]
-    errands = [*_CELERY, *_QUIET, "--hostname", "errands@%h", "--queues", "errands", "--pool", "solo"]
+    errands, readings = (
+        [*_CELERY, *_QUIET, "--hostname", f"{queue}@%h", "--queues", queue, "--pool", "solo"]
+        for queue in ("errands", "readings")
+    )
     return [
         # Told to stop, it gives its jobs back within a batch; one that outlasts these seconds is killed.
         Program(name="train", command=train, is_ready=_at_once, environment=settings.environment(), stop_seconds=30),
         Program(
             name="errands", command=errands, is_ready=_at_once, environment=settings.environment(), stop_seconds=10
+        ),
+        # Told to stop, it gives back what it reads.
+        Program(
+            name="readings", command=readings, is_ready=_at_once, environment=settings.environment(), stop_seconds=10
         ),
     ]
 

@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 import orjson
 
-from service.predict.batcher import LARGEST
+from service.errors import Invalid
+from service.predict.batcher import LARGEST, Rows
 from service.predict.compute import computed
 from service.predict.executors import READ, apart
 from service.predict.fast_path import Pending, pending
 from service.predict.predictor import Predictor
 from service.predict.receive import MAX_BODY_BYTES, Bodies, ClientLeft, Held, Receive, codings_of, require_plain
 from service.predict.reply import Send, reply, reply_problem
-from service.predict.requests import SHORT, Pixels
+from service.predict.requests import SHORT
 from service.predict.served import LOGITS, PROBABILITIES, Scores, Served
 from service.predict.shadow import Shadow
 from service.protocols import requests, responses, scoring
@@ -30,7 +31,7 @@ _V1 = re.compile(r"/v1/models/([^/:]+)(?:/versions/([^/:]+))?:predict")
 
 
 def reference(model: str, version: str | None = None) -> str | None:
-    """Give what the predictor calls a model of this name; `default` is the newest."""
+    """Give what the predictor calls a model of this name; `default` is who answers where none is named."""
     name = None if model == "default" and version is None else model
     return name if version is None else f"{name}/{version}"
 
@@ -38,6 +39,15 @@ def reference(model: str, version: str | None = None) -> str | None:
 def answering(served: Served) -> str:
     """Give the version that answers, as this protocol writes it; a job's checkpoint that is none has no number."""
     return "" if served.model.version is None else str(served.model.version)
+
+
+def require_usual(served: Served) -> None:
+    """Refuse a network that is not of MNIST's form, of which alone these protocols know; raises Invalid."""
+    if not served.is_usual:
+        raise Invalid(
+            f"this protocol asks for images of 28 x 28 grey pixels and the digits 0 to 9, and {served.called} takes "
+            f"{served.input.form}: ask it by POST /predict"
+        )
 
 
 def is_infer(path: str) -> bool:
@@ -67,6 +77,7 @@ class Infer:
             name = reference(model, version)
             served, shadow = await self._predictor.find(name), self._predictor.along_with(name)
             try:
+                require_usual(served)
                 if path == INVOCATIONS or path.startswith("/v1"):
                     require_plain(scope["headers"])
                     kind = headers.get(b"content-type", b"").decode("latin-1")
@@ -94,7 +105,7 @@ class Infer:
         name = reference(model, version)
         asked = requests.read(body, headers.get(b"inference-header-content-length"))
         served = self._predictor.at_hand(name)
-        if served is None or asked.timeout is not None or len(asked.pixels) > LARGEST:
+        if served is None or not served.is_usual or asked.timeout is not None or len(asked.pixels) > LARGEST:
             return None
         was_read = perf_counter_ns()
 
@@ -151,7 +162,7 @@ class Infer:
     async def _score(
         self, served: Served, path: str, body: bytes, kind: str, receive: Receive, shadow: Shadow | None
     ) -> bytes:
-        def read() -> Pixels:
+        def read() -> Rows:
             return scoring.invocations(body, kind) if path == INVOCATIONS else scoring.instances(body)
 
         pixels = read() if len(body) <= SHORT else await apart(READ, read)
@@ -174,7 +185,7 @@ def _encode(scores: Scores, asked: requests.Asked, model: str, version: str | No
 
 
 async def _scores(
-    served: Served, pixels: Pixels, receive: Receive, timeout: float | None, shadow: Shadow | None
+    served: Served, pixels: Rows, receive: Receive, timeout: float | None, shadow: Shadow | None
 ) -> Scores:
     """Have all rows computed, one batch after the other."""
     deadline = None if timeout is None else monotonic() + timeout

@@ -1,120 +1,241 @@
-"""Data sets: the built-in ones, once somebody asked for them, and those that were uploaded.
+"""Data sets and their versions as clients see them: uploaded, read anew, looked at, cancelled, deleted.
 
-A data set waits to be described by a worker ("pending"), and then is "ready" or has "failed". One that failed may be
-asked for again: what could not be downloaded yesterday may be there today.
+What is built in is on record once somebody has asked for it, with one version. A number is never given again, so that
+what has learned from `letters/1` is never said to have learned from something else.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from models.data.builtin import BUILTIN
 from service.store import owners
+from service.store.data_states import (
+    CANCELLED,
+    NOTHING_READ,
+    VERSION,
+    begin,
+    by_number,
+    end,
+    log,
+    own,
+    this,
+    version_of,
+)
 from service.store.engine import Database, Row, insert_or, locked, now_ms
-from service.store.errors import DatasetInUse
-from service.store.files import File, publish
+from service.store.errors import DatasetInUse, FileNotKept, NoSuchData, ReadingEnded
+from service.store.files import File, publish, share, withdraw_all
 from service.store.keys import Key, claim, keep
 from service.store.states import FINAL_STATES
-from service.store.tables import artifacts, datasets, jobs
+from service.store.tables import dataset_events, dataset_versions, datasets, jobs, versions
+
+SENT = "file"
+"""What a version calls the file as it was sent."""
+
+_NEWEST_FIRST = dataset_versions.c.version.desc()
 
 
 @dataclass(frozen=True)
 class Datasets:
-    """The data sets of a database. `get` and `all` know those on record, `exists` and `names` those built in too."""
+    """The data sets of a database; `names` knows those built in too, whether or not somebody has asked for them."""
 
     database: Database
 
     def get(self, name: str) -> Row | None:
-        """Look a data set up."""
+        """Look a data set up: its newest version."""
+        query = VERSION.where(dataset_versions.c.dataset == name).order_by(_NEWEST_FIRST).limit(1)
         with self.database.reader.connect() as connection:
-            return connection.execute(select(datasets).where(datasets.c.name == name)).one_or_none()
+            return connection.execute(query).one_or_none()
 
-    def exists(self, name: str) -> bool:
-        """Whether a job may name this data set."""
-        return name in BUILTIN or self.get(name) is not None
+    def version(self, name: str, version: int) -> Row | None:
+        """Look a version up."""
+        with self.database.reader.connect() as connection:
+            return version_of(connection, name, version)
 
-    def names(self) -> set[str]:
-        """Give the names of all data sets."""
-        return {*BUILTIN, *(row.name for row in self.all())}
+    def versions(self, name: str, *, before: int | None = None, limit: int) -> Sequence[Row]:
+        """List versions, the newest first; only those with a lower number than `before`, if given."""
+        query = VERSION.where(dataset_versions.c.dataset == name).order_by(_NEWEST_FIRST).limit(limit)
+        if before is not None:
+            query = query.where(dataset_versions.c.version < before)
+        with self.database.reader.connect() as connection:
+            return connection.execute(query).all()
 
     def all(self) -> Sequence[Row]:
-        """List the data sets by name."""
+        """List the data sets by name: the newest version of each."""
+        newest = select(dataset_versions.c.dataset, func.max(dataset_versions.c.version)).group_by(
+            dataset_versions.c.dataset
+        )
+        numbers = newest.subquery("newest")
+        query = VERSION.join(
+            numbers,
+            (dataset_versions.c.dataset == numbers.c[0]) & (dataset_versions.c.version == numbers.c[1]),
+        )
         with self.database.reader.connect() as connection:
-            return connection.execute(select(datasets).order_by(datasets.c.name)).all()
+            return connection.execute(query.order_by(dataset_versions.c.dataset)).all()
+
+    def names(self) -> set[str]:
+        """Give all that a job may name as its data: data sets and their versions."""
+        with self.database.reader.connect() as connection:
+            rows = connection.execute(select(dataset_versions.c.dataset, dataset_versions.c.version)).all()
+        uploaded = {row.dataset for row in rows} | {f"{row.dataset}/{row.version}" for row in rows}
+        return {*BUILTIN, *(f"{name}/1" for name in BUILTIN), *uploaded}
+
+    def ask_for(self, name: str) -> None:
+        """Have what is built in read by a worker, if it never was, or could not be had."""
+        with self.database.writer.begin() as connection:
+            _lock(connection, name, "builtin")
+            row = version_of(connection, name, 1)
+            if row is None:
+                _insert(connection, name, options={})
+            elif row.state in {"failed", "cancelled"}:
+                begin(connection, row)
 
     def add(
-        self,
-        name: str,
-        source: Literal["builtin", "upload"],
-        files: Sequence[File] = (),
-        *,
-        key: Key | None = None,
-    ) -> bool:
-        """Add a data set that waits to be described; gives False when there is one of that name.
+        self, name: str, file: File, sent_as: str | None, options: Mapping[str, Any], *, key: Key | None = None
+    ) -> tuple[Row, bool]:
+        """Add a version that waits to be read, unless one has these bytes and options; gives it, and if it is new.
 
-        Under a key it is done once: raises Repeated, and KeyReused.
+        `options` are those that were given; with those of the version before they are the ones that hold, and a null
+        takes one back. Under a key it is done once: raises Repeated, and KeyReused.
         """
         with self.database.writer.begin() as connection:
-            added = connection.execute(
-                insert_or(connection, datasets)
-                .values(name=name, source=source, state="pending", created_at=now_ms(), changed_at=now_ms())
-                .on_conflict_do_nothing()
-                .returning(datasets.c.name)
-            ).one_or_none()
-            if added is not None:
-                claim(connection, key)
-                publish(connection, owners.of_dataset(name), files)
-                query = select(datasets).where(datasets.c.name == name)
-                keep(connection, key, connection.execute(query).one())
-            return added is not None
+            _lock(connection, name, "upload")
+            before = VERSION.where(dataset_versions.c.dataset == name).order_by(_NEWEST_FIRST)
+            rows = connection.execute(before).all()
+            holding = effective(options, rows[0].options if rows else {})
+            for row in rows:
+                if row.file_sha256 == file.sha256 and row.options == holding and row.state in {"reading", "ready"}:
+                    claim(connection, key)
+                    return keep(connection, key, (row, False))
+            claim(connection, key)
+            about = {"file_sha256": file.sha256, "file_name": sent_as, "file_size": file.size}
+            number = _insert(connection, name, options=holding, **about)
+            publish(connection, owners.of_data(name, number), [file])
+            return keep(connection, key, (_there(connection, name, number), True))
 
-    def describe_again(self, seen: Row) -> None:
-        """Let a data set whose description failed wait for another try."""
-        self._change(seen, state="pending", error=None)
+    def read_again(
+        self, name: str, version: int, options: Mapping[str, Any], *, key: Key | None = None
+    ) -> tuple[Row, bool]:
+        """Add a version of the file of another that waits to be read, as `add` does.
 
-    def describe(self, seen: Row, description: Mapping[str, Any], files: Sequence[File]) -> list[str]:
-        """Note what a worker found in the data set that it has seen; one of the same name may have taken its place.
-
-        Gives the keys of files that nothing points to any more.
+        Raises NoSuchData, and FileNotKept where the file as it was sent is not there.
         """
         with self.database.writer.begin() as connection:
-            there = connection.execute(
-                update(datasets)
-                .where(*_still(seen))
-                .values(state="ready", description=dict(description), error=None, changed_at=now_ms())
-                .returning(datasets.c.name)
-            ).one_or_none()
-            if there is None:
-                return [file.key for file in files]
-            return publish(connection, owners.of_dataset(seen.name), files)
+            _lock(connection, name, "upload")
+            row = version_of(connection, name, version)
+            if row is None:
+                raise NoSuchData(f"{name}/{version}")
+            if row.file_sha256 is None:
+                raise FileNotKept(name, version)
+            holding = effective(options, row.options)
+            claim(connection, key)
+            for other in connection.execute(VERSION.where(dataset_versions.c.dataset == name)).all():
+                is_same = other.file_sha256 == row.file_sha256 and other.options == holding
+                if is_same and other.state in {"reading", "ready"}:
+                    return keep(connection, key, (other, False))
+            about = {"file_sha256": row.file_sha256, "file_name": row.file_name, "file_size": row.file_size}
+            number = _insert(connection, name, options=holding, **about)
+            if not share(connection, owners.of_data(name, version), owners.of_data(name, number), {SENT: SENT}):
+                raise FileNotKept(name, version)
+            return keep(connection, key, (_there(connection, name, number), True))
 
-    def fail(self, seen: Row, error: str) -> None:
-        """Note why the data set that a worker has seen could not be described."""
-        self._change(seen, state="failed", error=error)
+    def cancel(self, name: str, version: int, *, key: Key | None = None) -> Row | None:
+        """Cancel the reading of a version, or ask the worker that reads it to stop; gives it as it is then.
 
-    def delete(self, name: str) -> list[str] | None:
-        """Delete a data set; gives the keys of its files, or None when there is none of that name.
-
-        Raises DatasetInUse while a job that has not ended trains on it.
+        Raises ReadingEnded when it is ready or has failed.
         """
         with self.database.writer.begin() as connection:
-            row = locked(connection, select(datasets).where(datasets.c.name == name)).one_or_none()
+            row = locked(connection, own(name, version)).one_or_none()
             if row is None:
                 return None
-            using = select(jobs.c.id).where(jobs.c.dataset == name, jobs.c.state.not_in(FINAL_STATES)).limit(1)
-            if connection.scalar(using) is not None:
-                raise DatasetInUse(name)
-            connection.execute(delete(datasets).where(datasets.c.name == name))
-            files = delete(artifacts).where(artifacts.c.owner == owners.of_dataset(name)).returning(artifacts.c.key)
-            return list(connection.scalars(files))
+            if row.state in {"ready", "failed"}:
+                raise ReadingEnded(name, version, row.state)
+            claim(connection, key)
+            if row.state == "reading" and row.owner is None:
+                end(connection, row, "cancelled", faults=[CANCELLED])
+            elif row.state == "reading":
+                connection.execute(update(dataset_versions).where(this(row)).values(cancel_requested=True))
+            return keep(connection, key, _there(connection, name, version))
 
-    def _change(self, seen: Row, **values: Any) -> None:
+    def delete(self, name: str, version: int | None = None) -> list[str] | None:
+        """Delete a version, or all of a data set; gives the keys of files that nothing points to any more.
+
+        Gives None when there is none. Raises DatasetInUse while a job that has not ended needs it.
+        """
         with self.database.writer.begin() as connection:
-            connection.execute(update(datasets).where(*_still(seen)).values(changed_at=now_ms(), **values))
+            locked(connection, select(datasets.c.name).where(datasets.c.name == name))
+            its = dataset_versions.c.dataset == name
+            needed = (jobs.c.dataset == name) & jobs.c.state.not_in(FINAL_STATES)
+            if version is not None:
+                its &= dataset_versions.c.version == version
+                needed &= jobs.c.dataset_version == version
+            query = select(dataset_versions.c.version).where(its).order_by(dataset_versions.c.version)
+            numbers = locked(connection, query).scalars().all()
+            if not numbers:
+                return None
+            job_id = connection.scalar(select(jobs.c.id).where(needed).order_by(jobs.c.number).limit(1))
+            if job_id is not None:
+                raise DatasetInUse(name if version is None else f"{name}/{version}", job_id)
+            connection.execute(delete(dataset_versions).where(its))
+            return withdraw_all(connection, [owners.of_data(name, number) for number in numbers])
+
+    def learned(self, name: str, version: int, *, after: tuple[str, int] | None, limit: int) -> Sequence[Row]:
+        """List the versions of models that learned from a version, by name and number."""
+        # Jobs from before named no version: what they learned from became the first.
+        named = [f"{name}/{version}", *([name] if version == 1 else [])]
+        query = select(versions).where(versions.c.spec["dataset"].as_string().in_(named))
+        if after is not None:
+            model, number = after
+            query = query.where(
+                (versions.c.model > model) | ((versions.c.model == model) & (versions.c.version > number))
+            )
+        with self.database.reader.connect() as connection:
+            return connection.execute(query.order_by(versions.c.model, versions.c.version).limit(limit)).all()
+
+    def events(self, name: str, version: int, *, after: int = 0, limit: int = 1000) -> Sequence[Row]:
+        """List what happened to a version, in order; only events whose number is above `after`."""
+        its = (dataset_events.c.dataset == name) & (dataset_events.c.version == version)
+        query = select(dataset_events).where(its, dataset_events.c.number > after)
+        with self.database.reader.connect() as connection:
+            return connection.execute(query.order_by(dataset_events.c.number).limit(limit)).all()
 
 
-def _still(seen: Row) -> tuple[ColumnElement[bool], ...]:
-    """Match the very data set that was seen, if it still waits as it did then."""
-    return datasets.c.name == seen.name, datasets.c.created_at == seen.created_at, datasets.c.state == seen.state
+def effective(given: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the options that hold: those given over those of the version before; a null takes one back."""
+    return {name: value for name, value in {**before, **given}.items() if value is not None}
+
+
+def _there(connection: Connection, name: str, version: int) -> Row:
+    return connection.execute(by_number(name, version)).one()
+
+
+def _lock(connection: Connection, name: str, source: str) -> None:
+    """Keep others from adding versions to a data set, which is made if it is not there."""
+    new = insert_or(connection, datasets).values(name=name, source=source, newest=0, created_at=now_ms())
+    connection.execute(new.on_conflict_do_nothing(index_elements=["name"]))
+    locked(connection, select(datasets.c.name).where(datasets.c.name == name))
+
+
+def _insert(connection: Connection, name: str, *, options: Mapping[str, Any], **about: Any) -> int:
+    """Insert the next version of a data set that is locked; gives its number."""
+    number = connection.scalar(
+        update(datasets)
+        .where(datasets.c.name == name)
+        .values(newest=datasets.c.newest + 1)
+        .returning(datasets.c.newest)
+    )
+    assert number is not None, "its row is locked"
+    values: dict[str, Any] = {
+        "state": "reading",
+        "options": dict(options),
+        "progress": dict(NOTHING_READ),
+        "faults": [],
+    }
+    values |= {"attempt": 0, "fruitless_attempts": 0, "cancel_requested": False}
+    times = {"created_at": now_ms(), "changed_at": now_ms(), "rung_at": now_ms()}
+    row = insert(dataset_versions).values(dataset=name, version=number, **values, **times, **about)
+    connection.execute(row)
+    log(connection, name, number, "reading", {})
+    return int(number)

@@ -4,7 +4,11 @@ StoreError
 +-- StateConflict     the state of a job does not allow what was asked for
 +-- SweepConflict     the state of a sweep does not allow what was asked for
 +-- PartOfSweep       the job belongs to a sweep, and goes with it
-+-- DatasetInUse      a job that has not ended trains on the data set
++-- DatasetInUse      a job that has not ended needs the data set, or a version of it
++-- NoSuchData        there is no such data set, or no such version of it
++-- DataNotReady      a version that is to be trained on is being read, or could not be
++-- ReadingEnded      a version that is ready, or has failed, is not cancelled
++-- FileNotKept       a version cannot be read anew: the file as it was sent is not there
 +-- VersionInUse      an alias points to the version
 +-- KeyReused         something else was asked for under the key
 +-- Repeated          what is asked for under the key was done before; it is answered as then
@@ -55,9 +59,44 @@ class PartOfSweep(StoreError):
 
 @dataclass(eq=False)
 class DatasetInUse(StoreError):
-    """A job that has not ended trains on the data set."""
+    """A job that has not ended needs the data set, or the version of it, that is called so."""
 
     name: str
+    job_id: str
+
+
+@dataclass(eq=False)
+class NoSuchData(StoreError):
+    """There is no data set, or no version of one, that is called so."""
+
+    name: str
+
+
+@dataclass(eq=False)
+class DataNotReady(StoreError):
+    """The version that is to be trained on is not ready; `why` says what is wrong with it, if that is known."""
+
+    name: str
+    version: int
+    state: str
+    why: str = ""
+
+
+@dataclass(eq=False)
+class ReadingEnded(StoreError):
+    """A version that is ready, or has failed, is not cancelled."""
+
+    name: str
+    version: int
+    state: str
+
+
+@dataclass(eq=False)
+class FileNotKept(StoreError):
+    """A version cannot be read anew: the file as it was sent is not there."""
+
+    name: str
+    version: int
 
 
 @dataclass(eq=False)
@@ -122,7 +161,7 @@ class MemberGone(StoreError):
 
 @dataclass(eq=False)
 class LeaseLost(StoreError):
-    """The job belongs to another attempt by now, or has ended: stop, and write nothing."""
+    """The job, or the reading, belongs to another attempt by now, or has ended: stop, and write nothing."""
 
     job_id: str
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select, update
 
+from models.measures import score
 from service.store.claims import Claim, held_by
 from service.store.engine import Database, locked, now_ms
 from service.store.states import UNENDED_STATES
@@ -12,16 +13,16 @@ from service.store.tables import epochs, jobs, sweeps
 from service.sweeps.spec import Halving
 
 
-def behind(accuracies: Mapping[str, float], reduction: int) -> set[str]:
-    """Give those of the jobs that came to a rung whose accuracy is not among the best 1/reduction.
+def behind(scores: Mapping[str, float], reduction: int) -> set[str]:
+    """Give those of the jobs that came to a rung whose score is not among the best 1/reduction.
 
     Equals go on together, or end together; of fewer than `reduction` all go on.
     """
-    places = len(accuracies) // reduction
+    places = len(scores) // reduction
     if not places:
         return set()
-    least = sorted(accuracies.values(), reverse=True)[places - 1]
-    return {job_id for job_id, accuracy in accuracies.items() if accuracy < least}
+    least = sorted(scores.values(), reverse=True)[places - 1]
+    return {job_id for job_id, its in scores.items() if its < least}
 
 
 @dataclass(frozen=True)
@@ -81,13 +82,17 @@ class Rungs:
 
 
 def _at(connection: Connection, sweep_id: str, epoch: int) -> dict[str, float]:
-    """Give the accuracies that the jobs of a sweep have recorded of an epoch, whatever has become of them since."""
+    """Give the scores of an epoch that the jobs of a sweep have on record, whatever has become of them since."""
     query = (
-        select(epochs.c.job_id, epochs.c.val_accuracy)
+        select(
+            epochs.c.job_id,
+            jobs.c.spec["metric"].as_string(),
+            func.coalesce(epochs.c.val_metric, epochs.c.val_accuracy),
+        )
         .join(jobs, jobs.c.id == epochs.c.job_id)
         .where(jobs.c.sweep_id == sweep_id, epochs.c.epoch == epoch, epochs.c.complete)
     )
-    return {job_id: float(accuracy) for job_id, accuracy in connection.execute(query)}
+    return {job_id: score(metric or "accuracy", float(value)) for job_id, metric, value in connection.execute(query)}
 
 
 def _decide(connection: Connection, fell: Set[str], passed: Set[str], epoch: int) -> None:

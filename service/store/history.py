@@ -14,7 +14,7 @@ from service.store.inheritance import history_of
 
 _LOSS_BYTES = 4  # float32
 
-_KEPT = ("epoch", "iterations", "loss", "train_accuracy", "val_accuracy", "seconds", "complete")
+_KEPT = ("epoch", "iterations", "loss", "train_accuracy", "val_accuracy", "val_metric", "seconds", "complete")
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
-"""Who files belong to, by name: jobs/<id>, sweeps/<id>, datasets/<name>, models/<name>/<version>."""
+"""Who files belong to, by name: jobs/<id>, sweeps/<id>, datasets/<name>/<version>, models/<name>/<version>."""
 
 from typing import Any
 
 from sqlalchemy import Connection, Select, select
 
-from service.store.tables import datasets, jobs, models, sweeps, versions
+from service.store.tables import dataset_versions, datasets, jobs, models, sweeps, versions
 
 
 def of_job(job_id: str) -> str:
@@ -18,8 +18,13 @@ def of_sweep(sweep_id: str) -> str:
 
 
 def of_dataset(name: str) -> str:
-    """Give the name under which a data set's files are kept."""
+    """Give the name under which files lie of a data set whose version has no number yet."""
     return f"datasets/{name}"
+
+
+def of_data(name: str, version: int) -> str:
+    """Give the name under which the files of a version of a data set are kept."""
+    return f"{of_dataset(name)}/{version}"
 
 
 def of_model(model: str) -> str:
@@ -47,5 +52,10 @@ def row_of(owner: str) -> Select[Any]:
     if kind == "models":
         model, _, number = name.partition("/")
         return select(versions.c.version).where(versions.c.model == model, versions.c.version == int(number))
-    key = {"jobs": jobs.c.id, "sweeps": sweeps.c.id, "datasets": datasets.c.name}[kind]
+    if kind == "datasets":
+        dataset, _, number = name.partition("/")
+        return select(dataset_versions.c.version).where(
+            dataset_versions.c.dataset == dataset, dataset_versions.c.version == int(number)
+        )
+    key = {"jobs": jobs.c.id, "sweeps": sweeps.c.id}[kind]
     return select(key).where(key == name)

@@ -7,6 +7,9 @@ from typing import Any, Literal
 from models.spec import TrainingSpec
 from service.store.engine import Row
 
+MAJORITY_SHARE = "majority_share"
+"""What is known of a version that was assessed: the share of the most frequent class of its validation part."""
+
 
 @dataclass(frozen=True)
 class Promotion:
@@ -16,26 +19,37 @@ class Promotion:
     margin: float = 0.0
 
 
-def obstacle_to(promotion: Promotion, values: Mapping[str, Any], champion: Row | None) -> str | None:
-    """Say what keeps a new version, of these values, from being champion in place of the present one, if anything."""
+def obstacle_to(
+    promotion: Promotion, values: Mapping[str, Any], facts: Mapping[str, Any], champion: Row | None
+) -> str | None:
+    """Say what keeps a new version, of these values and facts, from being champion instead of the present one, if any.
+
+    Of a network that was not assessed it is not known what guessing would have come to: it is compared all the same.
+    """
     if promotion.rule != "if_better":
         return None if promotion.rule == "always" else "promote is never"
+    accuracy, guessed = values["val_accuracy"], facts.get(MAJORITY_SHARE)
+    if accuracy is not None and guessed is not None and accuracy <= guessed:
+        return (
+            f"it is no better than guessing: its validation accuracy, {accuracy:.4f}, does not exceed the share of the "
+            f"most frequent class of the validation part, {guessed:.4f}"
+        )
     if champion is None:
         return None
     mine = measured_on(values["spec"], values["data_sha256"])
     if champion.data_sha256 is None or measured_on(champion.spec, champion.data_sha256) != mine:
         return f"the champion, version {champion.version}, was measured on another validation part"
-    if values["val_accuracy"] is None:
+    if accuracy is None:
         return "it could not be assessed"
-    if champion.val_accuracy is not None and values["val_accuracy"] - champion.val_accuracy <= promotion.margin:
+    if champion.val_accuracy is not None and accuracy - champion.val_accuracy <= promotion.margin:
         return (
-            f"its validation accuracy, {values['val_accuracy']:.4f}, does not exceed that of the champion, version "
+            f"its validation accuracy, {accuracy:.4f}, does not exceed that of the champion, version "
             f"{champion.version}, {champion.val_accuracy:.4f}, by more than {promotion.margin:g}"
         )
     return None
 
 
-def measured_on(spec: Mapping[str, Any], data_sha256: str | None) -> tuple[str | None, float, int]:
-    """Tell validation parts apart: which data set, what share of it, and drawn by which seed."""
+def measured_on(spec: Mapping[str, Any], data_sha256: str | None) -> tuple[str | None, float, int, bool]:
+    """Tell validation parts apart: which data set, what share of it, and drawn by which seed, by classes or not."""
     known = TrainingSpec.model_validate(spec)
-    return data_sha256, known.validation_fraction, known.split_seed
+    return data_sha256, known.validation_fraction, known.split_seed, bool(known.stratify)

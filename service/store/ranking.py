@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from models.measures import score_of
 from service.store.engine import Row
 from service.store.states import State
 from service.sweeps.spec import SweepSpec
@@ -69,8 +70,8 @@ class Standing:
 
     @cached_property
     def score(self) -> float | None:
-        """What trials are ranked by: the mean of the best validation accuracies."""
-        reached = self.reached("best_val_accuracy")
+        """What trials are ranked by: the mean of what their best epochs reached by the metric, more being better."""
+        reached = [score_of(job.result) for job in self.succeeded if job.result is not None]
         return statistics.fmean(reached) if reached else None
 
 
@@ -99,9 +100,9 @@ def _label(spec: SweepSpec, number: int, chosen: dict[str, Any]) -> str:
 
 
 def best_job(standings: Iterable[Standing]) -> Trained | None:
-    """Give the job with the best validation accuracy of all that succeeded; among equals the earliest."""
+    """Give the job that is best by the metric of all that succeeded; among equals the earliest."""
     jobs = sorted((job for one in standings for job in one.succeeded), key=lambda job: job.number)
-    return max(jobs, key=lambda job: float((job.result or {})["best_val_accuracy"]), default=None)
+    return max(jobs, key=lambda job: score_of(job.result or {}), default=None)
 
 
 def written(value: Any) -> str:

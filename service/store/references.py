@@ -18,6 +18,7 @@ Stored = tuple[str, str]
 
 
 _NUMBER = re.compile("[1-9][0-9]{0,8}")  # one version has one name: 2, and not 02
+_NAMED = 10  # models that are named where somebody has to choose
 
 
 @dataclass(frozen=True)
@@ -53,41 +54,59 @@ class Meaning:
 
 @dataclass(frozen=True)
 class References:
-    """References to what is in a database."""
+    """References to what is in a database; `default` is the one that stands for none, if the settings name it."""
 
     database: Database
+    default: str | None = None
 
     def look_up(self, reference: str | None) -> Meaning:
-        """Tell what a reference means; names of models come before ids of jobs. Without one, the usual model is meant.
+        """Tell what a reference means; names of models come before ids of jobs.
 
-        That is the one called "default", or else the only one. Raises NothingThere.
+        Without one, that of the settings is meant, or else the model called "default", or else the only one. Raises
+        NothingThere.
         """
         with self.database.reader.connect() as connection:
-            if reference is None:
+            if reference is not None:
+                return _meaning(connection, reference)
+            if self.default is None:
                 return _model(connection, _usual(connection))
-            if "\0" in reference:  # no character to PostgreSQL, which would refuse the question
-                raise NothingThere("there is no model and no job whose name has a NUL in it")
-            name, at, alias = reference.partition("@")
-            if at:
-                _require(connection, name)
-                return _alias(connection, name, alias)
-            name, slash, number = reference.partition("/")
-            if slash:
-                _require(connection, name)
-                if not _NUMBER.fullmatch(number):
-                    raise NothingThere(f"{number:.20} is no version; write {name}/ and its number, as it is listed")
-                return Meaning(((_version(connection, name, int(number)), 1.0),))
-            if _is_model(connection, reference):
-                return _model(connection, reference)
-            return Meaning(((_checkpoint(connection, reference), 1.0),))
+            try:
+                return _meaning(connection, self.default)
+            except NothingThere as missing:
+                raise NothingThere(f"TENFOLD_DEFAULT_MODEL is {self.default}: {missing}") from missing
+
+
+def _meaning(connection: Connection, reference: str) -> Meaning:
+    if "\0" in reference:  # no character to PostgreSQL, which would refuse the question
+        raise NothingThere("there is no model and no job whose name has a NUL in it")
+    name, at, alias = reference.partition("@")
+    if at:
+        _require(connection, name)
+        return _alias(connection, name, alias)
+    name, slash, number = reference.partition("/")
+    if slash:
+        _require(connection, name)
+        if not _NUMBER.fullmatch(number):
+            raise NothingThere(f"{number:.20} is no version; write {name}/ and its number, as it is listed")
+        return Meaning(((_version(connection, name, int(number)), 1.0),))
+    if _is_model(connection, reference):
+        return _model(connection, reference)
+    return Meaning(((_checkpoint(connection, reference), 1.0),))
 
 
 def _usual(connection: Connection) -> str:
-    names = connection.scalars(select(models.c.name).order_by(models.c.name != DEFAULT_MODEL).limit(2)).all()
+    """Choose among the models that can answer: one whose versions were all deleted stands in nobody's way."""
+    can_answer = select(versions.c.version).where(versions.c.model == models.c.name).exists()
+    query = select(models.c.name).where(can_answer).order_by(models.c.name != DEFAULT_MODEL, models.c.name)
+    names = connection.scalars(query.limit(_NAMED + 1)).all()
     if not names:
         raise NothingThere("there is no model yet: train one with POST /jobs and wait until it has succeeded")
     if names[0] != DEFAULT_MODEL and len(names) > 1:
-        raise NothingThere(f"there are several models, and none is called {DEFAULT_MODEL}: say which one in model")
+        more = " and others" if len(names) > _NAMED else ""
+        raise NothingThere(
+            f"there are several models, and none is called {DEFAULT_MODEL}: say in model which one, of "
+            f"{', '.join(names[:_NAMED])}{more}; or set TENFOLD_DEFAULT_MODEL"
+        )
     return str(names[0])
 
 

@@ -43,6 +43,12 @@ class Models:
         with self.database.reader.connect() as connection:
             return version_of(connection, model, version)
 
+    def made_of(self, job_id: str) -> Row | None:
+        """Look up the version that a job became; the newest one, should there be several."""
+        query = select(versions).where(versions.c.job_id == job_id).order_by(versions.c.created_at.desc()).limit(1)
+        with self.database.reader.connect() as connection:
+            return connection.execute(query).one_or_none()
+
     def delete(self, model: str, version: int) -> list[str] | None:
         """Delete a version; gives the keys of files that nothing points to any more, or None when it is not there.
 

@@ -45,7 +45,10 @@ _ALONE_AFTER = 3  # fruitless attempts; a job is given up after five (service/st
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """What the store keeps of an epoch; `losses` are float32, little-endian, one a batch."""
+    """What the store keeps of an epoch; `losses` are float32, little-endian, one a batch.
+
+    `val_metric` is what it reached by the job's metric; None where that is its accuracy.
+    """
 
     epoch: int
     iterations: int
@@ -55,6 +58,7 @@ class EpochRecord:
     val_accuracy: float
     seconds: float
     complete: bool
+    val_metric: float | None = None
 
 
 @dataclass(frozen=True)
@@ -145,19 +149,21 @@ class Runs:
             held = connection.execute(query).all()
         return _stop_requests(held, draining=any(job.draining for job in held))
 
-    def rewind(self, claim: Claim, epoch: int, *, bit_identical: bool = True) -> list[str]:
+    def rewind(
+        self, claim: Claim, epoch: int, *, bit_identical: bool = True, parameters: int | None = None
+    ) -> list[str]:
         """Forget the epochs after `epoch`, because the run goes on from there.
 
         `bit_identical` says whether it will go on with the bits of a run that nobody disturbed; once it does not, that
-        stays on record. A previous checkpoint that is gone on from is the last one then. Gives the keys of files that
-        nothing points to any more. Raises LeaseLost.
+        stays on record; `parameters` is how many numbers the network learns. A previous checkpoint that is gone
+        on from is the last one then. Gives the keys of files that nothing points to any more. Raises LeaseLost.
         """
         with self.database.writer.begin() as connection:
             locked_family(connection, jobs.c.id == claim.job_id)
             job = _locked_by(connection, claim)
             hand_on(connection, job, after=epoch)
             connection.execute(delete(epochs).where(epochs.c.job_id == claim.job_id, epochs.c.epoch > epoch))
-            connection.execute(_this(claim).values(last_epoch=epoch))
+            connection.execute(_this(claim).values(last_epoch=epoch, parameters=parameters or job.parameters))
             if epoch < (job.inherited_epochs or 0):
                 shared = {"inherits_from": job.inherits_from, "inherited_epochs": epoch} if epoch else _NO_INHERITANCE
                 connection.execute(_this(claim).values(shared))
@@ -200,17 +206,20 @@ class Runs:
         stopped_early: StoppedEarly | None = None,
         findings: Findings = NO_FINDINGS,
         made_with: Mapping[str, Any] | None = None,
+        test_accuracy: float | None = None,
     ) -> tuple[State, list[str]]:
         """End a job whose training has ended; gives "succeeded", or "cancelled" if that was asked for in time.
 
-        `made_with` is what its weights depend on beside its spec. What a job that succeeded has learned becomes a
+        `made_with` is what its weights depend on beside its spec, `test_accuracy` that of its best weights on the test
+        part, where the data set has one. What a job that succeeded has learned becomes a
         version of its model, with what was found out about it. Gives as well the keys of files that nothing points to
         any more. Raises LeaseLost.
         """
         with self.database.writer.begin() as connection:
             job = _locked_by(connection, claim)
             state: State = "cancelled" if job.cancel_requested else "succeeded"
-            result = finish(connection, claim.job_id, state, stopped_early=stopped_early, made_with=made_with)
+            told = {"made_with": made_with, "test_accuracy": test_accuracy}
+            result = finish(connection, claim.job_id, state, stopped_early=stopped_early, told=told)
             end_attempt(connection, claim.job_id, claim.attempt, state)
             if state == "succeeded":
                 assert result is not None, "a job that succeeded has at least one epoch on record"

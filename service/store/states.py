@@ -9,12 +9,14 @@ The legal moves of a job's state; nothing leaves a state on the right:
 
 import uuid
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 from sqlalchemy import Connection, and_, case, insert, select, update
 
 from models.spec import TrainingSpec
 from service.store import owners
+from service.store.data_states import hold
 from service.store.engine import Row, locked, now_ms
 from service.store.inheritance import history_of
 from service.store.tables import artifacts, attempts, events, jobs, sweeps
@@ -76,8 +78,17 @@ def enqueue(
     trials: Sequence[int | None] = (),
     origin: Mapping[str, Any] | None = None,
     ids: Sequence[str] = (),
+    asked: Mapping[str, Any] | None = None,
 ) -> list[str]:
-    """Insert a queued job for each spec, those of a sweep with the number of their trial; gives their ids in order."""
+    """Insert a queued job for each spec, those of a sweep with the number of their trial; gives their ids in order.
+
+    `asked` is what the client sent of the one spec that there is then. Versions of data sets that they need are not
+    deleted while they wait and run; raises NoSuchData where one is not there.
+    """
+    needed = {spec.dataset: reference(spec.dataset) for spec in specs}
+    for name, version in needed.values():
+        if version is not None:
+            hold(connection, name, version)
     now = connection.scalar(select(now_ms()))
     new = list(ids) or [str(uuid.uuid4()) for _ in specs]
     rows = [
@@ -87,7 +98,9 @@ def enqueue(
             "spec": spec.model_dump(mode="json", exclude={"name", "labels"}),
             "name": spec.name,
             "labels": spec.labels if sweep_id is None else {},
-            "dataset": spec.dataset,
+            "asked": None if asked is None else dict(asked),
+            "dataset": needed[spec.dataset][0],
+            "dataset_version": needed[spec.dataset][1],
             "shape": spec.shape,
             "spec_sha256": spec.digest,
             "origin": None if origin is None else dict(origin),
@@ -106,6 +119,12 @@ def enqueue(
         connection.execute(insert(jobs), rows)
         log_events(connection, new, "state", {"state": "queued"})
     return new
+
+
+def reference(dataset: str) -> tuple[str, int | None]:
+    """Give name and version of a data set that a resolved spec names; of what is built in there is no version."""
+    name, _, number = dataset.partition("/")
+    return name, int(number) if number else None
 
 
 def cancel_unbegun(connection: Connection, sweep_id: str) -> None:
@@ -131,9 +150,11 @@ def finish(
     stopped_early: StoppedEarly | None = None,
     error: Mapping[str, str] | None = None,
     how: How = "stopped",
-    made_with: Mapping[str, Any] | None = None,
+    told: Mapping[str, Any] = MappingProxyType({"made_with": None, "test_accuracy": None}),
 ) -> dict[str, Any] | None:
     """Move a job to a final state; gives its result. Whoever calls this has locked the job's row.
+
+    `told` is what only its worker knows of the result.
 
     A job that is cancelled gets a receipt: how, after which batch, and how long after that was asked for.
 
@@ -144,7 +165,7 @@ def finish(
         asked = connection.scalar(select(jobs.c.spec["epochs"].as_integer()).where(jobs.c.id == job_id))
         is_whole = result.pop("complete") and result["epochs"] >= asked
         ended_early = state == "succeeded" and not is_whole
-        result["made_with"] = None if made_with is None else dict(made_with)
+        result |= told
         result["stopped_early"] = (stopped_early or "patience") if ended_early else None
     receipt = _receipt(connection, job_id, how, result) if state == "cancelled" else None
     connection.execute(
@@ -163,9 +184,8 @@ def finish(
             cancellation=receipt,
         )
     )
-    told = {"result": result, "error": error, "cancellation": receipt}
-    told = {key: value for key, value in told.items() if value is not None}
-    log_event(connection, job_id, "state", {"state": state, **told})
+    ended = {"result": result, "error": error, "cancellation": receipt}
+    log_event(connection, job_id, "state", {"state": state} | {key: it for key, it in ended.items() if it is not None})
     return result
 
 
@@ -182,12 +202,16 @@ def _result(connection: Connection, job_id: str) -> tuple[dict[str, Any] | None,
     # A damaged best checkpoint may have been forgotten; that of another machine's next epoch need not be better.
     last = weights["last.safetensors"]
     best = weights.get("best.safetensors", last)
+    its = next(row for row in done if row.epoch == best.epoch)
+    metric = connection.scalar(select(jobs.c.spec["metric"].as_string()).where(jobs.c.id == job_id))
     return {
         "loss": done[-1].loss,
         "train_accuracy": done[-1].train_accuracy,
         "val_accuracy": done[-1].val_accuracy,
         "best_epoch": best.epoch,
-        "best_val_accuracy": next(row.val_accuracy for row in done if row.epoch == best.epoch),
+        "best_val_accuracy": its.val_accuracy,
+        "metric": metric or "accuracy",
+        "best_metric": its.val_accuracy if its.val_metric is None else its.val_metric,
         "best_weights_sha256": best.sha256,
         "epochs": len(done),
         "complete": done[-1].complete,

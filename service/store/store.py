@@ -11,8 +11,10 @@ from service.store.files import Files
 from service.store.halving import Rungs
 from service.store.jobs import Jobs
 from service.store.keys import Keys
+from service.store.readings import Readings
 from service.store.references import References
 from service.store.registry import Models
+from service.store.resolution import Resolution
 from service.store.runs import Runs
 from service.store.stalled import Stalled
 from service.store.submissions import Submissions
@@ -34,6 +36,8 @@ class Store:
     rungs: Rungs
     files: Files
     datasets: Datasets
+    resolution: Resolution
+    readings: Readings
     models: Models
     aliases: Aliases
     ensembles: Ensembles
@@ -55,9 +59,11 @@ class Store:
             rungs=Rungs(database),
             files=Files(database),
             datasets=Datasets(database),
+            resolution=Resolution(database),
+            readings=Readings(database, settings.lease_seconds),
             models=Models(database),
             aliases=Aliases(database),
             ensembles=Ensembles(database),
-            references=References(database),
+            references=References(database, settings.default_model),
             workers=Workers(database),
         )

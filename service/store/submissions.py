@@ -37,31 +37,43 @@ class Submissions:
     database: Database
 
     def submit(
-        self, specs: Sequence[TrainingSpec], *, origin: Mapping[str, Any] | None = None, key: Key | None = None
+        self,
+        specs: Sequence[TrainingSpec],
+        *,
+        asked: TrainingSpec | None = None,
+        origin: Mapping[str, Any] | None = None,
+        key: Key | None = None,
     ) -> list[str]:
         """Insert a queued job for each spec, all or none; gives their ids in the same order.
 
+        `asked` is the one spec as the client sent it, before it was resolved; it is kept beside it.
         Under a key one job is inserted once: raises Repeated, and KeyReused.
         """
         with self.database.writer.begin() as connection:
             claim(connection, key)
-            new = enqueue(connection, specs, origin=origin)
+            new = enqueue(connection, specs, origin=origin, asked=_sent(asked))
             if key is not None:
                 keep_job(connection, key, new[0])
             return new
 
     def put(
-        self, job_id: str, spec: TrainingSpec, *, origin: Mapping[str, Any] | None = None, key: Key | None = None
+        self,
+        job_id: str,
+        spec: TrainingSpec,
+        *,
+        asked: TrainingSpec | None = None,
+        origin: Mapping[str, Any] | None = None,
+        key: Key | None = None,
     ) -> tuple[Job, bool]:
         """Insert a queued job under an id that the client chose, unless it is there; gives it, and if it is new.
 
-        The caller sees from the job's spec and origin whether it is what was asked for.
+        The caller sees from what was `asked` for it, and its origin, whether it is what is asked for now.
         """
         with suppress(IntegrityError), self.database.writer.begin() as connection:
             job = connection.execute(select(*JOB).where(jobs.c.id == job_id)).one_or_none()
             if job is None:
                 claim(connection, key)
-                enqueue(connection, [spec], origin=origin, ids=[job_id])
+                enqueue(connection, [spec], origin=origin, ids=[job_id], asked=_sent(asked))
                 keep_job(connection, key, job_id)
             return connection.execute(select(*JOB).where(jobs.c.id == job_id)).one(), job is None
         # Somebody else chose it at the same moment.
@@ -119,3 +131,8 @@ class Submissions:
                 return None
             keep_job(connection, key, its_id)
             return its_id
+
+
+def _sent(asked: TrainingSpec | None) -> dict[str, Any] | None:
+    """Give the fields that a client has set: what it left out may have another default some day."""
+    return None if asked is None else asked.model_dump(mode="json", exclude_unset=True)

@@ -89,7 +89,7 @@ def put(
     publish(connection, owners.of_version(model, number), findings.files)
     values = {**values, "data_sha256": findings.data_sha256}
     champion = _champion(connection, model) if promotion.rule == "if_better" else None
-    obstacle = obstacle_to(promotion, values, champion)
+    obstacle = obstacle_to(promotion, values, findings.facts, champion)
     facts = {**findings.facts, "promoted": obstacle is None, "not_promoted_because": obstacle}
     connection.execute(insert(versions).values(model=model, version=number, **values, facts=facts, created_at=now_ms()))
     if obstacle is None:

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, delete, func, select, update
 from service.store.engine import Database, insert_or, now_ms
 from service.store.tables import workers
 
-Role = Literal["train", "errands"]
+Role = Literal["train", "errands", "readings"]
 
 _FORGOTTEN_AFTER_MS = 24 * 3600 * 1000
 

@@ -25,7 +25,6 @@ Location = tuple[str | int, ...]
 
 _FRACTIONS = {name for name, field in TrainingSpec.model_fields.items() if field.annotation is float}
 _WHOLE = {name for name, field in TrainingSpec.model_fields.items() if field.annotation is int}
-_USUAL = {"promote": "if_better"}  # or the trial that happens to end last would be the champion
 _ELSEWHERE = {
     "name": "a sweep names its jobs; give the sweep a name, or the trials in trials",
     "labels": "labels are given to the whole sweep, beside base",
@@ -58,9 +57,10 @@ def trial(sweep: SweepSpec, number: int, chosen: Mapping[str, Any]) -> Trial:
     if sweep.preset:
         name = f"report-trial-{number}" if sweep.preset == "report" else sweep.preset
         chosen = {**chosen, **sweep.base}
-    first = TrainingSpec.model_validate({"name": name, **_USUAL, **sweep.base, **chosen, "labels": sweep.labels})
+    first = TrainingSpec.model_validate({"name": name, **sweep.base, **chosen, "labels": sweep.labels})
     others = (
-        TrainingSpec.model_validate({**first.model_dump(), "seed": first.seed + nth}) for nth in range(1, sweep.seeds)
+        TrainingSpec.model_validate({**first.model_dump(exclude_unset=True), "seed": first.seed + nth})
+        for nth in range(1, sweep.seeds)
     )
     return first, *others
 

@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from models.spec import LabelValue, Name
+from models.terms import LabelValue, Name
 from service.sweeps.presets import BEST, FIELDS, REPORT
 
 KINDS = ("grid", "random", "tpe", "trials", "preset")
@@ -112,12 +112,12 @@ class Halving(_Part):
 
     Li et al. 2020, https://arxiv.org/abs/1810.05934.
 
-    After `min_epochs`, and after that times `reduction`, times `reduction` again and so on, a job goes on only if its
-    validation accuracy is among the best 1/`reduction` of those that jobs of the sweep have reached there so far. Jobs
-    that are trained together, and come there together, are compared with each other, whatever their order; while fewer
-    than `reduction` have come, all go on. Equals go on together. A job that is stopped has succeeded, with
-    `stopped_early` in its result. Which jobs are trained together, and which come first, depends on the workers: which
-    are stopped may differ from one time to the next, unless the halving is `synchronous`.
+    After `min_epochs`, and after that times `reduction`, times `reduction` again and so on, a job goes on only if
+    its `metric` on the validation part is among the best 1/`reduction` of those that jobs of the sweep have reached
+    there so far. Jobs that are trained together, and come there together, are compared with each other, whatever
+    their order; while fewer than `reduction` have come, all go on. Equals go on together. A job that is stopped has
+    succeeded, with `stopped_early` in its result. Which jobs are trained together, and which come first, depends on
+    the workers: which are stopped may differ from one time to the next, unless the halving is `synchronous`.
     """
 
     reduction: int = Field(default=3, strict=True, ge=2, le=100, description="One of so many goes on.")
@@ -243,6 +243,8 @@ class SweepSpec(_Part):
     def _varies_one_way(self) -> "SweepSpec":
         if sum(getattr(self, name) is not None for name in KINDS) != 1:
             raise ValueError(f"give exactly one of {', '.join(KINDS)}")
+        if "metric" in self.varied:
+            raise ValueError("trials are ranked by their metric, so that all have the same: put it into base")
         return self
 
     @field_validator("halving")

@@ -21,8 +21,8 @@ from service.store import owners
 from service.store.store import Store
 from service.store.tables import jobs, submissions
 from tests.waiting import wait_until
-from worker.errands.describe import describe
 from worker.errands.draw_job import draw
+from worker.readings.reading import read
 from worker.train.lease import Lease
 from worker.train.run import run
 
@@ -78,7 +78,8 @@ class World:
 
         def none_held() -> bool:
             self.store.stalled.release_dead(f"{_FIRST}/1")
-            return not self.store.stalled.of_worker(_FIRST)
+            self.store.readings.release_dead(_FIRST)
+            return not self.store.stalled.of_worker(_FIRST) and not self.store.readings.of_worker(_FIRST)
 
         wait_until(none_held, timeout=20, what="the jobs of the killed process")
 
@@ -89,6 +90,11 @@ class World:
         self.store.rungs.settle()
         while waiting := self.store.stalled.unheard(-1):
             self.train(waiting[0])
+
+    def read_all(self) -> None:
+        """Read until nothing waits to be read."""
+        while read(None, self.store, self.artifacts, self.settings, owner=f"{_NEXT}/1"):
+            pass
 
     def outcome(self) -> dict[str, Any]:
         """Give what is on record in the end, without what depends on times, ids and attempts."""
@@ -101,8 +107,17 @@ class World:
             for job in rows
         ]
         sweeps = len(self.store.sweeps.find(limit=10))
-        datasets = [[row.name, row.state] for row in self.store.datasets.all()]
+        versions = [
+            [row.dataset, row.version, row.state, row.sha256, row.examples]
+            for name in sorted({row.dataset for row in self.store.datasets.all()})
+            for row in self.store.datasets.versions(name, limit=10)
+        ]
+        owned = [[f"{name}/{number}", self._files_of(name, number)] for name, number, *_ in versions]
+        datasets = [versions, owned]
         return {"jobs": told, "files": list(files.values()), "keys": keys, "sweeps": sweeps, "datasets": datasets}
+
+    def _files_of(self, name: str, version: int) -> list[str]:
+        return [file.name for file in self.store.files.of(owners.of_data(name, version))]
 
     def leftovers(self) -> list[str]:
         """Mend what `tenfold doctor` finds, and give what it could not mend."""
@@ -243,15 +258,22 @@ def _draw(world: World) -> None:
     draw(world.ids()[-1], "loss", world.store, world.artifacts)
 
 
-def _describe(world: World) -> None:
-    describe("mine", world.store, world.artifacts, world.settings)
+def _read(world: World) -> None:
+    read(("mine", 1), world.store, world.artifacts, world.settings, owner=f"{_FIRST}/1")
+
+
+def _uploaded_and_read(world: World) -> None:
+    _UPLOAD(world)
+    _read(world)
 
 
 _SWEEP = {"base": dict(SPEC), "grid": {"learning_rate": [0.1, 0.01]}}
 _HALVED = {**_SWEEP, "halving": {"reduction": 2, "synchronous": True}}
 _CSV = "\n".join(",".join([str(label % 10), *(["7"] * 392), *([str(label)] * 392)]) for label in range(40)).encode()
 _RETRY, _CONTINUE = _request("POST", "/jobs/{job}/retry"), _request("POST", "/jobs/{job}/continue", json={"epochs": 1})
-_UPLOAD = _request("POST", "/datasets?name=mine", content=_CSV, headers={"Content-Type": "text/csv"}, done=409)
+_UPLOAD = _request("POST", "/datasets?name=mine", content=_CSV, headers={"Content-Type": "text/csv"})
+_ANEW = _request("POST", "/datasets/mine/versions", json={"from": 1, "options": {"header": False}})
+_CANCEL_READING = _request("POST", "/datasets/mine/versions/1/cancel")
 
 _TO_BE_MENDED = frozenset({"no_temporary_files"})
 """What was half written and belongs to no run of a job lies there until `tenfold doctor --mend`."""
@@ -296,5 +318,14 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     Scenario("a plot is drawn", _trained, _draw, again=_draw, allows=_TO_BE_MENDED),
     Scenario("POST /datasets", _nothing, _UPLOAD, again=_UPLOAD, allows=_TO_BE_MENDED),
-    Scenario("a data set is described", _UPLOAD, _describe, again=_describe, allows=_TO_BE_MENDED),
+    Scenario("a data set is read", _UPLOAD, _read, allows=_TO_BE_MENDED),
+    Scenario("POST /datasets/NAME/versions", _UPLOAD, _ANEW, again=_ANEW),
+    Scenario("a reading is cancelled", _UPLOAD, _CANCEL_READING, again=_CANCEL_READING),
+    Scenario(
+        "DELETE /datasets/NAME",
+        _uploaded_and_read,
+        _request("DELETE", "/datasets/mine", done=404),
+        again=_request("DELETE", "/datasets/mine", done=404),
+        allows=_TO_BE_MENDED,
+    ),
 )

@@ -118,6 +118,7 @@ def _recover(mouth: Connection, scenario: Scenario, settings: Settings, was_kill
             world.take_back()
             scenario.again(world)
         world.train_all()
+        world.read_all()
         outcome = world.outcome()
         broken = violations(Evidence.read(settings))
         found = [f"{each.rule}: {each.what}" for each in broken if each.rule not in scenario.allows]

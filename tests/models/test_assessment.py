@@ -11,6 +11,7 @@ from models import golden, inference
 from models.assessment import Assessment, assess, class_scores
 from models.calibration import entropy, fit_temperature, measure, softmax
 from models.checkpoints import pack_weights
+from models.data.schema import USUAL
 from models.data.split import Split
 from models.ensemble import Ensemble
 from models.inference import Network
@@ -36,7 +37,7 @@ def network(trained: Epoch, digits_split: Split) -> Network:
 
 @pytest.fixture(scope="module")
 def assessed(network: Network, digits_split: Split) -> Assessment:
-    return assess(network, digits_split.validation.pixels, digits_split.validation.labels)
+    return assess(network, digits_split.validation.values, digits_split.validation.labels)
 
 
 def test_what_is_assessed_is_what_training_validated(assessed: Assessment, trained: Epoch) -> None:
@@ -48,7 +49,7 @@ def test_what_is_assessed_is_what_training_validated(assessed: Assessment, train
 def test_the_calibration_is_that_of_the_networks_own_probabilities(
     assessed: Assessment, network: Network, digits_split: Split
 ) -> None:
-    logits, labels = network.logits(digits_split.validation.pixels), digits_split.validation.labels
+    logits, labels = network.logits(digits_split.validation.values), digits_split.validation.labels
     assert assessed.temperature == pytest.approx(fit_temperature(logits, labels), rel=1e-4)
     before, after = measure(logits, labels), measure(logits, labels, temperature=assessed.temperature)
     assert assessed.before.negative_log_likelihood == pytest.approx(before.negative_log_likelihood, rel=1e-4)
@@ -60,7 +61,7 @@ def test_an_assessed_network_tells_digits_from_noise_and_answers_as_it_did(
     assessed: Assessment, network: Network, digits_split: Split
 ) -> None:
     golden.replay(network, assessed.golden)
-    noise, digits = random_pixels(50), digits_split.validation.pixels
+    noise, digits = random_pixels(50), digits_split.validation.values
 
     def shares(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
         return assessed.novelty.share(pixels, entropy(softmax(network.logits(pixels), assessed.temperature)))
@@ -81,7 +82,7 @@ def test_an_assessment_can_be_written_as_json(assessed: Assessment) -> None:
 
 def test_an_ensemble_is_assessed_as_a_network_is(network: Network, assessed: Assessment, digits_split: Split) -> None:
     both = Ensemble([network, network])
-    again = assess(both, digits_split.validation.pixels, digits_split.validation.labels)
+    again = assess(both, digits_split.validation.values, digits_split.validation.labels)
     assert again.confusion == assessed.confusion
     assert again.temperature == pytest.approx(assessed.temperature, rel=1e-3)
     golden.replay(both, again.golden)
@@ -92,7 +93,7 @@ def test_the_scores_of_the_classes_are_those_of_scikit_learn(labels: list[int], 
     predicted = np.random.default_rng(seed).integers(0, 10, len(labels))
     confusion = np.bincount(np.array(labels) * 10 + predicted, minlength=100).reshape(10, 10)
     theirs = precision_recall_fscore_support(labels, predicted, labels=range(10), zero_division=np.nan)
-    for scores, precision, recall, f1, examples in zip(class_scores(confusion), *theirs, strict=True):
+    for scores, precision, recall, f1, examples in zip(class_scores(confusion, USUAL.classes), *theirs, strict=True):
         ours = (scores.precision, scores.recall, scores.examples)
         expected = tuple(None if np.isnan(its) else pytest.approx(its) for its in (precision, recall))
         assert ours == (*expected, examples)
@@ -103,7 +104,7 @@ def test_the_scores_of_the_classes_are_those_of_scikit_learn(labels: list[int], 
 def test_a_class_without_examples_has_no_recall_and_one_that_is_never_read_no_precision() -> None:
     confusion = np.zeros((10, 10), np.int64)
     confusion[3, 4] = 2
-    scores = class_scores(confusion)
+    scores = class_scores(confusion, USUAL.classes)
     assert (scores[3].precision, scores[3].recall, scores[3].f1, scores[3].examples) == (None, 0.0, 0.0, 2)
     assert (scores[4].precision, scores[4].recall, scores[4].f1, scores[4].examples) == (0.0, None, 0.0, 0)
     assert (scores[5].precision, scores[5].recall, scores[5].f1, scores[5].examples) == (None, None, None, 0)

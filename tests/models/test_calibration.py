@@ -162,7 +162,7 @@ def test_entropy_is_never_negative_and_never_above_ln_10(seed: int, scale: float
 NO_EXAMPLES: dict[str, Labelled] = {
     "none": (np.zeros((0, 10), np.float32), np.zeros(0, np.int64)),
     "fewer labels": (np.zeros((3, 10), np.float32), np.zeros(2, np.int64)),
-    "other classes": (np.zeros((3, 4), np.float32), np.zeros(3, np.int64)),
+    "logits of no classes": (np.zeros(3, np.float32), np.zeros(3, np.int64)),
 }
 
 
@@ -171,6 +171,13 @@ def test_what_is_no_labelled_examples_is_refused(what: str) -> None:
     for function in (fit_temperature, measure):
         with pytest.raises(ValueError, match="of N labelled examples are needed"):
             function(*NO_EXAMPLES[what])
+
+
+@pytest.mark.parametrize("label", [-1, 4])
+def test_a_label_that_is_the_place_of_no_class_is_refused(label: int) -> None:
+    for function in (fit_temperature, measure):
+        with pytest.raises(ValueError, match="labels are places of the 4 classes"):
+            function(np.zeros((3, 4), np.float32), np.array([0, 3, label]))
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])

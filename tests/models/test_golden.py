@@ -44,7 +44,9 @@ def nudged(network: Network, amount: float) -> Network:
 def test_a_logit_may_be_off_by_rounding_and_no_more() -> None:
     scale = float(np.abs(SET.logits).max())
     golden.replay(nudged(NETWORK, 0.5e-4 * scale), SET)
-    with pytest.raises(ValueError, match=r"on 16 golden images its logits are off by up to \S+, where \S+ are allowed"):
+    with pytest.raises(
+        ValueError, match=r"on 16 golden examples its logits are off by up to \S+, where \S+ are allowed"
+    ):
         golden.replay(nudged(NETWORK, 2e-4 * scale), SET)
 
 
@@ -64,7 +66,7 @@ def test_what_answers_otherwise_is_refused(other: Network) -> None:
 @given(count=st.integers(1, 60))
 def test_the_images_are_spread_over_those_that_there_are_and_never_repeated(count: int) -> None:
     pixels = random_pixels(count)
-    chosen = golden.choose(NETWORK, pixels).pixels
+    chosen = golden.choose(NETWORK, pixels).values
     assert len(chosen) == min(count, 16)
     places = [int(np.flatnonzero((pixels == image).all(axis=(1, 2)))[0]) for image in chosen]
     assert places == sorted(set(places))
@@ -72,14 +74,14 @@ def test_the_images_are_spread_over_those_that_there_are_and_never_repeated(coun
 
 
 def test_equal_networks_and_images_give_equal_bytes(digits: Examples) -> None:
-    assert len({golden.pack(golden.choose(NETWORK, digits.pixels)) for _ in range(20)}) == 1
+    assert len({golden.pack(golden.choose(NETWORK, digits.values)) for _ in range(20)}) == 1
 
 
 def test_what_was_packed_is_unpacked() -> None:
     unpacked = golden.unpack(FILE)
-    assert np.array_equal(unpacked.pixels, SET.pixels)
+    assert np.array_equal(unpacked.values, SET.values)
     assert np.array_equal(unpacked.logits, SET.logits)
-    assert unpacked.pixels.dtype == np.uint8
+    assert unpacked.values.dtype == np.uint8
     assert unpacked.logits.dtype == np.float32
 
 
@@ -89,20 +91,24 @@ NO_SETS = {
     "a weights file": network_and_file("mlp", (5,), seed=0)[1],
     "what is usual": novelty.pack(novelty.fit(random_pixels(3), np.zeros(3))),
     "the same of another kind": safetensors.numpy.save(
-        {"pixels": SET.pixels, "logits": SET.logits}, metadata={"tenfold": json.dumps({"holds": "other images"})}
+        {"pixels": SET.values, "logits": SET.logits}, metadata={"tenfold": json.dumps({"holds": "other images"})}
     ),
-    "a logit too few": golden.pack(Golden(SET.pixels, SET.logits[:, :9].copy())),
     "an image too many": golden.pack(Golden(random_pixels(17), SET.logits)),
 }
 
 
+def test_a_set_of_another_form_is_refused() -> None:
+    with pytest.raises(ValueError, match="its golden examples are of another form than what it takes in"):
+        golden.replay(NETWORK, Golden(SET.values, SET.logits[:, :9].copy()))
+
+
 @pytest.mark.parametrize("what", NO_SETS)
 def test_what_is_no_golden_set_is_refused(what: str) -> None:
-    with pytest.raises(ValueError, match=r"^these are no golden images: "):
+    with pytest.raises(ValueError, match=r"^these are no golden examples: "):
         golden.unpack(NO_SETS[what])
 
 
 @given(length=st.integers(0, len(FILE) - 1))
 def test_a_set_cut_short_anywhere_is_refused(length: int) -> None:
-    with pytest.raises(ValueError, match=r"^these are no golden images: "):
+    with pytest.raises(ValueError, match=r"^these are no golden examples: "):
         golden.unpack(FILE[:length])

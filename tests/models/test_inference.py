@@ -78,7 +78,7 @@ def test_a_trained_network_predicts_as_it_did_when_it_was_validated(digits_split
     *_, epoch = (record for record in train([spec], digits_split) if isinstance(record, Epoch))
     mean, deviation = digits_split.mean, digits_split.deviation
     network = inference.read(pack_weights(epoch.checkpoint, spec, mean=mean, deviation=deviation))
-    probabilities = network.probabilities(digits_split.validation.pixels)
+    probabilities = network.probabilities(digits_split.validation.values)
     by_torch = build(spec, seed=0)
     by_torch.load_state_dict(epoch.checkpoint.weights)
     measured = validate(by_torch, digits_split.x_val, digits_split.y_val)
@@ -155,7 +155,7 @@ def test_any_bytes_are_refused(content: bytes) -> None:
 
 def test_what_the_api_imports_does_not_load_torch() -> None:
     program = (
-        "import sys; import models.inference, models.spec, models.data.csv, models.images, models.moving_average; "
+        "import sys; import models.inference, models.spec, models.images, models.moving_average; "
         "import models.assessment, models.card, models.ensemble, models.saliency; "
         "sys.exit('torch' in sys.modules)"
     )

@@ -31,11 +31,11 @@ def noise(count: int, seed: int = 0) -> NDArray[np.uint8]:
 @pytest.fixture(scope="module")
 def usual(digits: Examples) -> Novelty:
     """What is usual by 1,200 of the digits; 597 are left."""
-    return novelty.fit(digits.pixels[:1200], entropies(1200))
+    return novelty.fit(digits.values[:1200], entropies(1200))
 
 
 def test_what_is_like_the_validation_images_looks_usual(usual: Novelty, digits: Examples) -> None:
-    shares = usual.share(digits.pixels[1200:], entropies(597, seed=1))
+    shares = usual.share(digits.values[1200:], entropies(597, seed=1))
     # A bound that is nearly met: images are seldom unusual in two ways.
     for limit in (0.05, 0.2, 0.5):
         assert (shares < limit).mean() == pytest.approx(limit, abs=limit * 0.3 + 0.02)
@@ -57,7 +57,7 @@ def test_what_is_no_digit_looks_unusual_even_where_the_network_is_sure(
     usual: Novelty, digits: Examples, unusual: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 ) -> None:
 
-    assert (usual.share(unusual(digits.pixels), sure(100)) < 0.05).mean() > 0.95
+    assert (usual.share(unusual(digits.values), sure(100)) < 0.05).mean() > 0.95
 
 
 def test_an_image_that_is_nearer_to_the_middle_than_any_other_looks_unusual(usual: Novelty) -> None:
@@ -68,7 +68,7 @@ def test_an_image_over_which_the_network_is_undecided_looks_unusual_however_near
     usual: Novelty, digits: Examples
 ) -> None:
     undecided = np.full(100, np.log(10))
-    assert (usual.share(digits.pixels[1200:1300], undecided) == 0).all()
+    assert (usual.share(digits.values[1200:1300], undecided) == 0).all()
 
 
 @given(seed=seeds, count=st.integers(0, 6))
@@ -80,35 +80,35 @@ def test_a_share_is_between_0_and_1_and_falls_as_the_entropy_rises(usual: Novelt
 
 
 def test_images_one_by_one_look_as_they_do_together(usual: Novelty, digits: Examples) -> None:
-    together = usual.share(digits.pixels[:33], entropies(33))
+    together = usual.share(digits.values[:33], entropies(33))
     alone = np.concatenate(
-        [usual.share(digits.pixels[row : row + 1], entropies(33)[row : row + 1]) for row in range(33)]
+        [usual.share(digits.values[row : row + 1], entropies(33)[row : row + 1]) for row in range(33)]
     )
     np.testing.assert_allclose(alone, together, atol=0.005)
 
 
 def test_pixels_may_be_bytes_or_floats_and_stay_as_they_were(usual: Novelty, digits: Examples) -> None:
-    pixels = digits.pixels[:5].copy()
+    pixels = digits.values[:5].copy()
     floats = pixels.astype(np.float32)
     assert np.array_equal(usual.share(pixels, sure(5)), usual.share(floats, sure(5)))
-    assert np.array_equal(pixels, digits.pixels[:5])
+    assert np.array_equal(pixels, digits.values[:5])
     assert np.array_equal(floats, pixels)
 
 
 def test_the_distance_is_that_of_the_gaussian_that_it_stands_for(digits: Examples) -> None:
     """With as many images as directions nothing is left out: the distance is one by the whole covariance."""
-    learned_from = digits.pixels[:80:2].reshape(40, 784).astype(np.float64)
-    usual = novelty.fit(digits.pixels[:80], entropies(80))
+    learned_from = digits.values[:80:2].reshape(40, 784).astype(np.float64)
+    usual = novelty.fit(digits.values[:80], entropies(80))
     centred = learned_from - learned_from.mean(axis=0)
     covariance = centred.T @ centred / 40 + 0.01 * 255**2 * np.eye(784)
-    others = digits.pixels[1:80:2].reshape(40, 784) - learned_from.mean(axis=0)
+    others = digits.values[1:80:2].reshape(40, 784) - learned_from.mean(axis=0)
     distances = np.einsum("nd,nd->n", others @ np.linalg.inv(covariance), others)
     np.testing.assert_allclose(usual.distances[[0, -1]], [distances.min(), distances.max()], rtol=1e-3)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 50])
 def test_few_validation_images_are_enough(digits: Examples, count: int) -> None:
-    usual = novelty.fit(digits.pixels[:count], entropies(count))
+    usual = novelty.fit(digits.values[:count], entropies(count))
     assert np.isfinite(usual.distances).all()
     assert (usual.share(noise(5), sure(5)) == 0).all()
 
@@ -120,19 +120,19 @@ def test_blank_validation_images_are_enough() -> None:
 
 
 def test_equal_images_teach_the_same_and_are_packed_as_the_same_bytes(digits: Examples) -> None:
-    files = {novelty.pack(novelty.fit(digits.pixels[:300], entropies(300))) for _ in range(3)}
+    files = {novelty.pack(novelty.fit(digits.values[:300], entropies(300))) for _ in range(3)}
     assert len(files) == 1
 
 
 def test_what_was_packed_is_unpacked(usual: Novelty, digits: Examples) -> None:
     unpacked = novelty.unpack(novelty.pack(usual))
-    pixels = digits.pixels[:50]
+    pixels = digits.values[:50]
     assert np.array_equal(unpacked.share(pixels, entropies(50)), usual.share(pixels, entropies(50)))
 
 
 @pytest.mark.parametrize(("images", "values"), [(0, 0), (3, 2)])
 def test_nothing_is_learned_without_an_entropy_for_each_image(images: int, values: int) -> None:
-    with pytest.raises(ValueError, match=f"{images} images and {values} entropies say nothing"):
+    with pytest.raises(ValueError, match=f"{images} examples and {values} entropies say nothing"):
         novelty.fit(noise(images), entropies(values))
 
 

@@ -9,6 +9,7 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
 from models.checkpoints import pack_state, pack_weights
+from models.data.gathered import whole
 from models.data.split import Split
 from models.networks import MLP, NMLP
 from models.records import Ended, Epoch, Failed
@@ -88,7 +89,7 @@ def test_every_tensor_begins_on_a_cache_line_and_the_gaps_stay_zero(small_split:
     stack = Stack(modules, [Generator(), Generator()])
     batch = stack.batch(5)
     for images in batch.images:
-        images.copy_(small_split.x_train[:5])
+        images.copy_(whole(small_split.x_train)[:5])
     batch.step([one_hot(small_split.y_train[:5], 10) / -5] * 2)
     assert not stack.gradients_KP[:, gaps].any()
 
@@ -202,7 +203,7 @@ def test_a_spec_that_asks_for_too_much_fails_alone(small_split: Split) -> None:
     huge = Split(
         **{
             **vars(small_split),
-            "x_train": small_split.x_train[:1].expand(16_016, -1),
+            "x_train": whole(small_split.x_train)[:1].expand(16_016, -1),
             "y_train": small_split.y_train[:1].expand(16_016),
         }
     )

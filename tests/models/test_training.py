@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, log_softmax
 
 from models.checkpoints import Checkpoint, pack_state, pack_weights, unpack
+from models.data.gathered import whole
 from models.data.split import Split
 from models.evaluation import accuracy, validate
 from models.learner import derive_seed
@@ -142,7 +143,7 @@ def by_hand(spec: TrainingSpec, split: Split) -> tuple[list[float], list[Tensor]
         for start in range(0, len(split.y_train), spec.batch_size):
             batch = slice(start, start + spec.batch_size)
             y_B = split.y_train[batch]
-            loss = -log_softmax(network(split.x_train[batch]), dim=1)[range(len(y_B)), y_B].mean()
+            loss = -log_softmax(network(whole(split.x_train)[batch]), dim=1)[range(len(y_B)), y_B].mean()
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -229,7 +230,7 @@ def test_the_last_batch_is_used_though_it_is_smaller(small_split: Split) -> None
     spec = tiny(**STANDSTILL, batch_size=150, epochs=1, shuffle=False)
     (epoch,) = train_one(spec, small_split)
     network = build(spec, seed=derive_seed(spec.seed, 0, "weights"))
-    last = cross_entropy(network(small_split.x_train[150:]), small_split.y_train[150:])
+    last = cross_entropy(network(whole(small_split.x_train)[150:]), small_split.y_train[150:])
     assert len(small_split.y_train) == 160
     assert epoch.losses.shape == (2,)
     assert epoch.losses.dtype == np.float32
@@ -261,7 +262,7 @@ def test_shuffling_visits_every_example_once_an_epoch_and_each_time_in_another_o
 
 def test_dropout_draws_other_units_in_every_batch_and_epoch(small_split: Split) -> None:
     still = dataclasses.replace(
-        small_split, x_train=small_split.x_train[:1].repeat(3, 1), y_train=small_split.y_train[:1].repeat(3)
+        small_split, x_train=whole(small_split.x_train)[:1].repeat(3, 1), y_train=small_split.y_train[:1].repeat(3)
     )
     spec = tiny(**STANDSTILL, architecture="nmlp", dropout=0.5, hidden_sizes=(64,), batch_size=1, epochs=2)
     assert len(set(all_losses(train_one(spec, still)))) == 6
@@ -365,7 +366,7 @@ def test_a_run_that_is_asked_to_leave_keeps_nothing_of_its_epoch_and_those_besid
 
 
 def test_divergence_is_an_error_that_names_epoch_and_batch(small_split: Split) -> None:
-    x_train = small_split.x_train.clone()
+    x_train = whole(small_split.x_train).clone()
     x_train[37] = torch.inf
     poisoned = dataclasses.replace(small_split, x_train=x_train)
     spec = tiny(batch_size=10, shuffle=False)
@@ -392,7 +393,9 @@ def test_no_epoch_is_yielded_whose_network_gives_no_numbers(symptom: str, digits
 
 def test_more_than_a_million_batches_are_refused(digits_split: Split) -> None:
     thousand, more = (
-        dataclasses.replace(digits_split, x_train=digits_split.x_train[:count], y_train=digits_split.y_train[:count])
+        dataclasses.replace(
+            digits_split, x_train=whole(digits_split.x_train)[:count], y_train=digits_split.y_train[:count]
+        )
         for count in (1000, 1001)
     )
     spec = tiny(batch_size=1, epochs=1000)

@@ -211,7 +211,7 @@ def test_events_come_through_as_they_happen(proxied: Proxied) -> None:
 def test_a_data_set_is_uploaded(proxied: Proxied) -> None:
     rows = "".join(f"{number % 10},{','.join(['7'] * 784)}\n" for number in range(2000))
     status, headers, body = proxied.ask("POST", "/ml/datasets?name=large", rows.encode(), Content_Type="text/csv")
-    assert (status, headers.get("location")) == (201, "/ml/datasets/large"), body
+    assert (status, headers.get("location")) == (202, "/ml/datasets/large/versions/1"), body
 
 
 def test_predictions_are_answered_and_their_faults_are_told(proxied: Proxied) -> None:

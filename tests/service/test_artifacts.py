@@ -5,6 +5,7 @@ import hashlib
 import resource
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -108,11 +109,18 @@ def test_what_is_half_written_is_abandoned_once_its_program_has_died(artifacts: 
     assert artifacts.abandoned("datasets") == []
 
 
-def test_an_unnamed_file_leaves_nothing_behind(artifacts: Artifacts) -> None:
-    with artifacts.unnamed() as file:
-        file.write(b"x")
-        file.flush()
-        assert files(artifacts) == []
+def test_a_draft_that_is_not_kept_leaves_nothing_behind(artifacts: Artifacts, tmp_path: Path) -> None:
+    with artifacts.draft("datasets/mine", "file") as draft:
+        draft.file.write(b"x")
+    assert not list(artifacts.folder.rglob("*mine*"))
+    with suppress(KeyError), artifacts.draft("datasets/mine", "file") as draft:
+        draft.file.write(b"x")
+        raise KeyError
+    assert files(artifacts) == []
+    with artifacts.draft("datasets/mine", "file") as draft:
+        draft.file.write(b"x")
+        kept = draft.keep()
+    assert artifacts.read(kept.key, kept.sha256) == b"x"
 
 
 def test_removing_what_is_gone_is_no_error(artifacts: Artifacts) -> None:

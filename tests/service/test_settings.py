@@ -45,6 +45,24 @@ def test_a_setting_that_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch, na
         Settings()
 
 
+@pytest.mark.parametrize("name", ["two words", "mnist/0", "mnist/x", "mnist@", "mnist@a/1", "/3", "a" * 129, "-a", "é"])
+def test_a_default_model_that_cannot_be_is_refused_with_how_to_write_one(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("TENFOLD_DEFAULT_MODEL", name)
+    with pytest.raises(
+        ValidationError, match=r"names no model; write its name, name@alias, or name/3 for its version 3"
+    ):
+        Settings()
+
+
+@pytest.mark.parametrize("name", ["mnist", "mnist@champion", "my-data.v2/12"])
+def test_a_default_model_is_a_reference(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("TENFOLD_DEFAULT_MODEL", name)
+    assert Settings().default_model == name
+    assert Settings().environment()["TENFOLD_DEFAULT_MODEL"] == name
+
+
 @pytest.mark.parametrize("blank", ["", " ", "\r"])
 @pytest.mark.parametrize("name", Settings.model_fields)
 def test_a_setting_that_is_empty_is_unset(monkeypatch: pytest.MonkeyPatch, name: str, blank: str) -> None:

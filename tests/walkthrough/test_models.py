@@ -27,13 +27,12 @@ def test_the_weights_are_downloaded_and_their_hash_is_on_record(tenfold: httpx.C
 
 
 def test_a_better_network_is_promoted_and_taken_back(tenfold: httpx.Client) -> None:
-    for epochs in (1, 5):
-        train(tenfold, model="walk", epochs=epochs, learning_rate=0.01, promote="never")
+    for epochs in (1, 5, 2):
+        train(tenfold, model="walk", epochs=epochs, learning_rate=0.01)
     champion = "/models/walk/aliases/champion"
-    made = tenfold.put(champion, json={"version": 1}, headers={"If-None-Match": "*"})
-    assert made.status_code == 201
-    moved = tenfold.put(champion, json={"version": 2}, headers={"If-Match": made.headers["etag"]})
-    assert moved.json()["versions"] == {"2": 1.0}
+    assert tenfold.get(champion).json()["versions"] == {"2": 1.0}, "the best of them, and not the last"
+    facts = tenfold.get("/models/walk/versions/3").json()["facts"]
+    assert "does not exceed that of the champion, version 2" in facts["not_promoted_because"]
 
     def answers() -> int:
         form = {"Content-Type": "application/octet-stream"}
@@ -43,6 +42,9 @@ def test_a_better_network_is_promoted_and_taken_back(tenfold: httpx.Client) -> N
     assert answers() == 2
     assert tenfold.post(f"{champion}/rollback").json()["versions"] == {"1": 1.0}
     wait_until(lambda: answers() == 1, timeout=10, what="every process to follow")
+    seen = tenfold.get(champion).headers["etag"]
+    moved = tenfold.put(champion, json={"version": 3}, headers={"If-Match": seen})
+    assert moved.json()["versions"] == {"3": 1.0}, "somebody says so"
     page = tenfold.get("/models/walk/versions/2/card", headers={"Accept": "text/markdown"})
     assert page.headers["content-type"].startswith("text/markdown")
     assert page.text.startswith("# Model card")

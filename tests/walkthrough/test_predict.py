@@ -55,10 +55,19 @@ def test_a_drawing_of_any_size_is_read(tenfold: httpx.Client, trained: dict[str,
     assert answer.json()["digit"] == 1
 
 
-def test_who_names_no_network_asks_the_one_that_succeeded_last(tenfold: httpx.Client) -> None:
-    newest = train(tenfold, epochs=1)
+def test_a_network_is_asked_by_the_name_of_its_data_where_its_model_was_given_no_other(
+    tenfold: httpx.Client, trained: dict[str, Any]
+) -> None:
+    assert trained["spec"]["model"] == trained["spec"]["dataset"] == "digits"
+    form = {"Content-Type": "application/octet-stream"}
+    answer = tenfold.post("/predict", params={"model": "digits"}, content=bytes(784), headers=form)
+    assert answer.json()["model"]["name"] == "digits"
+
+
+def test_who_names_no_network_asks_the_model_called_default(tenfold: httpx.Client) -> None:
+    usual = train(tenfold, model="default", epochs=1)
     answer = tenfold.post("/predict", content=bytes(784), headers={"Content-Type": "application/octet-stream"})
-    assert answer.json()["model"]["job_id"] == newest["id"]
+    assert answer.json()["model"]["job_id"] == usual["id"]
 
 
 def test_an_answer_tells_how_far_it_can_be_believed(tenfold: httpx.Client, versions: list[dict[str, Any]]) -> None:

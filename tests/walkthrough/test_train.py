@@ -67,9 +67,9 @@ def test_an_uploaded_csv_is_a_data_set_like_any_other(tenfold: httpx.Client) -> 
         content=f"{header}\n{rows}\n",
         headers={"Content-Type": "text/csv"},
     )
-    assert answer.status_code == 201
+    assert answer.status_code == 202
     described = tenfold.get(answer.headers["location"]).json()
-    assert described["description"]["class_counts"][:3] == [100, 100, 0]
+    assert (described["state"], described["description"]["class_counts"][:3]) == ("ready", [100, 100, 0])
     job = train(tenfold, dataset="dark-or-bright", epochs=5)
     assert job["result"]["val_accuracy"] == 1.0
     assert tenfold.delete("/datasets/dark-or-bright").status_code == 204

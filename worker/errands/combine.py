@@ -1,4 +1,4 @@
-"""Makes an ensemble a version: its members answer together on the images that none of them has learned from."""
+"""Makes an ensemble a version: its members answer together on the examples that none of them has learned from."""
 
 import logging
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from service.store.promotion import Promotion
 from service.store.store import Store
 from service.store.versions import WEIGHTS, Findings
 from worker.datasets import load
-from worker.train.assess import write_down
+from worker.train.assess import facts_of, write_down
 
 _logger = logging.getLogger(__name__)
 
@@ -32,9 +32,9 @@ def combine(
 ) -> None:
     """Make the next version of a model of other versions, unless there is one of these members.
 
-    They were validated on the same images: whoever asks for this has made sure of it. An ensemble whose images are not
-    to be had any more is a version all the same; its facts say why it has no card. Damaged weights make none; nor does
-    a full disk, which raises OSError: whoever asks again has it made.
+    They were validated on the same examples: whoever asks for this has made sure of it. An ensemble whose examples are
+    not to be had any more is a version all the same; its facts say why it has no card. Damaged weights make none; nor
+    does a full disk, which raises OSError: whoever asks again has it made.
     """
     if store.ensembles.find(model, members) is not None:
         return
@@ -90,13 +90,20 @@ def _assessed(
     examples = load(spec.dataset, store, artifacts, settings)
     if examples.digest != rows[0].data_sha256:
         raise ValueError(f"the data set {spec.dataset} is not what it was when its members were trained")
-    parts = divide(examples, validation_fraction=spec.validation_fraction, split_seed=spec.split_seed)
-    assessment = assess(ensemble, parts.validation.pixels, parts.validation.labels)
-    data = card.DataDescription(spec.dataset, len(parts.y_train), len(parts.validation.labels), parts.digest)
+    parts = divide(
+        examples,
+        validation_fraction=spec.validation_fraction,
+        split_seed=spec.split_seed,
+        stratify=spec.stratify,
+    )
+    assessment = assess(ensemble, parts.validation.values, parts.validation.labels)
+    data = card.DataDescription(
+        spec.dataset, len(parts.y_train), len(parts.validation.labels), parts.digest, examples.schema
+    )
     about = card.write_ensemble(model, [_described(row) for row in rows], data, assessment)
     # Under the model's name: the number of the version is given when it is put on record.
     write_down(owners.of_model(model), assessment, about, artifacts, written)
-    return Findings(parts.digest, {"temperature": assessment.temperature}, written), assessment.accuracy
+    return Findings(parts.digest, facts_of(assessment), written), assessment.accuracy
 
 
 def _described(row: Row) -> dict[str, Any]:

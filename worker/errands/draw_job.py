@@ -2,17 +2,22 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
-from models.images import from_base64
+from models.evaluated.curve import Curve
+from models.evaluated.kept import Evaluation
 from service.artifacts import Artifacts
 from service.store import owners
 from service.store.states import Job
 from service.store.store import Store
 from worker.errands.failure import refuse
 from worker.plots import job as job_plots
+from worker.plots.confusion import confusion
+from worker.plots.curves import precision_recall, roc
+from worker.plots.mistakes import mistakes
+from worker.plots.reliability import reliability
+from worker.plots.scores import scores
 
 # Files of a running job are replaced every epoch; more than one replacement between two lines is not to be expected.
 _TRIES = 5
@@ -51,22 +56,51 @@ def _accuracy(job: Job, store: Store, _artifacts: Artifacts) -> Picture:
 
 
 def _confusion(job: Job, store: Store, artifacts: Artifacts) -> Picture:
-    evaluation = _evaluation(job, store, artifacts)
-    title = _title(f"Confusion on the validation set after epoch {evaluation['epoch']}", job)
-    return job_plots.confusion(np.array(evaluation["confusion"]), title), evaluation["epoch"]
+    found = _evaluation(job, store, artifacts)
+    title = _title(f"Confusion on the validation part after epoch {found.epoch}", job)
+    return confusion(found.counts, found.classes, title), found.epoch
 
 
 def _mistakes(job: Job, store: Store, artifacts: Artifacts) -> Picture:
-    evaluation = _evaluation(job, store, artifacts)
-    mistakes = evaluation["mistakes"]
-    picture = job_plots.mistakes(
-        from_base64(mistakes["images"]),
-        np.array(mistakes["labels"], dtype=np.int64),
-        np.array(mistakes["predictions"], dtype=np.int64),
-        np.array(mistakes["probabilities"]),
-        _title(f"Surest mistakes after epoch {evaluation['epoch']}", job),
-    )
-    return picture, evaluation["epoch"]
+    found = _evaluation(job, store, artifacts)
+    title = _title(f"Surest mistakes after epoch {found.epoch}", job)
+    return mistakes(found.mistakes, found.classes, title), found.epoch
+
+
+def _classes(job: Job, store: Store, artifacts: Artifacts) -> Picture:
+    found = _evaluation(job, store, artifacts)
+    title = _title(f"Precision and recall on the validation part after epoch {found.epoch}", job)
+    return scores(found.counts, found.classes, title), found.epoch
+
+
+def _roc(job: Job, store: Store, artifacts: Artifacts) -> Picture:
+    found = _evaluation(job, store, artifacts)
+    title = _title(f"ROC on the validation part after epoch {found.epoch}", job)
+    return roc(_curve(found), found.classes, title), found.epoch
+
+
+def _precision_recall(job: Job, store: Store, artifacts: Artifacts) -> Picture:
+    found = _evaluation(job, store, artifacts)
+    title = _title(f"Precision by recall on the validation part after epoch {found.epoch}", job)
+    return precision_recall(_curve(found), found.classes, title), found.epoch
+
+
+def _curve(found: Evaluation) -> Curve:
+    if found.curve is None:
+        raise ValueError(f"a threshold is for two classes, and there are {len(found.classes)}")
+    return found.curve
+
+
+def _calibration(job: Job, store: Store, artifacts: Artifacts) -> Picture:
+    version = store.models.made_of(job.id)
+    owner = None if version is None else owners.of_version(version.model, version.version)
+    file = None if owner is None else store.files.get(owner, "card.json")
+    if file is None:
+        raise ValueError(f"job {job.id} has no card")
+    card = json.loads(artifacts.read(file.key, file.sha256))
+    title = _title(f"Calibration on the validation part after epoch {card['model']['epoch']}", job)
+    # The best epoch need not be the last one, by which it is known whether the picture is new.
+    return reliability(card["assessment"], title), job.last_epoch
 
 
 _PAINTERS: dict[str, Callable[[Job, Store, Artifacts], Picture]] = {
@@ -74,16 +108,20 @@ _PAINTERS: dict[str, Callable[[Job, Store, Artifacts], Picture]] = {
     "accuracy": _accuracy,
     "confusion": _confusion,
     "mistakes": _mistakes,
+    "classes": _classes,
+    "roc": _roc,
+    "precision_recall": _precision_recall,
+    "calibration": _calibration,
 }
 
 
-def _evaluation(job: Job, store: Store, artifacts: Artifacts) -> dict[str, Any]:
+def _evaluation(job: Job, store: Store, artifacts: Artifacts) -> Evaluation:
     for _ in range(_TRIES):
         file = store.files.get(owners.of_job(job.id), "evaluation.json")
         if file is None:
             break
         try:
-            return dict(json.loads(artifacts.read(file.key, file.sha256)))
+            return Evaluation.parse(json.loads(artifacts.read(file.key, file.sha256)))
         except FileNotFoundError:
             continue
     raise FileNotFoundError(f"job {job.id} has no evaluation")

@@ -39,6 +39,7 @@ def extend(sweep_id: str, store: Store, doorbell: Doorbell) -> None:
         return
     trials = suggest(spec, so_far, after=sweep.suggested, count=room)
     if trials:
+        trials = [tuple(store.resolution.settle(one)) for one in trials]
         doorbell.ring(store.sweeps.extend(sweep_id, trials, after=sweep.suggested))
     else:
         _logger.warning("sweep %s: no values are found that fit together; it ends with the trials it has", sweep_id)

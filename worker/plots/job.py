@@ -1,4 +1,4 @@
-"""Draws a job's history and what its network got wrong: arrays in, PNG bytes out."""
+"""Draws a job's history: arrays in, PNG bytes out."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from matplotlib import ticker
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -14,21 +13,14 @@ from models.downsampling import downsample
 from models.moving_average import moving_average
 from worker.plots.style import (
     BLUE,
-    FAINT,
-    GREY,
     INK,
-    MARGIN,
-    NORMAL,
     PALE_BLUE,
-    SMALL,
-    TINT,
     VERMILION,
     gridded,
     legend,
     notice,
     percent,
     percent_tick,
-    plain,
     png,
     titled,
 )
@@ -116,98 +108,6 @@ def accuracy(
     return png(figure)
 
 
-def confusion(counts: NDArray[np.int64], title: str) -> bytes:
-    """Draw how often each label was read as each other, and beside each row the share that was read rightly.
-
-    counts: [labels, labels], rows true, columns predicted. The shade of an error is its share of its row, on
-    a scale that ends at the worst; the diagonal has a tint of its own, or it would wash the errors out.
-    """
-    n = len(counts)
-    totals = counts.sum(axis=1)
-    shares = counts / np.maximum(totals, 1)[:, None]
-    errors = np.ma.masked_array(shares, np.eye(n, dtype=bool))
-    worst = float(errors.max()) or 1.0
-    right, total = int(counts.trace()), int(totals.sum())
-    summary = f"accuracy {percent(right / total, 2)}: {right:,} of {total:,}" if total else "no images"
-
-    figure = titled(title, width=9, height=9)
-    figure.text(MARGIN / 9, 0.925, summary, fontsize=NORMAL, color=GREY, va="center")
-    axes = figure.add_axes((0.09, 0.075, 0.81, 0.81))
-    plain(axes, "predicted label", "true label")
-    axes.spines[:].set_visible(False)
-    shades = LinearSegmentedColormap.from_list("errors", ["#ffffff", "#fdd0a2", "#e6772e", "#8c2d04"], bad=TINT)
-    mesh = axes.pcolormesh(errors, cmap=shades, vmin=0, vmax=worst, edgecolors="white", linewidth=2)
-    for row, column in np.ndindex(n, n):
-        count, dark = int(counts[row, column]), shares[row, column] > 0.6 * worst
-        axes.text(
-            column + 0.5,
-            row + 0.5,
-            f"{count:,}",
-            ha="center",
-            va="center",
-            fontsize=NORMAL if counts.max() < 100_000 else 6,
-            weight="bold" if row == column else "normal",
-            color=INK if row == column else "white" if dark else INK if count else FAINT,
-        )
-    for row in np.flatnonzero(totals):
-        recall = percent(shares[row, row], 1)
-        axes.text(n + 0.1, row + 0.5, recall, va="center", fontsize=SMALL, color=GREY)
-    axes.text(n + 0.1, -0.17, "right", va="center", fontsize=SMALL, color=GREY)
-    axes.invert_yaxis()
-    ticks = np.arange(n) + 0.5
-    axes.set_xticks(ticks, [str(label) for label in range(n)])
-    axes.set_yticks(ticks, [str(label) for label in range(n)])
-    axes.tick_params(labelsize=NORMAL)
-
-    scale = figure.add_axes((0.68, 0.92, 0.22, 0.01))
-    scale.text(
-        -0.06, 0.5, "share of its row", transform=scale.transAxes, ha="right", va="center", fontsize=SMALL, color=GREY
-    )
-    bar = figure.colorbar(
-        mesh,
-        cax=scale,
-        orientation="horizontal",
-        ticks=ticker.MaxNLocator(3),
-        format=ticker.FuncFormatter(percent_tick),
-    )
-    bar.outline.set_visible(False)
-    plain(scale, "", "")
-    return png(figure)
-
-
-def mistakes(
-    images: NDArray[np.uint8],
-    labels: NDArray[np.integer],
-    predictions: NDArray[np.integer],
-    probabilities: NDArray[np.floating],
-    title: str,
-) -> bytes:
-    """Draw the 25 images that were mistaken with the most confidence, the worst first.
-
-    images: [n, 28, 28], ink bright; labels, predictions, probabilities (that of the prediction): [n]; all of
-    them of mistaken images. n may be 0, and then the picture says so.
-    """
-    if len(images) == 0:
-        return notice("None of the images was mistaken.", title)
-    worst = np.argsort(-np.asarray(probabilities), kind="stable")[:25]
-    captions = [f"true {labels[i]}, read {predictions[i]} ({percent(probabilities[i], 0)})" for i in worst]
-    figure = titled(title, width=9, height=0.95 + (28 + 6) * 8 / 150 * -(-len(worst) // 5))
-    _tiles(figure, images[worst], captions, columns=5, gap=(6, 4), scale=8, head=0.6)
-    return png(figure)
-
-
-def samples(images: NDArray[np.uint8], labels: NDArray[np.integer], title: str) -> bytes:
-    """Draw the first 64 images in eight columns on 5 x 5 inches, each under its label.
-
-    images: [n, 28, 28], ink bright; labels: [n].
-    """
-    if len(images) == 0:
-        return notice("There are no images.", title)
-    figure = titled(title, width=5, height=5, dpi=200, size=NORMAL)
-    _tiles(figure, images[:64], [str(label) for label in labels[:64]], columns=8, gap=(9, 9), scale=3, head=0.42)
-    return png(figure)
-
-
 def _chart(title: str, measure: str, iterations: int) -> tuple[Figure, Axes]:
     """Open a figure with axes for `measure` over `iterations`, and room for a legend above them."""
     figure = titled(title, width=10, height=5.8)
@@ -246,37 +146,3 @@ def _log_scale(axes: Axes, floor: float) -> None:
     axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5) if high < 1000 * low else (1,)))
     axes.yaxis.set_minor_locator(ticker.NullLocator())
     axes.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
-
-
-def _tiles(
-    figure: Figure,
-    images: NDArray[np.uint8],
-    captions: Sequence[str],
-    columns: int,
-    gap: tuple[int, int],
-    scale: int,
-    head: float,
-) -> None:
-    """Set images [n, h, w] into a grid, each under its caption, ink dark on a pale tile.
-
-    gap: (above, beside) each image, in its pixels; scale: pixels of the figure for one of an image, a whole
-    number, or some of them would be wider than others; head: inches above it all.
-    """
-    count, high, wide = images.shape
-    down, across = high + gap[0], wide + gap[1]
-    page = np.full((-(-count // columns) * down, columns * across - gap[1]), 255, dtype=np.uint8)
-    width, height = figure.bbox.size
-    axes = figure.add_axes(
-        (
-            (width - scale * page.shape[1]) // 2 / width,
-            1 - (head * figure.dpi + scale * page.shape[0]) / height,
-            scale * page.shape[1] / width,
-            scale * page.shape[0] / height,
-        )
-    )
-    axes.set_axis_off()
-    for i, (image, caption) in enumerate(zip(images, captions, strict=True)):
-        top, left = i // columns * down + gap[0], i % columns * across
-        page[top : top + high, left : left + wide] = 246 - image * (246 / 255)
-        axes.text(left + wide / 2 - 0.5, top - 1.3, caption, ha="center", va="bottom", fontsize=SMALL, color=INK)
-    axes.imshow(page, cmap="gray", vmin=0, vmax=255, interpolation="nearest")

@@ -19,6 +19,7 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from worker.plots import accuracy_scale
+from worker.plots.lettering import drawable
 from worker.plots.style import (
     FAINT,
     GREY,
@@ -27,7 +28,6 @@ from worker.plots.style import (
     NORMAL,
     SMALL,
     VERMILION,
-    drawable,
     notice,
     percent,
     png,

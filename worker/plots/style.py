@@ -5,24 +5,37 @@ before, nor on a matplotlibrc that lies about: the same input gives the same byt
 """
 
 import io
-import textwrap
-import unicodedata
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.font_manager import FontProperties
+
+from worker.plots.lettering import drawable
 
 matplotlib.rcdefaults()
 
 MARGIN = 0.35  # inches beside a title and beside what stands under it
-MAX_TITLE = 80
 
 # Blue and vermilion stay apart for every kind of colour vision: Okabe and Ito, "Color Universal Design", 2008.
 BLUE, PALE_BLUE, VERMILION = "#0072b2", "#a6cee3", "#d55e00"
 INK, GREY, FAINT, GRID, TINT = "#1f2933", "#616e7c", "#b8c0c8", "#e4e7eb", "#dcebf5"
 SMALL, NORMAL, LARGE = 9, 11, 15
+
+# Okabe and Ito's without the yellow, which is lost on white, and three more; the shapes tell the nearest apart.
+STYLES = [
+    (BLUE, "o"),
+    (VERMILION, "s"),
+    ("#009e73", "^"),
+    ("#cc79a7", "D"),
+    ("#e69f00", "v"),
+    ("#56b4e9", "P"),
+    (INK, "X"),
+    ("#882255", "<"),
+    ("#999933", ">"),
+    ("#8c6d46", "h"),
+]
 
 
 def titled(title: str, width: float, height: float, dpi: int = 150, size: float = LARGE) -> Figure:
@@ -71,9 +84,10 @@ def gridded(axes: Axes, xlabel: str, ylabel: str) -> None:
 
 def legend(axes: Axes) -> None:
     """Set the legend in one row between title and axes, where it covers no data."""
+    high = axes.bbox.height / axes.figure.dpi
     axes.legend(
         loc="lower left",
-        bbox_to_anchor=(0, 1.02),
+        bbox_to_anchor=(0, 1 + 0.085 / high),
         ncols=4,
         frameon=False,
         fontsize=SMALL,
@@ -82,23 +96,6 @@ def legend(axes: Axes) -> None:
         handlelength=1.6,
         columnspacing=1.8,
     )
-
-
-def drawable(text: str, font: FontProperties | None = None, length: int = MAX_TITLE) -> str:
-    """Cut text that anybody may have written to `length` characters that the font can draw."""
-    glyphs = get_font(findfont(font or FontProperties())).get_charmap()
-    kept = (
-        " " if unicodedata.category(character)[0] in "CZ" else character if ord(character) in glyphs else "□"
-        for character in text
-    )
-    line = " ".join("".join(kept).split())
-    return line if len(line) <= length else line[: length - 1].rstrip() + "…"
-
-
-def folded(label: str, width: int, lines: int) -> str:
-    """Break a label that anybody may have written into at most `lines` of `width` characters."""
-    broken = textwrap.wrap(drawable(label), max(width, 6), max_lines=lines, placeholder=" …", break_on_hyphens=False)
-    return "\n".join(broken) or "□"
 
 
 def percent(share: float, decimals: int) -> str:

@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from worker.plots import accuracy_scale
+from worker.plots.lettering import folded
 from worker.plots.parallel import Axis, parallel
 from worker.plots.style import (
     BLUE,
@@ -20,8 +21,8 @@ from worker.plots.style import (
     INK,
     MARGIN,
     SMALL,
+    STYLES,
     VERMILION,
-    folded,
     gridded,
     legend,
     notice,
@@ -38,20 +39,6 @@ WIDTH = 10.6  # inches
 MAX_BARS = 40
 LEVEL_LABELS = 12  # of more bars, each would have too little room
 FEW = 6  # of more trials than there are styles, so many stand out
-
-# Okabe and Ito's without the yellow, which is lost on white, and three more; the shapes tell the nearest apart.
-STYLES = [
-    (BLUE, "o"),
-    (VERMILION, "s"),
-    ("#009e73", "^"),
-    ("#cc79a7", "D"),
-    ("#e69f00", "v"),
-    ("#56b4e9", "P"),
-    (INK, "X"),
-    ("#882255", "<"),
-    ("#999933", ">"),
-    ("#8c6d46", "h"),
-]
 
 
 @dataclass(frozen=True)

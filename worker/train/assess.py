@@ -17,6 +17,7 @@ from service.artifacts import Artifacts
 from service.disk.faults import may_pass, told
 from service.store import owners
 from service.store.files import File
+from service.store.promotion import MAJORITY_SHARE
 from service.store.store import Store
 from service.store.versions import Findings
 
@@ -55,9 +56,9 @@ def _assess_best(
     made = json.loads(artifacts.read(about.key, about.sha256))
     examples = split.validation
     if examples not in _looks:
-        _looks[examples] = novelty.learn_looks(examples.pixels)
-    assessment = assess(network, examples.pixels, examples.labels, looks=_looks[examples])
-    data = card.DataDescription(spec.dataset, len(split.y_train), len(examples.labels), split.digest)
+        _looks[examples] = novelty.learn_looks(examples.values, network.schema, network.plan)
+    assessment = assess(network, examples.values, examples.labels, looks=_looks[examples])
+    data = card.DataDescription(spec.dataset, len(split.y_train), len(examples.labels), split.digest, network.schema)
     description = card.write(
         spec,
         data,
@@ -65,10 +66,16 @@ def _assess_best(
         accuracies={"training": made["metrics"]["train_accuracy"], "validation": assessment.accuracy},
         epoch=best.epoch,
         weights_sha256=best.sha256,
+        parameters=spec.parameters_for(network.inputs, len(network.classes)),
         made_with=made["fingerprint"] | made["versions"],
     )
     write_down(owner, assessment, description, artifacts, written, epoch=best.epoch)
-    return Findings(split.digest, {"temperature": assessment.temperature}, written)
+    return Findings(split.digest, facts_of(assessment), written)
+
+
+def facts_of(assessment: Assessment) -> dict[str, Any]:
+    """Give what the record keeps of an assessment: how to serve by it, and what guessing would have come to."""
+    return {"temperature": assessment.temperature, MAJORITY_SHARE: assessment.majority_share}
 
 
 def write_down(

@@ -10,7 +10,7 @@ from typing import Any
 
 from models.checkpoints import fingerprint, pack_state, pack_weights
 from models.data.split import Split
-from models.images import to_base64
+from models.evaluated import kept
 from models.records import Epoch
 from models.spec import TrainingSpec
 from service.artifacts import Artifacts
@@ -27,7 +27,9 @@ STEMS = ("last", "evaluation")
 def write(job_id: str, epoch: Epoch, spec: TrainingSpec, split: Split, artifacts: Artifacts) -> list[File]:
     """Write what is kept of an epoch; "best" is another name for the same files when no earlier one was better."""
     owner, number = owners.of_job(job_id), epoch.epoch
-    weights = pack_weights(epoch.checkpoint, spec, mean=split.mean, deviation=split.deviation)
+    weights = pack_weights(
+        epoch.checkpoint, spec, mean=split.mean, deviation=split.deviation, schema=split.schema, plan=split.plan
+    )
     files = [
         artifacts.write(owner, "last.safetensors", weights, epoch=number),
         artifacts.write(owner, "last.json", _json(_about(epoch, spec, split)), epoch=number),
@@ -52,6 +54,7 @@ def _about(epoch: Epoch, spec: TrainingSpec, split: Split) -> dict[str, Any]:
             "loss": epoch.loss,
             "train_accuracy": epoch.train_accuracy,
             "val_accuracy": epoch.val_accuracy,
+            "val_metric": epoch.validation.value,
         },
         "versions": _versions(),
         "fingerprint": fingerprint(epoch.checkpoint.weights["linear1.weight"].device.type),
@@ -84,21 +87,18 @@ def _versions() -> dict[str, str]:
 
 
 def _evaluation(epoch: Epoch, split: Split) -> dict[str, Any]:
-    validation, examples = epoch.validation, split.validation
-    return {
-        "epoch": epoch.epoch,
-        "confusion": validation.confusion.tolist(),
-        "mistakes": {
-            "labels": examples.labels[validation.mistakes].tolist(),
-            "predictions": validation.predictions.tolist(),
-            "probabilities": validation.probabilities.tolist(),
-            "images": to_base64(examples.pixels[validation.mistakes]),
-        },
-        "examples": {
-            "labels": examples.labels[:EXAMPLES].tolist(),
-            "images": to_base64(examples.pixels[:EXAMPLES]),
-        },
-    }
+    validation = epoch.validation
+    return kept.write(
+        epoch.epoch,
+        split.validation,
+        validation.confusion,
+        validation.mistakes,
+        validation.predictions,
+        validation.probabilities,
+        scores=validation.scores,
+        log_loss=validation.log_loss,
+        most_examples=EXAMPLES,
+    )
 
 
 def record(epoch: Epoch) -> EpochRecord:
@@ -112,6 +112,7 @@ def record(epoch: Epoch) -> EpochRecord:
         val_accuracy=epoch.val_accuracy,
         seconds=epoch.seconds,
         complete=epoch.complete,
+        val_metric=epoch.validation.value,
     )
 
 

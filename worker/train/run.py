@@ -25,8 +25,8 @@ from service.store.stalled import MAX_FRUITLESS_ATTEMPTS
 from service.store.states import State
 from service.store.store import Store
 from service.store.versions import NO_FINDINGS
-from worker.datasets import uploaded_table
-from worker.train import assess, epoch
+from worker.datasets import stored
+from worker.train import assess, epoch, held_out
 from worker.train.lease import Lease
 from worker.train.resume import find_checkpoint
 from worker.train.rungs import AtRungs
@@ -119,7 +119,7 @@ class _Run:
         spec = TrainingSpec.model_validate(claims[0].spec)
         try:
             require_fast(spec.precision, self.device)
-            split = prepare(spec, self.settings.data, uploaded_table(spec.dataset, self.store, self.artifacts))
+            split = prepare(spec, self.settings.data, stored(spec.dataset, self.store, self.artifacts))
         except DatabaseError:
             raise
         except Exception as error:
@@ -196,17 +196,17 @@ class _Run:
         _logger.info("job %s: %s", claim.job_id, state)
 
     def _finish(self, claim: Claim, spec: TrainingSpec, split: Split) -> State:
-        findings = (
-            NO_FINDINGS
-            if self.stopping.is_cancelled(claim)
-            else assess.assess_best(claim.job_id, spec, split, self.store, self.artifacts)
-        )
+        findings, test_accuracy = NO_FINDINGS, None
+        if not self.stopping.is_cancelled(claim):
+            test_accuracy = held_out.measure(claim.job_id, spec, split, self.store, self.artifacts)
+            findings = assess.assess_best(claim.job_id, spec, split, self.store, self.artifacts)
         try:
             state, unreferenced = self.store.runs.finish(
                 claim,
                 stopped_early=self.stopping.why_early(claim),
                 findings=findings,
                 made_with=epoch.made_with(split, self.device),
+                test_accuracy=test_accuracy,
             )
         except LeaseLost:
             self.artifacts.remove([file.key for file in findings.files])
@@ -230,7 +230,13 @@ class _Run:
         found = find_checkpoint(claim, self.store, self.artifacts, split.digest, fingerprint(self.device))
         epoch_number = found.checkpoint.epoch if found.checkpoint else 0
         try:
-            rewound = self.store.runs.rewind(claim, epoch_number, bit_identical=found.bit_identical)
+            spec = TrainingSpec.model_validate(claim.spec)
+            rewound = self.store.runs.rewind(
+                claim,
+                epoch_number,
+                bit_identical=found.bit_identical,
+                parameters=spec.parameters_for(split.inputs, len(split.classes)),
+            )
             self.artifacts.remove(rewound)
             # What attempts before this one wrote and did not live to record. Should one of them only sleep, it will be
             # told that it was replaced.

@@ -10,7 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
 from starlette.types import Receive, Scope, Send
 
-from models.inference import read
+from models.inference import Network, read
 from service.api.dependencies import Dependencies
 from service.api.entity_tags import is_known, require_match
 from service.api.problems import problems
@@ -123,8 +123,8 @@ def opened(find: Callable[[], Row], use: Callable[[Row], T]) -> T:
     raise NotYet("the file is being replaced; try again", retry_after=1)
 
 
-def require_weights(deps: Dependencies, name: str, version: int) -> None:
-    """Make sure that the weights of a version can be used; raises Damaged, and NotFound."""
+def read_weights(deps: Dependencies, name: str, version: int) -> Network:
+    """Read the weights of a version; raises Damaged where they cannot be used, and NotFound."""
 
     def pointer() -> Row | None:
         return deps.store.files.get(owners.of_version(name, version), WEIGHTS)
@@ -132,10 +132,9 @@ def require_weights(deps: Dependencies, name: str, version: int) -> None:
     file = pointer()
     try:
         if file is not None:
-            read(deps.artifacts.read(file.key, file.sha256))
+            return read(deps.artifacts.read(file.key, file.sha256))
     except (OSError, ValueError) as error:
         file = pointer()  # it may have been deleted since it was looked up
         if file is not None:
             raise Damaged(f"the weights of version {version} of model {name} cannot be used: {error}") from error
-    if file is None:
-        raise NotFound(f"model {name} has no version {version}")
+    raise NotFound(f"model {name} has no version {version}")

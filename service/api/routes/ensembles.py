@@ -10,7 +10,7 @@ from models.spec import TrainingSpec
 from service.api.dependencies import Dependencies, Deps, json_only
 from service.api.documents import DocumentRoute
 from service.api.problems import problems
-from service.api.routes.downloads import require_weights
+from service.api.routes.downloads import read_weights
 from service.api.routes.idempotency import IdempotencyKey, answered, once
 from service.api.routes.naming import require_name_of_model
 from service.api.routes.on_demand import on_demand
@@ -18,10 +18,12 @@ from service.api.schemas.ensembles import MOST_MEMBERS, MOST_PARAMETERS, Combina
 from service.api.schemas.models import VersionView
 from service.edge.links import link
 from service.errors import Conflict, Fault, Invalid
+from service.store import owners
 from service.store.engine import Row
 from service.store.ensembles import Member
 from service.store.errors import NoCheckpoint, NothingThere
 from service.store.promotion import measured_on
+from service.store.versions import WEIGHTS
 
 router = APIRouter(tags=["models"], route_class=DocumentRoute)
 
@@ -59,7 +61,7 @@ async def combine(
     def ask() -> bool:
         response.status_code = 201
         for member in members:
-            require_weights(deps, *member)
+            read_weights(deps, *member)
         return deps.doorbell.ask_for_ensemble(
             combination.name, members, combination.promote, combination.promote_margin
         )
@@ -113,7 +115,7 @@ def _chosen(deps: Dependencies, combination: Combination) -> Sequence[Row]:
                 "members need one data set, validation_fraction and split_seed, or there is nothing to assess them on",
             )
         known[row.model, row.version] = field
-        parameters += TrainingSpec.model_validate(row.spec).parameters
+        parameters += TrainingSpec.model_validate(row.spec).parameters or _numbers(deps, row)
         if parameters > MOST_PARAMETERS:
             raise _wrong(
                 field,
@@ -121,6 +123,12 @@ def _chosen(deps: Dependencies, combination: Combination) -> Sequence[Row]:
                 f"with at most {MOST_PARAMETERS:,}",
             )
     return rows
+
+
+def _numbers(deps: Dependencies, row: Row) -> int:
+    """Count the numbers in the file of a version's weights: how many inputs it has, is not told by its spec."""
+    file = deps.store.files.get(owners.of_version(row.model, row.version), WEIGHTS)
+    return 0 if file is None else int(file.size) // 4  # float32
 
 
 def _of_sweep(deps: Dependencies, combination: Combination) -> Sequence[Row]:

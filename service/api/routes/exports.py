@@ -5,12 +5,15 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
+from models.data.schema import USUAL
+from models.inference import Network
 from service.api.dependencies import Dependencies, Deps
 from service.api.gate import own_pages_only
-from service.api.routes.downloads import conditions, download, file_of_type, require_weights
+from service.api.routes.downloads import conditions, download, file_of_type, read_weights
 from service.api.routes.models import ModelName, Version, the_version
 from service.api.routes.on_demand import REFUSED_SECONDS, on_demand, taken_back
 from service.errors import Conflict, NotFound
+from service.predict.served import input_of
 from service.store import owners
 from service.store.engine import Row
 from service.store.files import REFUSED
@@ -70,7 +73,7 @@ async def _written(deps: Dependencies, name: str, version: int, form: str) -> No
         return files.get(owner, file) or files.refusal(owner, file, seconds=REFUSED_SECONDS)
 
     def ask() -> bool:
-        require_weights(deps, name, version)
+        _require_usual(read_weights(deps, name, version), f"{name}/{version}", form)
         return deps.doorbell.ask_for_export(name, version, form)
 
     found = await on_demand(
@@ -83,3 +86,13 @@ async def _written(deps: Dependencies, name: str, version: int, form: str) -> No
     if found.name.endswith(REFUSED):
         why = await run_in_threadpool(taken_back, deps, found)
         raise Conflict(f"version {version} of model {name} cannot be written as {form}: {why}")
+
+
+def _require_usual(network: Network, called: str, form: str) -> None:
+    """Refuse to write what is not of MNIST's form; raises Conflict."""
+    if network.schema != USUAL:
+        takes = input_of(network, f"model {called}").form
+        raise Conflict(
+            f"{form} is written of models that take images of 28 x 28 grey pixels and name the digits 0 to 9, and "
+            f"model {called} takes {takes}: ask it by POST /predict, or take its weights, export.safetensors"
+        )

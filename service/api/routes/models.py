@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, Path, Query, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from models.card import markdown
-from models.spec import Name
+from models.terms import Name
 from service.api.dependencies import Dependencies, Deps
 from service.api.problems import problems
 from service.api.routes.listing import Page

@@ -11,6 +11,7 @@ from service.api.dependencies import Dependencies
 from service.errors import Damaged, NotYet
 from service.store.engine import Row
 from service.store.files import REFUSED
+from service.store.workers import Role
 
 T = TypeVar("T")
 
@@ -25,7 +26,13 @@ class NobodyToAsk(NotYet):
 
 
 async def on_demand(
-    deps: Dependencies, look: Callable[[], T | None], ask: Callable[[], bool], *, work: str, waiting: str
+    deps: Dependencies,
+    look: Callable[[], T | None],
+    ask: Callable[[], bool],
+    *,
+    work: str,
+    waiting: str,
+    role: Role = "errands",
 ) -> T:
     """Give what `look` finds; while that is nothing, have a worker asked for it once, and look again and again.
 
@@ -35,6 +42,7 @@ async def on_demand(
         ask: asks a worker; gives whether the broker took it. It may refuse by a Problem of its own.
         work: what the worker is to do, for the sentence that no worker can be asked to.
         waiting: what to say when there is nothing in time.
+        role: of the workers that do it.
 
     Raises:
         NobodyToAsk: the broker does not answer.
@@ -50,15 +58,15 @@ async def on_demand(
     deadline = time.monotonic() + deps.settings.max_wait_seconds
     while (found := await run_in_threadpool(look)) is None:
         if time.monotonic() > deadline:
-            raise NotYet(f"{waiting}; {await run_in_threadpool(_why_not, deps)}", retry_after=2)
+            raise NotYet(f"{waiting}; {await run_in_threadpool(_why_not, deps, role)}", retry_after=2)
         await asyncio.sleep(_LOOK_EVERY_SECONDS)
     return found
 
 
-def _why_not(deps: Dependencies) -> str:
-    if deps.store.workers.count("errands", seconds=3 * deps.settings.heartbeat_seconds) == 0:
-        return "no worker for errands has been seen lately: `tenfold up` and `tenfold worker` start one"
-    return "the worker for errands is busy with it, or with others before it: ask again"
+def _why_not(deps: Dependencies, role: Role) -> str:
+    if deps.store.workers.count(role, seconds=3 * deps.settings.heartbeat_seconds) == 0:
+        return f"no worker for {role} has been seen lately: `tenfold up` and `tenfold worker` start one"
+    return f"the worker for {role} is busy with it, or with others before it: ask again"
 
 
 async def drawn(deps: Dependencies, owner: str, plot: str, ask: Callable[[], bool], *, epoch: int) -> str:

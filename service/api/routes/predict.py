@@ -1,13 +1,18 @@
-"""/predict: read digits. Here it is described; `service.predict.asgi` answers it."""
+"""/predict: ask a network. Here it is described; `service.predict.asgi` answers it. What one version takes is told."""
 
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from service.api.dependencies import Deps
 from service.api.problems import problems
+from service.api.routes.models import ModelName, Version, the_version
 from service.predict.asgi import PATH, Predict
+from service.predict.inputs.described import described
 from service.predict.receive import MAX_BODY_BYTES
 from service.predict.schemas import MAX_IMAGES, Predictions, PredictionWithModel, PredictQuery
 
@@ -53,20 +58,37 @@ class _Delegated(Response):
 
 @router.post(
     PATH,
-    summary="Read digits",
+    summary="Ask a network",
     max_body_size=MAX_BODY_BYTES,
     openapi_extra=_BODY,
     response_model=PredictionWithModel | Predictions,
     responses={**_LINES, **problems(400, 404, 409, 413, 415, 422, 429, 500, 503)},
 )
 async def predict(request: Request, _query: Annotated[PredictQuery, Query()]) -> Response:
-    """Read the digit in an image, or the digits in several.
+    """Tell to which class an image or a row of a table belongs, or each of several.
 
-    The body is JSON with `image` or `images` (28 rows of 28 numbers, 0 for paper and 255 for ink) or `images_base64`;
-    or a PNG of any size up to 1024 x 1024; or raw bytes, 784 for each image; or a form with a PNG in each of its files,
-    whatever they are called, and with any of the parameters below as its fields, each given once, here or there.
+    The body is JSON with `image` or `images` (as many rows of as many numbers as the model's images have, on their
+    scale: of digits 28 rows of 28, 0 for paper and 255 for ink) or `images_base64`, or, of models that learned from a
+    table, with `row` or `rows` by the names of the columns; or a PNG of any size up to 1024 x 1024; or raw bytes, one
+    for each number; or a form with a PNG in each of its files, whatever they are called, and with any of the parameters
+    below as its fields, each given once, here or there. What one version takes: `/models/{name}/versions/{n}/schema`.
     A file of a form that can not be read has an error in its place, and the others are answered; of all else nothing
     is answered unless everything can be read. Who accepts `application/x-ndjson` gets a line for each image, as soon as
     it is there; should that end early, the last line is the problem.
     """
     return _Delegated(request.app.state.predict)
+
+
+@router.get(
+    "/models/{name}/versions/{version}/schema",
+    summary="What a version takes",
+    tags=["models"],
+    response_class=JSONResponse,
+    responses=problems(404, 409, 422, 500, 503),
+)
+async def schema(name: ModelName, version: Version, deps: Deps) -> dict[str, Any]:
+    """Give the JSON Schema of one request to `/predict` for this version, with an example that can be sent as it is."""
+    await run_in_threadpool(the_version, deps, name, version)
+    reference = f"{name}/{version}"
+    served = await deps.predictor.find(reference)
+    return described(served.network.schema, served.input, reference)

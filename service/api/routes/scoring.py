@@ -8,10 +8,10 @@ from starlette.responses import Response
 
 from service.api.dependencies import Deps
 from service.api.problems import problems
-from service.api.routes.v2 import Answering, Delegated, version_in_path
+from service.api.routes.v2 import Answering, Delegated, usual, version_in_path
 from service.errors import NotYet
 from service.predict.receive import MAX_BODY_BYTES
-from service.protocols.asgi import INVOCATIONS, reference
+from service.protocols.asgi import INVOCATIONS
 
 router = APIRouter(tags=["scoring"])
 
@@ -41,7 +41,7 @@ def ping(deps: Deps) -> dict[str, str]:
 
 @router.post(
     INVOCATIONS,
-    summary="Read digits with the newest model",
+    summary="Read digits with the usual model",
     max_body_size=MAX_BODY_BYTES,
     openapi_extra=_CSV,
     responses=problems(400, 404, 409, 413, 415, 429, 500, 503),
@@ -49,6 +49,7 @@ def ping(deps: Deps) -> dict[str, str]:
 async def invocations(infer: Answering) -> Response:
     """Answer MLflow's and SageMaker's request: `inputs`, `instances` or `dataframe_split` in JSON, or CSV.
 
+    It is answered by whoever answers `/predict` where no model is named.
     An image is 784 numbers from 0 to 255, flat or in 28 rows; the answer has `digit`, `logits` and `probabilities` of
     each under `predictions`.
     """
@@ -70,9 +71,11 @@ async def predict(infer: Answering, model: str) -> Response:  # noqa: ARG001
     return Delegated(infer)
 
 
-@router.get("/v1/models/{model:without_verb}", summary="Does a model answer?", responses=problems(404, 409, 500, 503))
+@router.get(
+    "/v1/models/{model:without_verb}", summary="Does a model answer?", responses=problems(400, 404, 409, 500, 503)
+)
 async def status(deps: Deps, model: str) -> dict[str, Any]:
     """Load the model if it is not yet loaded, and say so, as KServe and as TensorFlow Serving do."""
-    await deps.predictor.find(reference(model))
+    await usual(deps, model)
     state = {"version": "1", "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
     return {"name": model, "ready": True, "model_version_status": [state]}

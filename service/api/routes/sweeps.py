@@ -7,13 +7,14 @@ from typing import Annotated
 from fastapi import APIRouter, BackgroundTasks, Body, Depends, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from models.spec import Name
+from models.terms import Name
 from service.api.dependencies import Dependencies, Deps, json_only
 from service.api.documents import DocumentRoute
 from service.api.gate import own_pages_only
 from service.api.problems import problems
 from service.api.routes.downloads import conditions, download, file_of_type
 from service.api.routes.idempotency import IdempotencyKey, once
+from service.api.routes.jobs.resolving import expanded
 from service.api.routes.listing import Page, label_pairs
 from service.api.routes.naming import require_name_of_model
 from service.api.routes.on_demand import drawn
@@ -27,7 +28,6 @@ from service.store import owners
 from service.store.engine import Row
 from service.store.errors import Repeated
 from service.store.ranking import rank
-from service.sweeps.expand import expand
 from service.sweeps.spec import SweepSpec
 
 router = APIRouter(tags=["sweeps"], route_class=DocumentRoute)
@@ -77,7 +77,7 @@ def _submitted(
         if spec.tpe is not None:
             spec = _prepared(spec, deps)
         deps.floor.require()
-        trials = expand(spec, deps.store.datasets.names())
+        spec, trials = expanded(spec, deps)
         for model in sorted({job.model for trial in trials for job in trial}):
             require_name_of_model(model, deps, "/base/model" if spec.base.get("model") == model else "/trials")
         return deps.store.sweeps.submit(spec, trials, key)

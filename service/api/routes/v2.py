@@ -16,7 +16,8 @@ from service.api.problems import problems
 from service.errors import Invalid, Malformed, NotYet
 from service.predict.batcher import LARGEST
 from service.predict.receive import MAX_BODY_BYTES
-from service.protocols.asgi import Infer, answering, reference
+from service.predict.served import Served
+from service.protocols.asgi import Infer, answering, reference, require_usual
 
 router = APIRouter(tags=["v2"], prefix="/v2")
 
@@ -28,7 +29,7 @@ _OUTPUTS = [
     {"name": "digit", "datatype": "INT64", "shape": [-1]},
 ]
 _WRONG = problems(400, 404, 409, 413, 415, 429, 500, 503)
-_UNUSABLE = problems(404, 409, 500, 503)
+_UNUSABLE = problems(400, 404, 409, 500, 503)
 
 
 def _infer_of(request: Request) -> Infer:
@@ -53,6 +54,13 @@ class Delegated(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request."""
         await self._infer(scope, receive, send)
+
+
+async def usual(deps: Deps, model: str, version: str | None = None) -> Served:
+    """Give a network that these protocols can ask; raises Invalid for one of another form than MNIST's."""
+    served = await deps.predictor.find(reference(model, version))
+    require_usual(served)
+    return served
 
 
 def names(deps: Deps) -> list[str]:
@@ -97,7 +105,8 @@ async def all_statistics(infer: Answering) -> dict[str, Any]:
 @router.get("/models/{model}", summary="Inputs and outputs of a model", responses=_UNUSABLE)
 async def metadata(deps: Deps, model: str, version: str | None = None) -> dict[str, Any]:
     """Describe the tensors; -1 is as many images as you like. Other numeric datatypes are understood too."""
-    version = answering(await deps.predictor.find(reference(model, version)))
+    served = await usual(deps, model, version)
+    version = answering(served)
     about = {"name": model, "platform": "tenfold", "inputs": _INPUTS, "outputs": _OUTPUTS}
     return {**about, "versions": [version]} if version else about
 
@@ -106,7 +115,7 @@ async def metadata(deps: Deps, model: str, version: str | None = None) -> dict[s
 @router.get("/models/{model}/ready", summary="Does a model answer?", responses=_UNUSABLE)
 async def model_ready(deps: Deps, model: str, version: str | None = None) -> dict[str, Any]:
     """Load the model if it is not yet loaded, and say so."""
-    await deps.predictor.find(reference(model, version))
+    await usual(deps, model, version)
     return {"name": model, "ready": True}
 
 
@@ -114,7 +123,7 @@ async def model_ready(deps: Deps, model: str, version: str | None = None) -> dic
 @router.get("/models/{model}/config", summary="Settings of a model", responses=_UNUSABLE)
 async def config(deps: Deps, model: str, version: str | None = None) -> dict[str, Any]:
     """Describe the model as Triton does; dimensions are without that of the batch."""
-    await deps.predictor.find(reference(model, version))
+    await usual(deps, model, version)
 
     def tensors(described: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return [
@@ -148,7 +157,7 @@ def index(deps: Deps) -> list[dict[str, str]]:
     return [{"name": name, "state": "READY", "reason": ""} for name in names(deps)]
 
 
-@router.post("/repository/models/{model}/load", summary="Load a model", responses={**problems(400, 413), **_UNUSABLE})
+@router.post("/repository/models/{model}/load", summary="Load a model", responses={**problems(413), **_UNUSABLE})
 async def load(request: Request, deps: Deps, model: str) -> dict[str, Any]:
     """Load it, or say why not. Files and settings are not taken: models come from jobs."""
     parameters = await _parameters(request)
@@ -161,7 +170,7 @@ async def load(request: Request, deps: Deps, model: str) -> dict[str, Any]:
 @router.post(
     "/repository/models/{model}/unload",
     summary="Drop a model from memory",
-    responses={**problems(400, 413), **_UNUSABLE},
+    responses={**problems(413), **_UNUSABLE},
 )
 async def unload(request: Request, deps: Deps, model: str) -> dict[str, Any]:
     """Drop it from this process's memory; nothing is deleted, and who asks for it next loads it again."""

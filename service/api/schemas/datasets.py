@@ -1,47 +1,164 @@
-"""Shapes on the wire: data sets."""
+"""Shapes on the wire: data sets and their versions."""
 
-from typing import Literal, Self
+from datetime import datetime
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from service.edge.links import links
-from service.store.engine import Row
+from service.store.data_states import DataState
+from service.store.engine import Row, moment
 
 
 class DatasetDescription(BaseModel):
     """What a worker found in a data set."""
 
     examples: int = Field(examples=[60_000])
-    image_shape: list[int] = Field(examples=[[28, 28]])
-    class_counts: list[int] = Field(description="Examples of each class, 0 to 9.")
-    mean: float = Field(description="Mean of all pixels, 0-255.", examples=[33.32])
-    deviation: float = Field(description="Standard deviation of all pixels.", examples=[78.57])
-    sha256: str = Field(description="Digest of the pixels and the labels.")
+    image_shape: list[int] | None = Field(description="None of a table.", examples=[[28, 28]])
+    class_counts: list[int] = Field(description="Examples of each class, in the order of `classes`.")
+    mean: float | None = Field(description="Mean of all pixels, on the scale of `schema`.", examples=[33.32])
+    deviation: float | None = Field(description="Standard deviation of all pixels.", examples=[78.57])
+    sha256: str = Field(description="Digest of the examples.")
 
 
 class Dataset(BaseModel):
-    """A data set."""
+    """A data set, as its newest version is."""
 
     name: str = Field(examples=["mnist"])
     source: Literal["builtin", "upload"]
-    state: Literal["unknown", "pending", "ready", "failed"] = Field(
-        description="`unknown`: nobody has asked for it yet. `pending`: a worker is looking at it."
+    state: Literal["unknown", DataState] = Field(
+        description="Of its newest version. `unknown`: nobody has asked for it yet. `reading`: a worker reads it."
     )
+    newest: int | None = Field(description="Number of its newest version.", examples=[3])
+    kind: Literal["images", "table"] | None
+    classes: list[str] | None = Field(description="Names of the classes, in the order that they have everywhere.")
     description: DatasetDescription | None
-    error: str | None = Field(description="Why it could not be described.")
+    error: str | None = Field(description="Why it could not be read.")
     links: dict[str, str]
 
     @classmethod
     def of(cls, name: str, row: Row | None) -> Self:
-        """Show a data set; a built-in one that nobody has asked for yet has no row."""
-        lead = links({"self": f"/datasets/{name}", "samples": f"/datasets/{name}/samples.png"})
+        """Show a data set by its newest version; a built-in one that nobody has asked for yet has none."""
+        path = f"/datasets/{name}"
+        lead = {"self": path, "samples": f"{path}/samples.png", "versions": f"{path}/versions"}
         if row is None:
-            return cls(name=name, source="builtin", state="unknown", description=None, error=None, links=lead)
+            empty: dict[str, Any] = dict.fromkeys(("newest", "kind", "classes", "description", "error"))
+            return cls(name=name, source="builtin", state="unknown", links=links(lead), **empty)
         description = DatasetDescription(**row.description) if row.description else None
-        return cls(name=name, source=row.source, state=row.state, description=description, error=row.error, links=lead)
+        return cls(
+            name=name,
+            source=row.source,
+            state=row.state,
+            newest=row.version,
+            kind=row.kind,
+            classes=None if row.schema is None else row.schema["classes"],
+            description=description,
+            error=why(row),
+            links=links(lead | {"newest": f"{path}/versions/{row.version}"}),
+        )
 
 
 class DatasetList(BaseModel):
     """The data sets."""
 
     data: list[Dataset]
+
+
+class Progress(BaseModel):
+    """How far a reading has come."""
+
+    bytes: int = Field(examples=[1_048_576])
+    bytes_total: int | None = Field(description="Unknown of what is built in.", examples=[18_289_443])
+    rows: int = Field(description="Examples so far.", examples=[600])
+
+
+class SentFile(BaseModel):
+    """A file as it was sent."""
+
+    name: str | None = Field(description="What its sender called it, if that is known.", examples=["letters.csv"])
+    size: int = Field(description="Bytes.", examples=[18_289_443])
+    sha256: str
+
+
+class ReadingFault(BaseModel):
+    """What keeps a file from being read."""
+
+    where: str = Field(description="Line, row, column or member.", examples=["line 17"])
+    detail: str
+    remedy: str
+
+
+class DataVersion(BaseModel):
+    """A version of a data set; once it is ready it never changes."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    name: str = Field(examples=["letters"])
+    version: int = Field(examples=[3])
+    state: DataState
+    kind: Literal["images", "table"] | None
+    source: Literal["builtin", "upload"]
+    created_at: datetime
+    form: dict[str, Any] | None = Field(
+        alias="schema", description="What its examples are: pictures of one form, or columns; and the classes."
+    )
+    reading: dict[str, Any] | None = Field(
+        description="What the file was taken for and why, and what was left out, dropped and noticed. None of what is "
+        "built in, or was uploaded before there were readings."
+    )
+    progress: Progress
+    examples: int | None = Field(examples=[600])
+    description: DatasetDescription | None
+    sha256: str | None = Field(description="Digest of the examples: what a network that learned from them knows.")
+    file: SentFile | None = Field(description="None of what is built in, or was uploaded before files were kept.")
+    options: dict[str, Any] = Field(description="What was said about the file, for this version or one before.")
+    faults: list[ReadingFault] = Field(description="Why it could not be read.")
+    links: dict[str, str]
+
+    @classmethod
+    def of(cls, row: Row) -> Self:
+        """Show a version."""
+        path = f"/datasets/{row.dataset}/versions/{row.version}"
+        lead = {"self": path, "dataset": f"/datasets/{row.dataset}"}
+        parts = ["reading", "models", "events", *(["file"] if row.file_sha256 is not None else [])]
+        lead |= {part: f"{path}/{part}" for part in parts} | {"samples": f"{path}/samples.png"}
+        if row.state == "reading":
+            lead["cancel"] = f"{path}/cancel"
+        sent = None
+        if row.file_sha256 is not None:
+            sent = SentFile(name=row.file_name, size=row.file_size, sha256=row.file_sha256)
+        return cls(
+            name=row.dataset,
+            version=row.version,
+            state=row.state,
+            kind=row.kind,
+            source=row.source,
+            created_at=moment(row.created_at),
+            schema=row.schema,
+            reading=row.reading,
+            progress=Progress(**row.progress),
+            examples=row.examples,
+            description=DatasetDescription(**row.description) if row.description else None,
+            sha256=row.sha256,
+            file=sent,
+            options=row.options,
+            faults=[ReadingFault(**fault) for fault in row.faults],
+            links=links(lead),
+        )
+
+
+class DataVersionPage(BaseModel):
+    """Some versions of a data set, the newest first."""
+
+    data: list[DataVersion]
+    has_more: bool
+    next: str | None = Field(description="Where the page after this one is.")
+
+
+def why(row: Row) -> str | None:
+    """Say why a version could not be read, in one sentence; None where nothing is wrong with it."""
+    if not row.faults or row.state in {"reading", "ready"}:
+        return None
+    first = row.faults[0]
+    more = f" (and {len(row.faults) - 1} more)" if len(row.faults) > 1 else ""
+    return f"{first['where']}: {first['detail']}; {first['remedy']}{more}"

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from models.spec import Name
+from models.terms import Name
 from service.api.schemas.jobs import Identifier
 from service.predict.schemas import Reference
 
@@ -29,7 +29,7 @@ class Combination(BaseModel):
         min_length=2,
         max_length=MOST_MEMBERS,
         description="Versions, each as /predict takes them: `name/3`, `name@alias`, the id of a job.",
-        examples=[["default/1", "default/2", "default/3"]],
+        examples=[["mnist/1", "mnist/2", "mnist/3"]],
     )
     sweep: Identifier | None = Field(
         default=None, description="Instead of members: the sweep whose trials are to answer together."

@@ -3,16 +3,17 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints, WithJsonSchema
 
 from models.spec import TrainingSpec
+from models.terms import Metric
 from service.api.schemas.verification import MadeWith, unverified_because, verified
 from service.edge.links import links
 from service.store.engine import moment
 from service.store.states import How, State, StoppedEarly, spec_of
 from service.store.states import Job as JobRow
 
-Plot = Literal["loss", "accuracy", "confusion", "mistakes"]
+Plot = Literal["loss", "accuracy", "confusion", "mistakes", "classes", "roc", "precision_recall", "calibration"]
 PLOTS: tuple[Plot, ...] = get_args(Plot)
 CheckpointName = Literal["last", "best"]
 
@@ -41,8 +42,23 @@ class Result(BaseModel):
     loss: float = Field(description="Mean loss of the last epoch.", examples=[0.0777])
     train_accuracy: float = Field(description="Accuracy on the training part after the last epoch.", examples=[0.9799])
     val_accuracy: float = Field(description="Accuracy on the validation part after the last epoch.", examples=[0.9642])
-    best_epoch: int = Field(description="First epoch with the best validation accuracy.", examples=[8])
-    best_val_accuracy: float = Field(examples=[0.9655])
+    best_epoch: int = Field(description="First epoch that was best by `metric`.", examples=[8])
+    best_val_accuracy: float = Field(description="Validation accuracy of that epoch.", examples=[0.9655])
+    metric: Metric = Field(
+        default="accuracy", description="By which measure of the validation part the best epoch was chosen."
+    )
+    best_metric: float | None = Field(
+        default=None,
+        description="What the best epoch reached by `metric`; unknown of jobs that ended before there was a choice, "
+        "where it is the accuracy.",
+        examples=[0.9655],
+    )
+    test_accuracy: float | None = Field(
+        default=None,
+        description="Accuracy of the best weights on the test part, measured once, at the end; `null` where the data "
+        "set has none of its own.",
+        examples=[0.9612],
+    )
     best_weights_sha256: str = Field(description="SHA-256 of the file `best.safetensors`.")
     epochs: int = Field(description="Epochs that were done.", examples=[10])
     iterations: int = Field(description="Batches that were done.", examples=[3750])
@@ -107,7 +123,10 @@ class Job(BaseModel):
     progress: Progress
     result: Result | None
     weights_sha256: str | None = Field(description="SHA-256 of the final weights, the file `last.safetensors`.")
-    parameters: int = Field(description="Numbers that the network learns.", examples=[84_060])
+    parameters: int | None = Field(
+        description="Numbers that the network learns; `null` while no worker has prepared the data of an upload.",
+        examples=[84_060],
+    )
     error: JobError | None
     cancellation: Cancellation | None
     origin: Origin | None = Field(description="The job that this one repeats, verifies or goes on from.")
@@ -151,7 +170,7 @@ class Job(BaseModel):
             progress=_progress(row, spec),
             result=row.result,
             weights_sha256=row.weights_sha256,
-            parameters=spec.parameters,
+            parameters=row.parameters or spec.parameters,
             error=row.error,
             links=_links(row.id, row.sweep_id),
         )
@@ -177,6 +196,7 @@ def _links(job_id: str, sweep_id: str | None) -> dict[str, str]:
         "events": f"{job}/events",
         "checkpoints": f"{job}/checkpoints",
         "examples": f"{job}/examples",
+        "evaluation": f"{job}/evaluation",
         **{f"{plot}_plot": f"{job}/plots/{plot}.png" for plot in PLOTS},
     }
     return links(paths | ({"sweep": f"/sweeps/{sweep_id}"} if sweep_id else {}))
@@ -200,6 +220,11 @@ class EpochView(BaseModel):
     val_accuracy: float = Field(examples=[0.9486])
     seconds: float = Field(description="Seconds of training and evaluation.", examples=[0.71])
     complete: bool = Field(description="False for an epoch that was cancelled on its way.", examples=[True])
+    val_metric: float | None = Field(
+        default=None,
+        description="What it reached by the `metric` of the spec; `null` of epochs of before there was a choice.",
+        examples=[0.9486],
+    )
 
 
 class Metrics(BaseModel):
@@ -249,8 +274,24 @@ class CheckpointList(BaseModel):
     data: list[Checkpoint]
 
 
-class Examples(BaseModel):
-    """Images of the validation part, which the network never saw in training, in the form that /predict takes."""
+_NUMBERS = {"type": "array", "items": {"anyOf": [{"type": "number"}, {"type": "array", "items": {"type": "number"}}]}}
 
-    images: list[list[list[int]]] = Field(description="28 rows of 28 pixels each, 0-255, ink light on dark.")
-    labels: list[int] = Field(description="What the images show.")
+Picture = Annotated[list[Any], WithJsonSchema({"type": "array", "items": _NUMBERS})]
+"""Rows of pixels, which are numbers, or of colours three numbers each; not looked at one by one, as they are ours."""
+
+
+class Examples(BaseModel):
+    """Examples of the validation part, which the network never saw in training, in the form that /predict takes."""
+
+    images: list[Picture] = Field(
+        description="Pictures row by row: numbers on the scale of the data set, of colours a list of three for each "
+        "pixel. Of MNIST's form 28 rows of 28 pixels each, 0-255, ink light on dark. Empty of a table."
+    )
+    rows: list[dict[str, float | str | None]] | None = Field(
+        default=None, description="Of a table: numbers and levels by the names of their columns, `null` if missing."
+    )
+    labels: list[int] = Field(description="What the examples are, by the places of their classes, from 0.")
+    names: list[str] = Field(description="What the examples are, by the names of their classes.")
+    kept: int = Field(
+        description="How many are kept, at most 100: fewer of large pictures and wide rows.", examples=[100]
+    )

@@ -15,7 +15,7 @@ from service.store.engine import Row, moment
 class ModelSummary(BaseModel):
     """A model: versions under one name."""
 
-    name: str = Field(examples=["default"])
+    name: str = Field(examples=["mnist"])
     newest_version: int = Field(description="The last number that was given, also if that was deleted.", examples=[3])
     aliases: list[AliasView]
     created_at: datetime
@@ -43,14 +43,14 @@ class ModelList(BaseModel):
 class MemberView(BaseModel):
     """A version that is part of an ensemble; it may have been deleted since, and answers on in the ensemble."""
 
-    model: str = Field(examples=["default"])
+    model: str = Field(examples=["mnist"])
     version: int = Field(examples=[3])
 
 
 class VersionView(BaseModel):
     """A network that was trained, or several that answer together, as a version of a model; it never changes."""
 
-    model: str = Field(examples=["default"])
+    model: str = Field(examples=["mnist"])
     version: int = Field(examples=[3])
     job_id: str | None = Field(description="The job that trained it; may have been deleted since. None of an ensemble.")
     epoch: int | None = Field(description="The epoch of that job after which it was taken.", examples=[8])
@@ -61,9 +61,10 @@ class VersionView(BaseModel):
         description="Unknown of an ensemble that could not be assessed.", examples=[0.9655]
     )
     facts: dict[str, Any] = Field(
-        description="`promoted`, and if not `not_promoted_because`; of its assessment the `temperature`, or as "
-        "`no_card_because` why there is none.",
-        examples=[{"temperature": 1.21, "promoted": True, "not_promoted_because": None}],
+        description="`promoted`, and if not `not_promoted_because`; of its assessment the `temperature` "
+        "and `majority_share`, the share of the most frequent class of the validation part, which is the accuracy of "
+        "who always guesses that one; or as `no_card_because` why there is none.",
+        examples=[{"temperature": 1.21, "majority_share": 0.1115, "promoted": True, "not_promoted_because": None}],
     )
     has_card: bool
     created_at: datetime
@@ -90,7 +91,10 @@ class VersionView(BaseModel):
             facts=row.facts,
             has_card="temperature" in row.facts,
             created_at=moment(row.created_at),
-            links=links({"self": this, "card": f"{this}/card", "lineage": f"{this}/lineage"} | _paths(row, this)),
+            links=links(
+                {"self": this, "card": f"{this}/card", "schema": f"{this}/schema", "lineage": f"{this}/lineage"}
+                | _paths(row, this)
+            ),
         )
 
 

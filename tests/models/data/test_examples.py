@@ -7,17 +7,17 @@ from tests.models.data.examples import some_examples
 
 def test_mean_and_deviation_are_those_of_all_pixels() -> None:
     examples = some_examples()
-    plain = examples.pixels.astype(np.float64)
+    plain = examples.values.astype(np.float64)
     assert examples.mean_and_deviation() == pytest.approx((plain.mean(), plain.std()), rel=1e-12)
 
 
 def test_the_digest_tells_a_changed_pixel_and_a_changed_label() -> None:
     examples = some_examples()
-    pixels, labels = examples.pixels.copy(), examples.labels.copy()
+    pixels, labels = examples.values.copy(), examples.labels.copy()
     pixels[3, 4, 5] ^= 1
     labels[3] = (labels[3] + 1) % 10
-    assert examples.digest == Examples(examples.pixels.copy(), examples.labels.copy()).digest
-    changed = {Examples(pixels, examples.labels).digest, Examples(examples.pixels, labels).digest}
+    assert examples.digest == Examples(examples.values.copy(), examples.labels.copy()).digest
+    changed = {Examples(pixels, examples.labels).digest, Examples(examples.values, labels).digest}
     assert len(changed | {examples.digest}) == 3
 
 
@@ -38,4 +38,4 @@ def test_a_sample_keeps_labels_beside_their_pixels_and_is_never_larger_than_the_
     examples = Examples(np.arange(7, dtype=np.uint8).repeat(784).reshape(7, 28, 28), np.arange(7))
     sample = examples.sample(64, seed=0)
     assert sorted(sample.labels) == list(range(7))
-    assert np.array_equal(sample.pixels[:, 0, 0], sample.labels)
+    assert np.array_equal(sample.values[:, 0, 0], sample.labels)

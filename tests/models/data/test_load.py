@@ -23,8 +23,10 @@ from torchvision.datasets import KMNIST, MNIST, QMNIST, FashionMNIST
 from models.data import load
 from models.data.builtin import BUILTIN, Source
 from models.data.examples import Examples
-from models.data.load import load_builtin, load_table
+from models.data.load import load_builtin
+from models.data.schema import Images
 from models.data.split import divide
+from models.data.stored import BEFORE, Stored
 from tests.disks import small_disk
 from tests.models.data.examples import some_examples
 
@@ -60,12 +62,12 @@ def write_idx(examples: Examples, name: str, folder: Path) -> Path:
     if name == "qmnist":
         provenance = np.full((len(examples.labels), 8), 77, np.int32)
         provenance[:, 0] = examples.labels
-        (raw / "qmnist-train-images-idx3-ubyte").write_bytes(idx(examples.pixels))
+        (raw / "qmnist-train-images-idx3-ubyte").write_bytes(idx(examples.values))
         (raw / "qmnist-train-labels-idx2-int").write_bytes(idx(provenance))
         return raw
     unwanted = some_examples(count=5, seed=99)
     for part, its in [("train", examples), ("t10k", unwanted)]:
-        (raw / f"{part}-images-idx3-ubyte").write_bytes(idx(its.pixels))
+        (raw / f"{part}-images-idx3-ubyte").write_bytes(idx(its.values))
         (raw / f"{part}-labels-idx1-ubyte").write_bytes(idx(its.labels.astype(np.uint8)))
     return raw
 
@@ -84,8 +86,8 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_digits_are_1_797_images_in_the_form_of_mnist(digits: Examples) -> None:
-    assert digits.pixels.shape == (1797, 28, 28)
-    assert digits.pixels.dtype == np.uint8
+    assert digits.values.shape == (1797, 28, 28)
+    assert digits.values.dtype == np.uint8
     assert digits.labels.shape == (1797,)
     assert digits.labels.dtype == np.int64
     assert digits.class_counts() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
@@ -94,14 +96,14 @@ def test_the_digits_are_1_797_images_in_the_form_of_mnist(digits: Examples) -> N
 def test_the_digits_are_scikit_learns_in_their_order(digits: Examples) -> None:
     bunch = load_digits()
     assert np.array_equal(digits.labels, bunch.target)
-    for image, small in zip(digits.pixels, bunch.images, strict=True):
+    for image, small in zip(digits.values, bunch.images, strict=True):
         enlarged = np.kron(small, np.ones((5, 5)))  # 40 x 40; the image is 20 x 20, and smooth
         assert np.corrcoef(image[4:24, 4:24].ravel(), enlarged[::2, ::2].ravel())[0, 1] > 0.85
 
 
 def test_the_digits_are_light_ink_amid_a_blank_border_of_four_pixels(digits: Examples) -> None:
-    inside = digits.pixels[:, 4:24, 4:24]
-    assert inside.sum(dtype=np.int64) == digits.pixels.sum(dtype=np.int64)
+    inside = digits.values[:, 4:24, 4:24]
+    assert inside.sum(dtype=np.int64) == digits.values.sum(dtype=np.int64)
     assert (inside.max(axis=(1, 2)) > 200).all()
     assert np.median(inside) < 128
 
@@ -122,6 +124,26 @@ class _Quiet(SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
+NAMES = {
+    "fashion_mnist": FashionMNIST.classes,
+    "kmnist": KMNIST.classes,
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_built_in_classes_have_their_names_and_the_content_the_digest_that_it_had_before(
+    name: str, tmp_path: Path, known: Callable[[str, Path], None]
+) -> None:
+    examples = some_examples()
+    known(name, write_idx(examples, name, tmp_path))
+    loaded = load_builtin(name, tmp_path)
+    assert isinstance(loaded.schema, Images)
+    assert list(loaded.schema.classes) == NAMES.get(name, list("0123456789"))
+    assert loaded.schema.preparation == ("plain" if name in NAMES else "digits")
+    assert loaded.digest == examples.digest
+    assert divide(loaded, validation_fraction=0.2, split_seed=1).classes == loaded.schema.classes
+
+
 def test_a_data_set_of_an_unknown_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="there is no built-in data set called 'emnist'"):
         load_builtin("emnist", tmp_path)
@@ -134,9 +156,9 @@ def test_idx_files_in_the_folder_are_loaded_without_a_download(
     written = some_examples()
     known(name, write_idx(written, name, tmp_path))
     loaded = load_builtin(name, tmp_path)
-    assert np.array_equal(loaded.pixels, written.pixels)
+    assert np.array_equal(loaded.values, written.values)
     assert np.array_equal(loaded.labels, written.labels)
-    assert loaded.pixels.dtype == np.uint8
+    assert loaded.values.dtype == np.uint8
     assert loaded.labels.dtype == np.int64
 
 
@@ -290,7 +312,7 @@ def test_a_download_that_ends_midway_leaves_nothing_that_could_be_taken_for_the_
 ) -> None:
     there = tmp_path / "there"
     there.mkdir()
-    images = gzip.compress(idx(some_examples().pixels))
+    images = gzip.compress(idx(some_examples().values))
     (there / "train-images-idx3-ubyte.gz").write_bytes(images)
     (there / "labels.gz").write_bytes(images[:100])
     with running_server(there) as url:
@@ -328,7 +350,7 @@ def test_the_real_mnist_is_what_everybody_knows() -> None:
     if folder is None:
         pytest.skip("set TENFOLD_DATA to a folder that holds the files of MNIST")
     mnist = load_builtin("mnist", Path(folder))
-    assert mnist.pixels.shape == (60_000, 28, 28)
+    assert mnist.values.shape == (60_000, 28, 28)
     assert mnist.class_counts() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
     mean, deviation = mnist.mean_and_deviation()
     assert (mean / 255, deviation / 255) == pytest.approx((0.1307, 0.3081), abs=5e-5)
@@ -339,10 +361,10 @@ def test_the_real_mnist_is_what_everybody_knows() -> None:
 
 def test_an_uploaded_table_is_read_back_as_it_was(tmp_path: Path) -> None:
     examples = some_examples()
-    table = np.column_stack([examples.labels, examples.pixels.reshape(-1, 784)]).astype(np.uint8)
+    table = np.column_stack([examples.labels, examples.values.reshape(-1, 784)]).astype(np.uint8)
     np.save(tmp_path / "table.npy", table, allow_pickle=False)
-    read = load_table(tmp_path / "table.npy")
-    assert np.array_equal(read.pixels, examples.pixels)
+    read = Stored(((BEFORE, tmp_path / "table.npy"),)).load()
+    assert np.array_equal(read.values, examples.values)
     assert np.array_equal(read.labels, examples.labels)
-    assert read.pixels.dtype == np.uint8
+    assert read.values.dtype == np.uint8
     assert read.labels.dtype == np.int64

@@ -22,7 +22,7 @@ def test_every_mode_gives_the_same_digit(mode: str) -> None:
 
 
 def test_sixteen_bits_are_scaled_to_eight(digits: Examples) -> None:
-    image = digits.pixels[0]
+    image = digits.values[0]
     np.testing.assert_array_equal(from_png(encoded(image.astype(np.uint16) * 257)), image)
 
 

@@ -100,7 +100,7 @@ def test_ink_that_runs_over_the_edge_is_not_taken_for_paper() -> None:
 
 
 def test_training_images_are_left_alone_bit_for_bit(digits: Examples) -> None:
-    for image in digits.pixels[:300]:
+    for image in digits.values[:300]:
         np.testing.assert_array_equal(from_png(encoded(image)), image)
 
 
@@ -172,14 +172,14 @@ def mnist() -> Examples:
 
 
 def test_mnist_is_left_alone_bit_for_bit(mnist: Examples) -> None:
-    for image in mnist.pixels[:5_000]:
+    for image in mnist.values[:5_000]:
         np.testing.assert_array_equal(from_png(encoded(image)), image)
 
 
 def test_mnist_enlarged_off_centre_and_inverted_is_still_read(mnist: Examples) -> None:
-    known = mnist.pixels[:10_000].reshape(-1, SIDE * SIDE).astype(np.float32)
+    known = mnist.values[:10_000].reshape(-1, SIDE * SIDE).astype(np.float32)
     known /= np.linalg.norm(known, axis=1, keepdims=True)
-    originals, labels = mnist.pixels[10_000:10_500], mnist.labels[10_000:10_500]
+    originals, labels = mnist.values[10_000:10_500], mnist.labels[10_000:10_500]
 
     def accuracy(images: Grey) -> float:
         nearest = (images.reshape(-1, SIDE * SIDE).astype(np.float32) @ known.T).argmax(axis=1)

@@ -55,7 +55,7 @@ def test_an_upload_that_breaks_off_is_a_line(served: tuple[int, Path]) -> None:
         ("POST /jobs", b"application/json"),
         ("POST /sweeps", b"application/json"),
         ("POST /models", b"application/json"),
-        ("PUT /models/default/aliases/champion", b"application/json"),
+        ("PUT /models/mnist/aliases/champion", b"application/json"),
         ("POST /predict", b"application/json"),
         ("POST /predict", b"multipart/form-data; boundary=x"),
         ("POST /predict", b"image/png"),

@@ -9,7 +9,8 @@ from fastapi.testclient import TestClient
 
 from service.api.documents import DocumentRoute
 from service.api.routes import aliases, ensembles, exports, models, sweeps
-from service.api.routes.jobs import actions, checkpoints, events, metrics, plots, submit
+from service.api.routes.datasets import data_versions, rows, sets
+from service.api.routes.jobs import actions, checkpoints, evaluation, events, metrics, plots, submit
 from service.artifacts import Artifacts
 from service.predict.requests import MAX_FLAT_BYTES
 from service.protocols.tensors import MAX_LISTS, MAX_QUOTES
@@ -19,7 +20,23 @@ from tests.pixels import JSON
 from tests.records import succeeded
 
 BLANK = json.dumps([[0] * 28] * 28).encode()
-ROUTERS = (submit, actions, metrics, plots, checkpoints, events, sweeps, models, aliases, ensembles, exports)
+ROUTERS = (
+    submit,
+    actions,
+    metrics,
+    plots,
+    evaluation,
+    checkpoints,
+    events,
+    sweeps,
+    models,
+    aliases,
+    ensembles,
+    exports,
+    sets,
+    data_versions,
+    rows,
+)
 
 
 @pytest.fixture
@@ -80,7 +97,7 @@ def test_a_field_that_is_given_twice_counts_nowhere(api: TestClient, model: str,
     }
     for path, (body, pointer) in bodies.items():
         assert pointers(api.post(path, content=body, headers=JSON)) == {pointer}, path
-    champion = "/models/default/aliases/champion"
+    champion = "/models/mnist/aliases/champion"
     answer = api.put(champion, content=b'{"version": 1, "versions": {"1": 0.5, "1": 0.5}}', headers=JSON)
     assert pointers(answer) == {"/versions/1"}
     assert len(store.jobs.find(limit=10)) == count

@@ -134,11 +134,11 @@ def test_whoever_is_not_trusted_cannot_say_what_our_address_is(settings: Setting
 
 def places(client: TestClient, job: str, sweep: str) -> Iterator[tuple[str, Any]]:
     """Yield every route that is asked by GET, and an address that it answers."""
-    known = {"job_id": job, "sweep_id": sweep, "version": "1", "alias": "champion", "model": "default"}
+    known = {"job_id": job, "sweep_id": sweep, "version": "1", "alias": "champion", "model": "mnist"}
     for path, methods in client.get("/openapi.json").json()["paths"].items():
         if "get" not in methods or path.endswith("/events") or path in HEALTH:
             continue
-        name = "digits" if path.startswith("/datasets") else "best" if "checkpoints" in path else "default"
+        name = "digits" if path.startswith("/datasets") else "best" if "checkpoints" in path else "mnist"
         plot = "comparison" if path.startswith("/sweeps") else "loss"
         yield path.format(**known, name=name, plot=plot, form="onnx"), methods["get"]
 

@@ -71,7 +71,7 @@ def test_head_is_get_without_the_body(api: TestClient, store: Store, artifacts: 
         "/static/nothing",
         "/v2/models/x",
     ]
-    paths += [f"/jobs/{job_id}/checkpoints/best.safetensors", "/models/default/aliases/champion"]
+    paths += [f"/jobs/{job_id}/checkpoints/best.safetensors", "/models/mnist/aliases/champion"]
     for path in paths:
         got, head = api.get(path), api.head(path)
         assert (head.status_code, head.content) == (got.status_code, b""), path

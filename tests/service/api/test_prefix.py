@@ -65,7 +65,7 @@ def test_every_link_of_every_answer_leads_below_the_path(
     sweep_path = sweep.headers["location"].removeprefix("/ml")
     paths = (
         *("/", "/jobs?limit=1", f"/jobs/{job}", f"/jobs/{job}/checkpoints", "/sweeps", sweep_path, "/models"),
-        *("/models/default", "/models/default/versions", "/models/default/versions/1", "/datasets"),
+        *("/models/mnist", "/models/mnist/versions", "/models/mnist/versions/1", "/datasets"),
         *("/nothing", "/jobs/none", "/jobs?lable=x", "/v2/models/none", "/jobs/none/events"),
     )
     answers += map(client.get, paths)

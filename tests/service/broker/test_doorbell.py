@@ -39,9 +39,11 @@ def test_nobody_rings_longer_than_workers_can_hear(doorbell: Doorbell, monkeypat
 
 def test_errands_wait_in_a_queue_of_their_own(doorbell: Doorbell) -> None:
     assert doorbell.ask_for_plot("job", "loss")
-    assert doorbell.ask_for_description("mnist")
+    assert doorbell.ask_for_trials("sweep")
+    assert doorbell.ring_for_readings([("letters", 3)])
     assert doorbell.rings_waiting() == 0
     assert len(messages(doorbell, ERRANDS)) == 2
+    assert doorbell.readings_waiting() == 1
 
 
 def test_a_broker_that_is_away_is_no_error_and_is_told() -> None:

@@ -105,7 +105,7 @@ def test_old_jobs_go_and_nothing_else(store: Store, artifacts: Artifacts, settin
     old = [ended(store, artifacts, seed=seed) for seed in range(3)]
     pinned = ended(store, artifacts, labels={"keep": "for the audit"})
     young, waiting = ended(store, artifacts), in_state("paused", store, artifacts)
-    newest = ended(store, artifacts)
+    newest = ended(store, artifacts, promote="always")
     for job_id in (*old, pinned, newest):
         age(store, job_id, days=40)
 
@@ -177,7 +177,7 @@ def test_what_a_program_that_died_left_over_is_removed_unasked(
 
 
 def test_the_jobs_that_ended_last_stay_however_old(store: Store, artifacts: Artifacts, settings: Settings) -> None:
-    ids = [ended(store, artifacts, seed=seed) for seed in range(4)]
+    ids = [ended(store, artifacts, seed=seed, promote="always") for seed in range(4)]
     for days, job_id in enumerate(reversed(ids), start=40):
         age(store, job_id, days=days)
     told(settings, "gc", "--last", "2", "--apply")
@@ -193,7 +193,7 @@ def test_a_file_that_another_job_begins_with_survives_its_own(
     fields: dict[str, Any] = {"dataset": "digits", "hidden_sizes": (8,), "epochs": 4}
     second = store.submissions.go_on(first, TrainingSpec(**fields), {"kind": "continue", "job_id": first})
     assert second is not None
-    ended(store, artifacts)
+    ended(store, artifacts, promote="always")
     age(store, first, days=40)
     told(settings, "gc", "--last", "0", "--apply")
     assert store.jobs.get(first) is None

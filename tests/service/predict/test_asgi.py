@@ -17,13 +17,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models import inference
+from models.data.schema import USUAL
 from service.artifacts import Artifacts
 from service.errors import Invalid
 from service.predict.asgi import Predict
 from service.predict.batcher import LARGEST, Batcher, Pace
+from service.predict.inputs.arrays import Arrays
 from service.predict.predictor import Predictor
 from service.predict.receive import Bodies
-from service.predict.requests import MAX_SCHEMA_BYTES, Asked, _by_schema, reader
+from service.predict.requests import MAX_SCHEMA_BYTES, Asked, _thoroughly, reader
 from service.predict.schemas import MAX_IMAGES
 from service.predict.served import Served
 from service.store.store import Store
@@ -159,7 +161,7 @@ def test_lines_are_what_each_image_would_get_alone(api: TestClient, model: str) 
     assert_are_those_of(NETWORK, pixels, lines)
     assert {line["model"]["job_id"] for line in lines} == {model}
     one = api.post("/predict", content=pixels[0].tobytes(), headers={**RAW, "Accept": "application/x-ndjson"})
-    assert set(json.loads(one.text)) == {"digit", "probabilities", "model"}
+    assert set(json.loads(one.text)) == {"digit", "label", "probabilities", "model"}
 
 
 def test_a_model_that_is_said_twice_is_one(api: TestClient, store: Store, artifacts: Artifacts) -> None:
@@ -173,18 +175,18 @@ def test_a_model_that_is_said_twice_is_one(api: TestClient, store: Store, artifa
 @pytest.mark.parametrize(
     "query", ["top_k=0", "top_k=11", "top_k=x", "timeout=0", "timeout=-1", "timeout=nan", "model="]
 )
-def test_a_question_that_cannot_be_is_refused(api: TestClient, query: str) -> None:
+def test_a_question_that_cannot_be_is_refused(api: TestClient, model: str, query: str) -> None:
     answer = api.post(f"/predict?{query}", content=bytes(784), headers=RAW)
     assert pointers(answer) == {f"#query/{query.partition('=')[0]}"}
 
 
 @pytest.mark.parametrize("text", ["?", "AAAA", base64.b64encode(bytes(785)).decode(), ""])
-def test_base64_that_is_no_image_is_refused(api: TestClient, text: str) -> None:
+def test_base64_that_is_no_image_is_refused(api: TestClient, model: str, text: str) -> None:
     assert pointers(api.post("/predict", json={"images_base64": text})) == {"/images_base64"}
 
 
 @pytest.mark.parametrize("wrong", [256, -1, None, "1", True, 1e300, 255.0000001])
-def test_a_wrong_pixel_among_many_images_is_pointed_to(api: TestClient, wrong: Any) -> None:
+def test_a_wrong_pixel_among_many_images_is_pointed_to(api: TestClient, model: str, wrong: Any) -> None:
     pixels = images(300).tolist()
     pixels[211][12][5] = wrong
     assert pointers(api.post("/predict", json={"images": pixels})) == {"/images/211/12/5"}
@@ -310,14 +312,14 @@ json_values = st.recursive(
 
 
 @example(value={"": ""}, place="body")
-@given(value=json_values, place=st.sampled_from(["pixel", "row", "image", "images", "body", "model", "extra"]))
+@given(value=json_values, place=st.sampled_from(["pixel", "line", "image", "images", "body", "model", "extra"]))
 def test_what_the_quick_reader_takes_is_what_the_schema_allows(value: Any, place: str) -> None:
-    """A document that is right but for one value: read in full by the schema, or refused; never read otherwise."""
+    """A document that is right but for one value: read in full as if looked at thoroughly, or refused."""
     image: Any = images(1)[0].tolist()
     document: Any = {"images": [image, images(1)[0].tolist()]}
     if place == "pixel":
         image[3][4] = value
-    elif place == "row":
+    elif place == "line":
         image[3] = value
     elif place == "image":
         document["images"][0] = value
@@ -326,12 +328,16 @@ def test_what_the_quick_reader_takes_is_what_the_schema_allows(value: Any, place
     else:
         document[place] = value
     body = json.dumps(document).encode()
-    assert outcome(reader("application/json"), body) == outcome(_by_schema, body)
+    assert outcome(reader("application/json"), body) == outcome(_thoroughly, body)
+
+
+TAKES = Arrays(USUAL, "it")
 
 
 def outcome(read: Callable[[bytes], Asked], body: bytes) -> Any:
     try:
         asked = read(body)
+        taken = TAKES.take(asked)
     except Invalid as refusal:
         return list(refusal.faults)
-    return asked.several, asked.model, asked.pixels.astype(np.float32).tolist()
+    return taken.several, asked.model, taken.rows.astype(np.float32).tolist()

@@ -140,11 +140,12 @@ def test_a_batch_is_no_larger_than_it_may_be() -> None:
 def test_beyond_what_may_wait_a_caller_is_told_when_to_come_again() -> None:
     async def test() -> None:
         gate = Gate()
-        batcher = Batcher(gate, Pace(0.0, 2.0), most_waiting=3)
+        batcher = Batcher(gate, Pace(0.0, 2.0))
+        batcher.most_waiting = 3
         first = batcher.put(one(1))
         await gate.until_entered()
         rest = [batcher.put(one(number)) for number in range(3)]
-        with pytest.raises(TooMuch, match="3 images are waiting") as told:
+        with pytest.raises(TooMuch, match="3 examples are waiting") as told:
             batcher.put(one(9))
         assert told.value.retry_after == 8
         admitted = batcher.put(one(10), admitted=True)

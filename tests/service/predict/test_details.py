@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 
 from models import novelty, saliency
 from models.calibration import entropy, softmax
+from models.data.schema import USUAL
 from models.inference import read
 from service.artifacts import Artifacts
 from service.predict.batcher import Batcher, Pace
 from service.predict.details import tell
+from service.predict.inputs.arrays import Arrays
+from service.predict.responses import Words
 from service.predict.schemas import MOST_EXPLAINED, ModelView, PredictQuery
 from service.predict.served import PROBABILITIES, Served, scorer
 from service.store import owners
@@ -100,9 +103,11 @@ def test_what_is_no_number_is_null(usual: novelty.Novelty) -> None:
     network = replace(NETWORK, layers=tuple(replace(its, bias=its.bias + np.nan) for its in NETWORK.layers))
     model = ModelView(job_id="7", epoch=1, weights_sha256="w")
     compute = scorer(network, 1.0)
-    served = Served(network, Batcher(compute, Pace(0.0, 0.0)), usual, model, b"")
+    served = Served(
+        network, Batcher(compute, Pace(0.0, 0.0)), usual, model, b"", Arrays(USUAL, "it"), Words(USUAL.classes)
+    )
     rows = compute(PIXELS[:2])[:, PROBABILITIES]
-    for told in tell(served, PredictQuery(details=True), PIXELS[:2].reshape(2, -1), rows):
+    for told in tell(served, PredictQuery(details=True), PIXELS[:2].reshape(2, -1), rows, {}, 0):
         assert json.loads(b'{"digit":1%b}' % told)["entropy"] is None
 
 

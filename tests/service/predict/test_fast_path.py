@@ -25,6 +25,7 @@ from service.predict.served import Served, scorer
 from service.settings import Settings
 from service.store.store import Store
 from tests.answers import problem
+from tests.forms import LETTERS, TITANIC, TITANIC_PLAN, WINE, WINE_PLAN, stored, weights_of
 from tests.pixels import JSON, RAW, images
 from tests.records import succeeded, weights
 from tests.waiting import wait_until
@@ -144,11 +145,11 @@ def with_bytes() -> dict[str, Any]:
     ("path", "request_"),
     [
         ("/predict", {"json": IMAGE}),
-        ("/predict", {"json": {"model": "default", **IMAGE}}),
-        ("/predict", {"json": {"model": "default/1", "image": (PIXELS[0] / 1.7).tolist()}}),
+        ("/predict", {"json": {"model": "mnist", **IMAGE}}),
+        ("/predict", {"json": {"model": "mnist/1", "image": (PIXELS[0] / 1.7).tolist()}}),
         ("/predict", {"content": PIXELS.tobytes(), "headers": RAW}),
         (INFER, {"json": tensor()}),
-        ("/v2/models/default/versions/1/infer", {"json": tensor(outputs=[{"name": "digit"}])}),
+        ("/v2/models/mnist/versions/1/infer", {"json": tensor(outputs=[{"name": "digit"}])}),
         (INFER, with_bytes()),
     ],
     ids=["json", "model", "fractions", "bytes", "OIP", "OIP version", "OIP bytes"],
@@ -165,6 +166,38 @@ def test_the_answer_is_the_one_that_the_application_gives(
     assert (answer.status_code, answer.content) == (200, expected.content)
     del answer.headers["date"]
     assert answer.headers == expected.headers
+
+
+ROW = dict(zip([column.name for column in WINE.columns], range(1, 14), strict=True))
+PASSENGER = {"Pclass": "1", "Sex": "female", "Age": 38.5, "alone": "no"}
+
+
+ASKED: list[tuple[dict[str, Any], bool]] = [
+    ({"row": ROW, "model": "wine"}, True),
+    ({"row": {name: value / 7 for name, value in ROW.items()}, "model": "wine/1"}, True),
+    ({"row": PASSENGER, "model": "titanic"}, True),
+    ({"row": PASSENGER | {"Age": "38.5", "alone": True}, "model": "titanic"}, True),
+    ({"image": stored(LETTERS, 1)[0].tolist(), "model": "letters"}, True),
+    ({"row": PASSENGER | {"Age": None}, "model": "titanic"}, False),
+    ({"rows": [ROW], "model": "wine"}, False),
+]
+
+
+def test_rows_and_images_of_any_size_go_fast_where_nothing_is_to_be_noted(
+    serving: Serving, client: httpx.Client, store: Store, artifacts: Artifacts, settings: Settings
+) -> None:
+    forms: dict[str, Any] = {"wine": (WINE, WINE_PLAN), "titanic": (TITANIC, TITANIC_PLAN), "letters": (LETTERS,)}
+    for name, form in forms.items():
+        succeeded(store, artifacts, model=name, file=weights_of(*form))
+    with TestClient(create_app(settings), base_url="http://localhost") as other:
+        for asked, goes_fast in ASKED:
+            expected = other.post("/predict", json=asked)
+            assert expected.status_code == 200, expected.text
+            client.post("/predict", json=asked)  # whose reference is not at hand yet
+            serving.came.clear()
+            answer = client.post("/predict", json=asked)
+            assert serving.came == ([] if goes_fast else ["/predict"]), asked
+            assert (answer.status_code, answer.content) == (200, expected.content)
 
 
 @pytest.mark.parametrize(
@@ -422,15 +455,15 @@ def test_what_is_asked_along_is_asked_on_the_fast_path_too(
     serving: Serving, client: httpx.Client, store: Store, artifacts: Artifacts
 ) -> None:
     succeeded(store, artifacts, seed=1)
-    alias = "/models/default/aliases/champion"
+    alias = "/models/mnist/aliases/champion"
     tag = client.get(alias).headers["etag"]
     assert client.put(alias, json={"version": 1, "shadow": 2}, headers={"If-Match": tag}).status_code == 200
 
     def compared() -> bool:
-        client.post("/predict", json={"model": "default@champion", **IMAGE})
+        client.post("/predict", json={"model": "mnist@champion", **IMAGE})
         serving.came.clear()
         before = client.get(alias).json()["shadow"]["compared"]
-        client.post("/predict", json={"model": "default@champion", **IMAGE})
+        client.post("/predict", json={"model": "mnist@champion", **IMAGE})
         return bool("/predict" not in serving.came and client.get(alias).json()["shadow"]["compared"] > before)
 
     wait_until(compared, timeout=10, what="the shadow to be asked along")

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.images import BYTES_A_PIXEL, MAX_PIXELS
+from models.images import BYTES_A_PIXEL, MAX_PIXELS, from_png
 from service.errors import Invalid, TooMuch
 from service.predict.pictures import MAX_DECODING_BYTES, MOST_PIXELS, MOST_WAITING, Pictures
 
-BLANK = np.zeros((28, 28), np.uint8)
+BLANK = np.zeros((1, 784), np.uint8)
 
 
 def header(side: int, name: int = 0) -> bytes:
@@ -50,9 +50,9 @@ def large(count: int, name: int) -> list[bytes]:
 def test_a_small_request_is_next_however_many_pictures_wait_before_it() -> None:
     async def test() -> None:
         decoder = Decoder()
-        pictures = Pictures(decoder)
-        many = [pictures.put("one", large(100, number)) for number in (1, 2)]
-        same, other = pictures.put("one", large(1, 8)), pictures.put("another", large(1, 9))
+        pictures = Pictures()
+        many = [pictures.put("one", large(100, number), decoder) for number in (1, 2)]
+        same, other = pictures.put("one", large(1, 8), decoder), pictures.put("another", large(1, 9), decoder)
         decoder.let.release(6)
         await asyncio.gather(same, other)
         assert {8, 9} <= set(decoder.seen[:6])
@@ -66,9 +66,9 @@ def test_a_small_request_is_next_however_many_pictures_wait_before_it() -> None:
 def test_clients_take_turns_and_none_gains_by_sending_more_requests() -> None:
     async def test() -> None:
         decoder = Decoder()
-        pictures = Pictures(decoder)
-        greedy = [pictures.put("greedy", large(10, 1)) for _ in range(8)]
-        modest = pictures.put("modest", large(4, 2))
+        pictures = Pictures()
+        greedy = [pictures.put("greedy", large(10, 1), decoder) for _ in range(8)]
+        modest = pictures.put("modest", large(4, 2), decoder)
         decoder.let.release(10)
         await modest
         assert decoder.seen[:9].count(2) == 4
@@ -82,8 +82,8 @@ def test_clients_take_turns_and_none_gains_by_sending_more_requests() -> None:
 def test_pictures_of_a_request_that_nobody_waits_for_are_not_decoded() -> None:
     async def test() -> None:
         decoder = Decoder()
-        pictures = Pictures(decoder)
-        left, stays = pictures.put("one", large(50, 1)), pictures.put("one", large(1, 2))
+        pictures = Pictures()
+        left, stays = pictures.put("one", large(50, 1), decoder), pictures.put("one", large(1, 2), decoder)
         left.cancel()
         decoder.let.release(60)
         await stays
@@ -97,14 +97,14 @@ def test_each_picture_has_its_place_and_one_that_cannot_be_read_its_reason() -> 
     def decode(file: bytes) -> NDArray[np.uint8]:
         if name_of(file) % 7 == 3:
             raise ValueError(f"number {name_of(file)}")
-        return np.full((28, 28), name_of(file), np.uint8)
+        return np.full((1, 784), name_of(file), np.uint8)
 
     async def test() -> None:
-        images, unreadable = await Pictures(decode).put("one", [header(28, number) for number in range(100)])
+        images, unreadable = await Pictures().put("one", [header(28, number) for number in range(100)], decode)
         assert unreadable == {number: f"number {number}" for number in range(3, 100, 7)}
         assert images[:, 0].tolist() == [number for number in range(100) if number % 7 != 3]
-        images, unreadable = await Pictures(decode).put("one", [header(28, 3)])
-        assert (images.shape, unreadable) == ((0, 784), {0: "number 3"})
+        images, unreadable = await Pictures().put("one", [header(28, 3)], decode)
+        assert (images.shape, unreadable) == ((0, 0), {0: "number 3"})
 
     run(test())
 
@@ -116,8 +116,8 @@ def test_an_error_that_nobody_foresaw_is_the_request_s_alone() -> None:
         return BLANK
 
     async def test() -> None:
-        pictures = Pictures(decode)
-        bad, good = pictures.put("one", [header(28, 1)]), pictures.put("one", [header(28)])
+        pictures = Pictures()
+        bad, good = pictures.put("one", [header(28, 1)], decode), pictures.put("one", [header(28)], decode)
         with pytest.raises(MemoryError):
             await bad
         assert (await good)[0].shape == (1, 784)
@@ -129,7 +129,7 @@ def test_an_error_that_nobody_foresaw_is_the_request_s_alone() -> None:
 def test_a_request_has_so_many_pixels_and_no_more(files: list[bytes]) -> None:
     async def test() -> None:
         with pytest.raises(Invalid, match=f"{MOST_PIXELS:,}"):
-            Pictures().put("one", files)
+            Pictures().put("one", files, from_png)
 
     run(test())
 
@@ -137,20 +137,20 @@ def test_a_request_has_so_many_pixels_and_no_more(files: list[bytes]) -> None:
 def test_so_many_pictures_wait_and_of_one_client_half_as_many() -> None:
     async def test() -> None:
         decoder = Decoder()
-        pictures = Pictures(decoder)
+        pictures = Pictures()
         whole = large(MOST_PIXELS // MAX_PIXELS, 1)
-        waiting = [pictures.put("one", whole) for _ in range(MOST_WAITING // MOST_PIXELS // 2)]
+        waiting = [pictures.put("one", whole, decoder) for _ in range(MOST_WAITING // MOST_PIXELS // 2)]
         with pytest.raises(TooMuch) as refused:
-            pictures.put("one", large(1, 1))
+            pictures.put("one", large(1, 1), decoder)
         assert refused.value.retry_after
-        waiting += [pictures.put("another", whole) for _ in range(MOST_WAITING // MOST_PIXELS // 2)]
+        waiting += [pictures.put("another", whole, decoder) for _ in range(MOST_WAITING // MOST_PIXELS // 2)]
         with pytest.raises(TooMuch):
-            pictures.put("third", large(1, 1))
+            pictures.put("third", large(1, 1), decoder)
         for one in waiting:
             one.cancel()
         await asyncio.sleep(0)
         assert pictures.waiting == 0
-        fits = pictures.put("third", large(1, 1))
+        fits = pictures.put("third", large(1, 1), decoder)
         decoder.let.release(2)
         await fits
 

@@ -80,7 +80,7 @@ def test_the_newest_model_is_followed_though_nobody_waits_for_the_record(store: 
         clock = Clock()
         predictor = Predictor(store, artifacts, clock)
         assert (await predictor.find(None)).model.job_id == first
-        second = await asyncio.to_thread(succeeded, store, artifacts, seed=2)
+        second = await asyncio.to_thread(succeeded, store, artifacts, seed=2, val_accuracy=0.9)
         clock.now += FRESH_SECONDS * 0.9
         assert (await predictor.find(None)).model.job_id == first  # nobody waits, but the record is asked
 
@@ -99,7 +99,7 @@ def test_who_asks_after_a_silence_gets_the_newest_at_once(store: Store, artifact
         clock = Clock()
         predictor = Predictor(store, artifacts, clock)
         await predictor.find(None)
-        second = await asyncio.to_thread(succeeded, store, artifacts, seed=2)
+        second = await asyncio.to_thread(succeeded, store, artifacts, seed=2, val_accuracy=0.9)
         clock.now += FRESH_SECONDS + 0.01
         assert (await predictor.find(None)).model.job_id == second
 
@@ -186,18 +186,18 @@ def test_no_more_networks_are_kept_than_the_memory_is_meant_for(store: Store, ar
 def test_of_an_alias_that_is_gone_no_shadow_is_kept(store: Store, artifacts: Artifacts) -> None:
     for seed in (1, 2):
         succeeded(store, artifacts, seed=seed)
-    store.aliases.point("default", "test", {"versions": {"1": 1.0}, "shadow": 2})
+    store.aliases.point("mnist", "test", {"versions": {"1": 1.0}, "shadow": 2})
 
     async def test() -> None:
         clock = Clock()
         predictor = Predictor(store, artifacts, clock, memory_bytes=1)
-        await predictor.find("default@test")
-        assert predictor.shadow("default@test", {1}) is not None
-        store.aliases.delete("default", "test")
+        await predictor.find("mnist@test")
+        assert predictor.shadow("mnist@test", {1}) is not None
+        store.aliases.delete("mnist", "test")
         clock.now += 2 * FRESH_SECONDS
         with pytest.raises(NothingThere):
-            await predictor.find("default@test")
-        assert predictor.shadow("default@test", {1}) is None
+            await predictor.find("mnist@test")
+        assert predictor.shadow("mnist@test", {1}) is None
 
     run(test())
 
@@ -219,21 +219,21 @@ class Slow(Artifacts):
 
 def test_while_a_large_network_is_loaded_the_others_answer(store: Store, artifacts: Artifacts) -> None:
     for seed in (1, 2):
-        succeeded(store, artifacts, seed=seed)
-    file = store.files.get("models/default/1", "weights.safetensors")
+        succeeded(store, artifacts, seed=seed, val_accuracy=0.8 + seed / 100)
+    file = store.files.get("models/mnist/1", "weights.safetensors")
     assert file is not None
     slow = Slow(artifacts.folder, file.key)
 
     async def test() -> None:
         clock = Clock()
         predictor = Predictor(store, slow, clock)
-        usual = await predictor.find("default")
-        large = asyncio.ensure_future(predictor.find("default/1"))
+        usual = await predictor.find("mnist")
+        large = asyncio.ensure_future(predictor.find("mnist/1"))
         try:
             assert await asyncio.to_thread(slow.entered.wait, 10)
             clock.now += 2 * FRESH_SECONDS
-            assert await asyncio.wait_for(predictor.find("default"), timeout=10) is usual
-            await asyncio.wait_for(asyncio.to_thread(predictor.forget, "default"), timeout=10)
+            assert await asyncio.wait_for(predictor.find("mnist"), timeout=10) is usual
+            await asyncio.wait_for(asyncio.to_thread(predictor.forget, "mnist"), timeout=10)
         finally:
             slow.opened.set()
         assert (await large).model.version == 1
@@ -252,14 +252,14 @@ def test_a_new_version_that_cannot_be_loaded_leaves_the_one_before_answering(
         predictor = Predictor(store, artifacts, clock)
         before = await predictor.find(None)
         assert before.model.version == 1
-        await asyncio.to_thread(succeeded, store, artifacts, seed=2)
-        weights_file = store.files.get("models/default/2", "weights.safetensors")
+        await asyncio.to_thread(succeeded, store, artifacts, seed=2, val_accuracy=0.9)
+        weights_file = store.files.get("models/mnist/2", "weights.safetensors")
         assert weights_file is not None
         path = artifacts.path(weights_file.key)
         if damage == "another network":
-            golden_of_another = store.files.get("models/default/1", "golden.safetensors")
+            golden_of_another = store.files.get("models/mnist/1", "golden.safetensors")
             assert golden_of_another is not None
-            published = store.files.get("models/default/2", "golden.safetensors")
+            published = store.files.get("models/mnist/2", "golden.safetensors")
             assert published is not None
             values = {"key": golden_of_another.key, "sha256": golden_of_another.sha256}
             with store.database.writer.begin() as connection:
@@ -273,14 +273,14 @@ def test_a_new_version_that_cannot_be_loaded_leaves_the_one_before_answering(
             path.write_bytes(path.read_bytes()[:-1] + b"\1")
         clock.now += 2 * FRESH_SECONDS
         assert await predictor.find(None) is before
-        assert await predictor.find("default@champion") is before, "by whatever name it is asked for"
-        assert "version 2 of model default cannot be used" in str(predictor.refusal("default@champion", {2}))
+        assert await predictor.find("mnist@champion") is before, "by whatever name it is asked for"
+        assert "version 2 of model mnist cannot be used" in str(predictor.refusal("mnist@champion", {2}))
         with pytest.raises(Damaged):
-            await predictor.find("default/2")
-        store.aliases.point("default", "champion", alone(1))
+            await predictor.find("mnist/2")
+        store.aliases.point("mnist", "champion", alone(1))
         clock.now += 2 * FRESH_SECONDS
         assert (await predictor.find(None)).model.version == 1
-        assert predictor.refusal("default@champion", {2}) is None
+        assert predictor.refusal("mnist@champion", {2}) is None
 
     run(test())
 
@@ -288,36 +288,36 @@ def test_a_new_version_that_cannot_be_loaded_leaves_the_one_before_answering(
 def test_a_refusal_is_told_of_what_the_alias_points_to_now(store: Store, artifacts: Artifacts) -> None:
     for seed in (1, 2):
         succeeded(store, artifacts, seed=seed)
-    store.aliases.point("default", "champion", alone(1))
-    weights_file = store.files.get("models/default/2", "weights.safetensors")
+    store.aliases.point("mnist", "champion", alone(1))
+    weights_file = store.files.get("models/mnist/2", "weights.safetensors")
     assert weights_file is not None
     artifacts.path(weights_file.key).unlink()
 
     async def test() -> None:
         clock = Clock()
         predictor = Predictor(store, artifacts, clock)
-        await predictor.find("default")
-        moved, _ = store.aliases.point("default", "champion", alone(2))
+        await predictor.find("mnist")
+        moved, _ = store.aliases.point("mnist", "champion", alone(2))
         clock.now += 2 * FRESH_SECONDS
-        assert (await predictor.find("default")).model.version == 1
-        assert "version 2" in str(predictor.refusal("default@champion", numbers_in(moved.targets)))
-        back, _ = store.aliases.point("default", "champion", alone(1))
-        assert predictor.refusal("default@champion", numbers_in(back.targets)) is None, "though nobody asked since"
+        assert (await predictor.find("mnist")).model.version == 1
+        assert "version 2" in str(predictor.refusal("mnist@champion", numbers_in(moved.targets)))
+        back, _ = store.aliases.point("mnist", "champion", alone(1))
+        assert predictor.refusal("mnist@champion", numbers_in(back.targets)) is None, "though nobody asked since"
 
     run(test())
 
 
 def test_promotion_and_rollback_are_followed(store: Store, artifacts: Artifacts) -> None:
     for seed in (1, 2):
-        succeeded(store, artifacts, seed=seed)
+        succeeded(store, artifacts, seed=seed, val_accuracy=0.8 + seed / 100)
 
     async def test() -> None:
         clock = Clock()
         predictor = Predictor(store, artifacts, clock)
-        assert (await predictor.find("default")).model.version == 2
-        store.aliases.roll_back("default", "champion")
+        assert (await predictor.find("mnist")).model.version == 2
+        store.aliases.roll_back("mnist", "champion")
         clock.now += FRESH_SECONDS + 0.01
-        assert (await predictor.find("default")).model.version == 1
+        assert (await predictor.find("mnist")).model.version == 1
 
     run(test())
 
@@ -329,14 +329,14 @@ def test_a_shadow_takes_its_share_of_the_memory_and_leaves_with_its_alias(store:
     async def test() -> None:
         clock = Clock()
         predictor = Predictor(store, artifacts, clock, memory_bytes=2 * 4 * (784 * 20 + 20 + 20 * 10 + 10))
-        store.aliases.point("default", "test", alone(1) | {"shadow": 2})
-        assert (await predictor.find("default@test")).model.version == 1
-        shadow = weakref.ref(await predictor.find("default/2"))
+        store.aliases.point("mnist", "test", alone(1) | {"shadow": 2})
+        assert (await predictor.find("mnist@test")).model.version == 1
+        shadow = weakref.ref(await predictor.find("mnist/2"))
         assert shadow() is not None, "it is loaded once, whoever asks it"
-        assert store.aliases.delete("default", "test")
+        assert store.aliases.delete("mnist", "test")
         clock.now += 2 * FRESH_SECONDS
         for number in (3, 1):
-            assert (await predictor.find(f"default/{number}")).model.version == number
+            assert (await predictor.find(f"mnist/{number}")).model.version == number
         assert shadow() is None
 
     run(test())
@@ -356,20 +356,20 @@ class Counted(Artifacts):
 def test_a_shadow_that_does_not_fit_beside_those_who_answer_is_not_asked(store: Store, artifacts: Artifacts) -> None:
     for seed in range(2):
         succeeded(store, artifacts, seed=seed)
-    store.aliases.point("default", "test", alone(1) | {"shadow": 2})
+    store.aliases.point("mnist", "test", alone(1) | {"shadow": 2})
     counted = Counted(artifacts.folder)
 
     async def test() -> None:
         clock = Clock()
         predictor = Predictor(store, counted, clock, memory_bytes=6 * (784 * 20 + 20 + 20 * 10 + 10))
-        await predictor.find("default@test")
-        shadow = predictor.along_with("default@test")
+        await predictor.find("mnist@test")
+        shadow = predictor.along_with("mnist@test")
         assert shadow is not None
         assert "memory" in str(shadow.why_not)
-        answering, count = weakref.ref(await predictor.find("default@test")), len(counted.read_keys)
+        answering, count = weakref.ref(await predictor.find("mnist@test")), len(counted.read_keys)
         for _ in range(3):
             clock.now += 2 * FRESH_SECONDS
-            assert await predictor.find("default@test") is answering(), "it stays loaded"
+            assert await predictor.find("mnist@test") is answering(), "it stays loaded"
         assert len(counted.read_keys) == count
 
     run(test())
@@ -381,23 +381,23 @@ def test_while_an_alias_is_refused_its_shadow_goes_on_counting(
 ) -> None:
     for seed in range(3):
         succeeded(store, artifacts, seed=seed)
-    store.aliases.point("default", "test", alone(1) | {"shadow": 3})
+    store.aliases.point("mnist", "test", alone(1) | {"shadow": 3})
     for version in [2] if is_shadow_sound else [2, 3]:
-        damage(store, artifacts, "default", version)
+        damage(store, artifacts, "mnist", version)
 
     async def test() -> None:
         clock = Clock()
         predictor = Predictor(store, artifacts, clock)
-        await predictor.find("default@test")
-        shadow = predictor.along_with("default@test")
+        await predictor.find("mnist@test")
+        shadow = predictor.along_with("mnist@test")
         assert shadow is not None
-        store.aliases.point("default", "test", alone(2) | {"shadow": 3})
+        store.aliases.point("mnist", "test", alone(2) | {"shadow": 3})
         for _ in range(3):
             clock.now += 2 * FRESH_SECONDS
-            assert (await predictor.find("default@test")).model.version == 1
-            assert predictor.along_with("default@test") is shadow
-        assert predictor.shadow("default@test", {1}) is shadow
-        assert predictor.shadow("default@test", {2}) is None, "it was compared with another"
+            assert (await predictor.find("mnist@test")).model.version == 1
+            assert predictor.along_with("mnist@test") is shadow
+        assert predictor.shadow("mnist@test", {1}) is shadow
+        assert predictor.shadow("mnist@test", {2}) is None, "it was compared with another"
 
     run(test())
     assert sum("the shadow of" in record.message for record in caplog.records) == (0 if is_shadow_sound else 1)
@@ -407,20 +407,20 @@ def test_a_version_that_is_deleted_between_looking_and_reading_is_not_called_dam
     store: Store, artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for seed in range(2):
-        succeeded(store, artifacts, seed=seed)
+        succeeded(store, artifacts, seed=seed, val_accuracy=0.8 + seed / 100)
     read = Artifacts.read
 
     def deleted(self: Artifacts, key: str, sha256: str) -> bytes:
         with monkeypatch.context() as once:
             once.setattr(Artifacts, "read", read)
-            if store.models.version("default", 1) is not None:
-                artifacts.remove(store.models.delete("default", 1) or ())
+            if store.models.version("mnist", 1) is not None:
+                artifacts.remove(store.models.delete("mnist", 1) or ())
                 artifacts.path(key).unlink()
         return read(self, key, sha256)
 
     async def test() -> None:
         monkeypatch.setattr(Artifacts, "read", deleted)
         with pytest.raises(NothingThere):
-            await Predictor(store, artifacts).find("default/1")
+            await Predictor(store, artifacts).find("mnist/1")
 
     run(test())

@@ -22,6 +22,12 @@ def database_url(sqlite_url: str) -> str:
     return sqlite_url
 
 
+@pytest.fixture
+def model(store: Store, artifacts: Artifacts) -> str:
+    """A job that has succeeded: what a body is to hold depends on whom it asks."""
+    return succeeded(store, artifacts)
+
+
 def test_prediction_without_any_network_says_what_to_do(api: TestClient) -> None:
     assert "POST /jobs" in problem(api.post("/predict", json={"image": BLANK}), 404)["detail"]
     problem(api.post("/predict", json={"image": BLANK, "model": "nobody"}), 404)
@@ -46,11 +52,13 @@ IMAGES: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("body", "pointer"), IMAGES)
+@pytest.mark.usefixtures("model")
 def test_an_image_that_is_none_is_refused_with_a_pointer_to_the_pixel(api: TestClient, body: Any, pointer: str) -> None:
     assert pointers(api.post("/predict", json=body)) == {pointer}
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999"])
+@pytest.mark.usefixtures("model")
 def test_a_pixel_that_is_no_number_is_refused(api: TestClient, number: str) -> None:
     body = json.dumps({"image": BLANK}).replace("0", number, 1)
     answer = api.post("/predict", content=body, headers={"Content-Type": "application/json"})
@@ -64,6 +72,7 @@ def test_a_body_of_an_unknown_kind_is_a_415(api: TestClient, kind: str) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 783, 785, 784 * 10_001])
+@pytest.mark.usefixtures("model")
 def test_raw_bytes_that_make_no_images_are_refused(api: TestClient, size: int) -> None:
     problem(api.post("/predict", content=bytes(size), headers={"Content-Type": "application/octet-stream"}), 422)
 
@@ -84,10 +93,12 @@ def png(image: Image.Image) -> bytes:
         png(Image.new("L", (9, 9)))[:-20],
     ],
 )
+@pytest.mark.usefixtures("model")
 def test_a_png_that_shows_nothing_readable_is_refused(api: TestClient, body: bytes) -> None:
     problem(api.post("/predict", content=body, headers={"Content-Type": "image/png"}), 422)
 
 
+@pytest.mark.usefixtures("model")
 def test_what_is_no_base64_is_refused_whatever_letters_it_has(api: TestClient) -> None:
     for text in ("é", "ab*d", "abc", "\u0000", "=" * 8):
         assert pointers(api.post("/predict", json={"images_base64": text})) == {"/images_base64"}

@@ -19,7 +19,7 @@ from tests.answers import pointers
 from tests.records import damage, succeeded, weights
 from tests.waiting import wait_until
 
-CHAMPION = "/models/default/aliases/champion"
+CHAMPION = "/models/mnist/aliases/champion"
 PIXELS = np.random.default_rng(5).integers(0, 256, (700, 28, 28), np.uint8)
 
 
@@ -71,13 +71,13 @@ def test_a_shadow_is_asked_along_and_how_often_it_agrees_is_counted(api: TestCli
 @pytest.mark.usefixtures("versions")
 def test_a_shadow_is_part_of_the_history_and_kept_while_it_is_one(api: TestClient) -> None:
     point(api, version=1, shadow=2)
-    assert api.delete("/models/default/versions/2").status_code == 409
+    assert api.delete("/models/mnist/versions/2").status_code == 409
     assert point(api, version=1).json()["shadow"] is None
-    moves = api.get("/models/default/history").json()["data"]
+    moves = api.get("/models/mnist/history").json()["data"]
     assert [move["shadow"] for move in moves[:2]] == [None, 2]
     assert api.post(f"{CHAMPION}/rollback").json()["shadow"]["version"] == 2
     point(api, version=1)
-    assert api.delete("/models/default/versions/2").status_code == 204
+    assert api.delete("/models/mnist/versions/2").status_code == 204
 
 
 def test_rolling_back_leaves_out_a_shadow_that_was_deleted(api: TestClient, store: Store, artifacts: Artifacts) -> None:
@@ -85,7 +85,7 @@ def test_rolling_back_leaves_out_a_shadow_that_was_deleted(api: TestClient, stor
         succeeded(store, artifacts, seed=seed, promote="never")
     for body in ({"version": 1}, {"version": 2, "shadow": 3}, {"version": 2, "shadow": 1}, {"version": 4}):
         point(api, **body)
-    assert api.delete("/models/default/versions/3").status_code == 204
+    assert api.delete("/models/mnist/versions/3").status_code == 204
     seen = [api.post(f"{CHAMPION}/rollback").json() for _ in range(3)]
     assert [(its["versions"], its["shadow"] and its["shadow"]["version"]) for its in seen] == [
         ({"2": 1.0}, 1),
@@ -112,7 +112,7 @@ def test_a_shadow_of_equal_weights_is_another(api: TestClient, store: Store, art
 def test_a_shadow_that_cannot_be_loaded_keeps_nobody_from_their_answer(
     api: TestClient, store: Store, artifacts: Artifacts
 ) -> None:
-    damage(store, artifacts, "default", 2)
+    damage(store, artifacts, "mnist", 2)
     point(api, version=1, shadow=2)
     assert ask(api)["model"]["version"] == 1
     assert shadow(api) == {"version": 2, "compared": 0, "agreed": 0, "left_out": 700}
@@ -138,14 +138,14 @@ def test_those_who_ask_a_version_find_room_though_it_is_a_shadow(store: Store, a
     predictor = Predictor(store, artifacts)
 
     async def test() -> Shadow:
-        answering = await predictor.find("default/1")
-        asked = await predictor.find("default/2")
+        answering = await predictor.find("mnist/1")
+        asked = await predictor.find("mnist/2")
         # At this pace nothing is computed before all have asked, however slow the machine is.
         object.__setattr__(asked, "batcher", Batcher(scorer(asked.network, 1.0), Pace(0.0, 0.0)))
         shadow = Shadow(2, frozenset([1]), weakref.ref(asked))
         logits = answering.network.logits(PIXELS[:512])
         for _ in range(20):
-            shadow.ask(PIXELS[:512], logits)
+            shadow.ask(PIXELS[:512], logits, answering)
         assert len(await asked.batcher.put(PIXELS[:512])) == 512
         return shadow
 

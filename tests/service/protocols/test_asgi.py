@@ -253,8 +253,8 @@ def test_models_are_described_listed_loaded_and_forgotten(api: TestClient, model
     assert "binary_tensor_data" in api.get("/v2").json()["extensions"]
     assert api.get("/v2/health/live").json()["live"]
     assert api.get("/v2/health/ready").json()["ready"]
-    assert api.get("/v2/models").json() == {"models": ["default"]}
-    assert [entry["name"] for entry in api.post("/v2/repository/index").json()] == ["default"]
+    assert api.get("/v2/models").json() == {"models": ["mnist"]}
+    assert [entry["name"] for entry in api.post("/v2/repository/index").json()] == ["mnist"]
     about = api.get("/v2/models/default").json()
     configured = api.get("/v2/models/default/config").json()
     for one, other in (("inputs", "input"), ("outputs", "output")):
@@ -339,13 +339,13 @@ def test_no_line_of_a_csv_is_passed_over_but_names(api: TestClient, model: str) 
 
 
 def test_a_version_has_one_name(api: TestClient, model: str) -> None:
-    api.post("/v2/models/default/versions/1/infer", json={"inputs": [tensor(images(1))]})
-    (stats,) = api.get("/v2/models/default/versions/1/stats").json()["model_stats"]
+    api.post("/v2/models/mnist/versions/1/infer", json={"inputs": [tensor(images(1))]})
+    (stats,) = api.get("/v2/models/mnist/versions/1/stats").json()["model_stats"]
     assert stats["inference_count"] == 1
     for number in ("01", "001", "+1", "0", "1" * 5_000, "\u0661"):
         for path in ("", "/ready", "/config", "/stats"):
-            error(api.get(f"/v2/models/default/versions/{number}{path}"), 404, "no version")
-        for path in (f"/v2/models/default/versions/{number}/infer", f"/v1/models/default/versions/{number}:predict"):
+            error(api.get(f"/v2/models/mnist/versions/{number}{path}"), 404, "no version")
+        for path in (f"/v2/models/mnist/versions/{number}/infer", f"/v1/models/mnist/versions/{number}:predict"):
             error(api.post(path, json={"inputs": [tensor(images(1))]}), 404, "no version")
 
 

@@ -51,7 +51,7 @@ def pixels(module: Any, *, binary: bool) -> Any:
 def test_triton_s_client_reads_digits(url: str, sent: bool, asked: bool, compression: str | None) -> None:
     with triton.InferenceServerClient(url.removeprefix("http://")) as client:
         result = client.infer(
-            "default",
+            "mnist",
             [pixels(triton, binary=sent)],
             outputs=[triton.InferRequestedOutput(name, binary_data=asked) for name in ("digit", "logits")],
             request_id="7",
@@ -67,17 +67,17 @@ def test_triton_s_client_finds_its_way(url: str) -> None:
     with triton.InferenceServerClient(url.removeprefix("http://")) as client:
         assert client.is_server_live()
         assert client.is_server_ready()
-        assert client.is_model_ready("default")
+        assert client.is_model_ready("mnist")
         assert not client.is_model_ready("none")
         assert "statistics" in client.get_server_metadata()["extensions"]
-        assert client.get_model_metadata("default")["inputs"][0]["name"] == "pixels"
-        assert client.get_model_config("default")["input"][0]["name"] == "pixels"
-        assert client.get_model_repository_index()[0]["name"] == "default"
-        client.unload_model("default")
-        client.load_model("default")
-        assert client.get_inference_statistics("default")["model_stats"][0]["name"] == "default"
+        assert client.get_model_metadata("mnist")["inputs"][0]["name"] == "pixels"
+        assert client.get_model_config("mnist")["input"][0]["name"] == "pixels"
+        assert client.get_model_repository_index()[0]["name"] == "mnist"
+        client.unload_model("mnist")
+        client.load_model("mnist")
+        assert client.get_inference_statistics("mnist")["model_stats"][0]["name"] == "mnist"
         classes = triton.InferRequestedOutput("logits", class_count=2)
-        found = client.infer("default", [pixels(triton, binary=True)], outputs=[classes]).as_numpy("logits")
+        found = client.infer("mnist", [pixels(triton, binary=True)], outputs=[classes]).as_numpy("logits")
         assert found.shape == (3, 2)
         with pytest.raises(InferenceServerException, match="there is no model and no job called none"):
             client.load_model("none")
@@ -89,10 +89,10 @@ def test_triton_s_asynchronous_client_reads_digits(url: str) -> None:
     async def read(sent: bool) -> Any:
         async with triton_aio.InferenceServerClient(url.removeprefix("http://")) as client:
             assert await client.is_server_ready()
-            assert (await client.get_model_metadata("default"))["name"] == "default"
-            await client.load_model("default")
+            assert (await client.get_model_metadata("mnist"))["name"] == "mnist"
+            await client.load_model("mnist")
             assert await client.get_model_repository_index()
-            return (await client.infer("default", [pixels(triton_aio, binary=sent)])).as_numpy("logits")
+            return (await client.infer("mnist", [pixels(triton_aio, binary=sent)])).as_numpy("logits")
 
     for sent in (True, False):
         np.testing.assert_allclose(asyncio.run(read(sent)), EXPECTED, rtol=0, atol=1e-4)
@@ -107,11 +107,11 @@ async def main():
         client = InferenceRESTClient(RESTConfig(protocol=protocol))
         if protocol == "v2":
             assert await client.is_server_ready(sys.argv[1])
-            asked = InferRequest("default", [InferInput("pixels", [1, 784], "UINT8", data=[0] * 784)])
+            asked = InferRequest("mnist", [InferInput("pixels", [1, 784], "UINT8", data=[0] * 784)])
         else:
             asked = {"instances": [[0] * 784]}
-        assert await client.is_model_ready(sys.argv[1], "default")
-        print(await client.infer(sys.argv[1], asked, model_name="default"))
+        assert await client.is_model_ready(sys.argv[1], "mnist")
+        print(await client.infer(sys.argv[1], asked, model_name="mnist"))
 asyncio.run(main())
 """
 _MLFLOW = """
@@ -144,7 +144,7 @@ def test_mlserver_infer_reads_a_file_of_requests(url: str, tmp_path: Path) -> No
     tensor = {"name": "pixels", "datatype": "UINT8", "shape": [1, 784]}
     requests = [{"id": str(ink), "inputs": [{**tensor, "data": [ink] * 784}]} for ink in (0, 128, 255)]
     asked.write_text("".join(json.dumps(request) + "\n" for request in requests))
-    command = [_program("mlserver"), "infer", "-u", url.removeprefix("http://"), "-m", "default"]
+    command = [_program("mlserver"), "infer", "-u", url.removeprefix("http://"), "-m", "mnist"]
     done = subprocess.run(
         [*command, "-i", str(asked), "-o", str(answered)], capture_output=True, text=True, check=False
     )
@@ -157,7 +157,7 @@ def test_mlserver_infer_reads_a_file_of_requests(url: str, tmp_path: Path) -> No
 
 def test_perf_analyzer_measures(url: str) -> None:
     measuring = ["--concurrency-range", "2", "--measurement-interval", "500", "--stability-percentage", "999"]
-    command = [_program("perf_analyzer"), "-m", "default", "-u", url.removeprefix("http://"), "-i", "http", *measuring]
+    command = [_program("perf_analyzer"), "-m", "mnist", "-u", url.removeprefix("http://"), "-i", "http", *measuring]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "infer/sec" in done.stdout

@@ -59,6 +59,14 @@ def test_a_group_is_decided_on_once_all_of_it_have_come_in_whatever_order(store:
         store.jobs.cancel(job_id)
 
 
+def test_of_a_log_loss_the_least_go_on(store: Store) -> None:
+    _, job_ids = sweep(store, halving={"reduction": 2}, base={"metric": "log_loss"})
+    held = [claim(store, job_id) for job_id in job_ids]
+    for each, loss in zip(held, (0.5, 0.1, 0.9, 0.3), strict=True):
+        store.runs.record_epoch(each, epoch(1, val_accuracy=loss, val_metric=loss), [])
+    assert store.rungs.compare(held, 1) == {job_ids[0], job_ids[2]}
+
+
 def test_groups_that_come_later_are_compared_with_all_that_came_before(store: Store) -> None:
     _, job_ids = sweep(store, seeds=2, base={"epochs": 9}, halving={"reduction": 3, "min_epochs": 1})
     reached = dict(zip(job_ids, [0.5, 0.4, 0.6, 0.6, 0.1, 0.7, 0.55], strict=False))

@@ -166,7 +166,7 @@ def test_the_newest_version_is_of_the_job_that_succeeded_last(store: Store) -> N
     end(store, held_second)
     end(store, held_first)
     finished(store, "failed")
-    versions = store.models.versions("default", limit=10)
+    versions = store.models.versions("mnist", limit=10)
     assert [(row.version, row.job_id) for row in versions] == [(2, first), (1, second)]
 
 

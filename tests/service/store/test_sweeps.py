@@ -270,7 +270,7 @@ def test_labels_of_a_sweep_are_on_record_once_and_every_job_shows_and_is_found_b
     held = claim(store, ids[0])
     assert (held.spec["labels"], held.spec["name"]) == (labels, "rates-1")
     end(store, held)
-    made = store.models.version("default", 1)
+    made = store.models.version("mnist", 1)
     assert made is not None
     assert made.spec["labels"] == labels
 

@@ -70,6 +70,8 @@ def test_several_versions_become_one_that_was_assessed(
     assert row.val_accuracy == card["accuracies"]["validation"]
     assert row.val_accuracy > min(member.val_accuracy for member in members) - 0.02
     assert row.facts["temperature"] == card["assessment"]["temperature"]
+    examples = [its["examples"] for its in card["assessment"]["classes"]]
+    assert row.facts["majority_share"] == max(examples) / sum(examples)
     alias = store.aliases.get("together", "champion")
     assert alias is not None
     assert alias.targets == {"versions": {"1": 1.0}}

@@ -28,7 +28,7 @@ from worker.errands.export import _WRITERS, export
 
 TEMPERATURE = 1.7
 PIXELS = np.random.default_rng(2).integers(0, 256, (7, 28, 28), np.uint8)
-LINK = "/models/default/versions/1/export"
+LINK = "/models/mnist/versions/1/export"
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def expected() -> tuple[Any, Any]:
 def test_a_file_that_is_gone_is_told_without_telling_where_files_are_kept(
     api: TestClient, store: Store, artifacts: Artifacts, form: str
 ) -> None:
-    pointer = store.files.get("models/default/1", "weights.safetensors")
+    pointer = store.files.get("models/mnist/1", "weights.safetensors")
     assert pointer is not None
     artifacts.path(pointer.key).unlink()
     detail = problem(api.get(f"{LINK}.{form}"), 500)["detail"]
@@ -68,15 +68,15 @@ def test_a_file_that_is_gone_is_told_without_telling_where_files_are_kept(
 def test_the_weights_are_downloaded_as_they_are(api: TestClient) -> None:
     answer = api.get(f"{LINK}.safetensors")
     assert answer.content == weights(seed=0)
-    assert answer.headers["content-disposition"] == 'attachment; filename="default-1.safetensors"'
+    assert answer.headers["content-disposition"] == 'attachment; filename="mnist-1.safetensors"'
     again = api.get(f"{LINK}.safetensors", headers={"If-None-Match": answer.headers["etag"]})
     assert again.status_code == 304
 
 
 def test_an_onnx_file_gives_what_predict_gives(api: TestClient, store: Store, artifacts: Artifacts) -> None:
-    export("default", 1, "onnx", store, artifacts)
+    export("mnist", 1, "onnx", store, artifacts)
     answer = api.get(f"{LINK}.onnx")
-    assert answer.headers["content-disposition"] == 'attachment; filename="default-1.onnx"'
+    assert answer.headers["content-disposition"] == 'attachment; filename="mnist-1.onnx"'
     logits, probabilities = predict_onnx.predict(answer.content, PIXELS)
     np.testing.assert_allclose(logits, expected()[0], rtol=0, atol=1e-4)
     np.testing.assert_allclose(probabilities, expected()[1], rtol=0, atol=1e-5)
@@ -87,7 +87,7 @@ def test_an_onnx_file_gives_what_predict_gives(api: TestClient, store: Store, ar
 
 
 def test_a_program_of_torch_gives_it_too(api: TestClient, store: Store, artifacts: Artifacts) -> None:
-    export("default", 1, "pt2", store, artifacts)
+    export("mnist", 1, "pt2", store, artifacts)
     program = torch.export.load(io.BytesIO(api.get(f"{LINK}.pt2").content)).module()
     with torch.inference_mode():
         logits, probabilities = program(torch.from_numpy(PIXELS))
@@ -97,12 +97,12 @@ def test_a_program_of_torch_gives_it_too(api: TestClient, store: Store, artifact
 
 def test_a_file_is_written_once_and_goes_with_its_version(api: TestClient, store: Store, artifacts: Artifacts) -> None:
     for _ in range(2):
-        export("default", 1, "onnx", store, artifacts)
+        export("mnist", 1, "onnx", store, artifacts)
     assert list(examine(store, artifacts, young_seconds=-1)) == []
-    assert api.delete("/models/default/aliases/champion").status_code == 204
-    assert api.delete("/models/default/versions/1").status_code == 204
+    assert api.delete("/models/mnist/aliases/champion").status_code == 204
+    assert api.delete("/models/mnist/versions/1").status_code == 204
     assert problem(api.get(f"{LINK}.onnx"), 404)
-    export("default", 1, "onnx", store, artifacts)
+    export("mnist", 1, "onnx", store, artifacts)
     assert not (artifacts.folder / "models").exists() or not list((artifacts.folder / "models").iterdir())
     assert list(examine(store, artifacts, young_seconds=-1)) == []
 
@@ -118,17 +118,17 @@ def test_why_a_file_cannot_be_written_is_told_and_who_asks_again_is_answered_ane
 ) -> None:
     with monkeypatch.context() as without:
         without.setitem(sys.modules, "onnx", None)
-        export("default", 1, "onnx", store, artifacts)
+        export("mnist", 1, "onnx", store, artifacts)
     assert "pip install 'tenfold[export]'" in problem(api.get(f"{LINK}.onnx"), 409)["detail"]
-    export("default", 1, "onnx", store, artifacts)
+    export("mnist", 1, "onnx", store, artifacts)
     assert api.get(f"{LINK}.onnx").status_code == 200
     assert list(examine(store, artifacts, young_seconds=-1)) == []
 
 
 def test_of_weights_that_were_damaged_nothing_is_written(api: TestClient, store: Store, artifacts: Artifacts) -> None:
-    damage(store, artifacts, "default", 1)
+    damage(store, artifacts, "mnist", 1)
     assert "damaged" in problem(api.get(f"{LINK}.onnx"), 500)["detail"]
-    export("default", 1, "onnx", store, artifacts)  # what happens to them while a worker is asked
+    export("mnist", 1, "onnx", store, artifacts)  # what happens to them while a worker is asked
     assert "damaged" in problem(api.get(f"{LINK}.onnx"), 409)["detail"]
 
 
@@ -140,7 +140,7 @@ def test_whatever_a_writer_raises_whoever_asks_is_told(
         raise RuntimeError("this network has too many corners")
 
     monkeypatch.setitem(_WRITERS, "pt2", give_up)
-    export("default", 1, "pt2", store, artifacts)
+    export("mnist", 1, "pt2", store, artifacts)
     assert "RuntimeError: this network has too many corners" in problem(api.get(f"{LINK}.pt2"), 409)["detail"]
 
 
@@ -148,8 +148,8 @@ def test_a_version_that_is_deleted_meanwhile_is_not_called_damaged(
     api: TestClient, store: Store, artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def deleted(_: Artifacts, key: str, sha256: str) -> bytes:
-        store.aliases.delete("default", "champion")
-        artifacts.remove(store.models.delete("default", 1) or ())
+        store.aliases.delete("mnist", "champion")
+        artifacts.remove(store.models.delete("mnist", 1) or ())
         raise FileNotFoundError(key, sha256)
 
     # Nobody else gets between the pointer and the file that it points to.
@@ -159,7 +159,7 @@ def test_a_version_that_is_deleted_meanwhile_is_not_called_damaged(
 
 def test_an_ensemble_is_exported_member_by_member(api: TestClient, store: Store, artifacts: Artifacts) -> None:
     succeeded(store, artifacts, seed=1)
-    members = [("default", 1), ("default", 2)]
+    members = [("mnist", 1), ("mnist", 2)]
     assert store.ensembles.make("both", members, Findings(), val_accuracy=0.5, promotion=Promotion("never"))
     assert "one by one" in problem(api.get("/models/both/versions/1/export.onnx"), 409)["detail"]
 
@@ -167,10 +167,10 @@ def test_an_ensemble_is_exported_member_by_member(api: TestClient, store: Store,
 @pytest.mark.parametrize(
     ("path", "status"),
     [
-        ("/models/default/versions/9/export.onnx", 404),
+        ("/models/mnist/versions/9/export.onnx", 404),
         ("/models/nobody/versions/1/export.onnx", 404),
-        ("/models/default/versions/1/export.exe", 422),
-        ("/models/default/versions/0/export.onnx", 422),
+        ("/models/mnist/versions/1/export.exe", 422),
+        ("/models/mnist/versions/0/export.onnx", 422),
     ],
 )
 def test_what_is_not_there_is_not_exported(api: TestClient, path: str, status: int) -> None:
@@ -200,7 +200,7 @@ class TestCommand:
     def test_it_reads_pictures_without_torch(
         self, api: TestClient, store: Store, artifacts: Artifacts, tmp_path: Path, picture: Path
     ) -> None:
-        export("default", 1, "onnx", store, artifacts)
+        export("mnist", 1, "onnx", store, artifacts)
         file = tmp_path / "version.onnx"
         file.write_bytes(api.get(f"{LINK}.onnx").content)
         served = api.post("/predict", content=picture.read_bytes(), headers={"Content-Type": "image/png"}).json()
@@ -211,7 +211,7 @@ class TestCommand:
     def test_it_reads_the_others_when_one_picture_cannot_be_read(
         self, api: TestClient, store: Store, artifacts: Artifacts, tmp_path: Path, picture: Path
     ) -> None:
-        export("default", 1, "onnx", store, artifacts)
+        export("mnist", 1, "onnx", store, artifacts)
         file = tmp_path / "version.onnx"
         file.write_bytes(api.get(f"{LINK}.onnx").content)
         run = self.predict(file, tmp_path / "nothing.png", picture)

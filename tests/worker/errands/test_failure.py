@@ -1,7 +1,5 @@
 """What a worker could not make is told to whoever waits for it, with its cause and without our paths."""
 
-from pathlib import Path
-
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import update
@@ -16,7 +14,6 @@ from service.store.store import Store
 from service.store.tables import artifacts as pointers
 from tests.answers import problem
 from tests.records import claim, ended, learn, submit
-from worker.errands.describe import describe
 from worker.errands.draw_job import draw
 from worker.errands.failure import reason, refuse
 
@@ -86,20 +83,6 @@ def test_what_could_be_made_after_all_takes_its_refusal_back(store: Store, artif
     draw(job_id, "loss", store, artifacts)
     assert [file.name for file in store.files.of(owners.of_job(job_id)) if "loss" in file.name] == ["loss.png"]
     assert list(examine(store, artifacts, young_seconds=-1)) == []
-
-
-def test_a_data_set_whose_file_ends_too_early_is_failed_and_not_pending_for_ever(
-    store: Store, artifacts: Artifacts, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def cut_off(*_: object) -> None:
-        raise EOFError(f"Compressed file ended before the end: {Path('/srv/data/mnist.gz')}")
-
-    monkeypatch.setattr("worker.errands.describe.load", cut_off)
-    store.datasets.add("digits", "builtin")
-    describe("digits", store, artifacts, settings)
-    row = store.datasets.get("digits")
-    assert row is not None
-    assert (row.state, row.error) == ("failed", "EOFError: Compressed file ended before the end: mnist.gz")
 
 
 def test_who_waits_in_vain_is_told_whether_there_is_a_worker(

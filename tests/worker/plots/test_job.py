@@ -1,7 +1,3 @@
-import subprocess
-import sys
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,14 +8,9 @@ from tests.worker.plots.pictures import BLUE, INK, VERMILION, count, pixels, pla
 from worker.plots import job as job_plots
 
 PALE_BLUE = (166, 206, 227)
-WORST, RIGHT = (140, 45, 4), (220, 235, 245)
 
 LOSSES = np.linspace(2.3, 0.4, 36, dtype=np.float32)
-COUNTS = np.diag(np.arange(90, 100)) + np.eye(10, k=3, dtype=np.int64)
-IMAGES = np.random.default_rng(0).integers(0, 256, (70, 28, 28), dtype=np.uint8)
 NOISY = np.linspace(2, 1, 4000) + 0.3 * np.tile([1, -1], 2000)
-LABELS = np.arange(70) % 10
-SURETIES = np.linspace(0.99, 0.3, 70)
 
 
 def draw_loss(title: str) -> bytes:
@@ -30,52 +21,13 @@ def draw_accuracy(title: str) -> bytes:
     return job_plots.accuracy([12, 24, 36], [0.7, 0.8, 0.9], [0.65, 0.78, 0.76], title)
 
 
-def draw_confusion(title: str) -> bytes:
-    return job_plots.confusion(COUNTS, title)
-
-
-def draw_mistakes(title: str) -> bytes:
-    return job_plots.mistakes(IMAGES[:25], LABELS[:25], LABELS[1:26], SURETIES[:25], title)
-
-
-def draw_samples(title: str) -> bytes:
-    return job_plots.samples(IMAGES[:64], LABELS[:64], title)
-
-
 def draw_notice(title: str) -> bytes:
     return job_plots.loss(LOSSES[:0], [], [], title)
-
-
-PAINTERS = [draw_loss, draw_accuracy, draw_confusion, draw_mistakes, draw_samples, draw_notice]
-each_picture = pytest.mark.parametrize("draw", PAINTERS, ids=lambda draw: draw.__name__.removeprefix("draw_"))
 
 
 def inside(png: bytes) -> NDArray[np.uint8]:
     """Cut out what lies within the axes of a loss or an accuracy, without title and legend."""
     return pixels(png)[136:778, 145:1445]
-
-
-@each_picture
-def test_a_picture_is_a_png_of_useful_size(draw: Callable[[str], bytes]) -> None:
-    png = draw("A title")
-    assert png.startswith(b"\x89PNG\r\n\x1a\n")
-    height, width, _ = pixels(png).shape
-    assert 1000 <= width <= 1600
-    assert 800 <= height <= 1600
-    assert len(png) < 300_000
-
-
-@each_picture
-def test_the_same_input_gives_the_same_bytes(draw: Callable[[str], bytes]) -> None:
-    png = draw("A title")
-    assert draw("A title") == png
-    assert b"tEXt" not in png
-    assert b"tIME" not in png
-
-
-@each_picture
-def test_another_title_gives_another_picture(draw: Callable[[str], bytes]) -> None:
-    assert draw("A title") != draw("Another title")
 
 
 def test_another_loss_gives_another_picture() -> None:
@@ -180,99 +132,3 @@ def test_the_best_validation_epoch_is_ringed(best: int) -> None:
 def test_an_accuracy_that_never_changes_is_drawn(share: float, epochs: int) -> None:
     picture = pixels(job_plots.accuracy(range(5, 5 * epochs + 1, 5), [share] * epochs, [share] * epochs, ""))
     assert count(picture[125:800], INK) > 20
-
-
-def test_the_worst_error_is_the_darkest_however_many_were_read_rightly() -> None:
-    counts = np.eye(10, dtype=np.int64) * 50_000
-    counts[4, 9] = 3
-    picture = pixels(job_plots.confusion(counts, ""))
-    rows, columns = places(picture[160:], WORST)
-    assert len(rows) > 5000
-    assert np.ptp(rows) < 120
-    assert np.ptp(columns) < 120
-    assert count(picture, RIGHT) > 9 * 5000
-
-
-def test_an_errors_shade_is_its_share_of_its_row() -> None:
-    counts = np.eye(10, dtype=np.int64) * 1000
-    counts[0] = [10, 10, *[0] * 8]
-    counts[5, 6] = 10
-    rows, _ = places(pixels(job_plots.confusion(counts, ""))[160:], WORST)
-    assert rows.max() < 120
-
-
-@pytest.mark.parametrize(
-    "counts",
-    [
-        pytest.param(np.zeros((10, 10), np.int64), id="no images"),
-        pytest.param(np.eye(10, dtype=np.int64) * 7, id="no errors"),
-        pytest.param(np.eye(10, k=1, dtype=np.int64), id="nothing right"),
-        pytest.param(np.full((10, 10), 123_456_789), id="enormous"),
-    ],
-)
-def test_an_unusual_confusion_is_drawn(counts: NDArray[np.int64]) -> None:
-    assert count(pixels(job_plots.confusion(counts, "")), RIGHT) > 5000
-
-
-def test_another_count_gives_another_picture() -> None:
-    changed = COUNTS.copy()
-    changed[7, 2] = 1
-    assert job_plots.confusion(changed, "") != job_plots.confusion(COUNTS, "")
-
-
-def test_of_many_mistakes_the_25_surest_are_drawn_the_surest_first() -> None:
-    order = np.random.default_rng(1).permutation(70)
-    shuffled = job_plots.mistakes(IMAGES[order], LABELS[order], LABELS[order] + 1, SURETIES[order], "")
-    assert shuffled == job_plots.mistakes(IMAGES[:25], LABELS[:25], LABELS[:25] + 1, SURETIES[:25], "")
-
-
-@pytest.mark.parametrize(("n", "rows"), [(1, 1), (5, 1), (6, 2), (24, 5)])
-def test_a_few_mistakes_take_the_rows_they_need(n: int, rows: int) -> None:
-    picture = pixels(job_plots.mistakes(IMAGES[:n], LABELS[:n], LABELS[:n], SURETIES[:n], ""))
-    assert picture.shape[0] == pytest.approx(142 + 272 * rows, abs=2)
-
-
-def test_no_mistakes_at_all_are_worth_a_sentence() -> None:
-    none = job_plots.mistakes(IMAGES[:0], LABELS[:0], LABELS[:0], SURETIES[:0], "Run")
-    assert (pixels(none) < 200).any()
-    assert none != draw_notice("Run")
-
-
-def test_what_a_mistake_was_taken_for_is_written() -> None:
-    once = job_plots.mistakes(IMAGES[:1], LABELS[:1], LABELS[1:2], SURETIES[:1], "")
-    assert job_plots.mistakes(IMAGES[:1], LABELS[:1], LABELS[2:3], SURETIES[:1], "") != once
-    assert job_plots.mistakes(IMAGES[:1], LABELS[:1], LABELS[1:2], SURETIES[-1:], "") != once
-
-
-def test_samples_are_five_inches_square_with_every_pixel_as_large_as_every_other() -> None:
-    chequered = (np.indices((28, 28)).sum(axis=0) % 2 * 255).astype(np.uint8)
-    picture = pixels(job_plots.samples(np.repeat(chequered[None], 64, axis=0), LABELS[:64], ""))
-    assert picture.shape == (1000, 1000, 3)
-    assert count(picture, (0, 0, 0)) == 64 * 28 * 28 // 2 * 3 * 3
-
-
-def test_more_than_64_samples_are_cut_and_fewer_are_drawn() -> None:
-    assert job_plots.samples(IMAGES, LABELS, "") == job_plots.samples(IMAGES[:64], LABELS[:64], "")
-    assert job_plots.samples(IMAGES[:3], LABELS[:3], "") != job_plots.samples(IMAGES[:4], LABELS[:4], "")
-    assert job_plots.samples(IMAGES[:0], LABELS[:0], "Set") != draw_notice("Set")
-
-
-def test_a_samples_label_is_written() -> None:
-    assert job_plots.samples(IMAGES[:1], LABELS[:1], "") != job_plots.samples(IMAGES[:1], LABELS[1:2], "")
-
-
-def test_drawing_leaves_nothing_global_behind_and_needs_neither_pyplot_nor_torch() -> None:
-    script = """
-import sys, matplotlib, numpy
-from worker.plots import job as job_plots
-def style():  # the backend is left out: to read it is to import pyplot
-    return {name: matplotlib.rcParams[name] for name in matplotlib.rcParams if name != "backend"}
-before = style()
-job_plots.accuracy([1, 2], [0.5, 0.6], [0.4, 0.5], "Run")
-job_plots.samples(numpy.zeros((1, 28, 28), numpy.uint8), numpy.zeros(1, int), "Set")
-assert style() == before
-print(*{"matplotlib.pyplot", "torch", "sqlalchemy", "fastapi"} & set(sys.modules))
-"""
-    root = Path(__file__).parents[3]
-    done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr

@@ -42,7 +42,24 @@ def test_a_network_is_assessed_before_it_becomes_a_version(
     assert card["data"]["sha256"] == row.data_sha256
     assert card["accuracies"]["validation"] == pytest.approx(row.val_accuracy)
     assert row.facts["temperature"] == card["assessment"]["temperature"]
+    examples = [its["examples"] for its in card["assessment"]["classes"]]
+    assert row.facts["majority_share"] == max(examples) / sum(examples)
     assert list(examine(store, artifacts, young_seconds=-1)) == []
+
+
+def test_a_network_that_learned_to_name_one_class_is_a_version_and_no_champion(
+    store: Store, artifacts: Artifacts, settings: Settings
+) -> None:
+    job = trained(store, artifacts, settings, learning_rate=10.0, epochs=2)
+    assert job.state == "succeeded"
+    row = store.models.version("digits", 1)
+    assert row is not None
+    accuracy, share = f"{row.val_accuracy:.4f}", f"{row.facts['majority_share']:.4f}"
+    assert row.facts["not_promoted_because"] == (
+        f"it is no better than guessing: its validation accuracy, {accuracy}, does not exceed the share of the most "
+        f"frequent class of the validation part, {share}"
+    )
+    assert store.aliases.get("digits", "champion") is None
 
 
 def test_a_network_that_cannot_be_assessed_is_a_version_without_a_card(
@@ -55,11 +72,11 @@ def test_a_network_that_cannot_be_assessed_is_a_version_without_a_card(
 
     monkeypatch.setattr(assess, "assess", refuse)
     run(job_id, store, artifacts, settings, owner="worker")
-    row = store.models.version("default", 1)
+    row = store.models.version("digits", 1)
     assert row is not None
     assert "outputs are not numbers" in row.facts["no_card_because"]
     assert row.data_sha256 is not None
-    assert {file.name for file in store.files.of(owners.of_version("default", 1))} == {
+    assert {file.name for file in store.files.of(owners.of_version("digits", 1))} == {
         "weights.safetensors",
         "about.json",
     }

@@ -87,7 +87,7 @@ def test_what_is_learned_is_no_version_before_its_card_is_written(
     (disk / "ballast").unlink()
     run(job_id, store, files, on_small_disk, owner="second")
     assert found(store, job_id).state == "succeeded"
-    assert "card.json" in {file.name for file in store.files.of("models/default/1")}
+    assert "card.json" in {file.name for file in store.files.of("models/digits/1")}
 
 
 def test_no_job_is_begun_while_the_disk_has_too_little_free(

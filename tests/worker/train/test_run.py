@@ -38,7 +38,7 @@ def test_a_job_is_trained_to_its_end_and_only_what_is_pointed_to_is_kept(
         "last.safetensors",
         "last.state.safetensors",
     }
-    found_out = store.files.of("models/default/1")
+    found_out = store.files.of("models/digits/1")
     assert {file.name for file in found_out} > {"golden.safetensors", "novelty.safetensors", "card.json"}
     assert {str(path.relative_to(artifacts.folder)) for path in kept(artifacts, job.id)} == {
         file.key for file in [*pointers, *found_out]

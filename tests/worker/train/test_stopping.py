@@ -106,7 +106,7 @@ def test_a_job_whose_seconds_are_over_succeeds_with_what_it_has_learned(
     assert job.state == "succeeded"
     assert job.result["stopped_early"] == "max_seconds"
     assert (job.result["epochs"], job.result["iterations"]) == (1, 1)
-    (newest,) = store.models.versions("default", limit=1)
+    (newest,) = store.models.versions("digits", limit=1)
     assert newest.job_id == job_id
 
 

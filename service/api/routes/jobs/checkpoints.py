@@ -4,7 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from models.images import from_base64
+from models.data.schema import USUAL
+from models.evaluated.kept import examples_of
 from service.api.dependencies import Deps
 from service.api.problems import problems
 from service.api.routes.downloads import conditions, download, file_of_type
@@ -59,14 +60,21 @@ def weights(job_id: JobId, name: CheckpointName, request: Request, deps: Deps) -
     )
 
 
-@router.get("/jobs/{job_id}/examples", summary="Images to try a network with", responses=problems(404, 409, 500, 503))
+@router.get("/jobs/{job_id}/examples", summary="Examples to try a network with", responses=problems(404, 409, 500, 503))
 def examples(
-    job_id: JobId, deps: Deps, limit: Annotated[int, Query(ge=1, le=100, description="How many images.")] = 10
+    job_id: JobId, deps: Deps, limit: Annotated[int, Query(ge=1, le=100, description="How many examples.")] = 10
 ) -> Examples:
-    """Give images of the validation part with their labels: the network never saw them in training."""
+    """Give examples of the validation part with their labels: the network never saw them in training."""
     found(deps.store.jobs.get(job_id), job_id)
     evaluation = read_json(deps, job_id, "evaluation.json")
     if not evaluation:
-        raise Conflict(f"job {job_id} has not finished an epoch yet; it has no validation images")
-    chosen = evaluation["examples"]
-    return Examples(images=from_base64(chosen["images"])[:limit].tolist(), labels=chosen["labels"][:limit])
+        raise Conflict(f"job {job_id} has not finished an epoch yet; it has no validation examples")
+    classes, is_table = evaluation.get("classes", USUAL.classes), evaluation.get("kind") == "table"
+    labels, values = examples_of(evaluation, limit)
+    return Examples(
+        images=[] if is_table else values,
+        rows=values if is_table else None,
+        labels=labels,
+        names=[classes[label] for label in labels],
+        kept=len(evaluation["examples"]["labels"]),
+    )

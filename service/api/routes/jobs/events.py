@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Response
@@ -22,6 +22,7 @@ router = APIRouter(tags=["what is recorded of a job"])
 
 _LOOK_FOR_EVENTS_EVERY_SECONDS = 0.2
 _PING_EVERY_SECONDS = 15.0
+_EVENTS_AT_A_TIME = 1000
 
 
 @router.get(
@@ -47,27 +48,44 @@ def events(
     The stream ends with the job, by an event `end`. A client that comes back with `Last-Event-ID` misses nothing.
     """
     found(deps.store.jobs.get(job_id), job_id)
-    after = max(after, int(last_event_id or 0))
-    if "text/event-stream" not in accept.lower():
-        page = Page.of(
-            lambda count: deps.store.jobs.events(job_id, after=after, limit=count),
-            limit=limit,
-            path=f"/jobs/{job_id}/events",
-        )
-        return EventPage(data=[_event(row) for row in page.rows], has_more=page.has_more)
-    if _has_ended(deps, job_id) and not deps.store.jobs.events(job_id, after=after, limit=1):
-        return Response(status_code=204)  # tells an EventSource not to come back
-    return StreamedResponse(
-        _stream(deps, job_id, after), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
+    return told(
+        lambda after, count: deps.store.jobs.events(job_id, after=after, limit=count),
+        lambda: _has_ended(deps, job_id),
+        path=f"/jobs/{job_id}/events",
+        accept=accept,
+        after=max(after, int(last_event_id or 0)),
+        limit=limit,
     )
 
 
-async def _stream(deps: Dependencies, job_id: str, after: int) -> AsyncIterator[bytes]:
+def told(
+    read: Callable[[int, int], Sequence[Row]],
+    has_ended: Callable[[], bool],
+    *,
+    path: str,
+    accept: str,
+    after: int,
+    limit: int,
+) -> Any:
+    """Answer with events, `read` after a number and at most so many: as a page, or as a stream if that is accepted."""
+    if "text/event-stream" not in accept.lower():
+        page = Page.of(lambda count: read(after, count), limit=limit, path=path)
+        return EventPage(data=[_event(row) for row in page.rows], has_more=page.has_more)
+    if has_ended() and not read(after, 1):
+        return Response(status_code=204)  # tells an EventSource not to come back
+    return StreamedResponse(
+        _stream(read, has_ended, after), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
+    )
+
+
+async def _stream(
+    read: Callable[[int, int], Sequence[Row]], has_ended: Callable[[], bool], after: int
+) -> AsyncIterator[bytes]:
     quiet_since = time.monotonic()
     while True:
         # In this order: an event that comes with the end is still found.
-        ended = await run_in_threadpool(_has_ended, deps, job_id)
-        rows = await run_in_threadpool(deps.store.jobs.events, job_id, after=after)
+        ended = await run_in_threadpool(has_ended)
+        rows = await run_in_threadpool(read, after, _EVENTS_AT_A_TIME)
         for row in rows:
             after = row.number
             yield format_sse_event(

@@ -5,18 +5,20 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, BackgroundTasks, Body, Depends, Header, Path, Query, Request, Response
 
-from models.spec import Name, TrainingSpec
+from models.spec import TrainingSpec
+from models.terms import Name
 from service.api.dependencies import Dependencies, Deps, json_only
 from service.api.documents import DocumentRoute
 from service.api.problems import problems
 from service.api.reuse import reusable
 from service.api.routes.idempotency import IdempotencyKey, answered, once
 from service.api.routes.jobs.lookup import JobId, found
+from service.api.routes.jobs.resolving import resolved
 from service.api.routes.listing import Page, label_pairs
 from service.api.routes.naming import require_id_of_job, require_name_of_model
 from service.api.schemas.jobs import ChosenId, Identifier, Job, JobPage
 from service.edge.links import link
-from service.errors import Conflict, Fault, Invalid, NotFound
+from service.errors import Conflict, NotFound
 from service.store import owners
 from service.store.engine import Row
 from service.store.states import Job as JobRow
@@ -25,15 +27,6 @@ from service.store.states import State, spec_of
 router = APIRouter(tags=["jobs"], route_class=DocumentRoute)
 
 MAX_SPEC_BYTES = 64 * 2**10
-
-
-def require_dataset(spec: TrainingSpec, deps: Dependencies, *, pointer: str = "/dataset") -> None:
-    """Refuse a spec whose data set is not there."""
-    if not deps.store.datasets.exists(spec.dataset):
-        raise Invalid(
-            f"there is no data set called {spec.dataset!r}; GET /datasets lists them",
-            faults=[Fault(pointer, f"there is no data set called {spec.dataset!r}; GET /datasets lists them")],
-        )
 
 
 def queued(job_id: str, response: Response, background: BackgroundTasks, deps: Dependencies) -> Job:
@@ -65,7 +58,7 @@ def _preferences(prefer: str | None) -> set[str]:
     dependencies=[Depends(json_only)],
     max_body_size=MAX_SPEC_BYTES,
     summary="Train a network",
-    responses=problems(400, 413, 415, 422, 503, 507),
+    responses=problems(400, 409, 413, 415, 422, 503, 507),
 )
 def submit(
     spec: Annotated[TrainingSpec, Body()],
@@ -84,16 +77,16 @@ def submit(
 ) -> Job:
     """Queue a job that trains one network. The job is on record before this answers, whatever happens to workers."""
     key = once(idempotency_key, request, deps, new_job, spec)
-    require_dataset(spec, deps)
+    asked, spec = spec, resolved(spec, deps)
     require_name_of_model(spec.model, deps)
-    if "reuse" in _preferences(prefer) and (twin := reusable(spec, deps)) is not None:
+    if "reuse" in _preferences(prefer) and (twin := reusable(spec, asked, deps)) is not None:
         if key is not None:
-            deps.store.keys.keep(once(idempotency_key, request, deps, used_again, spec), twin)
+            deps.store.keys.keep(once(idempotency_key, request, deps, used_again, asked), twin)
         response.status_code = 200
         response.headers.update({"Location": link(f"/jobs/{twin.id}"), "Preference-Applied": "reuse"})
         return Job.of(twin)
     deps.floor.require()
-    (job_id,) = deps.store.submissions.submit([spec], key=key)
+    (job_id,) = deps.store.submissions.submit([spec], asked=asked, key=key)
     return queued(job_id, response, background, deps)
 
 
@@ -120,18 +113,20 @@ def put(
     One that failed or was cancelled stays so; its `links.retry` trains it anew. 409 if a job with another spec has this
     id, or a model.
     """
+    asked = spec
     if deps.store.jobs.get(job_id) is None:
-        require_dataset(spec, deps)
+        spec = resolved(spec, deps)
         require_name_of_model(spec.model, deps)
         require_id_of_job(job_id, spec, deps)
         deps.floor.require()
-    job, is_new = deps.store.submissions.put(job_id, spec)
-    return queued(job_id, response, background, deps) if is_new else same(job, spec, None, response)
+    job, is_new = deps.store.submissions.put(job_id, spec, asked=asked)
+    return queued(job_id, response, background, deps) if is_new else same(job, asked, None, response)
 
 
 def same(job: JobRow, spec: TrainingSpec, origin: dict[str, Any] | None, response: Response) -> Job:
     """Answer with a job that has the id already which the client has chosen, if it is the one that is asked for."""
-    if TrainingSpec.model_validate(spec_of(job)) != spec:
+    # Of jobs from before it is not known what was left out: that has the same defaults now.
+    if TrainingSpec.model_validate(spec_of(job) if job.asked is None else job.asked) != spec:
         raise Conflict(f"there is a job {job.id} already, with another spec; choose another id")
     if origin is not None and job.origin != origin:
         raise Conflict(

@@ -21,8 +21,8 @@ def answered(api: TestClient, reference: str | None = None) -> tuple[str, int]:
 
 def test_rolling_back_goes_back_one_by_one(api: TestClient, store: Store, artifacts: Artifacts) -> None:
     for seed in range(4):
-        succeeded(store, artifacts, seed=seed)
-    url = "/models/default/aliases/champion"
+        succeeded(store, artifacts, seed=seed, val_accuracy=0.8 + seed / 100)
+    url = "/models/mnist/aliases/champion"
     assert api.post(f"{url}/rollback").json()["versions"] == {"3": 1.0}
     assert api.post(f"{url}/rollback").json()["versions"] == {"2": 1.0}
     assert api.put(url, json={"version": 4}).json()["versions"] == {"4": 1.0}
@@ -30,17 +30,17 @@ def test_rolling_back_goes_back_one_by_one(api: TestClient, store: Store, artifa
     assert api.post(f"{url}/rollback").json()["versions"] == {"1": 1.0}
     refused = api.post(f"{url}/rollback")
     assert (refused.status_code, "nothing to go back to" in refused.json()["detail"]) == (409, True)
-    whys = [move["why"] for move in api.get("/models/default/history").json()["data"]]
-    assert whys == ["rolled_back", "rolled_back", "set", "rolled_back", "rolled_back", *["always"] * 4]
+    whys = [move["why"] for move in api.get("/models/mnist/history").json()["data"]]
+    assert whys == ["rolled_back", "rolled_back", "set", "rolled_back", "rolled_back", *["if_better"] * 4]
 
 
 def test_rolling_back_passes_over_versions_that_were_deleted(
     api: TestClient, store: Store, artifacts: Artifacts
 ) -> None:
     for seed in range(3):
-        succeeded(store, artifacts, seed=seed)
-    url = "/models/default/aliases/champion"
-    assert api.delete("/models/default/versions/2").status_code == 204
+        succeeded(store, artifacts, seed=seed, val_accuracy=0.8 + seed / 100)
+    url = "/models/mnist/aliases/champion"
+    assert api.delete("/models/mnist/versions/2").status_code == 204
     assert api.post(f"{url}/rollback").json()["versions"] == {"1": 1.0}
     assert api.post(f"{url}/rollback").status_code == 409
     assert api.put(url, json={"version": 3}).status_code == 200
@@ -52,7 +52,7 @@ def test_an_alias_is_moved_only_if_it_is_as_the_client_saw_it(
 ) -> None:
     for seed in range(2):
         succeeded(store, artifacts, seed=seed, promote="never")
-    url = "/models/default/aliases/candidate"
+    url = "/models/mnist/aliases/candidate"
     assert api.get(url).status_code == 404
     assert api.put(url, json={"version": 1}, headers={"If-Match": "*"}).status_code == 412
     made = api.put(url, json={"version": 1}, headers={"If-None-Match": "*"})
@@ -111,7 +111,7 @@ def test_a_condition_is_entity_tags_in_any_of_its_lines(api: TestClient, store: 
     for number, (headers, status) in enumerate(
         [*(([("If-Match", tag)], told) for tag, told in IF_MATCH.items()), *LINES]
     ):
-        url = f"/models/default/aliases/candidate-{number}"
+        url = f"/models/mnist/aliases/candidate-{number}"
         assert api.put(url, json={"version": 1}).headers["etag"] == '"1"'
         assert api.put(url, json={"version": 2}, headers=headers).status_code == status, headers
         assert api.get(url).json()["versions"] == {"2" if status == 200 else "1": 1.0}, headers
@@ -120,12 +120,12 @@ def test_a_condition_is_entity_tags_in_any_of_its_lines(api: TestClient, store: 
 def test_requests_are_divided_among_versions(api: TestClient, store: Store, artifacts: Artifacts) -> None:
     for seed in range(3):
         succeeded(store, artifacts, seed=seed)
-    shares = api.put("/models/default/aliases/test", json={"versions": {"2": 1, "3": 3}}).json()["versions"]
+    shares = api.put("/models/mnist/aliases/test", json={"versions": {"2": 1, "3": 3}}).json()["versions"]
     assert shares == {"2": 0.25, "3": 0.75}
-    seen = [answered(api, "default@test")[1] for _ in range(200)]
+    seen = [answered(api, "mnist@test")[1] for _ in range(200)]
     assert set(seen) == {2, 3}
     assert seen.count(3) > seen.count(2)
-    assert api.delete("/models/default/versions/2").status_code == 409
+    assert api.delete("/models/mnist/versions/2").status_code == 409
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_an_alias_cannot_point_to_what_is_not_there(
     api: TestClient, store: Store, artifacts: Artifacts, body: dict[str, Any], pointer: str
 ) -> None:
     succeeded(store, artifacts)
-    answer = api.put("/models/default/aliases/champion", json=body)
+    answer = api.put("/models/mnist/aliases/champion", json=body)
     assert answer.status_code == 422
     assert pointer in {error["pointer"] for error in answer.json()["errors"]}
 

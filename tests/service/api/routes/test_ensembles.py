@@ -39,7 +39,7 @@ def combine(api: TestClient, **body: Any) -> Any:
 def test_an_ensemble_answers_by_the_mean_of_its_members_probabilities(
     api: TestClient, store: Store, members: list[str]
 ) -> None:
-    put_on_record(store, ("default", 1), ("default", 3))
+    put_on_record(store, ("mnist", 1), ("mnist", 3))
     answer = api.post(
         "/predict?model=together", content=PIXELS.tobytes(), headers={"Content-Type": "application/octet-stream"}
     ).json()
@@ -62,12 +62,12 @@ def test_an_ensemble_answers_by_the_mean_of_its_members_probabilities(
 def test_asked_for_again_the_same_members_are_the_same_version(
     api: TestClient, store: Store, members: list[str]
 ) -> None:
-    put_on_record(store, ("default", 2), ("default", 1))
-    for named in (["default/1", "default/2"], ["default/2", "default/1"], [members[0], members[1]]):
+    put_on_record(store, ("mnist", 2), ("mnist", 1))
+    for named in (["mnist/1", "mnist/2"], ["mnist/2", "mnist/1"], [members[0], members[1]]):
         answer = combine(api, members=named)
         assert answer.status_code == 200, answer.text
         assert answer.headers["location"] == "/models/together/versions/1"
-        assert answer.json()["members"] == [{"model": "default", "version": number} for number in (1, 2)]
+        assert answer.json()["members"] == [{"model": "mnist", "version": number} for number in (1, 2)]
         assert "job" not in answer.json()["links"]
     lineage = api.get("/models/together/versions/1/lineage").json()
     assert (lineage["job_id"], lineage["spec"], lineage["dataset"]) == (None, None, "mnist")
@@ -78,23 +78,23 @@ def test_asked_for_again_the_same_members_are_the_same_version(
 def test_a_member_whose_weights_are_damaged_is_told_before_anybody_is_asked(
     api: TestClient, store: Store, artifacts: Artifacts, members: list[str]
 ) -> None:
-    damage(store, artifacts, "default", 2)
+    damage(store, artifacts, "mnist", 2)
     answer = combine(api, members=members[:2])
-    assert "the weights of version 2 of model default cannot be used" in problem(answer, 500)["detail"]
+    assert "the weights of version 2 of model mnist cannot be used" in problem(answer, 500)["detail"]
 
 
 def test_a_member_whose_file_holds_no_network_is_told_before_anybody_is_asked(
     api: TestClient, store: Store, artifacts: Artifacts, members: list[str]
 ) -> None:
-    owner = owners.of_version("default", 2)
+    owner = owners.of_version("mnist", 2)
     store.files.publish(owner, [artifacts.write(owner, WEIGHTS, b"whole, and no weights", epoch=1)])
     answer = combine(api, members=members[:2])
-    assert "the weights of version 2 of model default cannot be used" in problem(answer, 500)["detail"]
+    assert "the weights of version 2 of model mnist cannot be used" in problem(answer, 500)["detail"]
 
 
 @pytest.mark.usefixtures("members")
 def test_while_nobody_can_assess_it_there_is_none(api: TestClient, store: Store) -> None:
-    answer = combine(api, members=["default/1", "default/2"])
+    answer = combine(api, members=["mnist/1", "mnist/2"])
     assert "broker" in problem(answer, 503)["detail"]
     assert int(answer.headers["retry-after"]) >= 1
     assert store.models.get("together") is None
@@ -102,14 +102,14 @@ def test_while_nobody_can_assess_it_there_is_none(api: TestClient, store: Store)
 
 @pytest.mark.usefixtures("members")
 def test_an_ensemble_is_promoted_rolled_back_and_deleted_as_every_version(api: TestClient, store: Store) -> None:
-    put_on_record(store, ("default", 1), ("default", 2), model="default")
-    moved = api.get("/models/default/aliases/champion").json()
+    put_on_record(store, ("mnist", 1), ("mnist", 2), model="mnist")
+    moved = api.get("/models/mnist/aliases/champion").json()
     assert moved["versions"] == {"4": 1.0}, "it is better than what was champion, on the same images"
-    back = api.post("/models/default/aliases/champion/rollback").json()
+    back = api.post("/models/mnist/aliases/champion/rollback").json()
     assert back["versions"] == {"3": 1.0}
-    assert api.delete("/models/default/versions/4").status_code == 204
-    assert api.get("/models/default/versions/4").status_code == 404
-    assert api.post("/predict?model=default/1", json={"image": PIXELS[0].tolist()}).status_code == 200
+    assert api.delete("/models/mnist/versions/4").status_code == 204
+    assert api.get("/models/mnist/versions/4").status_code == 404
+    assert api.post("/predict?model=mnist/1", json={"image": PIXELS[0].tolist()}).status_code == 200
 
 
 def test_the_trials_of_a_sweep_may_answer_together(api: TestClient, store: Store, artifacts: Artifacts) -> None:
@@ -130,9 +130,9 @@ def test_more_than_the_memory_is_meant_for_is_no_ensemble(
     api: TestClient, members: list[str], store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The bound stands for 256 MB: networks of as many numbers would take seconds to write.
-    version = store.models.version("default", 1)
+    version = store.models.version("mnist", 1)
     assert version is not None
-    parameters = TrainingSpec.model_validate(version.spec).parameters
+    parameters = TrainingSpec.model_validate(version.spec).parameters_for(784, 10)
     monkeypatch.setattr("service.api.routes.ensembles.MOST_PARAMETERS", 3 * parameters - 1)
     answer = combine(api, members=members)
     assert pointers(answer) == {"/members/2"}
@@ -143,18 +143,18 @@ def test_more_than_the_memory_is_meant_for_is_no_ensemble(
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [
-        ({"members": ["default/1", "default/9"]}, "/members/1"),
-        ({"members": ["default/1", "nobody"]}, "/members/1"),
-        ({"members": ["default/1", "default@halves"]}, "/members/1"),
-        ({"members": ["default/1", "default/1"]}, "/members/1"),
-        ({"members": ["default/1", "default/4"]}, "/members/1"),
-        ({"members": ["default/1", "default/5"]}, "/members/1"),
-        ({"members": ["default/1"]}, "/members"),
-        ({"members": ["default/1"] * (MOST_MEMBERS + 1)}, "/members"),
-        ({"members": ["default/1", "default/2"], "sweep": "s"}, ""),
-        ({"members": ["default/1", "default/2"], "best": 2}, ""),
-        ({"members": ["default/1", "default/2"], "promote": "perhaps"}, "/promote"),
-        ({"members": ["default/1", "default/2"], "name": "a/b"}, "/name"),
+        ({"members": ["mnist/1", "mnist/9"]}, "/members/1"),
+        ({"members": ["mnist/1", "nobody"]}, "/members/1"),
+        ({"members": ["mnist/1", "mnist@halves"]}, "/members/1"),
+        ({"members": ["mnist/1", "mnist/1"]}, "/members/1"),
+        ({"members": ["mnist/1", "mnist/4"]}, "/members/1"),
+        ({"members": ["mnist/1", "mnist/5"]}, "/members/1"),
+        ({"members": ["mnist/1"]}, "/members"),
+        ({"members": ["mnist/1"] * (MOST_MEMBERS + 1)}, "/members"),
+        ({"members": ["mnist/1", "mnist/2"], "sweep": "s"}, ""),
+        ({"members": ["mnist/1", "mnist/2"], "best": 2}, ""),
+        ({"members": ["mnist/1", "mnist/2"], "promote": "perhaps"}, "/promote"),
+        ({"members": ["mnist/1", "mnist/2"], "name": "a/b"}, "/name"),
         ({}, ""),
         ({"sweep": "nobody"}, "/sweep"),
     ],
@@ -162,8 +162,8 @@ def test_more_than_the_memory_is_meant_for_is_no_ensemble(
 def test_what_cannot_be_an_ensemble_is_refused(
     api: TestClient, store: Store, artifacts: Artifacts, body: dict[str, Any], pointer: str
 ) -> None:
-    put_on_record(store, ("default", 1), ("default", 2), model="default", findings=NO_FINDINGS)
+    put_on_record(store, ("mnist", 1), ("mnist", 2), model="mnist", findings=NO_FINDINGS)
     succeeded(store, artifacts, split_seed=5)
     halves = {"versions": {"1": 1, "2": 1}}
-    assert api.put("/models/default/aliases/halves", json=halves).status_code == 201
+    assert api.put("/models/mnist/aliases/halves", json=halves).status_code == 201
     assert pointers(combine(api, **body)) == {pointer}

@@ -12,7 +12,7 @@ from service.artifacts import Artifacts
 from service.store import owners
 from service.store.store import Store
 from service.store.tables import jobs, submissions
-from tests.records import SPEC, ended
+from tests.records import SPEC, data, ended
 
 SWEEP = {"base": {"dataset": "digits"}, "grid": {"learning_rate": [0.1, 0.01], "hidden_sizes": [[8], [9]]}}
 
@@ -82,10 +82,10 @@ def test_nothing_is_used_again_that_was_trained_on_other_data(
     api: TestClient, store: Store, artifacts: Artifacts
 ) -> None:
     ended(store, artifacts)
-    store.datasets.add("digits", "builtin")
-    row = store.datasets.get("digits")
-    assert row is not None
-    store.datasets._change(row, state="ready", description={"sha256": "e" * 64})
+    store.datasets.ask_for("digits")
+    held = store.readings.claim(("digits", 1), "host:1:token/1")
+    assert held is not None
+    store.readings.finish(held, {"sha256": "e" * 64, "examples": 1797}, [])
     assert api.post("/jobs", json=SPEC, headers={"Prefer": "reuse"}).status_code == 202
 
 
@@ -118,11 +118,11 @@ def test_nothing_is_used_again_that_was_stopped(
     assert api.post("/jobs", json=SPEC, headers={"Prefer": "reuse"}).json()["id"] != job_id
 
 
-def test_nothing_is_used_again_whose_weights_are_gone_or_whose_upload_nobody_has_looked_at(
+def test_nothing_is_used_again_whose_weights_are_gone_or_whose_upload_has_other_examples(
     api: TestClient, store: Store, artifacts: Artifacts
 ) -> None:
-    store.datasets.add("mine", "upload")
-    ended(store, artifacts, dataset="mine")
+    data(store, artifacts, sha256="e" * 64)
+    ended(store, artifacts, dataset="mine/1", stratify=True, model="mine")
     assert api.post("/jobs", json=SPEC | {"dataset": "mine"}, headers={"Prefer": "reuse"}).status_code == 202
     pointer = store.files.get(owners.of_job(ended(store, artifacts)), "best.safetensors")
     assert pointer is not None
@@ -133,7 +133,7 @@ def test_nothing_is_used_again_whose_weights_are_gone_or_whose_upload_nobody_has
 def test_a_repetition_is_answered_whatever_has_become_of_the_data_or_is_preferred(
     api: TestClient, store: Store, artifacts: Artifacts
 ) -> None:
-    store.datasets.add("mine", "upload")
+    data(store, artifacts)
     spec, headers = SPEC | {"dataset": "mine"}, {"Idempotency-Key": "order-1", "Prefer": "reuse"}
     first = api.post("/jobs", json=spec, headers=headers)
     assert api.put("/jobs/order-1", json=spec).status_code == 202

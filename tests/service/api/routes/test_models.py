@@ -6,6 +6,7 @@ from fastapi.testclient import TestClient
 from service.artifacts import Artifacts
 from service.cli.doctor import examine
 from service.store import owners
+from service.store.errors import NothingThere
 from service.store.store import Store
 from tests.records import succeeded
 from tests.waiting import wait_until
@@ -21,12 +22,12 @@ def answered(api: TestClient, reference: str | None = None) -> tuple[str, int]:
 
 def test_a_version_to_which_an_alias_points_is_not_deleted(api: TestClient, store: Store, artifacts: Artifacts) -> None:
     for seed in range(2):
-        succeeded(store, artifacts, seed=seed)
-    refused = api.delete("/models/default/versions/2")
+        succeeded(store, artifacts, seed=seed, val_accuracy=0.8 + seed / 100)
+    refused = api.delete("/models/mnist/versions/2")
     assert (refused.status_code, "champion" in refused.json()["detail"]) == (409, True)
-    assert api.delete("/models/default/versions/1").status_code == 204
-    assert api.get("/models/default/versions/1").status_code == 404
-    assert store.files.of(owners.of_version("default", 1)) == []
+    assert api.delete("/models/mnist/versions/1").status_code == 204
+    assert api.get("/models/mnist/versions/1").status_code == 404
+    assert store.files.of(owners.of_version("mnist", 1)) == []
     assert list(examine(store, artifacts, young_seconds=-1)) == []
 
 
@@ -34,15 +35,15 @@ def test_a_version_answers_though_its_job_was_deleted(api: TestClient, store: St
     job_id = succeeded(store, artifacts)
     assert api.delete(f"/jobs/{job_id}").status_code == 204
     assert list(examine(store, artifacts, young_seconds=-1)) == []
-    assert answered(api) == answered(api, "default/1") == ("default", 1)
-    lineage = api.get("/models/default/versions/1/lineage").json()
+    assert answered(api) == answered(api, "mnist/1") == ("mnist", 1)
+    lineage = api.get("/models/mnist/versions/1/lineage").json()
     assert (lineage["job_id"], lineage["job_is_there"]) == (job_id, False)
     assert lineage["spec"]["hidden_sizes"] == [20]
     assert lineage["data_sha256"] == "d" * 64
     gone = api.post("/predict", json={"image": BLANK, "model": job_id})
     assert (gone.status_code, gone.json()["detail"]) == (404, f"there is no model and no job called {job_id}")
-    assert api.delete("/models/default/aliases/champion").status_code == 204
-    assert api.delete("/models/default/versions/1").status_code == 204
+    assert api.delete("/models/mnist/aliases/champion").status_code == 204
+    assert api.delete("/models/mnist/versions/1").status_code == 204
     assert [path for path in artifacts.folder.rglob("*") if path.is_file()] == []
 
 
@@ -69,17 +70,34 @@ def test_where_nobody_names_one_default_is_asked_or_the_only_model(
         answer = api.post("/predict", json={"image": BLANK})
         return answer.json()["detail"] if answer.status_code == 404 else None
 
-    assert "say which one" in str(wait_until(refusal, timeout=30, what="the second model to be noticed"))
+    assert wait_until(refusal, timeout=30, what="the second model to be noticed") == (
+        "there are several models, and none is called default: say in model which one, of a, b; or set "
+        "TENFOLD_DEFAULT_MODEL"
+    )
     succeeded(store, artifacts, model="default")
     assert answered(api) == ("default", 1)
+
+
+def test_of_many_models_ten_are_named(store: Store, artifacts: Artifacts) -> None:
+    for number in range(11):
+        succeeded(store, artifacts, model=f"m{number:02}")
+    with pytest.raises(NothingThere, match=r"of m00, m01, .*, m09 and others; or set TENFOLD_DEFAULT_MODEL"):
+        store.references.look_up(None)
+
+
+def test_a_model_without_versions_stands_in_nobody_s_way(api: TestClient, store: Store, artifacts: Artifacts) -> None:
+    for model in ("default", "a"):
+        succeeded(store, artifacts, model=model, promote="never")
+    assert api.delete("/models/default/versions/1").status_code == 204
+    assert answered(api) == ("a", 1)
 
 
 @pytest.mark.parametrize(
     ("method", "path"),
     [
         ("POST", "/v2/models/a%00b/infer"),
-        ("POST", "/v2/models/default/versions/%00/infer"),
-        ("POST", "/v1/models/default@%00:predict"),
+        ("POST", "/v2/models/mnist/versions/%00/infer"),
+        ("POST", "/v1/models/mnist@%00:predict"),
         ("GET", "/v2/models/%00"),
     ],
 )
@@ -94,15 +112,15 @@ def test_what_cannot_be_a_name_is_not_there(
 def test_models_and_versions_are_listed(api: TestClient, store: Store, artifacts: Artifacts) -> None:
     assert api.get("/models").json() == {"data": []}
     for seed in range(3):
-        succeeded(store, artifacts, seed=seed)
+        succeeded(store, artifacts, seed=seed, val_accuracy=0.8 + seed / 100)
     succeeded(store, artifacts, model="other")
-    assert [model["name"] for model in api.get("/models").json()["data"]] == ["default", "other"]
-    model = api.get("/models/default").json()
+    assert [model["name"] for model in api.get("/models").json()["data"]] == ["mnist", "other"]
+    model = api.get("/models/mnist").json()
     assert (model["newest_version"], model["aliases"][0]["versions"]) == (3, {"3": 1.0})
-    first = api.get("/models/default/versions?limit=2").json()
+    first = api.get("/models/mnist/versions?limit=2").json()
     assert [version["version"] for version in first["data"]] == [3, 2]
     assert [version["version"] for version in api.get(first["next"]).json()["data"]] == [1]
-    assert [one["version"] for one in api.get("/models/default/lineage").json()["data"]] == [3, 2, 1]
+    assert [one["version"] for one in api.get("/models/mnist/lineage").json()["data"]] == [3, 2, 1]
     for path in ("", "/versions", "/versions/1", "/lineage", "/history", "/aliases/champion", "/versions/1/card"):
         assert api.get(f"/models/none{path}").status_code == 404
-    assert "has no card" in api.get("/models/default/versions/1/card").json()["detail"]
+    assert "has no card" in api.get("/models/mnist/versions/1/card").json()["detail"]

@@ -10,7 +10,7 @@ from service.artifacts import Artifacts
 from service.store.store import Store
 from service.store.tables import jobs
 from tests.answers import problem
-from tests.records import SPEC, claim, ended, in_state, learn, submit
+from tests.records import SPEC, claim, data, ended, in_state, learn, submit
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_every_action_on_a_job_in_every_state(
     if action in {"retry", "verify"}:
         assert job["id"] != job_id
         promoted = {"promote": "never"} if action == "verify" else {}
-        assert job["spec"] == api.get(f"/jobs/{job_id}").json()["spec"] | promoted
+        assert job["spec"] == api.get(f"/jobs/{job_id}").json()["spec"] | promoted | {"stratify": False}
         assert (job["origin"]["kind"], job["origin"]["job_id"]) == (action, job_id)
         assert answer.headers["Location"] == f"/jobs/{job['id']}"
     # Once more is no error, unless it would make another job.
@@ -169,19 +169,29 @@ def test_a_job_that_is_not_verified_says_what_was_not_the_same(
 def test_a_job_whose_data_set_was_replaced_is_not_trained_again_in_vain(
     api: TestClient, store: Store, artifacts: Artifacts
 ) -> None:
-    rows = "\n".join(",".join([str(row % 10), *["7"] * 783, str(row)]) for row in range(40))
-    upload = {"content": rows, "headers": {"Content-Type": "text/csv"}}
-    assert api.post("/datasets?name=mine", **upload).status_code == 201  # type: ignore[arg-type]
-    held = claim(store, submit(store, **SPEC | {"dataset": "mine"}))
+    data(store, artifacts)
+    held = claim(store, submit(store, **SPEC | {"dataset": "mine/1"}))
     learn(store, artifacts, held, 1)
     store.runs.finish(held, made_with=MADE_WITH)
-    # Not described yet, it may be the same; once it is, it is known not to be.
-    assert api.post(f"/jobs/{held.job_id}/verify").status_code == 202
-    seen = store.datasets.get("mine")
-    assert seen is not None
-    store.datasets.describe(seen, {"sha256": "e" * 64}, [])
-    detail = problem(api.post(f"/jobs/{held.job_id}/verify"), 409)["detail"]
-    assert f"its digest was {'d' * 64} and is {'e' * 64}" in detail
+    assert api.delete("/datasets/mine").status_code == 204
+    verify = f"/jobs/{held.job_id}/verify"
+    assert "it is not there any more" in problem(api.post(verify), 409)["detail"]
+    data(store, artifacts, content=b"others", sha256="e" * 64)
+    detail = problem(api.post(verify), 409)["detail"]
+    assert f"its digest was {'d' * 64}, and version 2 has the digest {'e' * 64}" in detail
+    # The examples of then, under another number, are what was trained on.
+    data(store, artifacts)
+    assert api.post(verify).json()["spec"]["dataset"] == "mine/3"
+
+
+def test_a_job_from_before_there_were_versions_means_the_first(
+    api: TestClient, store: Store, artifacts: Artifacts
+) -> None:
+    for sent in (b"then", b"now"):
+        data(store, artifacts, content=sent, sha256=sent.hex().ljust(64, "0"))
+    job_id = ended(store, artifacts, dataset="mine")
+    again = api.post(f"/jobs/{job_id}/retry").json()
+    assert (again["spec"]["dataset"], again["spec"]["model"]) == ("mine/1", "default")
 
 
 def test_a_job_is_gone_on_from_with_its_history(api: TestClient, store: Store, artifacts: Artifacts) -> None:
@@ -323,8 +333,8 @@ def test_the_last_who_points_to_a_file_takes_it_along(api: TestClient, store: St
     assert api.post(f"/jobs/{tuned}/cancel").status_code == 202
     assert api.delete(f"/jobs/{tuned}").status_code == 204
     assert len([path for path in artifacts.folder.rglob("*") if path.is_file()]) == 1, "the weights of the version"
-    assert api.delete("/models/default/aliases/champion").status_code == 204
-    assert api.delete("/models/default/versions/1").status_code == 204
+    assert api.delete("/models/digits/aliases/champion").status_code == 204
+    assert api.delete("/models/digits/versions/1").status_code == 204
     assert [path for path in artifacts.folder.rglob("*") if path.is_file()] == []
 
 

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from service.artifacts import Artifacts
 from service.store.store import Store
 from tests.answers import pointers, problem
-from tests.records import submit
+from tests.records import submit, succeeded
 
 
 @pytest.fixture
@@ -96,7 +97,8 @@ def test_a_job_is_taken_on_while_the_broker_is_away(api: TestClient, store: Stor
     assert job.state == "queued"
 
 
-def test_a_body_full_of_faults_costs_one_error(api: TestClient) -> None:
+def test_a_body_full_of_faults_costs_one_error(api: TestClient, store: Store, artifacts: Artifacts) -> None:
+    succeeded(store, artifacts)
     answer = api.post("/predict", json={"images": [[["x"] * 28] * 28] * 300})
     assert len(problem(answer, 422)["errors"]) == 1
     problem(api.post("/jobs", json={"hidden_sizes": [0] * 20_000}), 422)

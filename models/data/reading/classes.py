@@ -1,0 +1,193 @@
+"""The labels of all examples as numbers, and what the classes are called."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from models.data.reading import cells, named
+from models.data.reading.found import MOST_FAULTS, Fault, UnreadableError
+from models.data.reading.options import Options
+from models.data.reading.told import Told
+from models.data.schema import MAX_CLASSES
+
+LEAST_EXAMPLES = 20
+_FEW_FRACTIONS = 20
+_MOST_SEEN = 100_000
+_FRACTION = re.compile(r"[+-]?\d*\.\d*[1-9]\d*(e[+-]?\d+)?|[+-]?\d+(\.\d*)?e-?\d+", re.IGNORECASE)
+
+
+@dataclass
+class Labels:
+    """Collects labels as they stand in a column, and where each was seen first."""
+
+    column: str
+    codes: list[NDArray[np.int32]] = field(default_factory=list)
+    _known: dict[str, int] = field(default_factory=dict)
+    _first: dict[str, str] = field(default_factory=dict)  # of words among whole numbers
+    _is_whole: bool = False
+
+    def add(self, texts: pa.Array, where: Callable[[int], str]) -> NDArray[np.bool_]:
+        """Take the labels of some rows; gives which of the rows have one, bool [n]."""
+        encoded = texts.dictionary_encode()
+        places = encoded.indices.to_numpy(zero_copy_only=False)
+        own = np.empty(len(encoded.dictionary), np.int32)
+        words = dict[str, int]()
+        for place, text in enumerate(encoded.dictionary.to_pylist()):
+            name = normal(text)
+            if cells.is_missing(text):
+                own[place] = -1
+                continue
+            if name not in self._known:
+                self._known[name] = len(self._known)
+                if cells.whole(name) is None:
+                    words[name] = place
+                else:
+                    self._is_whole = True
+            own[place] = self._known[name]
+        if self._is_whole and len(self._first) + len(words) <= MOST_FAULTS:
+            self._first |= {name: where(int(np.argmax(places == place))) for name, place in words.items()}
+        if len(self._known) > _MOST_SEEN:
+            self.check()
+        codes = own[places] if len(own) else np.empty(0, np.int32)
+        there = codes >= 0
+        self.codes.append(codes[there])
+        return there
+
+    def check(self) -> None:
+        """Raise UnreadableError where these are no labels of classes."""
+        names = list(self._known)
+        examples = sum(map(len, self.codes))
+        numbers = [name for name in names if cells.number(name) is not None]
+        fractions = [name for name in numbers if _FRACTION.fullmatch(name)]
+        shown = ", ".join(repr(name) for name in names[:5])
+        remedy = "name the column that holds the classes: label=NAME"
+        where = f"column {self.column}"
+        if len(fractions) > _FEW_FRACTIONS or (len(names) > MAX_CLASSES and len(numbers) > 0.9 * len(names)):
+            raise UnreadableError(
+                Fault(
+                    where,
+                    f"it holds {len(names):,} distinct numbers ({shown} ...): a number to be predicted (regression), "
+                    "which Tenfold does not do",
+                    remedy,
+                )
+            )
+        if len(names) > MAX_CLASSES:
+            raise UnreadableError(
+                Fault(
+                    where,
+                    f"it holds {len(names):,} distinct values ({shown} ...); at most {MAX_CLASSES:,} classes",
+                    remedy,
+                )
+            )
+        if examples and len(names) > max(2, examples / 2):
+            raise UnreadableError(
+                Fault(where, f"of {examples:,} examples nearly each has a label of its own ({shown} ...)", remedy)
+            )
+
+    def finish(
+        self, options: Options, told: Told, given: Sequence[str] | None = None
+    ) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+        """Give the names of the classes in their order, and the labels, int64 [N]; raises UnreadableError.
+
+        `given` are names by numbers that the file carries.
+        """
+        self.check()
+        codes = np.concatenate(self.codes) if self.codes else np.empty(0, np.int32)
+        if len(codes) < LEAST_EXAMPLES:
+            raise UnreadableError(
+                Fault(
+                    "file",
+                    f"it has {len(codes)} examples with a label; at least {LEAST_EXAMPLES} are needed to train and to "
+                    "validate",
+                    "send more of them",
+                )
+            )
+        self._check_strangers(codes)
+        names = sorted(self._known, key=_order(self._known))
+        renamed = [_named(name, given) for name in names]
+        classes, of_name = _chosen(renamed, options, told)
+        if len(classes) < 2:
+            raise UnreadableError(
+                Fault(
+                    f"column {self.column}",
+                    f"all examples have the label {classes[0]!r}; at least 2 classes are needed",
+                    "send examples of other classes as well, or name the column that holds the classes: label=NAME",
+                )
+            )
+        mapping = np.empty(len(names), np.int64)
+        for place, name in enumerate(names):
+            mapping[self._known[name]] = classes.index(of_name[renamed[place]])
+        return tuple(classes), mapping[codes]
+
+    def _check_strangers(self, codes: NDArray[np.int32]) -> None:
+        """Refuse single words among labels that are all whole numbers."""
+        names = list(self._known)
+        words = [name for name in names if cells.whole(name) is None]
+        counts = np.bincount(codes, minlength=len(names))
+        strange = [name for name in words if counts[self._known[name]] <= max(1, len(codes) // 1000)]
+        if len(names) - len(words) >= 2 and words and len(strange) == len(words) <= MOST_FAULTS:
+            raise UnreadableError(
+                *(
+                    Fault(
+                        f"{self._first.get(name, 'a line')}, column {self.column}",
+                        f"the label is {name[:40]!r}, and others are whole numbers",
+                        "mend the label, or take out the line",
+                    )
+                    for name in strange
+                )
+            )
+
+
+def normal(label: str) -> str:
+    """Give a label without blanks around it; whole numbers without sign, noughts or decimals that tell nothing."""
+    text = label.strip()
+    number = cells.whole(text)
+    return text if number is None else str(number)
+
+
+def _order(names: Iterable[str]) -> Callable[[str], tuple[int, str]]:
+    if all(cells.whole(name) is not None for name in names):
+        return lambda name: (int(name), name)
+    return lambda name: (0, name)
+
+
+def _named(name: str, given: Sequence[str] | None) -> str:
+    if given is None or not name.isdecimal() or int(name) >= len(given):
+        return name
+    return given[int(name)]
+
+
+def _chosen(names: Sequence[str], options: Options, told: Told) -> tuple[list[str], dict[str, str]]:
+    """Give the classes in order, and which of them each label is, as the option `classes` says."""
+    said = options.classes
+    if said is None:
+        return list(dict.fromkeys(names)), {name: name for name in names}
+    unknown = [name for name in said if normal(name) not in names]
+    if unknown:
+        raise UnreadableError(
+            *(
+                Fault("classes", f"no example has the label {name!r}", named.nearest(name, names))
+                for name in unknown[:MOST_FAULTS]
+            )
+        )
+    if isinstance(said, dict):
+        of_name = {name: name for name in names} | {normal(name): new.strip() for name, new in said.items()}
+        told.note("classes", f"{len(said)} labels have another name, as it was said")
+        return list(dict.fromkeys(of_name[name] for name in names)), of_name
+    order = [normal(name) for name in said]
+    lacking = [name for name in names if name not in order]
+    twice = [name for name, count in Counter(order).items() if count > 1]
+    if lacking or twice:
+        detail = (
+            f"examples have the label {lacking[0]!r}, which is not among them"
+            if lacking
+            else f"{twice[0]!r} stands there twice"
+        )
+        raise UnreadableError(Fault("classes", detail, "name each class once, in the order that is wanted"))
+    told.note("classes", "the classes are in the order that was said")
+    return order, {name: name for name in names}

@@ -1,0 +1,129 @@
+"""What may be wrong with examples that could be read: the same ones again, rare classes, a column that tells the label.
+
+Legend of shapes: N examples.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.data.examples import Examples
+from models.data.reading import cells
+from models.data.reading.told import Told
+from models.data.schema import Images, Table
+
+_AT_ONCE = 4096
+_FEW = 2  # a class needs as many to be in both parts
+_STRONG = 20  # times that the largest class may be larger than the smallest
+_OFTEN = 10
+_MANY = 20  # classes
+_SHOWN = 5
+_MOST_LEVELS = 1000
+
+
+def tell(examples: Examples, label: str, told: Told) -> None:
+    """Warn of what should be looked at before a network learns from these examples."""
+    _equal(examples, told)
+    _classes(examples, told)
+    if isinstance(examples.schema, Table):
+        _giving_away(examples, examples.schema, label, told)
+
+
+def _equal(examples: Examples, told: Told) -> None:
+    marks, flat = _marks(examples.values)
+    order = np.argsort(marks, kind="stable")
+    ordered, labels = marks[order], examples.labels[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    lengths = np.diff(np.r_[starts, len(ordered)])
+    again = int(len(ordered) - len(starts))
+    where = " in all columns that are kept" if isinstance(examples.schema, Table) else ""
+    if again:
+        several = starts[lengths > 1]
+        told.warn(
+            "duplicates",
+            f"{again:,} of {len(ordered):,} examples are equal to another one{where}; they may be in both parts",
+            [f"examples {' and '.join(str(1 + row) for row in sorted(order[at : at + 2]))}" for at in several[:_SHOWN]],
+        )
+        most = int(lengths.argmax())
+        if lengths[most] >= _OFTEN:
+            first = int(order[starts[most]]) + 1
+            told.warn("the same example many times", f"example {first} is there {lengths[most]:,} times")
+    low, high = np.minimum.reduceat(labels, starts), np.maximum.reduceat(labels, starts)
+    if (differ := np.flatnonzero(low != high)).size:
+        names = examples.schema.classes
+        told.warn(
+            "equal examples with different labels",
+            f"{len(differ):,} examples are there with more than one label",
+            [f"example {1 + int(order[starts[at]])}: {names[low[at]]} and {names[high[at]]}" for at in differ[:_SHOWN]],
+        )
+    if isinstance(examples.schema, Images) and flat.any():
+        rows = np.flatnonzero(flat)
+        told.warn(
+            "pictures of one colour",
+            f"{len(rows):,} pictures show nothing: all of their pixels are equal",
+            [f"example {1 + row}" for row in rows[:_SHOWN]],
+        )
+
+
+def _classes(examples: Examples, told: Told) -> None:
+    counts = examples.class_counts()
+    names = examples.schema.classes
+    few = [f"{name}: {count}" for name, count in zip(names, counts, strict=True) if count < _FEW]
+    if few:
+        told.warn("small classes", f"{len(few)} classes have too few examples to be in both parts", few[:_SHOWN])
+    numbers = [cells.whole(name) for name in names]
+    known = [number for number in numbers if number is not None]
+    if _MANY < len(known) == len(names) < (max(known) - min(known)) / 2:
+        told.warn(
+            "labels that look like numbers",
+            f"{len(names)} classes are whole numbers from {min(known)} to {max(known)} with gaps; a number to be "
+            "predicted (regression) is nothing that Tenfold does",
+        )
+    if max(counts) > _STRONG * min(counts):
+        largest, smallest = (names[counts.index(of(counts))] for of in (max, min))
+        told.warn(
+            "imbalance",
+            f"class {largest!r} has {max(counts):,} examples, and {smallest!r} has {min(counts):,}; "
+            "class_weights=balanced makes up for it",
+        )
+
+
+def _giving_away(examples: Examples, schema: Table, label: str, told: Told) -> None:
+    for place, column in enumerate(schema.columns):
+        values = np.array(examples.values[:, place])
+        there = ~np.isnan(values)
+        if not there.all():
+            continue
+        distinct, codes = np.unique(values, return_inverse=True)
+        if len(distinct) > _MOST_LEVELS:
+            continue
+        pairs = np.unique(codes * len(schema.classes) + examples.labels)
+        if len(pairs) == len(distinct) == len(schema.classes):
+            told.warn(
+                "gives the label away",
+                f"column {column.name!r} is another in each class, and the same within it: it says what {label!r} "
+                f'says; ignore=["{column.name}"] leaves it out',
+            )
+
+
+def _marks(values: NDArray[Any]) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
+    """Give a hash of each example, uint64 [N], and whether all of its numbers are equal, bool [N]."""
+    random = np.random.default_rng(0)
+    row_bytes = values[0].nbytes
+    words = -(-row_bytes // 8)
+    keys = random.integers(0, 2**64, (2, words), dtype=np.uint64) | np.uint64(1)
+    marks, flat = np.empty(len(values), np.uint64), np.empty(len(values), bool)
+    for start in range(0, len(values), _AT_ONCE):
+        rows = np.ascontiguousarray(values[start : start + _AT_ONCE]).reshape(len(values[start : start + _AT_ONCE]), -1)
+        flat[start : start + len(rows)] = (rows == rows[:, :1]).all(axis=1)
+        padded = np.zeros((len(rows), 8 * words), np.uint8)
+        padded[:, :row_bytes] = rows.view(np.uint8)
+        mixed = padded.view(np.uint64)
+        # A product alone leaves the high bits of a word without weight.
+        mixed ^= mixed >> np.uint64(33)
+        mixed *= keys[0]
+        mixed ^= mixed >> np.uint64(29)
+        mixed *= keys[1]
+        marks[start : start + len(rows)] = mixed.sum(axis=1, dtype=np.uint64)
+    return marks, flat

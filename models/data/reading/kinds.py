@@ -1,0 +1,129 @@
+"""What a column of a table is taken for, by what stands in it; and which columns are left out, and why."""
+
+from dataclasses import dataclass
+
+from models.data.reading import cells, columns
+from models.data.reading.found import MOST_FAULTS, Fault, UnreadableError
+from models.data.reading.profile import Profile
+from models.data.reading.told import Told
+
+MOST_LEVELS = 100
+_PAIRS = (("no", "yes"), ("false", "true"), ("f", "t"), ("n", "y"), ("0", "1"))
+_MOSTLY = 0.9
+_WORDS = 3
+_FEW = 10
+_ENOUGH = 50
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a column is: `type` as a schema calls it, or `date`; its levels; `day_first` of a date."""
+
+    type: str
+    why: str
+    levels: tuple[str, ...] = ()
+    day_first: bool = True
+
+
+def decide(profile: Profile, said: str | None, told: Told) -> Kind | None:
+    """Decide what a column is, None if it is left out, which is told; raises UnreadableError."""
+    if said is not None:
+        return _said(profile, said)
+    if profile.infinite:
+        raise _faults(profile, profile.infinite, "is infinite", "put a finite number there, or take out the line")
+    names = profile.distinct
+    plain = {columns.level(name) for name in names}
+    if not profile.there:
+        told.leave_out(profile.name, "nothing stands in it")
+        return None
+    if len(plain) == 1:
+        told.leave_out(profile.name, f"it is the same everywhere ({names[0]!r})")
+        return None
+    if pair := _boolean(names):
+        return Kind("boolean", f"it holds {pair[0]} and {pair[1]} alone", pair)
+    if profile.numbers + profile.gone.total() == profile.there and profile.numbers:
+        if profile.whole and 2 < len(plain) <= _FEW and profile.there >= _ENOUGH:
+            told.warn(
+                "numbers that look like categories",
+                f"column {profile.name!r} holds {len(plain)} distinct whole numbers; it is taken for a number, and "
+                f'types={{"{profile.name}": "category"}} says otherwise',
+                sorted(plain)[:_FEW],
+            )
+        return Kind("number", "all of its cells are numbers")
+    if profile.bad and profile.numbers >= _MOSTLY * profile.there:
+        raise _faults(
+            profile, profile.bad, "is no number, and nearly all others of its column are",
+            f'mend it, or say types={{"{profile.name}": "category"}}, or ignore=["{profile.name}"]',
+        )  # fmt: skip
+    if profile.dates >= _MOSTLY * profile.there:
+        why = f'it holds dates; types={{"{profile.name}": "date"}} takes them as days'
+        told.leave_out(profile.name, why)
+        return None
+    if names and len(names) <= min(MOST_LEVELS, max(2, profile.there // 2)):
+        return Kind("category", f"it holds {len(names)} distinct texts", _levels(plain))
+    if not names or max(profile.levels.values() if profile.levels else ()) == 1:
+        what = "nearly each row has a text of its own"
+    else:
+        what = f"it holds {len(names)} distinct texts; at most {MOST_LEVELS}, and one for two rows, are taken"
+    is_free = sum(len(text.split()) for text in profile.some) >= _WORDS * len(profile.some)
+    told.leave_out(profile.name, f"{'it is free text: ' if is_free else ''}{what}")
+    return None
+
+
+def _said(profile: Profile, said: str) -> Kind:
+    where, why = f"column {profile.name}", "so it was said"
+    names = profile.distinct
+    if said == "number":
+        if bad := profile.bad or profile.infinite:
+            raise _faults(profile, bad, "is no number", "mend it, or do not say that the column is one (`types`)")
+        return Kind("number", why)
+    if said == "category":
+        if not names:
+            raise UnreadableError(
+                Fault(
+                    where,
+                    "it has too many distinct texts for a category, or none",
+                    "do not say that it is one (`types`)",
+                )
+            )
+        return Kind("category", why, _levels({columns.level(name) for name in names}))
+    if said == "boolean":
+        plain = sorted({columns.level(name) for name in names})
+        if len(plain) != 2:
+            raise UnreadableError(
+                Fault(
+                    where,
+                    f"it has {len(plain)} distinct texts, and a boolean has two",
+                    "do not say that it is one (`types`)",
+                )
+            )
+        return Kind("boolean", why, _boolean(plain) or (plain[0], plain[1]))
+    day_first = columns.is_day_first(profile.some)
+    if day_first is None:
+        raise UnreadableError(
+            Fault(where, f"{profile.some[0]!r} may have the day or the month first", "write dates as 2026-12-31")
+        )
+    return Kind("date", f"{why}: days since 1970-01-01, which is what to send as well", (), day_first)
+
+
+def _boolean(names: list[str]) -> tuple[str, str] | None:
+    """Give the two of them that mean false and true, if they do."""
+    plain = {columns.level(name).lower(): columns.level(name) for name in names}
+    if len({columns.level(name) for name in names}) != 2:
+        return None
+    return next(((plain[no], plain[yes]) for no, yes in _PAIRS if plain.keys() == {no, yes}), None)
+
+
+def _levels(names: set[str]) -> tuple[str, ...]:
+    if all(cells.whole(name) is not None for name in names):
+        return tuple(sorted(names, key=lambda name: (int(name), name)))
+    return tuple(sorted(names))
+
+
+def _faults(profile: Profile, places: list[tuple[str, str]], detail: str, remedy: str) -> UnreadableError:
+    return UnreadableError(
+        *(
+            Fault(f"{where}, column {profile.name}", f"{text[:40]!r} {detail}", remedy)
+            for where, text in places[:MOST_FAULTS]
+        )
+    )

@@ -1,0 +1,74 @@
+"""A reading as a page in Markdown; what stood in the file is escaped, and shows as it was written."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from models.card import escape
+
+_MOST = 100
+
+
+def markdown(reading: Mapping[str, Any], *, title: str) -> str:
+    """Give a reading, as `models.data.reading.found.Found` holds it, as a page."""
+    taken = reading["taken_for"]
+    return (
+        "\n\n".join(
+            [
+                f"# What was read: {escape(title)}",
+                f"{reading['examples']:,} examples of {len(reading['classes']):,} classes.",
+                "## Taken for",
+                _table(("what", "taken for"), ((_words(name), _shown(value)) for name, value in taken.items())),
+                *_chapter("Notes", ("what", "detail"), reading.get("notes", ())),
+                *_chapter("Warnings", ("kind", "detail", "examples"), reading.get("warnings", ())),
+                *_chapter("Classes", ("name", "examples"), reading["classes"]),
+                *_columns(reading.get("columns", ())),
+                *_chapter("Left out", ("column", "why"), reading.get("left_out", ())),
+                *_chapter("Dropped", ("why", "count", "examples"), reading.get("dropped", ())),
+            ]
+        )
+        + "\n"
+    )
+
+
+def _columns(columns: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not columns:
+        return []
+    names = ("name", "type", "why", "missing", "levels", "least", "greatest", "mean")
+    return _chapter("Columns", [name for name in names if any(name in column for column in columns)], columns)
+
+
+def _chapter(title: str, names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not rows:
+        return []
+    shown = ([_shown(row.get(name)) for name in names] for row in rows[:_MOST])
+    more = [f"And {len(rows) - _MOST:,} more."] if len(rows) > _MOST else []
+    return [f"## {title}", _table(names, shown), *more]
+
+
+def _shown(value: object) -> str:
+    """Give a value of a reading in words."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{_words(name)}: {_shown(its)}" for name, its in value.items())
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        more = f", and {len(value) - _MOST:,} more" if len(value) > _MOST else ""
+        return ", ".join(_shown(one) for one in value[:_MOST]) + more
+    return str(value)
+
+
+def _words(name: object) -> str:
+    return str(name).replace("_", " ")
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [
+        [escape(_words(name)) for name in head],
+        ["---"] * len(head),
+        *([escape(one) for one in row] for row in rows),
+    ]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -1,0 +1,55 @@
+"""What may be said about a file, where what would be found is not what is meant."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from models.data.schema import MAX_SIDE, Missing, Unknown
+
+Column = str | Annotated[int, Field(ge=0)]
+"""The name of a column, or its place, counted from 0."""
+
+
+class Options(BaseModel):
+    """How to read a file; what is not said is found out. They are kept, and hold for the next version as well."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    label: Column | None = Field(default=None, description="The column that holds the classes: its name or place.")
+    ignore: tuple[Column, ...] = Field(default=(), max_length=10_000, description="Columns to leave out.")
+    types: dict[str, Literal["number", "category", "boolean", "date"]] = Field(
+        default_factory=dict, max_length=10_000, description="What columns are to be taken for, by name."
+    )
+    separator: Annotated[str, Field(min_length=1, max_length=1)] | None = Field(
+        default=None, description="What stands between two cells of a text."
+    )
+    header: bool | None = Field(default=None, description="Whether the first line names the columns.")
+    encoding: Annotated[str, Field(max_length=40)] | None = Field(
+        default=None, description="Of a text, as Python calls it."
+    )
+    classes: dict[str, str] | tuple[str, ...] | None = Field(
+        default=None,
+        max_length=10_000,
+        description="New names of classes by the labels in the file, of which several may have one; or all in order.",
+    )
+    size: tuple[Annotated[int, Field(ge=1, le=MAX_SIDE)], Annotated[int, Field(ge=1, le=MAX_SIDE)]] | None = Field(
+        default=None, description="Height and width of the pictures in pixels."
+    )
+    channels: Literal[1, 3] | None = Field(default=None, description="1: grey, 3: red, green and blue.")
+    kind: Literal["images", "table"] | None = Field(default=None, description="Whether rows are pictures or a table's.")
+    preparation: Literal["digits", "plain"] | None = Field(
+        default=None, description="How pictures that are sent to the network are brought to its form."
+    )
+    transpose: bool | None = Field(default=None, description="Whether pixels stand column by column.")
+    scale: tuple[float, float] | None = Field(default=None, description="The least and the greatest number of a pixel.")
+    split: Column | None = Field(
+        default=None, description="The column that says of each row: `train`, `validation` or `test`."
+    )
+    missing: Missing | None = Field(default=None, description="What becomes of a row that lacks a number or a level.")
+    unknown: Unknown | None = Field(default=None, description="What becomes of a level that nobody knows.")
+
+    @model_validator(mode="after")
+    def _low_is_below_high(self) -> "Options":
+        if self.scale is not None and not self.scale[0] < self.scale[1]:
+            raise ValueError("of scale, the first number must be less than the second")
+        return self

@@ -1,0 +1,216 @@
+"""The rows of a Parquet file: columns with types, lists of numbers as pictures, names of classes in its metadata."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet
+from numpy.typing import NDArray
+
+from models.data.reading import label
+from models.data.reading.found import MOST_FAULTS, Fault, UnreadableError
+from models.data.reading.named import place_of
+from models.data.reading.options import Options
+from models.data.reading.source import Batch, NotWholeError, Progress, matrix
+from models.data.reading.told import Told
+
+_ROWS = 4096
+_SAMPLE = 1000
+
+
+class Columns:
+    """The rows of a Parquet file; see Source. A column of lists is as many columns of numbers, called pixel0 ..."""
+
+    decimal = "."
+    named = True
+
+    def __init__(self, file: Path, progress: Progress, told: Told) -> None:
+        self._progress, self._size = progress, file.stat().st_size
+        try:
+            self._file = pyarrow.parquet.ParquetFile(file)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise _damaged(error) from error
+        self._schema = self._file.schema_arrow
+        self._check()
+        told.taken_for |= {"format": "parquet", "why": "its first bytes are PAR1", "compression": None}
+        self._list = next((place for place, field in enumerate(self._schema) if _is_list(field.type)), None)
+        self._own = [name for place, name in enumerate(self._schema.names) if place != self._list]
+        first = next(self._tables(list(self._schema.names), _SAMPLE), None)
+        if first is None or not first.num_rows:
+            raise UnreadableError(Fault("file", "the file has no rows", "send at least 20 examples"))
+        texts = [_texts(first.column(name)).to_pylist() for name in self._own]
+        if self._list is not None:
+            self._shape = _shape(first.column(self._list))
+            pixels = int(np.prod(self._shape))
+            name = self._schema.names[self._list]
+            told.note("pixels", f"column {name!r} holds lists of {pixels:,} numbers: a picture each")
+            numbers = self._lists(first.column(self._list), 0, whole=False)
+            texts += [[f"{value:g}" for value in column] for column in numbers.T]
+            self._own_count = len(self._own)
+            self.names: Sequence[str] = [*self._own, *_pixel_names(self._shape)]
+        else:
+            self._own_count = len(self._own)
+            self.names = self._own
+        self.sample: Sequence[Sequence[str]] = list(zip(*texts, strict=True))
+
+    def class_names(self, options: Options) -> list[str] | None:
+        """Give the names of the classes that the metadata tells of the label's column, if any."""
+        metadata = (self._schema.metadata or {}).get(b"huggingface")
+        if metadata is None:
+            return None
+        try:
+            features = json.loads(metadata)["info"]["features"]
+            if options.label is None:
+                found = label.by_name(self._own, range(len(self._own)))
+                name = None if found is None else self._own[found[0]]
+            else:
+                name = self.names[place_of(options.label, self.names, "label")]
+            names = features[name]["names"] if name is not None else None
+        except (ValueError, KeyError, TypeError):
+            return None
+        return [str(each) for each in names] if isinstance(names, list) else None
+
+    def batches(self, texts: Sequence[int], numbers: Sequence[int] = (), *, whole: bool = True) -> Iterator[Batch]:
+        """Give all rows anew; see Source."""
+        if any(place >= self._own_count for place in texts):
+            raise UnreadableError(
+                Fault(
+                    "kind",
+                    "the file holds lists of numbers, which are no cells of a table",
+                    "say kind=images, or nothing",
+                )
+            )
+        own = [self.names[place] for place in dict.fromkeys([*texts, *numbers]) if place < self._own_count]
+        lists = [place - self._own_count for place in numbers if place >= self._own_count]
+        asked = own + ([self._schema.names[self._list]] if lists and self._list is not None else [])
+        rows, total = 0, max(1, self._file.metadata.num_rows)
+        for table in self._tables(asked, _ROWS):
+            before = rows
+            rows += table.num_rows
+            if lists:
+                found = self._lists(table.column(asked[-1]), before, whole=whole)
+                found = found if lists == list(range(found.shape[1])) else np.ascontiguousarray(found[:, lists])
+            elif numbers:
+                columns = [self._numbers(table, place, before, whole=whole) for place in numbers]
+                found = matrix(columns, table.num_rows, whole=whole)
+            else:
+                found = np.empty((table.num_rows, 0), np.uint8)
+            self._progress(self._size * rows // total, rows)
+            strings = {place: _texts(table.column(self.names[place])) for place in texts}
+            yield Batch(strings, found, lambda row, before=before: f"row {before + row + 1}")  # type: ignore[misc]
+
+    def _tables(self, names: list[str], rows: int) -> Iterator[pa.Table]:
+        try:
+            for batch in self._file.iter_batches(batch_size=rows, columns=names):
+                yield pa.Table.from_batches([batch]).select(names)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise _damaged(error) from error
+
+    def _numbers(self, table: pa.Table, place: int, before: int, *, whole: bool) -> pa.ChunkedArray:
+        name = self.names[place]
+        column = table.column(name)
+        if column.null_count:
+            row = int(np.flatnonzero(column.is_null().to_numpy())[0])
+            raise UnreadableError(
+                Fault(f"row {before + row + 1}, column {name}", "the number is missing", "put one there")
+            )
+        return pa.chunked_array([_cast(chunk, whole=whole) for chunk in column.chunks])
+
+    def _lists(self, column: pa.ChunkedArray, before: int, *, whole: bool) -> NDArray[Any]:
+        """Give lists of numbers of one length as an array [rows, numbers]."""
+        pixels = int(np.prod(self._shape))
+        flat = column.combine_chunks()
+        counts = np.ones(len(flat), np.int64)
+        faults = list[Fault]()
+        missing = np.flatnonzero(flat.is_null().to_numpy(zero_copy_only=False))
+        for depth, side in enumerate(self._shape):
+            lengths = pc.list_value_length(flat).fill_null(0).to_numpy(zero_copy_only=False)
+            if (lengths != side).any():
+                per_row = max(1, len(flat) // len(counts)) if depth else 1
+                rows = np.unique(np.flatnonzero(lengths != side) // per_row)
+                faults = [
+                    Fault(
+                        f"row {before + int(row) + 1}, column {column_name}",
+                        "the list is missing" if row in missing else "the list is of another length than the first",
+                        "send pictures of one size",
+                    )
+                    for row in rows[:MOST_FAULTS]
+                    for column_name in [self._schema.names[self._list or 0]]
+                ]
+                raise UnreadableError(*faults)
+            flat = flat.flatten()
+        if flat.null_count:
+            row = int(np.flatnonzero(flat.is_null().to_numpy(zero_copy_only=False))[0]) // pixels
+            raise UnreadableError(
+                Fault(f"row {before + row + 1}", "a number of its picture is missing", "put one there")
+            )
+        numbers: NDArray[Any] = _cast(flat, whole=whole).to_numpy(zero_copy_only=False)
+        return numbers.reshape(-1, pixels)
+
+    def _check(self) -> None:
+        faults = list[Fault]()
+        for field in self._schema:
+            if pa.types.is_struct(field.type):
+                names = {field.type.field(place).name for place in range(field.type.num_fields)}
+                what = (
+                    "it holds files of pictures ({bytes, path}), which are not read yet"
+                    if "bytes" in names else "it holds structures, which are no cells of a table"
+                )  # fmt: skip
+                faults.append(Fault(f"column {field.name}", what, "write the pixels as a column of lists of numbers"))
+            elif pa.types.is_binary(field.type) or pa.types.is_large_binary(field.type):
+                faults.append(Fault(f"column {field.name}", "it holds bytes", "write numbers or texts instead"))
+        lists = [field.name for field in self._schema if _is_list(field.type)]
+        if len(lists) > 1:
+            faults.append(Fault("columns", f"{', '.join(lists)} all hold lists", "keep the one with the pixels"))
+        if faults:
+            raise UnreadableError(*faults)
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
+def _shape(column: pa.ChunkedArray) -> tuple[int, ...]:
+    """Give how long the lists of the first row are, and those within them."""
+    value, sides = column[0].as_py(), list[int]()
+    while isinstance(value, list) and value:
+        sides.append(len(value))
+        value = value[0]
+    if not sides or not isinstance(value, int | float):
+        raise UnreadableError(Fault("row 1", "a list of the first row holds no numbers", "send lists of numbers"))
+    return tuple(sides)
+
+
+def _pixel_names(shape: tuple[int, ...]) -> list[str]:
+    return [f"pixel_{'_'.join(map(str, place))}" for place in np.ndindex(*shape)]
+
+
+def _cast(chunk: pa.Array, *, whole: bool) -> pa.Array:
+    if not whole:
+        numbers = pc.cast(chunk, pa.float32(), safe=False)
+        if not pc.all(pc.is_finite(numbers)).as_py():
+            raise UnreadableError(
+                Fault("columns", "a number of a picture is infinite or NaN", "put finite numbers there")
+            )
+        return numbers
+    try:
+        return pc.cast(chunk, pa.uint8())
+    except pa.ArrowInvalid as error:
+        raise NotWholeError from error
+
+
+def _texts(column: pa.ChunkedArray) -> pa.Array:
+    whole = column.combine_chunks()
+    if isinstance(whole, pa.ChunkedArray):
+        whole = pa.concat_arrays(whole.chunks)
+    if pa.types.is_dictionary(whole.type):
+        whole = whole.dictionary_decode()
+    return pc.cast(whole, pa.string()).fill_null("")
+
+
+def _damaged(error: Exception) -> UnreadableError:
+    return UnreadableError(Fault("file", f"the Parquet file is damaged or cut off ({error})", "write and send it anew"))

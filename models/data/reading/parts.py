@@ -1,0 +1,71 @@
+"""The split that a file has of its own: of each row, whether it is for training, validation or test."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.data import stored
+from models.data.examples import TRAIN, VALIDATION
+from models.data.reading.found import MOST_FAULTS, Fault, UnreadableError
+from models.data.reading.roles import PARTS
+from models.data.reading.source import Batch
+from models.data.reading.told import Told
+
+_NAMES = ("train", "validation", "test")
+
+
+class Parts:
+    """Collects what a column says; nothing, if there is no such column."""
+
+    def __init__(self, names: Sequence[str], place: int | None) -> None:
+        self._place = place
+        self._column = "" if place is None else names[place]
+        self._parts = list[NDArray[np.uint8]]()
+
+    def add(self, batch: Batch, kept: NDArray[np.bool_]) -> None:
+        """Take the parts of the rows that are kept; raises UnreadableError where one is none."""
+        if self._place is None:
+            return
+        encoded = batch.texts[self._place].dictionary_encode()
+        own = np.array([PARTS.get(text.strip().lower(), 255) for text in encoded.dictionary.to_pylist()], np.uint8)
+        parts = own[encoded.indices.to_numpy(zero_copy_only=False)]
+        strange = np.flatnonzero((parts == 255) & kept)[:MOST_FAULTS]
+        if len(strange):
+            raise UnreadableError(
+                *(
+                    Fault(
+                        f"{batch.where(int(row))}, column {self._column}",
+                        f"{batch.texts[self._place][int(row)].as_py()!r} is none of train, validation and test",
+                        f"say one of them, or leave the column out: ignore=[{self._column!r}]",
+                    )
+                    for row in strange
+                )
+            )
+        self._parts.append(parts[kept])
+
+    def write(self, folder: Path, told: Told) -> NDArray[np.uint8] | None:
+        """Write the parts into their file and tell of them; raises UnreadableError where none are for training."""
+        if self._place is None:
+            return None
+        parts = np.concatenate(self._parts)
+        counts = np.bincount(parts, minlength=len(_NAMES))
+        if np.count_nonzero(counts) == 1:
+            told.leave_out(self._column, f"it says of all rows that they are for {_NAMES[int(counts.argmax())]}")
+            return None
+        if not counts[TRAIN]:
+            raise UnreadableError(
+                Fault(
+                    f"column {self._column}",
+                    "it says of no row that it is for training",
+                    f"say `train` of those to learn from, or leave the column out: ignore=[{self._column!r}]",
+                )
+            )
+        about: dict[str, Any] = {name: int(count) for name, count in zip(_NAMES, counts, strict=True)}
+        told.taken_for["split"] = {"column": self._column, **about}
+        drawn = "" if counts[VALIDATION] else "; validation examples will be drawn from those for training"
+        told.note("split", f"column {self._column!r} says which part each row is of{drawn}")
+        np.save(folder / stored.PARTS, parts)
+        return parts

@@ -1,0 +1,133 @@
+"""Reads a file: finds out what it is, and writes its examples into files."""
+
+from pathlib import Path
+
+import numpy as np
+
+from models.data import stored
+from models.data.examples import Examples
+from models.data.reading import dialect, doubts, ground, pixels, roles, rows, scale, signature, text
+from models.data.reading.classes import Labels
+from models.data.reading.delimited import Rows
+from models.data.reading.found import Fault, Found, UnreadableError
+from models.data.reading.options import Options
+from models.data.reading.parquet import Columns
+from models.data.reading.parts import Parts
+from models.data.reading.source import Progress, Source
+from models.data.reading.told import Told
+from models.data.schema import Images, Table
+
+__all__ = ["Progress", "read"]
+
+_OF_PICTURES = ("size", "channels", "preparation", "transpose", "scale")
+_OF_TABLES = ("types", "missing", "unknown")
+_OF_TEXTS = ("separator", "header", "encoding")
+
+
+def read(file: Path, folder: Path, options: Options, *, name: str | None = None, progress: Progress) -> Found:
+    """Read the file, and write the arrays of its examples into the folder; raises UnreadableError.
+
+    `name` is what its sender called it, if that is known; it is told, and never trusted.
+    """
+    try:
+        return _read(file, folder, options, Told(), progress, name, None)
+    except text.OtherEncodingError:
+        # The whole of it has one encoding, so it is read anew as what it must be.
+        return _read(file, folder, options, Told(), progress, name, "cp1252")
+
+
+def _read(
+    file: Path, folder: Path, options: Options, told: Told, progress: Progress, name: str | None, guess: str | None
+) -> Found:
+    source, given = _open(file, options, told, progress, guess)
+    if name is not None:
+        told.note("name", f"its sender called it {name!r}")
+    found = roles.find(source, options, told)
+    if found.pixels is None:
+        _refuse(options, _OF_PICTURES, "the rows were taken for those of a table; say kind=images if they are pictures")
+        return _table(source, found, folder, options, told, given)
+    _refuse(options, _OF_TABLES, "the rows were taken for pictures; say kind=table if they are none")
+    grid = found.pixels
+    transpose = bool(options.transpose)
+    labels, parts = pixels.write(source, found, grid, folder, transpose=transpose)
+    names, numbers = labels.finish(options, told, given)
+    its_scale, steps = scale.settle(folder / stored.VALUES, options.scale, told)
+    values = np.load(folder / stored.VALUES, mmap_mode="r", allow_pickle=False)
+    preparation = ground.preparation(values, its_scale, steps, options.preparation, told)
+    told.taken_for |= {
+        "size": [grid.height, grid.width],
+        "channels": grid.channels,
+        "order": "columns" if transpose else "rows",
+    }
+    what = (
+        f"{grid.height} x {grid.width} pixels, {'grey' if grid.channels == 1 else 'red, green and blue side by side'}"
+    )
+    told.note("size", f"{what}, {'column by column' if transpose else 'row by row'}")
+    schema = Images(
+        height=grid.height, width=grid.width, channels=1 if grid.channels == 1 else 3, scale=its_scale, steps=steps,
+        preparation=preparation, classes=names,
+    )  # fmt: skip
+    ground.doubts(values, schema, told, name)
+    # Mapped twice, the pages would count twice.
+    del values
+    return _found(schema, numbers, labels, parts, folder, told)
+
+
+def _table(
+    source: Source, found: roles.Roles, folder: Path, options: Options, told: Told, given: list[str] | None
+) -> Found:
+    labels, parts, columns = rows.write(source, found, folder, options, told)
+    names, numbers = labels.finish(options, told, given)
+    ignored = [entry["column"] for entry in told.left_out if entry["column"]]
+    if found.split is not None:
+        ignored.append(source.names[found.split])
+    schema = Table(
+        columns=columns, label=labels.column, ignored=tuple(dict.fromkeys(ignored)),
+        missing=options.missing or "impute", unknown=options.unknown or "other", classes=names,
+    )  # fmt: skip
+    return _found(schema, numbers, labels, parts, folder, told)
+
+
+def _found(
+    schema: Images | Table, numbers: "np.ndarray[tuple[int], np.dtype[np.int64]]", labels: Labels, parts: Parts,
+    folder: Path, told: Told,
+) -> Found:  # fmt: skip
+    np.save(folder / stored.LABELS, numbers)
+    its_parts = parts.write(folder, told)
+    values = np.load(folder / stored.VALUES, mmap_mode="r", allow_pickle=False)
+    examples = Examples(values, numbers, schema, its_parts)
+    doubts.tell(examples, labels.column, told)
+    counts = zip(schema.classes, examples.class_counts(), strict=True)
+    files = (stored.VALUES, stored.LABELS) + (() if its_parts is None else (stored.PARTS,))
+    return Found(schema, len(numbers), examples.digest, told.document(len(numbers), counts), files)
+
+
+def _open(
+    file: Path, options: Options, told: Told, progress: Progress, guess: str | None
+) -> tuple[Source, list[str] | None]:
+    """Give the rows of a file, and the names of its classes, where the file tells them itself."""
+    kind = signature.look(text.first_bytes(file, signature.HEAD))
+    if kind == "parquet":
+        _refuse(options, _OF_TEXTS, "the file is Parquet, which has neither")
+        source = Columns(file, progress, told)
+        return source, source.class_names(options)
+    found, head = text.find(file, compressed=kind == "gzip", encoding=options.encoding, guess=guess)
+    told.taken_for |= {
+        "format": "csv",
+        "why": "its first bytes are text in rows and columns",
+        "compression": "gzip" if kind == "gzip" else None,
+        "encoding": found.encoding,
+        "byte_order_mark": found.mark,
+    }
+    if found.guessed:
+        told.note("encoding", f"the text is not UTF-8; {found.encoding} is a guess, and `encoding` says otherwise")
+    if found.returns:
+        told.note("lines", "lines end with a carriage return alone")
+    return Rows(found, dialect.find(head, options, told), progress), None
+
+
+def _refuse(options: Options, names: tuple[str, ...], why: str) -> None:
+    """Refuse options that fit nothing of what was found."""
+    said = [name for name in names if getattr(options, name) not in (None, {}, ())]
+    if said:
+        raise UnreadableError(*(Fault(name, f"`{name}` was said, and {why}", "leave it out") for name in said))

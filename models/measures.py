@@ -1,0 +1,42 @@
+"""By what a network is judged on its validation part, and which of two values is the better one."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def score(metric: str, value: float) -> float:
+    """Give a number of which more is better, for whatever compares, ranks or maximises: of a `log_loss` less is."""
+    return -value if metric == "log_loss" else value
+
+
+def score_of(result: dict[str, Any]) -> float:
+    """Give the score of a job's best epoch; results of before knew accuracy alone."""
+    metric = result.get("metric") or "accuracy"
+    return score(metric, float(result["best_val_accuracy" if metric == "accuracy" else "best_metric"]))
+
+
+def accuracy(confusion_CC: NDArray[np.int64]) -> float:
+    """Give the share of examples that were predicted correctly, of counts by true and by predicted class."""
+    return float(np.trace(confusion_CC) / confusion_CC.sum())
+
+
+def balanced_accuracy(confusion_CC: NDArray[np.int64]) -> float:
+    """Give the mean of the shares that were predicted correctly of each class; classes without examples are left out.
+
+    As scikit-learn's `balanced_accuracy_score`.
+    """
+    examples_C = confusion_CC.sum(axis=1)
+    there = examples_C > 0
+    return float((np.diag(confusion_CC)[there] / examples_C[there]).mean())
+
+
+def macro_f1(confusion_CC: NDArray[np.int64]) -> float:
+    """Give the mean of the F1 scores of the classes that have examples or were predicted, as scikit-learn's `f1_score`.
+
+    F1 is the harmonic mean of precision and recall, and 0 where nothing was predicted correctly.
+    """
+    twice_C = confusion_CC.sum(axis=0) + confusion_CC.sum(axis=1)
+    there = twice_C > 0
+    return float((2 * np.diag(confusion_CC)[there] / twice_C[there]).mean())

@@ -1,0 +1,1 @@
+"""/datasets: what there is to train on, in versions."""

@@ -1,0 +1,87 @@
+"""A data set, or a version of one, by its name; or the error that there is none. And waiting until it has been read."""
+
+import asyncio
+import time
+from typing import Annotated
+
+from fastapi import Path
+from fastapi.concurrency import run_in_threadpool
+
+from models.data.builtin import BUILTIN
+from models.terms import Name
+from service.api.dependencies import Dependencies
+from service.api.routes.on_demand import on_demand
+from service.errors import Conflict, NotFound
+from service.store.engine import Row
+
+DatasetName = Annotated[Name, Path(description="Name of a data set.")]
+Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="Number of a version.")]
+
+RETRY_SECONDS = 2
+_LOOK_EVERY_SECONDS = 0.05
+
+
+def the_set(deps: Dependencies, name: str) -> Row | None:
+    """Look a data set up: its newest version, which of what is built in may not be there; raises NotFound."""
+    row = deps.store.datasets.get(name)
+    if row is None and name not in BUILTIN:
+        raise NotFound(f"there is no data set called {name!r}; GET /datasets lists them")
+    return row
+
+
+def the_version(deps: Dependencies, name: str, number: int) -> Row:
+    """Look a version of a data set up; raises NotFound."""
+    row = deps.store.datasets.version(name, number)
+    if row is None:
+        the_set(deps, name)
+        raise NotFound(f"the data set {name!r} has no version {number}; GET /datasets/{name}/versions lists them")
+    return row
+
+
+async def settled(deps: Dependencies, name: str, number: int | None = None) -> Row:
+    """Give a version, or the newest one, once it has been read, with or without success; or as it stands in time.
+
+    What is built in is read when somebody first asks, and again where it could not be had. Raises NotFound, and what
+    `on_demand` raises.
+    """
+
+    def look() -> Row | None:
+        if number is not None:
+            return the_version(deps, name, number)
+        return the_set(deps, name)
+
+    if name in BUILTIN and number in {None, 1}:
+        return await _asked_for(deps, name)
+    deadline = time.monotonic() + deps.settings.max_wait_seconds
+    while True:
+        row = await run_in_threadpool(look)
+        assert row is not None, "what is not built in is there, or it is not found"
+        if row.state != "reading" or time.monotonic() > deadline:
+            return row
+        await asyncio.sleep(_LOOK_EVERY_SECONDS)
+
+
+async def _asked_for(deps: Dependencies, name: str) -> Row:
+    def look() -> Row | None:
+        row = deps.store.datasets.get(name)
+        return row if row is not None and row.state != "reading" else None
+
+    before = await run_in_threadpool(look)
+    if before is not None and before.state == "ready":
+        return before
+    deps.floor.require()
+    await run_in_threadpool(deps.store.datasets.ask_for, name)
+    return await on_demand(
+        deps,
+        look,
+        lambda: deps.doorbell.ring_for_readings([(name, 1)]),
+        work="look",
+        waiting=f"data set {name!r} was asked for but not read yet",
+        role="readings",
+    )
+
+
+def require_upload(name: str) -> None:
+    """Refuse to add to, or delete, what is built in; raises Conflict."""
+    if name in BUILTIN:
+        raise Conflict(f"{name!r} is built in; choose another name")

@@ -1,0 +1,93 @@
+"""What a spec means by its data: which version, and what follows from that for what the client did not say."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from models.data.builtin import BUILTIN
+from models.spec import TrainingSpec
+from service.store.data_states import DataState, version_of
+from service.store.engine import Database, Row
+from service.store.errors import DataNotReady, NoSuchData
+from service.store.tables import dataset_versions
+
+
+@dataclass(frozen=True)
+class Meant:
+    """A data set as a spec names it once it is resolved: `letters/3`, or what is built in by its name.
+
+    `row` is its version, which of what is built in is only there once somebody has looked at it.
+    """
+
+    reference: str
+    row: Row | None
+
+    @property
+    def stratify(self) -> bool:
+        """Whether each class is to have the same share in both parts, where nobody says otherwise."""
+        return self.row is not None and self.row.source == "upload" and self.row.file_sha256 is not None
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """Resolves the specs of a database."""
+
+    database: Database
+
+    def of(self, reference: str) -> Meant:
+        """Tell which version is meant: of `letters` the newest that is ready.
+
+        Raises NoSuchData, and DataNotReady where there is one that may not be trained on, or not yet.
+        """
+        name, _, number = reference.partition("/")
+        with self.database.reader.connect() as connection:
+            if name in BUILTIN:
+                if number not in {"", "1"}:
+                    raise NoSuchData(reference)
+                return Meant(name, version_of(connection, name, 1))
+            row = version_of(connection, name, int(number)) if number else _newest(connection, name)
+        if row is None:
+            raise NoSuchData(reference)
+        if row.state != "ready":
+            why = "; ".join(f"{fault['where']}: {fault['detail']}" for fault in row.faults[:3])
+            raise DataNotReady(name, row.version, row.state, why)
+        return Meant(f"{name}/{row.version}", row)
+
+    def same(self, name: str, sha256: str) -> str | None:
+        """Give the newest ready version of an uploaded data set that holds the examples of this digest, if one does."""
+        its = (dataset_versions.c.dataset == name) & (dataset_versions.c.sha256 == sha256)
+        query = select(dataset_versions.c.version).where(its, dataset_versions.c.state == "ready")
+        with self.database.reader.connect() as connection:
+            number = connection.scalar(query.order_by(dataset_versions.c.version.desc()).limit(1))
+        return None if number is None else f"{name}/{number}"
+
+    def settle(self, specs: Sequence[TrainingSpec]) -> list[TrainingSpec]:
+        """Give specs as they are trained, with all that was left open; raises what `of` raises."""
+        meant = {reference: self.of(reference) for reference in {spec.dataset for spec in specs}}
+        return [settled(spec, meant[spec.dataset]) for spec in specs]
+
+
+def settled(spec: TrainingSpec, meant: Meant) -> TrainingSpec:
+    """Give a spec whose data set is known, with all that was left open."""
+    chosen: dict[str, object] = {"dataset": meant.reference}
+    if spec.stratify is None:
+        chosen["stratify"] = meant.stratify
+    if "model" not in spec.model_fields_set:
+        chosen["model"] = meant.reference.partition("/")[0]
+    return spec.model_copy(update=chosen)
+
+
+_BEST: Sequence[DataState] = ("ready", "reading", "failed", "cancelled")
+
+
+def _newest(connection: Connection, name: str) -> Row | None:
+    """Look up the newest version that is ready, or else the newest one that is being read, or that could not be."""
+    for state in _BEST:
+        query = select(dataset_versions.c.version).where(
+            dataset_versions.c.dataset == name, dataset_versions.c.state == state
+        )
+        number = connection.scalar(query.order_by(dataset_versions.c.version.desc()).limit(1))
+        if number is not None:
+            return version_of(connection, name, number)
+    return None

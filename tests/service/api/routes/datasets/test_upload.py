@@ -1,0 +1,145 @@
+"""Uploads: kept once, whole or not at all, with what was said about them."""
+
+import json
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from service.settings import Settings
+from service.store.store import Store
+from tests.answers import problem
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """SQLite alone: how errors are worded does not depend on the database; the store's tests run on both."""
+    return sqlite_url
+
+
+def rows(count: int = 30) -> bytes:
+    return "\n".join(",".join([str(number % 10), *["7"] * 784]) for number in range(count)).encode()
+
+
+def upload(api: TestClient, content: bytes = rows(), name: str = "letters", kind: str = "text/csv", **said: Any) -> Any:
+    return api.post("/datasets", params={"name": name, **said}, content=content, headers={"Content-Type": kind})
+
+
+def form(api: TestClient, body: bytes, **said: str) -> Any:
+    return upload(api, body, kind='multipart/form-data; boundary="x y"', **said)
+
+
+def test_an_upload_is_a_version_that_is_read_and_the_same_again_is_that_version(
+    api: TestClient, settings: Settings
+) -> None:
+    answer = upload(api)
+    version = answer.json()
+    assert (answer.status_code, answer.headers["location"]) == (202, "/datasets/letters/versions/1")
+    assert (version["name"], version["version"], version["state"]) == ("letters", 1, "reading")
+    assert version["file"] == {"name": None, "size": len(rows()), "sha256": version["file"]["sha256"]}
+    again = upload(api, kind="application/vnd.ms-excel")
+    assert (again.status_code, again.json()) == (200, version)
+    assert again.headers["location"] == answer.headers["location"]
+    assert upload(api, rows(31)).json()["version"] == 2
+    assert upload(api, name="others").json()["version"] == 1, "another data set may have the same bytes"
+    assert len(list(settings.artifacts.rglob("file-*"))) == 3
+    assert api.get("/datasets/letters").headers["retry-after"] == "2"
+
+
+@pytest.mark.parametrize("cut", [1, 7, 10_000])
+def test_a_form_brings_the_file_in_its_one_part(api: TestClient, settings: Settings, cut: int) -> None:
+    head = b'--x y\r\nContent-Disposition: form-data; name="file"; filename="C:\\\\data\\\\a b.csv"\r\n'
+    body = b"preamble\r\n" + head + b"Content-Type: text/csv\r\n\r\n" + rows() + b"\r\n--x y--\r\nepilogue"
+    chunks = iter([body[start : start + cut] for start in range(0, len(body), cut)])
+    kind = {"Content-Type": 'multipart/form-data; boundary="x y"'}
+    answer = api.post("/datasets?name=letters", content=chunks, headers=kind)
+    assert answer.status_code == 202, answer.text
+    assert answer.json()["file"]["name"] == "a b.csv"
+    (kept,) = settings.artifacts.rglob("file-*")
+    assert kept.read_bytes() == rows()
+    assert upload(api).status_code == 200, "the bytes are what counts"
+    assert api.post("/datasets?name=letters", files={"file": ("b.csv", rows())}).status_code == 200
+
+
+def test_forms_that_cannot_be_read_are_refused_and_nothing_of_them_is_kept(
+    api: TestClient, store: Store, settings: Settings
+) -> None:
+    part = b'--x y\r\nContent-Disposition: form-data; name="%b"\r\n\r\n0,1\r\n'
+    for body, told in (
+        (part % b"file" + part % b"label" + b"--x y--", "more than one part; send the file alone"),
+        (part % b"data" + b"--x y--", "a part data; the file is its only part, and called file"),
+        (b"--x y\r\n\r\n0,1\r\n--x y--", "a part without a name"),
+        (b"--x y--\r\n", "no part"),
+    ):
+        assert told in problem(form(api, body), 422)["detail"]
+    for body in (part % b"file", part % b"file" + b"--x y", b"", b"--x y\r\nA: " + b"b" * 10_000):
+        problem(form(api, body), 400)
+    assert "boundary" in problem(upload(api, kind="multipart/form-data"), 400)["detail"]
+    assert store.datasets.get("letters") is None
+    assert not [path for path in settings.artifacts.rglob("*") if path.is_file()]
+
+
+def test_uploads_that_cannot_be_are_refused(api: TestClient, settings: Settings) -> None:
+    assert "the body is empty; send the file" in problem(upload(api, b""), 422)["detail"]
+    problem(upload(api, name="../x"), 422)
+    assert "is built in" in problem(upload(api, name="mnist"), 409)["detail"]
+    problem(upload(api, rows(3000)), 413)
+    packed = {"Content-Type": "text/csv", "Content-Encoding": "gzip"}
+    problem(api.post("/datasets?name=zip", content=b"x", headers=packed), 415)
+    assert not [path for path in settings.artifacts.rglob("*") if path.is_file()]
+
+
+def test_a_length_may_have_thousands_of_zeros_in_front(api: TestClient) -> None:
+    headers = {"Content-Type": "text/csv", "Content-Length": "0" * 5_000 + str(len(rows()))}
+    answer = api.post("/datasets?name=mine", content=rows(), headers=headers)
+    assert answer.status_code == 202, answer.text
+
+
+def test_options_come_one_by_one_or_together_and_hold_for_the_next_version(api: TestClient) -> None:
+    first = upload(api, label="0", header="false", options='{"ignore": ["Id"], "size": [8, 8]}').json()
+    assert first["options"] == {"label": 0, "header": False, "ignore": ["Id"], "size": [8, 8]}
+    assert upload(api, rows(31), label="digit").json()["options"] == first["options"] | {"label": "digit"}
+    taken_back = upload(api, rows(32), options='{"label": null, "size": null}').json()
+    assert taken_back["options"] == {"header": False, "ignore": ["Id"]}
+    again = api.post("/datasets/letters/versions", json={"from": 1, "options": {"label": "species"}})
+    assert (again.status_code, again.headers["location"]) == (202, "/datasets/letters/versions/4")
+    assert again.json()["options"] == first["options"] | {"label": "species"}
+    assert again.json()["file"] == first["file"]
+    same = api.post("/datasets/letters/versions", json={"from": 4, "options": {"label": 0}})
+    assert (same.status_code, same.json()["version"]) == (200, 1)
+
+
+@pytest.mark.parametrize(
+    ("said", "place", "told"),
+    [
+        ({"lable": "x"}, "#query/lable", "did you mean label?"),
+        ({"options": '{"lable": 1}'}, "#query/options/lable", "did you mean label?"),
+        ({"options": '{"qqqq": 1}'}, "#query/options/qqqq", "there are label, ignore"),
+        ({"options": "[1]"}, "#query/options", "a JSON object"),
+        ({"options": "{"}, "#query/options", "a JSON object"),
+        ({"options": '{"scale": [1, 0]}'}, "#query/options", "the first number must be less than the second"),
+        ({"options": '{"size": [0, 8]}'}, "#query/options/size/0", "greater than or equal to 1"),
+        ({"channels": "2"}, "#query/channels", "1 or 3"),
+        ({"separator": ";;"}, "#query/separator", "at most 1"),
+        ({"missing": "skip"}, "#query/missing", "'impute' or 'refuse'"),
+        ({"label": "a", "options": '{"label": "b"}'}, "#query/label", "given twice"),
+    ],
+)
+def test_options_that_are_wrong_are_refused_in_their_place(
+    api: TestClient, store: Store, said: dict[str, Any], place: str, told: str
+) -> None:
+    answer = problem(upload(api, **said), 422)
+    assert [error["pointer"] for error in answer["errors"]] == [place], json.dumps(answer)
+    assert told in answer["errors"][0]["detail"]
+    assert store.datasets.get("letters") is None
+
+
+def test_what_cannot_be_read_anew_is_refused(api: TestClient) -> None:
+    upload(api)
+    again = "/datasets/letters/versions"
+    assert "did you mean label?" in problem(api.post(again, json={"from": 1, "options": {"labl": 1}}), 422)["detail"]
+    problem(api.post(again, json={"from": 9}), 404)
+    problem(api.post("/datasets/nobody/versions", json={"from": 1}), 404)
+    problem(api.post(again, json={"from": 1, "label": "x"}), 422)
+    problem(api.post(again, content=b"x", headers={"Content-Type": "text/csv"}), 415)
+    assert "is built in" in problem(api.post("/datasets/digits/versions", json={"from": 1}), 409)["detail"]

@@ -1,0 +1,437 @@
+"""POST /predict of models of other forms than MNIST's: tables by the names of columns, and pictures of any size."""
+
+import base64
+import io
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+from jsonschema import Draft202012Validator
+from PIL import Image
+
+from models import inference, novelty
+from models.data.plan import Plan
+from models.data.schema import Images, Table
+from service.artifacts import Artifacts
+from service.predict.batcher import LARGEST, largest_of
+from service.predict.schemas import MAX_IMAGES
+from service.store.store import Store
+from tests.answers import pointers, problem
+from tests.forms import (
+    FACES,
+    GARMENTS,
+    LETTERS,
+    SCALED,
+    STRICT,
+    TITANIC,
+    TITANIC_PLAN,
+    WINE,
+    WINE_PLAN,
+    stored,
+    weights_of,
+)
+from tests.pixels import JSON, RAW
+from tests.records import succeeded
+
+FORMS: dict[str, tuple[Images | Table, Plan | None]] = {
+    "letters": (LETTERS, None),
+    "garments": (GARMENTS, None),
+    "faces": (FACES, None),
+    "scaled": (SCALED, None),
+    "wine": (WINE, WINE_PLAN),
+    "titanic": (TITANIC, TITANIC_PLAN),
+    "strict": (STRICT, TITANIC_PLAN),
+}
+FILES = {name: weights_of(*form) for name, form in FORMS.items()}
+NETWORKS = {name: inference.read(file) for name, file in FILES.items()}
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """SQLite alone: which database it is makes no difference to what is predicted."""
+    return sqlite_url
+
+
+@pytest.fixture
+def model(request: pytest.FixtureRequest, store: Store, artifacts: Artifacts) -> str:
+    """A model of the form that a test names, with its weights file and what is usual of its data."""
+    name: str = request.param
+    network = NETWORKS[name]
+    some = stored(network.schema, 50)
+    usual = novelty.pack(novelty.fit(some, np.zeros(50), network.schema, network.plan))
+    more = {"novelty.safetensors": usual}
+    succeeded(store, artifacts, model=name, file=FILES[name], more_files=more)
+    return name
+
+
+def of(*names: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("model", names, indirect=True)
+
+
+def assert_are_those_of(name: str, values: Any, predictions: list[dict[str, Any]]) -> None:
+    network = NETWORKS[name]
+    expected = network.probabilities(inference.taken_in(values, network.plan))
+    np.testing.assert_allclose([found["probabilities"] for found in predictions], expected, rtol=0, atol=1e-6)
+    best = [network.classes[place] for place in expected.argmax(axis=1)]
+    assert [found["label"] for found in predictions] == best
+    assert not any("digit" in found for found in predictions)
+
+
+def wine(count: int, seed: int = 0) -> tuple[list[dict[str, float]], Any]:
+    values = stored(WINE, count, seed)
+    names = [column.name for column in WINE.columns]
+    return [dict(zip(names, row, strict=True)) for row in values.tolist()], values
+
+
+PASSENGER = {"Pclass": "1", "Sex": "female", "Age": 38.0, "alone": "no"}
+AS_STORED = [[0.0, 0.0, 38.0, 0.0]]
+
+
+@of("wine")
+def test_rows_may_be_sent_in_every_way(api: TestClient, model: str) -> None:
+    rows, values = wine(5)
+    answer = api.post("/predict", json={"row": rows[0]})
+    assert answer.status_code == 200, answer.text
+    assert set(answer.json()) == {"label", "probabilities", "model"}
+    assert answer.json()["model"]["classes"] == ["Barolo", "Grignolino", "Barbera"]
+    assert_are_those_of(model, values[:1], [answer.json()])
+    backwards = [dict(reversed(row.items())) for row in rows]
+    as_texts = [{name: f" {value!r}" for name, value in row.items()} for row in rows]
+    for sent in (rows, backwards, as_texts):
+        answer = api.post("/predict", json={"rows": sent, "model": "wine/1"})
+        assert answer.status_code == 200, answer.text
+        assert_are_those_of(model, values, answer.json()["predictions"])
+        assert not any("notes" in found for found in answer.json()["predictions"])
+
+
+@of("wine")
+def test_ten_thousand_rows_may_be_sent_and_no_more(api: TestClient, model: str) -> None:
+    rows, values = wine(MAX_IMAGES)
+    assert len(json.dumps({"rows": rows})) > 2**20
+    answer = api.post("/predict", json={"rows": rows, "model": "wine"})
+    assert_are_those_of(model, values, answer.json()["predictions"])
+    assert pointers(api.post("/predict", json={"rows": [*rows, rows[0]]})) == {"/rows"}
+    lines = api.post("/predict", json={"rows": rows[: LARGEST + 2]}, headers={"Accept": "application/x-ndjson"})
+    assert_are_those_of(model, values[: LARGEST + 2], [json.loads(line) for line in lines.text.splitlines()])
+
+
+WRITTEN: list[tuple[dict[str, Any], list[float]]] = [
+    ({"Pclass": 1}, [0, 0, 38, 0]),
+    ({"Pclass": 3.0, "Sex": "male"}, [2, 1, 38, 0]),
+    ({"Pclass": "2.0"}, [1, 0, 38, 0]),
+    ({"alone": True}, [0, 0, 38, 1]),
+    ({"alone": "YES"}, [0, 0, 38, 1]),
+    ({"alone": 1}, [0, 0, 38, 1]),
+    ({"alone": "true"}, [0, 0, 38, 1]),
+    ({"alone": 0}, [0, 0, 38, 0]),
+    ({"Age": "38", "Sex": " female "}, [0, 0, 38, 0]),
+    ({"Age": 4e1}, [0, 0, 40, 0]),
+]
+
+
+@of("titanic")
+def test_a_value_is_taken_however_clients_write_it(api: TestClient, model: str) -> None:
+    for changes, values in WRITTEN:
+        answer = api.post("/predict", json={"row": PASSENGER | changes})
+        assert answer.status_code == 200, answer.text
+        assert "notes" not in answer.json()
+        assert_are_those_of(model, np.array([values], np.float64), [answer.json()])
+
+
+@of("titanic")
+def test_what_is_missing_unknown_or_ignored_is_noted(api: TestClient, model: str) -> None:
+    sent = {"PassengerId": 7, "Survived": "1", "Pclass": "9", "Age": None, "alone": "?"}
+    answer = api.post("/predict", json={"row": sent}).json()
+    assert answer["notes"] == [
+        {"column": "PassengerId", "kind": "ignored", "sent": 7, "used": None},
+        {"column": "Survived", "kind": "ignored", "sent": "1", "used": None},
+        {"column": "Pclass", "kind": "unknown_level", "sent": "9", "used": None},
+        {"column": "Sex", "kind": "missing", "sent": None, "used": "male"},
+        {"column": "Age", "kind": "missing", "sent": None, "used": 28.0},
+        {"column": "alone", "kind": "missing", "sent": "?", "used": "no"},
+    ]
+    assert_are_those_of(model, np.array([[-1, np.nan, np.nan, np.nan]]), [answer])
+    several = api.post("/predict?named=true&details=true", json={"rows": [PASSENGER, sent, PASSENGER]}).json()
+    assert ["notes" in found for found in several["predictions"]] == [False, True, False]
+    assert {"entropy", "novelty"} <= several["predictions"][1].keys()
+    assert several["predictions"][1]["novelty"] is not None
+    many = api.post("/predict", json={"rows": [PASSENGER] * 700 + [PASSENGER | {"Name": "x" * 3000}]}).json()
+    assert [place for place, found in enumerate(many["predictions"]) if "notes" in found] == [700]
+    assert len(many["predictions"][700]["notes"][0]["sent"]) == 100
+
+
+REFUSED: list[tuple[Any, str, str]] = [
+    ({"row": PASSENGER | {"Aeg": 3}}, "/row/Aeg", "model titanic/1 has no column Aeg; did you mean Age?"),
+    (
+        {"row": PASSENGER | {"zzz": 3}},
+        "/row/zzz",
+        "has no column zzz; there are Pclass, Sex, Age, alone",
+    ),
+    ({"row": PASSENGER | {"Age": "abc"}}, "/row/Age", "Age: 'abc' is no number; send a number"),
+    ({"row": PASSENGER | {"Age": "1_0"}}, "/row/Age", "'1_0' is no number"),
+    ({"row": PASSENGER | {"Age": "3,5"}}, "/row/Age", "write decimals with a point"),
+    ({"row": PASSENGER | {"Age": "Infinity"}}, "/row/Age", "this number is not finite"),
+    ({"row": PASSENGER | {"Age": True}}, "/row/Age", "this is true or false, and no number"),
+    ({"row": PASSENGER | {"Age": [3]}}, "/row/Age", "this is no single value; send a number"),
+    ({"row": PASSENGER | {"Sex": {"a": 1}}}, "/row/Sex", "this is no single value; send one of female, male"),
+    ({"rows": [PASSENGER, PASSENGER | {"Age": "abc"}]}, "/rows/1/Age", "'abc' is no number"),
+    ({"rows": [PASSENGER] * 20_000}, "/rows", "1 to 10,000"),
+    ({"rows": []}, "/rows", "a list of 1 to 10,000 rows at once; there are 0"),
+    ({"rows": 3}, "/rows", "this is none"),
+    ({"row": {}}, "/row", "none of the columns of model titanic/1; it takes {"),
+    ({"row": {"Survived": 1}}, "/row", "none of the columns of model titanic/1"),
+    ({"row": [1, 2]}, "/row", "this is no row of a table; model titanic/1 takes {"),
+    (
+        {"image": [[0]]},
+        "/image",
+        'takes a row: {"Pclass": "3", "Sex": "male", "Age": 28.0, "alone": "no"}',
+    ),
+    ({"images_base64": "AAAA"}, "/images_base64", "model titanic/1 takes a row"),
+    ({"row": PASSENGER, "rows": [PASSENGER]}, "/image", "give one of"),
+    ({"row": PASSENGER, "modle": "x"}, "/modle", "no field of this name"),
+]
+
+
+@of("titanic")
+def test_a_row_that_cannot_be_taken_is_refused_by_its_place_with_the_remedy(api: TestClient, model: str) -> None:
+    for body, pointer, why in REFUSED:
+        answer = problem(api.post("/predict", json=body), 422)
+        assert [error["pointer"] for error in answer["errors"]] == [pointer], body
+        assert why in answer["errors"][0]["detail"], answer
+    for kind in ("application/octet-stream", "image/png"):
+        answer = problem(api.post("/predict", content=bytes(784), headers={"Content-Type": kind}), 422)
+        assert "model titanic/1 takes a row" in answer["detail"]
+    assert "takes a row" in problem(api.post("/predict", files=[("files", ("a.png", b"x"))]), 422)["detail"]
+
+
+@of("titanic")
+def test_a_column_that_is_given_twice_is_refused(api: TestClient, model: str) -> None:
+    body = '{"row": {"Pclass": 1, "Sex": "male", "Age": 3, "Age": 30, "alone": "no"}}'
+    assert pointers(api.post("/predict", content=body, headers=JSON)) == {"/row/Age"}
+    colon = api.post("/predict", json={"row": PASSENGER | {"Name": "a: b"}})
+    assert [note["column"] for note in colon.json()["notes"]] == ["Name"]
+
+
+@of("strict")
+def test_who_asked_for_it_has_rows_refused_that_lack_something_or_hold_a_level_that_nobody_knows(
+    api: TestClient, model: str
+) -> None:
+    sent = {"Pclass": "1", "Sex": "femal", "alone": "maybe", "Name": "x"}
+    found = problem(api.post("/predict", json={"row": sent}), 422)["errors"]
+    assert [error["pointer"] for error in found] == ["/row/Sex", "/row/Age", "/row/alone"]
+    assert found[0]["detail"] == "'femal' is no level of Sex that model strict/1 knows; did you mean female?"
+    assert found[1]["detail"] == "Age is missing, and model strict/1 takes no row without it; send a number"
+    assert found[2]["detail"].endswith("send true, false, or one of no, yes")
+    answer = api.post("/predict", json={"row": PASSENGER | {"Name": "x"}}).json()
+    assert [note["kind"] for note in answer["notes"]] == ["ignored"]
+
+
+@of("letters", "garments", "faces", "scaled")
+def test_pictures_of_any_form_may_be_sent_in_every_way(api: TestClient, model: str) -> None:
+    network = NETWORKS[model]
+    values = inference.as_sent(stored(network.schema, 3), network.schema)
+    lists = json.loads(json.dumps(values.tolist()))
+    one = api.post("/predict", json={"image": lists[0]})
+    assert one.status_code == 200, one.text
+    assert one.json()["model"]["classes"] == list(network.classes)
+    assert_are_those_of(model, values[:1], [one.json()])
+    several = api.post("/predict", json={"images": lists, "model": model})
+    assert_are_those_of(model, values, several.json()["predictions"])
+    times = 70_000 // len(json.dumps(lists)) + 1
+    long = api.post("/predict", json={"images": lists * times})
+    assert_are_those_of(model, np.concatenate([values] * times), long.json()["predictions"])
+    text = base64.b64encode(values.astype(np.uint8).tobytes()).decode()
+    if values.dtype == np.uint8:
+        for answer in (
+            api.post("/predict", json={"images_base64": text}),
+            api.post("/predict", content=values.tobytes(), headers=RAW),
+        ):
+            assert_are_those_of(model, values, answer.json()["predictions"])
+    else:
+        answer = api.post("/predict", json={"images_base64": text})
+        assert "which single bytes cannot say" in problem(answer, 422)["detail"]
+        assert "send image or images" in problem(api.post("/predict", content=b"abc", headers=RAW), 422)["detail"]
+
+
+def png(pixels: Any, mode: str | None = None) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels, mode).save(file, "PNG")
+    return file.getvalue()
+
+
+PNG = {"Content-Type": "image/png"}
+
+
+@of("garments")
+def test_a_png_of_the_size_is_taken_as_it_is_and_never_framed_as_a_digit(api: TestClient, model: str) -> None:
+    dark_on_light = 255 - stored(GARMENTS, 1)[0] // 4
+    found = api.post("/predict", content=png(dark_on_light), headers=PNG)
+    assert_are_those_of(model, dark_on_light[None], [found.json()])
+    large = np.kron(dark_on_light, np.ones((4, 4), np.uint8))
+    found = api.post("/predict", content=png(large), headers=PNG)
+    assert_are_those_of(model, dark_on_light[None], [found.json()])
+    colour = np.stack([dark_on_light] * 3, axis=2)
+    several = api.post("/predict", files=[("files", ("a.png", png(colour))), ("files", ("b.png", b"none"))])
+    assert_are_those_of(model, dark_on_light[None], several.json()["predictions"][:1])
+    assert "no PNG" in several.json()["predictions"][1]["error"]
+
+
+@of("faces", "letters")
+def test_a_png_is_brought_to_size_colour_and_scale(api: TestClient, model: str) -> None:
+    schema = FACES if model == "faces" else LETTERS
+    levels = np.random.default_rng(0).integers(0, 256, (schema.height, schema.width, 3), dtype=np.uint8)
+    grey = np.asarray(Image.fromarray(levels).convert("L"))
+    low, high = schema.scale
+    wanted = (low + (levels if schema.channels == 3 else grey) * ((high - low) / 255)).astype(np.float32)
+    found = api.post("/predict", content=png(np.kron(levels, np.ones((3, 3, 1), np.uint8))), headers=PNG)
+    assert_are_those_of(model, wanted[None], [found.json()])
+    blank = api.post("/predict", content=png(np.zeros((5, 5), np.uint8)), headers=PNG)
+    assert blank.status_code == 200, blank.text
+
+
+WRONG_IMAGES: list[tuple[Any, str, str]] = [
+    (
+        {"image": [[0] * 28] * 28},
+        "/image",
+        "28 x 28 numbers, model letters/1 takes 8 x 8 numbers from 0 to 16",
+    ),
+    ({"image": [0] * 64}, "/image", "this has 64 numbers, model letters/1 takes 8 x 8"),
+    ({"image": [[[0] * 3] * 8] * 8}, "/image", "this has 8 x 8 x 3 numbers, model letters/1 takes 8 x 8"),
+    ({"image": [[0] * 8] * 7 + [[0] * 9]}, "/image/7", "this has 9, and a list of 8 is needed"),
+    ({"image": [[0] * 8] * 7 + [[0] * 7 + ["1"]]}, "/image/7/7", "send 8 rows of 8 numbers from 0 to 16"),
+    (
+        {"images": [[[0] * 8] * 8, [[17] * 8] * 8]},
+        "/images/1/0/0",
+        "17 is outside of the scale of model letters/1",
+    ),
+    ({"image": [[16.5] * 8] * 8}, "/image/0/0", "16.5 is outside of the scale"),
+    ({"image": [[-1] * 8] * 8}, "/image/0/0", "-1 is outside of the scale"),
+    ({"image": [[0.5] * 8] * 8}, "/image", "all numbers are from 0 to 1, and model letters/1 takes them from 0 to 16"),
+    ({"images": [[[0] * 8] * 8] * 1200 + [[[99] * 8] * 8]}, "/images/1200/0/0", "99 is outside of the scale"),
+    ({"images": [[[0] * 8] * 8] * 1200 + [[[0] * 9] * 9]}, "/images/1200", "this has 81 numbers"),
+    ({"images": [[[0] * 8] * 8] * 1200 + ["x"]}, "/images/1200", "this is no list of rows of numbers"),
+    ({"row": {"a": 1}}, "/row", "model letters/1 takes images of 8 x 8 numbers from 0 to 16, and no row"),
+    ({"rows": [{"a": 1}]}, "/rows", "and no rows; send image or images"),
+    ({"images_base64": base64.b64encode(bytes(65)).decode()}, "/images_base64", "send 64 for each"),
+]
+
+
+@of("letters")
+def test_an_image_of_another_form_is_refused_by_its_place_with_the_remedy(api: TestClient, model: str) -> None:
+    for body, pointer, why in WRONG_IMAGES:
+        answer = problem(api.post("/predict", json=body), 422)
+        assert [error["pointer"] for error in answer["errors"]] == [pointer], body
+        assert why in answer["errors"][0]["detail"], answer
+    raw = problem(api.post("/predict", content=bytes([17] * 64), headers=RAW), 422)
+    assert "model letters/1 takes bytes from 0 to 16; there are others" in raw["detail"]
+
+
+def test_pixels_that_were_divided_by_255_are_refused_with_the_remedy(
+    api: TestClient, store: Store, artifacts: Artifacts
+) -> None:
+    succeeded(store, artifacts)
+    pixels = np.random.default_rng(0).random((28, 28))
+    for body in ({"image": pixels.tolist()}, {"images": [np.zeros((28, 28)).tolist(), pixels.tolist()]}):
+        answer = problem(api.post("/predict", json=body), 422)
+        assert answer["errors"][0]["pointer"] in ("/image", "/images/1")
+        assert "all numbers are from 0 to 1" in answer["detail"]
+        assert "multiply them by 255" in answer["detail"]
+    for taken in (np.zeros((28, 28)), np.eye(28), pixels * 255):
+        assert api.post("/predict", json={"image": taken.tolist()}).status_code == 200
+
+
+@of("letters")
+def test_classes_are_named_in_all_that_is_told_of_them(api: TestClient, model: str) -> None:
+    body = {"image": stored(LETTERS, 1)[0].tolist()}
+    plain = api.post("/predict", json=body).json()
+    found = api.post("/predict?named=true&top_k=26&details=true", json=body).json()
+    assert list(found["probabilities"]) == list(LETTERS.classes)
+    assert list(found["probabilities"].values()) == plain["probabilities"]
+    assert found["top"][0] == {"label": found["label"], "probability": max(plain["probabilities"])}
+    assert [its["label"] for its in found["top"]] == sorted(
+        LETTERS.classes, key=lambda name: -found["probabilities"][name]
+    )
+    assert 0 <= found["entropy"] <= np.log(26) + 1e-6
+    rejected = api.post("/predict?reject_below=1", json=body).json()
+    assert (rejected["label"], rejected["rejected"]) == (None, True)
+    assert "digit" not in rejected
+    refused = api.post("/predict?top_k=27", json=body)
+    assert pointers(refused) == {"#query/top_k"}
+    assert "top_k is 27, and model letters/1 knows 26 classes" in refused.json()["detail"]
+
+
+def test_the_digits_are_told_as_digits_and_by_name(api: TestClient, store: Store, artifacts: Artifacts) -> None:
+    succeeded(store, artifacts)
+    found = api.post("/predict?top_k=2&named=true", content=bytes(784), headers=RAW).json()
+    assert found["label"] == str(found["digit"])
+    assert [its["label"] for its in found["top"]] == [str(its["digit"]) for its in found["top"]]
+    assert list(found["probabilities"]) == list("0123456789")
+    assert "classes" not in found["model"]
+    rejected = api.post("/predict?reject_below=1", content=bytes(784), headers=RAW).json()
+    assert (rejected["digit"], rejected["label"]) == (None, None)
+
+
+@of("letters", "faces", "wine", "titanic", "strict")
+def test_the_schema_of_a_version_holds_an_example_that_works(api: TestClient, model: str) -> None:
+    described = api.get(f"/models/{model}/versions/1/schema").json()
+    Draft202012Validator.check_schema(described)
+    takes = Draft202012Validator(described)
+    (example,) = described["examples"]
+    assert api.get(f"/models/{model}/versions/1").json()["links"]["schema"].endswith(f"/{model}/versions/1/schema")
+    answer = api.post("/predict", json=example)
+    assert answer.status_code == 200, answer.text
+    assert "notes" not in answer.json()
+    field = "row" if "row" in example else "image"
+    refused = [{}, {field: []}, {field: example[field], "modle": "x"}, {f"{field}s": []}]
+    if field == "row":
+        refused += [{"row": {**example["row"], "zzz": 1}}]
+        assert takes.is_valid({"rows": [example["row"]] * 3})
+    else:
+        refused += [{"image": example["image"][1:]}, {"image": np.full_like(example["image"], 999).tolist()}]
+    takes.validate(example)
+    for body in refused:
+        assert not takes.is_valid(body), body
+        assert api.post("/predict", json={"model": model, **body}).status_code == 422
+    problem(api.get(f"/models/{model}/versions/2/schema"), 404)
+
+
+@of("letters", "wine")
+def test_what_tells_of_28_x_28_pixels_alone_says_so(api: TestClient, model: str) -> None:
+    body = {"image": [[0] * 8] * 8} if model == "letters" else {"row": wine(1)[0][0]}
+    answer = problem(api.post("/predict?explain=gradient", json=body), 409)
+    assert f"model {model}/1 takes" in answer["detail"]
+    assert "ask without explain" in answer["detail"]
+    for form in ("onnx", "pt2"):
+        answer = problem(api.get(f"/models/{model}/versions/1/export.{form}"), 409)
+        assert f"{form} is written of models that take images of 28 x 28" in answer["detail"]
+    assert api.get(f"/models/{model}/versions/1/export.safetensors").status_code == 200
+
+
+ELSEWHERE = [
+    ("POST", "/v2/models/{}/infer"),
+    ("GET", "/v2/models/{}"),
+    ("GET", "/v2/models/{}/ready"),
+    ("GET", "/v2/models/{}/versions/1/config"),
+    ("POST", "/v1/models/{}:predict"),
+    ("GET", "/v1/models/{}"),
+    ("POST", "/invocations"),
+]
+
+
+@of("letters", "wine")
+def test_other_protocols_send_who_asks_another_form_to_predict(api: TestClient, model: str) -> None:
+    tensor = {"name": "pixels", "shape": [1, 28, 28], "datatype": "UINT8", "data": [0] * 784}
+    for method, path in ELSEWHERE:
+        body = {"inputs": [tensor]} if "infer" in path else {"instances": [[0] * 784]}
+        answer = api.request(method, path.format(model), json=body if method == "POST" else None)
+        assert answer.status_code == 400, path
+        assert "ask it by POST /predict" in answer.json()["error"]
+        assert f"model {model}/1 takes" in answer.json()["error"]
+
+
+def test_pictures_of_more_numbers_wait_in_fewer_rows() -> None:
+    assert largest_of(784) == largest_of(13) == LARGEST
+    assert largest_of(128 * 128 * 3) == 8
+    assert largest_of(1024 * 1024 * 3) == 1

@@ -1,0 +1,130 @@
+"""A home from before data sets had versions: its uploads are their first, and its jobs go on with the same bits."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine, make_url, text
+
+from models.spec import TrainingSpec
+from service.artifacts import Artifacts
+from service.settings import Settings
+from service.store import owners
+from service.store.store import Store
+from tests.records import claim
+from worker.datasets import load, stored
+from worker.readings.reading import read
+
+DESCRIPTION = {
+    "examples": 40,
+    "image_shape": [28, 28],
+    "class_counts": [4] * 10,
+    "mean": 7.0,
+    "deviation": 0.5,
+    "sha256": "d" * 64,
+}
+SPEC = {"dataset": "letters", "hidden_sizes": [8], "epochs": 2}
+
+
+def at(url: str, revision: str, **rows: list[dict[str, Any]]) -> None:
+    """Bring a database to an earlier revision, with rows in it."""
+    config = Config()
+    config.set_main_option("script_location", "service/store/migrations")
+    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg") if url.startswith("p") else url)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        for table, its in rows.items():
+            for row in its:
+                names, values = ", ".join(row), ", ".join(f":{name}" for name in row)
+                connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({values})"), row)
+    engine.dispose()
+
+
+def dataset(name: str, source: str, state: str) -> dict[str, Any]:
+    description = json.dumps(DESCRIPTION if state == "ready" else None)
+    error = "no luck" if state == "failed" else None
+    times = {"created_at": 1, "changed_at": 2}
+    return {"name": name, "source": source, "state": state, "description": description, "error": error, **times}
+
+
+def job(spec: TrainingSpec, state: str) -> dict[str, Any]:
+    written = spec.model_dump(mode="json", exclude={"name", "labels", "class_weights", "stratify", "metric"})
+    no = {"attempt": 0, "fruitless_attempts": 0, "cancel_requested": False, "last_epoch": 0}
+    return {
+        "id": state,
+        "state": state,
+        "spec": json.dumps(written),
+        "labels": "{}",
+        "dataset": spec.dataset,
+        "shape": spec.shape,
+        "spec_sha256": spec.digest,
+        "created_at": 1,
+        "rung_at": 1,
+        **no,
+    }
+
+
+def test_uploads_are_their_first_version_and_unended_jobs_find_their_data(
+    bare_url: str, settings: Settings, artifacts: Artifacts
+) -> None:
+    table = np.array([[n % 10, *[n] * 784] for n in range(40)], np.uint8)
+    pointers = []
+    for name in ("letters", "unseen"):
+        kept = artifacts.write_with(f"datasets/{name}", "table.npy", lambda file: np.save(file, table))
+        pointers.append({**vars(kept), "owner": f"datasets/{name}", "created_at": 1})
+    picture = artifacts.write("datasets/letters", "samples.png", b"png")
+    pointers.append({**vars(picture), "owner": "datasets/letters", "created_at": 1})
+    spec = TrainingSpec(**SPEC)  # type: ignore[arg-type]
+    at(
+        bare_url,
+        "0007",
+        datasets=[
+            dataset("letters", "upload", "ready"),
+            dataset("unseen", "upload", "failed"),
+            dataset("digits", "builtin", "ready"),
+            dataset("mnist", "builtin", "failed"),
+        ],
+        artifacts=pointers,
+        jobs=[job(spec, "queued"), job(TrainingSpec(dataset="digits"), "cancelled")],
+    )
+    store = Store.open(settings)
+    try:
+        states = {row.dataset: (row.version, row.state, row.source) for row in store.datasets.all()}
+        assert states == {
+            "letters": (1, "ready", "upload"),
+            "unseen": (1, "reading", "upload"),
+            "digits": (1, "ready", "builtin"),
+        }
+        row = store.datasets.version("letters", 1)
+        assert row is not None
+        assert (row.description, row.sha256, row.examples, row.file_sha256) == (DESCRIPTION, "d" * 64, 40, None)
+        files = {file.name: file.key for file in store.files.of("datasets/letters/1")}
+        assert files == {"table.npy": pointers[0]["key"], "samples.png": picture.key}, "they lie where they lay"
+        assert Path(files["table.npy"]).parent.as_posix() == "datasets/letters"
+        # The job is what it was, and means what it meant, also when there is another version by now.
+        sent = artifacts.write(owners.of_dataset("letters"), "file", b"others")
+        assert store.datasets.add("letters", sent, None, {})[0].version == 2
+        held = claim(store, "queued")
+        assert TrainingSpec.model_validate(held.spec) == spec
+        queued = store.jobs.get("queued")
+        assert queued is not None
+        assert (queued.dataset, queued.dataset_version, queued.asked) == ("letters", 1, None)
+        assert (queued.spec_sha256, queued.shape) == (spec.digest, spec.shape)
+        examples = load("letters", store, artifacts, settings)
+        assert (examples.values.reshape(40, -1) == table[:, 1:]).all()
+        assert examples.digest == load("letters/1", store, artifacts, settings).digest
+        assert stored("digits", store, artifacts) is None
+        # Who submits anew is told which version that is, and trains as it was trained then.
+        (again,) = store.resolution.settle([spec])
+        assert (again.dataset, again.stratify, again.digest) == ("letters/1", False, spec.digest)
+        # What nobody could describe is looked at again.
+        assert read(("unseen", 1), store, artifacts, settings, owner="host:1:token/1")
+        seen = store.datasets.version("unseen", 1)
+        assert seen is not None
+        assert (seen.state, seen.sha256, seen.reading) == ("ready", examples.digest, None)
+    finally:
+        store.database.close()

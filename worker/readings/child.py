@@ -1,0 +1,131 @@
+"""`python -m worker.readings.child DESCRIPTOR` reads one data set, within bounds, and tells on the pipe how it goes.
+
+A file that is made to harm whoever reads it harms nobody else here: this process holds no connection to database or
+broker, has a limit of memory, and may be killed at any moment. What to read comes as JSON on the standard input; each
+line on the pipe is JSON as well: `progress`, and in the end `found`, or `faults`.
+"""
+
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+# Before numpy is loaded: its threads would take as much memory as a file.
+os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
+
+_TELL_EVERY_SECONDS = 0.1
+
+
+def read(request: Mapping[str, Any], progress: Callable[[int, int], None]) -> dict[str, Any]:
+    """Read what the request names; gives what there is to know of it, by the columns of a version.
+
+    Raises UnreadableError, ValueError and OSError.
+    """
+    import numpy as np
+
+    from models.data.load import load_builtin
+    from models.data.reading.options import Options
+    from models.data.reading.read import read as read_file
+    from models.data.schema import Images
+    from models.data.stored import BEFORE, LABELS, VALUES, Stored
+
+    folder = Path(request["folder"])
+    reading: Mapping[str, Any] | None = None
+    files: tuple[str, ...] = ()
+    if request.get("builtin") is not None:
+        examples = load_builtin(request["builtin"], Path(request["data"]))
+        sha256 = examples.digest
+        # For the picture that is drawn of them: what is built in is kept where it was found, and not a second time.
+        np.save(folder / VALUES, examples.values)
+        np.save(folder / LABELS, examples.labels)
+    elif request.get("table") is not None:
+        examples = Stored(((BEFORE, Path(request["table"])),)).load()
+        sha256 = examples.digest
+    else:
+        options = Options.model_validate(request["options"])
+        found = read_file(Path(request["file"]), folder, options, name=request["name"], progress=progress)
+        files, reading, sha256 = tuple(found.files), found.reading, found.sha256
+        examples = Stored(tuple((name, folder / name) for name in files), found.schema).load()
+    schema = examples.schema
+    description: dict[str, Any] = {
+        "examples": len(examples.labels),
+        "image_shape": None,
+        "class_counts": examples.class_counts(),
+        "mean": None,
+        "deviation": None,
+        "sha256": sha256,
+    }
+    if isinstance(schema, Images):
+        mean, deviation = examples.mean_and_deviation()
+        description |= {
+            "image_shape": list(schema.shape),
+            "mean": schema.origin + mean * schema.unit,
+            "deviation": deviation * schema.unit,
+        }
+    return {
+        "files": files,
+        "kind": schema.kind,
+        "schema": schema.model_dump(mode="json"),
+        "reading": None if reading is None else dict(reading),
+        "description": description,
+        "examples": len(examples.labels),
+        "sha256": sha256,
+    }
+
+
+def _told(request: Mapping[str, Any], error: Exception) -> dict[str, Any]:
+    """Give the faults that an error comes down to, and whether it is worth another try."""
+    from models.data.reading.found import UnreadableError
+    from service.disk.faults import may_pass, told
+
+    where = request.get("builtin") or "file"
+    if isinstance(error, UnreadableError):
+        return {"faults": error.as_dicts(), "again": False}
+    if isinstance(error, MemoryError):
+        detail = f"reading it takes more than {request['memory']:,} bytes of memory"
+        remedy = "send fewer or smaller examples, or start the workers with a larger TENFOLD_READING_MEMORY_BYTES"
+        return {"faults": [{"where": where, "detail": detail, "remedy": remedy}], "again": False}
+    if may_pass(error):
+        detail, remedy = f"a worker could not write ({told(error)})", "make room on its disk, then send it again"
+        return {"faults": [{"where": where, "detail": detail, "remedy": remedy}], "again": True}
+    known = isinstance(error, ValueError | OSError) and str(error)
+    detail = told(error) if known else f"{type(error).__name__}: {told(error)}"
+    remedy = "ask for it again once that is mended" if request.get("builtin") else "mend it and send it again"
+    return {"faults": [{"where": where, "detail": detail[:1000], "remedy": remedy}], "again": False}
+
+
+def main(mouth: TextIO) -> None:
+    """Read what the standard input says, and tell how it goes."""
+    request = json.load(sys.stdin)
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    bound = request["memory"] if most == resource.RLIM_INFINITY else min(request["memory"], most)
+    resource.setrlimit(resource.RLIMIT_DATA, (bound, most))
+    told_at = 0.0
+
+    def progress(count: int, rows: int) -> None:
+        nonlocal told_at
+        if time.monotonic() - told_at >= _TELL_EVERY_SECONDS:
+            told_at = time.monotonic()
+            _tell(mouth, {"progress": {"bytes": count, "rows": rows}})
+
+    try:
+        outcome = {"found": read(request, progress)}
+    except Exception as error:  # noqa: BLE001 - a file may be damaged in many ways, and somebody waits for an answer
+        # What filled the memory goes with the frames in which it lay.
+        error.__traceback__ = error.__context__ = error.__cause__ = None
+        outcome = _told(request, error)
+    _tell(mouth, outcome)
+
+
+def _tell(mouth: TextIO, what: Mapping[str, Any]) -> None:
+    mouth.write(json.dumps(what) + "\n")
+    mouth.flush()
+
+
+if __name__ == "__main__":
+    with os.fdopen(int(sys.argv[1]), "w", encoding="utf-8") as pipe:
+        main(pipe)
