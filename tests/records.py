@@ -1,7 +1,7 @@
 """Jobs, and networks to predict with, put on record without training them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -121,6 +121,7 @@ def data(
     *,
     content: bytes = b"0,1",
     state: str = "ready",
+    files: Sequence[File] = (),
     **found: Any,
 ) -> int:
     """Put a version of an uploaded data set on record, as if it had been read; gives its number."""
@@ -129,7 +130,7 @@ def data(
     held = store.readings.claim((name, row.version), "host:1:token/1") if state != "reading" else None
     if held is not None and state == "ready":
         columns = {"kind": "images", "schema": USUAL.model_dump(mode="json"), "reading": None, "examples": 30}
-        store.readings.finish(held, {"sha256": "d" * 64, "description": None, **columns, **found}, [])
+        store.readings.finish(held, {"sha256": "d" * 64, "description": None, **columns, **found}, files)
     elif held is not None:
         store.readings.fail(held, [{"where": "line 1", "detail": "it is bad", "remedy": "mend it"}])
     return int(row.version)

@@ -21,14 +21,14 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield stack
 
 
-ROWS = 4_000
+ROWS = 20_000
 """So many that whoever is killed is killed in the middle."""
-_MIDDLE = ",".join(["7"] * 782)
+_MIDDLE = ",".join(["7"] * 781)
 
 
 def rows(count: int, seed: int) -> bytes:
     """Give a file of so many rows, each class of which has ink of its own."""
-    return "\n".join(f"{n % 10},{n % 10 * 25},{_MIDDLE},{(n + seed) % 256}" for n in range(count)).encode()
+    return "\n".join(f"{n % 10},{n % 10 * 25},{(n + seed) % 256},{_MIDDLE},0" for n in range(count)).encode()
 
 
 def sent(stack: Stack, content: bytes, name: str = "letters") -> dict[str, Any]:

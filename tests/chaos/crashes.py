@@ -1,148 +1,21 @@
 """What is killed in the middle (failpoints.py): what workers do with jobs, and what the API does when asked."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
-from fastapi.testclient import TestClient
-from sqlalchemy import select
 
 from models.records import Epoch, TrainingRecord
-from models.spec import TrainingSpec
 from models.training import train
-from service.api.app import create_app
-from service.artifacts import Artifacts
-from service.cli.doctor import examine, mend
-from service.settings import Settings
 from service.store import owners
-from service.store.store import Store
-from service.store.tables import jobs, submissions
-from tests.waiting import wait_until
+from tests.chaos.world import FIRST, SPEC, Scenario, World
 from worker.errands.draw_job import draw
 from worker.readings.reading import read
 from worker.train.lease import Lease
-from worker.train.run import run
-
-SPEC: Mapping[str, Any] = {"dataset": "digits", "hidden_sizes": [8], "epochs": 2, "batch_size": 256}
-_FIRST, _NEXT = "host:1:first", "host:2:next"
-"""Workers: one that is killed, and one that goes on."""
-
-
-@dataclass(frozen=True)
-class World:
-    """A service without a worker: its record, its files, its API."""
-
-    settings: Settings
-    store: Store
-    artifacts: Artifacts
-    _opened: ExitStack
-
-    @classmethod
-    @contextmanager
-    def open(cls, settings: Settings) -> Iterator["World"]:
-        """Open all of it; the API when it is first asked."""
-        with ExitStack() as opened:
-            store = Store.open(settings)
-            opened.callback(store.database.close)
-            yield cls(settings, store, Artifacts(settings.artifacts), opened)
-
-    @cached_property
-    def _api(self) -> TestClient:
-        return self._opened.enter_context(TestClient(create_app(self.settings), base_url="http://localhost"))
-
-    def ask(self, method: str, path: str, **request: Any) -> Any:
-        """Ask the API."""
-        return self._api.request(method, path, **request)
-
-    def submit(self, **fields: Any) -> str:
-        """Put a job on record."""
-        (job_id,) = self.store.submissions.submit([TrainingSpec.model_validate({**SPEC, **fields})])
-        return job_id
-
-    def ids(self) -> list[str]:
-        """List all jobs, the oldest first."""
-        with self.store.database.reader.connect() as connection:
-            return list(connection.scalars(select(jobs.c.id).order_by(jobs.c.number)))
-
-    def train(
-        self, job_id: str, *, worker: str = _NEXT, trainer: Callable[..., Iterator[TrainingRecord]] = train
-    ) -> None:
-        """Train a job, and whatever fits to it."""
-        run(job_id, self.store, self.artifacts, self.settings, owner=f"{worker}/1", trainer=trainer)
-
-    def take_back(self) -> None:
-        """Take jobs back from the process that was killed; its database sessions may take a moment to end."""
-
-        def none_held() -> bool:
-            self.store.stalled.release_dead(f"{_FIRST}/1")
-            self.store.readings.release_dead(_FIRST)
-            return not self.store.stalled.of_worker(_FIRST) and not self.store.readings.of_worker(_FIRST)
-
-        wait_until(none_held, timeout=20, what="the jobs of the killed process")
-
-    def train_all(self) -> None:
-        """Train until no job waits; those that are paused are resumed."""
-        for job in self.store.jobs.find(state="paused", limit=100):
-            self.store.jobs.resume(job.id)
-        self.store.rungs.settle()
-        while waiting := self.store.stalled.unheard(-1):
-            self.train(waiting[0])
-
-    def read_all(self) -> None:
-        """Read until nothing waits to be read."""
-        while read(None, self.store, self.artifacts, self.settings, owner=f"{_NEXT}/1"):
-            pass
-
-    def outcome(self) -> dict[str, Any]:
-        """Give what is on record in the end, without what depends on times, ids and attempts."""
-        with self.store.database.reader.connect() as connection:
-            rows = connection.execute(select(jobs).order_by(jobs.c.number)).all()
-            keys = list(connection.scalars(select(submissions.c.key)))
-        files = {job.id: sorted(file.name for file in self.store.files.of(owners.of_job(job.id))) for job in rows}
-        told = [
-            [job.state, job.weights_sha256, job.last_epoch, job.bit_identical, job.error and job.error["type"]]
-            for job in rows
-        ]
-        sweeps = len(self.store.sweeps.find(limit=10))
-        versions = [
-            [row.dataset, row.version, row.state, row.sha256, row.examples]
-            for name in sorted({row.dataset for row in self.store.datasets.all()})
-            for row in self.store.datasets.versions(name, limit=10)
-        ]
-        owned = [[f"{name}/{number}", self._files_of(name, number)] for name, number, *_ in versions]
-        datasets = [versions, owned]
-        return {"jobs": told, "files": list(files.values()), "keys": keys, "sweeps": sweeps, "datasets": datasets}
-
-    def _files_of(self, name: str, version: int) -> list[str]:
-        return [file.name for file in self.store.files.of(owners.of_data(name, version))]
-
-    def leftovers(self) -> list[str]:
-        """Mend what `tenfold doctor` finds, and give what it could not mend."""
-        for finding in examine(self.store, self.artifacts, young_seconds=0):
-            if finding.kind == "orphan":
-                mend(finding, self.store, self.artifacts)
-        return [f"{each.kind}: {each.key}" for each in examine(self.store, self.artifacts, young_seconds=0)]
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """Something that is prepared undisturbed, then done and killed, and asked for again by who got no answer.
-
-    `allows`: rules that a kill may break, because `tenfold doctor --mend` has still to come.
-    """
-
-    name: str
-    prepare: Callable[[World], object]
-    act: Callable[[World], object]
-    again: Callable[[World], object] = lambda _: None
-    allows: frozenset[str] = frozenset()
 
 
 def _train(world: World) -> None:
-    world.train(world.ids()[-1], worker=_FIRST)
+    world.train(world.ids()[-1], worker=FIRST)
 
 
 def _asked(world: World, request: Callable[[str], object]) -> None:
@@ -157,12 +30,12 @@ def _asked(world: World, request: Callable[[str], object]) -> None:
 
     # Asks the record itself, and not the thread that asks every now and then: each kill must meet the same operations.
     Lease.stop_request = lambda self, claim: self._runs.look([claim]).get(claim.job_id)  # type: ignore[method-assign]
-    world.train(job_id, worker=_FIRST, trainer=trainer)
+    world.train(job_id, worker=FIRST, trainer=trainer)
 
 
 def _leave(world: World) -> None:
-    world.store.workers.seen(_FIRST, "train", slots=1)
-    _asked(world, lambda _: world.store.workers.drain(_FIRST))
+    world.store.workers.seen(FIRST, "train", slots=1)
+    _asked(world, lambda _: world.store.workers.drain(FIRST))
 
 
 def _pause(world: World) -> None:
@@ -199,9 +72,9 @@ def _damaged(world: World) -> None:
                 raise _Died
 
     try:
-        world.train(job_id, worker=_FIRST, trainer=trainer)
+        world.train(job_id, worker=FIRST, trainer=trainer)
     except _Died:
-        world.store.stalled.release_dead(f"{_FIRST}/1")
+        world.store.stalled.release_dead(f"{FIRST}/1")
     (file,) = [each for each in world.store.files.of(owners.of_job(job_id)) if each.name == "last.safetensors"]
     path = world.artifacts.path(file.key)
     path.write_bytes(path.read_bytes()[:-1])
@@ -210,7 +83,7 @@ def _damaged(world: World) -> None:
 def _held(world: World) -> None:
     """Leave two jobs to a process that has died."""
     world.submit()
-    assert world.store.runs.claim(world.submit(seed=1), f"{_FIRST}/1", most=2)
+    assert world.store.runs.claim(world.submit(seed=1), f"{FIRST}/1", most=2)
 
 
 def _request(method: str, path: str, *, done: int = 0, **request: Any) -> Callable[[World], object]:
@@ -259,7 +132,7 @@ def _draw(world: World) -> None:
 
 
 def _read(world: World) -> None:
-    read(("mine", 1), world.store, world.artifacts, world.settings, owner=f"{_FIRST}/1")
+    read(("mine", 1), world.store, world.artifacts, world.settings, owner=f"{FIRST}/1")
 
 
 def _uploaded_and_read(world: World) -> None:
@@ -269,7 +142,7 @@ def _uploaded_and_read(world: World) -> None:
 
 _SWEEP = {"base": dict(SPEC), "grid": {"learning_rate": [0.1, 0.01]}}
 _HALVED = {**_SWEEP, "halving": {"reduction": 2, "synchronous": True}}
-_CSV = "\n".join(",".join([str(label % 10), *(["7"] * 392), *([str(label)] * 392)]) for label in range(40)).encode()
+_CSV = "\n".join(f"{row % 10},{row},{row * 7 % 256}," + ",".join(["7"] * 781 + ["0"]) for row in range(40)).encode()
 _RETRY, _CONTINUE = _request("POST", "/jobs/{job}/retry"), _request("POST", "/jobs/{job}/continue", json={"epochs": 1})
 _UPLOAD = _request("POST", "/datasets?name=mine", content=_CSV, headers={"Content-Type": "text/csv"})
 _ANEW = _request("POST", "/datasets/mine/versions", json={"from": 1, "options": {"header": False}})
@@ -290,7 +163,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("a worker leaves", World.submit, _leave),
     Scenario("a running job is paused", World.submit, _pause),
     Scenario("a running job is cancelled", World.submit, _cancel, again=_cancel_again),
-    Scenario("jobs are taken back", _held, lambda world: world.store.stalled.release_dead(f"{_FIRST}/1")),
+    Scenario("jobs are taken back", _held, lambda world: world.store.stalled.release_dead(f"{FIRST}/1")),
     _same("POST /jobs", _nothing, _request("POST", "/jobs", json=dict(SPEC), headers={"Idempotency-Key": "one"})),
     _same("PUT /jobs/mine", _nothing, _request("PUT", "/jobs/mine", json=dict(SPEC))),
     _same("POST /sweeps", _nothing, _request("POST", "/sweeps", json=_SWEEP, headers={"Idempotency-Key": "one"})),

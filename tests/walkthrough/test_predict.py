@@ -37,7 +37,7 @@ def test_one_image_is_one_answer_however_it_is_sent(tenfold: httpx.Client, train
         ).json(),
     ]
     assert answers[0] == answers[1] == answers[2]
-    assert set(answers[0]) == {"digit", "probabilities", "model"}
+    assert set(answers[0]) == {"label", "digit", "probabilities", "model"}
     assert sum(answers[0]["probabilities"]) == pytest.approx(1.0, abs=1e-5)
 
 

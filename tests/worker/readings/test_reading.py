@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from models.data.load import load_builtin
@@ -35,8 +36,12 @@ def settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"poll_seconds": 0.02})
 
 
-def csv(count: int = 30, ink: str = "7") -> bytes:
-    return "\n".join(",".join([str(n % 10), *[ink] * 784]) for n in range(count)).encode()
+def csv(count: int = 30, corner: int = 0) -> bytes:
+    """Give a file of digits, each with the same in its last corner."""
+    digits = load_builtin("digits", Path())
+    rows = np.column_stack([digits.labels, digits.values.reshape(-1, 784)])[:count]
+    rows[:, -1] = corner
+    return "\n".join(",".join(map(str, row)) for row in rows.tolist()).encode()
 
 
 def sent(store: Store, artifacts: Artifacts, content: bytes) -> None:
@@ -83,7 +88,7 @@ def test_what_was_read_is_ready_with_its_arrays_its_picture_and_what_it_was_take
 
 
 def test_what_is_wrong_with_a_file_is_told(store: Store, artifacts: Artifacts, settings: Settings) -> None:
-    sent(store, artifacts, csv(ink="300"))
+    sent(store, artifacts, csv(corner=300))
     read(None, store, artifacts, settings, owner=OWNER)
     row = version(store)
     assert row.state == "failed"

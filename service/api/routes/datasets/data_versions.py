@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from models.data.reading.markdown import markdown
 from service.api.dependencies import Deps, json_only
 from service.api.documents import DocumentRoute
+from service.api.gate import own_pages_only
 from service.api.problems import problems
 from service.api.routes.datasets.given_options import checked
 from service.api.routes.datasets.looked_up import (
@@ -106,7 +107,12 @@ def read_again(
     return DataVersion.of(row)
 
 
-@router.get("/datasets/{name}/versions/{version}", summary="Look at a version", responses=problems(404, 422, 503, 507))
+@router.get(
+    "/datasets/{name}/versions/{version}",
+    dependencies=[Depends(own_pages_only)],
+    summary="Look at a version",
+    responses=problems(403, 404, 422, 503, 507),
+)
 async def get(name: DatasetName, version: Number, response: Response, deps: Deps) -> DataVersion:
     """Tell what a version is, and what was read; while it is being read, an answer takes as long as it may."""
     row = await settled(deps, name, version)
@@ -135,9 +141,10 @@ def cancel(
 
 @router.get(
     "/datasets/{name}/versions/{version}/reading",
+    dependencies=[Depends(own_pages_only)],
     summary="What a file was taken for",
     response_class=JSONResponse,
-    responses={200: {"content": {"text/markdown": {}}}, **problems(404, 409, 422, 503, 507)},
+    responses={200: {"content": {"text/markdown": {}}}, **problems(403, 404, 409, 422, 503, 507)},
 )
 async def reading(name: DatasetName, version: Number, deps: Deps, accept: Annotated[str, Header()] = "*/*") -> Response:
     """Give what the file was taken for and why, its classes, and what was left out, dropped and noticed.

@@ -43,7 +43,7 @@ def require_fit(spec: TrainingSpec, meant: Meant, place: str = "") -> None:
         found = refuse(spec, BUILTIN[meant.reference].schema)
     else:
         own_parts = row.reading["taken_for"].get("split") or {} if row.reading else {}
-        counts = None if own_parts else row.description["class_counts"]
+        counts = None if own_parts or row.description is None else row.description["class_counts"]
         has_validation = bool(own_parts.get("validation"))
         found = refuse(spec, schemas.read(row.schema), counts=counts, has_validation=has_validation)
     if found:

@@ -195,12 +195,17 @@ def test_equal_jobs_on_equal_data_are_used_again_whatever_the_number(
 @pytest.mark.parametrize(
     ("schema", "fields", "pointer", "told"),
     [
-        (Images(height=224, width=224, channels=3), {"hidden_sizes": [100]}, "hidden_sizes", "10,000,000 are allowed"),
+        (
+            Images(height=224, width=224, channels=3),
+            {"hidden_sizes": [100]},
+            "hidden_sizes",
+            "more than the 10,000,000 allowed",
+        ),
         (
             Table(columns=(Column(name="a", type="number"),), classes=("x", "y")),
             {"shift_pixels": 2},
             "shift_pixels",
-            "the data set is a table",
+            "rows of a table are no pictures to be moved",
         ),
     ],
 )

@@ -9,9 +9,14 @@ from PIL import Image
 
 from models.data.examples import Examples
 from models.data.schema import Column, Table
+from models.data.stored import LABELS, VALUES
 from service.api.routes.datasets.rows import MOST_CELLS, page_of
+from service.artifacts import Artifacts
 from service.errors import Invalid
+from service.store import owners
+from service.store.store import Store
 from tests.answers import problem
+from tests.records import data
 from tests.worker.plots.examples import PASSENGERS, PHOTOGRAPHS, of_form
 
 VERSION = "/datasets/letters/versions/3"
@@ -24,11 +29,18 @@ def database_url(sqlite_url: str) -> str:
 
 
 @pytest.fixture
-def uploaded(api: TestClient) -> str:
-    """Upload thirty pictures, the n-th of which has the label n mod 10 and is n everywhere; gives their path."""
-    content = "\n".join(",".join([str(number % 10), *[str(number)] * 784]) for number in range(30))
-    answer = api.post("/datasets?name=mine", content=content, headers={"Content-Type": "text/csv"})
-    assert answer.status_code == 201
+def uploaded(store: Store, artifacts: Artifacts) -> str:
+    """Keep thirty pictures, the n-th of which has the label n mod 10 and is n everywhere; gives their path."""
+    arrays = {
+        VALUES: np.repeat(np.arange(30, dtype=np.uint8), 784).reshape(30, 28, 28),
+        LABELS: np.arange(30) % 10,
+    }
+    files = []
+    for name, array in arrays.items():
+        content = io.BytesIO()
+        np.save(content, array, allow_pickle=False)
+        files.append(artifacts.write(owners.of_data("mine", 1), name, content.getvalue()))
+    assert data(store, artifacts, files=files) == 1
     return "/datasets/mine/versions/1"
 
 

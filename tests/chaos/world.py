@@ -1,0 +1,138 @@
+"""What is done to things that are killed in the middle (crashes.py): a service without processes, and scenarios."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from fastapi.testclient import TestClient
+from sqlalchemy import select
+
+from models.records import TrainingRecord
+from models.spec import TrainingSpec
+from models.training import train
+from service.api.app import create_app
+from service.artifacts import Artifacts
+from service.cli.doctor import examine, mend
+from service.settings import Settings
+from service.store import owners
+from service.store.store import Store
+from service.store.tables import jobs, submissions
+from tests.waiting import wait_until
+from worker.readings.reading import read
+from worker.train.run import run
+
+SPEC: Mapping[str, Any] = {"dataset": "digits", "hidden_sizes": [8], "epochs": 2, "batch_size": 256}
+FIRST, NEXT = "host:1:first", "host:2:next"
+"""Workers: one that is killed, and one that goes on."""
+
+
+@dataclass(frozen=True)
+class World:
+    """A service without a worker: its record, its files, its API."""
+
+    settings: Settings
+    store: Store
+    artifacts: Artifacts
+    _opened: ExitStack
+
+    @classmethod
+    @contextmanager
+    def open(cls, settings: Settings) -> Iterator["World"]:
+        """Open all of it; the API when it is first asked."""
+        with ExitStack() as opened:
+            store = Store.open(settings)
+            opened.callback(store.database.close)
+            yield cls(settings, store, Artifacts(settings.artifacts), opened)
+
+    @cached_property
+    def _api(self) -> TestClient:
+        return self._opened.enter_context(TestClient(create_app(self.settings), base_url="http://localhost"))
+
+    def ask(self, method: str, path: str, **request: Any) -> Any:
+        """Ask the API."""
+        return self._api.request(method, path, **request)
+
+    def submit(self, **fields: Any) -> str:
+        """Put a job on record."""
+        (job_id,) = self.store.submissions.submit([TrainingSpec.model_validate({**SPEC, **fields})])
+        return job_id
+
+    def ids(self) -> list[str]:
+        """List all jobs, the oldest first."""
+        with self.store.database.reader.connect() as connection:
+            return list(connection.scalars(select(jobs.c.id).order_by(jobs.c.number)))
+
+    def train(
+        self, job_id: str, *, worker: str = NEXT, trainer: Callable[..., Iterator[TrainingRecord]] = train
+    ) -> None:
+        """Train a job, and whatever fits to it."""
+        run(job_id, self.store, self.artifacts, self.settings, owner=f"{worker}/1", trainer=trainer)
+
+    def take_back(self) -> None:
+        """Take jobs back from the process that was killed; its database sessions may take a moment to end."""
+
+        def none_held() -> bool:
+            self.store.stalled.release_dead(f"{FIRST}/1")
+            self.store.readings.release_dead(FIRST)
+            return not self.store.stalled.of_worker(FIRST) and not self.store.readings.of_worker(FIRST)
+
+        wait_until(none_held, timeout=20, what="the jobs of the killed process")
+
+    def train_all(self) -> None:
+        """Train until no job waits; those that are paused are resumed."""
+        for job in self.store.jobs.find(state="paused", limit=100):
+            self.store.jobs.resume(job.id)
+        self.store.rungs.settle()
+        while waiting := self.store.stalled.unheard(-1):
+            self.train(waiting[0])
+
+    def read_all(self) -> None:
+        """Read until nothing waits to be read."""
+        while read(None, self.store, self.artifacts, self.settings, owner=f"{NEXT}/1"):
+            pass
+
+    def outcome(self) -> dict[str, Any]:
+        """Give what is on record in the end, without what depends on times, ids and attempts."""
+        with self.store.database.reader.connect() as connection:
+            rows = connection.execute(select(jobs).order_by(jobs.c.number)).all()
+            keys = list(connection.scalars(select(submissions.c.key)))
+        files = {job.id: sorted(file.name for file in self.store.files.of(owners.of_job(job.id))) for job in rows}
+        told = [
+            [job.state, job.weights_sha256, job.last_epoch, job.bit_identical, job.error and job.error["type"]]
+            for job in rows
+        ]
+        sweeps = len(self.store.sweeps.find(limit=10))
+        versions = [
+            [row.dataset, row.version, row.state, row.sha256, row.examples]
+            for name in sorted({row.dataset for row in self.store.datasets.all()})
+            for row in self.store.datasets.versions(name, limit=10)
+        ]
+        owned = [[f"{name}/{number}", self._files_of(name, number)] for name, number, *_ in versions]
+        datasets = [versions, owned]
+        return {"jobs": told, "files": list(files.values()), "keys": keys, "sweeps": sweeps, "datasets": datasets}
+
+    def _files_of(self, name: str, version: int) -> list[str]:
+        return [file.name for file in self.store.files.of(owners.of_data(name, version))]
+
+    def leftovers(self) -> list[str]:
+        """Mend what `tenfold doctor` finds, and give what it could not mend."""
+        for finding in examine(self.store, self.artifacts, young_seconds=0):
+            if finding.kind == "orphan":
+                mend(finding, self.store, self.artifacts)
+        return [f"{each.kind}: {each.key}" for each in examine(self.store, self.artifacts, young_seconds=0)]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Something that is prepared undisturbed, then done and killed, and asked for again by who got no answer.
+
+    `allows`: rules that a kill may break, because `tenfold doctor --mend` has still to come.
+    """
+
+    name: str
+    prepare: Callable[[World], object]
+    act: Callable[[World], object]
+    again: Callable[[World], object] = lambda _: None
+    allows: frozenset[str] = frozenset()
