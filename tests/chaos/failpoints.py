@@ -33,8 +33,9 @@ from models import tuning
 from service.processes.supervisor import free_port
 from service.settings import Settings
 from tests.chaos import fuse
-from tests.chaos.crashes import SCENARIOS, Scenario, World
+from tests.chaos.crashes import SCENARIOS
 from tests.chaos.invariants import Evidence, violations
+from tests.chaos.world import Scenario, World
 from tests.postgres import postgres_server
 
 # Forked from a process that has loaded torch, and has not used it: a kill costs a fraction of a second.

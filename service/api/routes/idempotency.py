@@ -45,14 +45,14 @@ def once(
         request: whose route and parameters belong to what is asked for.
         deps: where keys are on record.
         answer: what to answer, by `answered`, for what the store gives when it was done.
-        payload: the body, or its digest.
+        payload: the body, as far as the client gave it: defaults may be others after an upgrade. Or its digest.
     """
     if name is None:
         return None
     if len(request.headers.getlist("idempotency-key")) > 1:
         detail = "the request has several keys, and one counts; give it once"
         raise Invalid(detail, faults=[Fault("#header/Idempotency-Key", detail)])
-    body = payload if isinstance(payload, str) else payload.model_dump_json()
+    body = payload if isinstance(payload, str) else payload.model_dump_json(exclude_unset=True)
     what = f"{request.method} {request.scope['path']}?{request.url.query}\n{body}"
 
     def kept(done: Any) -> dict[str, Any]:

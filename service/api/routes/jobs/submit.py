@@ -125,8 +125,11 @@ def put(
 
 def same(job: JobRow, spec: TrainingSpec, origin: dict[str, Any] | None, response: Response) -> Job:
     """Answer with a job that has the id already which the client has chosen, if it is the one that is asked for."""
-    # Of jobs from before it is not known what was left out: that has the same defaults now.
-    if TrainingSpec.model_validate(spec_of(job) if job.asked is None else job.asked) != spec:
+    then = TrainingSpec.model_validate(spec_of(job) if job.asked is None else job.asked)
+    if job.asked is None:  # from before it was kept what had been left out, and had other defaults
+        silent = (field for field in _DEFAULTS_THEN if field not in spec.model_fields_set)
+        spec = spec.model_copy(update={name: getattr(then, name) for name in silent if _was_default(then, name, spec)})
+    if then != spec:
         raise Conflict(f"there is a job {job.id} already, with another spec; choose another id")
     if origin is not None and job.origin != origin:
         raise Conflict(
@@ -135,6 +138,13 @@ def same(job: JobRow, spec: TrainingSpec, origin: dict[str, Any] | None, respons
     response.status_code = 200
     response.headers["Location"] = link(f"/jobs/{job.id}")
     return Job.of(job)
+
+
+_DEFAULTS_THEN = {"model": "default", "promote": "always"}
+
+
+def _was_default(then: TrainingSpec, field: str, now: TrainingSpec) -> bool:
+    return getattr(then, field) in {_DEFAULTS_THEN[field], getattr(now, field)}
 
 
 @router.get("/jobs", summary="List jobs, the newest first", responses=problems(422, 503))

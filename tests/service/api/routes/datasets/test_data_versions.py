@@ -171,12 +171,14 @@ def test_an_id_of_the_client_s_stands_for_what_it_sent(api: TestClient, store: S
     again = api.put("/jobs/nightly", json=spec)
     assert (again.status_code, again.json()["spec"]["dataset"]) == (200, "mine/1")
     problem(api.put("/jobs/nightly", json=spec | {"dataset": "mine/1"}), 409)
-    problem(api.put("/jobs/nightly", json=spec | {"model": "mine"}), 409)
+    assert api.put("/jobs/nightly", json=spec | {"model": "mine"}).status_code == 200, "which is what it meant"
+    problem(api.put("/jobs/nightly", json=spec | {"model": "others"}), 409)
     # Of a job from before it is not known what was sent.
     with store.database.writer.begin() as connection:
         connection.execute(update(jobs).values(asked=None, spec=SPEC | {"model": "default"}))
     assert api.put("/jobs/nightly", json=SPEC).status_code == 200
     assert api.put("/jobs/nightly", json=SPEC | {"model": "default"}).status_code == 200
+    problem(api.put("/jobs/nightly", json=SPEC | {"model": "digits"}), 409)
     problem(api.put("/jobs/nightly", json=SPEC | {"seed": 9}), 409)
 
 

@@ -1,10 +1,12 @@
 """The examples of a version of a data set, one by one."""
 
 import io
+from typing import Any
 
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from numpy.typing import NDArray
 from PIL import Image
 
 from models.data.examples import Examples
@@ -31,7 +33,7 @@ def database_url(sqlite_url: str) -> str:
 @pytest.fixture
 def uploaded(store: Store, artifacts: Artifacts) -> str:
     """Keep thirty pictures, the n-th of which has the label n mod 10 and is n everywhere; gives their path."""
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         VALUES: np.repeat(np.arange(30, dtype=np.uint8), 784).reshape(30, 28, 28),
         LABELS: np.arange(30) % 10,
     }

@@ -189,7 +189,7 @@ def test_a_job_from_before_there_were_versions_means_the_first(
 ) -> None:
     for sent in (b"then", b"now"):
         data(store, artifacts, content=sent, sha256=sent.hex().ljust(64, "0"))
-    job_id = ended(store, artifacts, dataset="mine")
+    job_id = ended(store, artifacts, dataset="mine", model="default")
     again = api.post(f"/jobs/{job_id}/retry").json()
     assert (again["spec"]["dataset"], again["spec"]["model"]) == ("mine/1", "default")
 
