@@ -117,7 +117,7 @@ def test_every_source_file_that_is_named_exists(page: Path) -> None:
 
 def test_the_tree_in_the_readme_shows_what_is_there() -> None:
     tree = (ROOT / "README.md").read_text().partition("## The map")[2].split("```")[1].strip().splitlines()
-    assert len(tree) <= 15
+    assert len(tree) <= 16
     shown: set[Path] = set()
     room = ROOT
     for line in tree:

@@ -6,7 +6,6 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from service.api.schemas.jobs import PLOTS
 from service.client import Client, TenfoldError
 from service.processes import programs
 from service.settings import Settings
@@ -23,6 +22,8 @@ REPORT_TRIAL_1 = {
     "epochs": 10,
 }
 UNSEEN = 12
+
+_PLOTS = ("loss", "accuracy", "confusion", "mistakes")
 
 
 def run(settings: Settings, folder: Path) -> None:
@@ -96,7 +97,7 @@ def _follow(client: Client, job: dict[str, Any], console: Console) -> None:
 
 
 def _save_pictures(client: Client, job: dict[str, Any], folder: Path) -> list[str]:
-    links: dict[str, Any] = {f"{plot}.png": job["links"][f"{plot}_plot"] for plot in PLOTS}
+    links: dict[str, Any] = {f"{plot}.png": job["links"][f"{plot}_plot"] for plot in _PLOTS}
     links["samples.png"] = client.dataset(job["spec"]["dataset"])["links"]["samples"]
     for name, link in links.items():
         (folder / name).write_bytes(client.download(link))
