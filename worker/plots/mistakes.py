@@ -79,7 +79,7 @@ def _table(
     ]
     cells = [[fitted(text, _BROADEST_CELL, SMALL) for text in line] for line in [head, *body]]
     broad = [widest(column, SMALL) + 0.22 for column in zip(*cells, strict=True)]
-    note = [f"{len(order)} mistakes, the surest first"]
+    note = ["one mistake" if len(order) == 1 else f"{len(order)} mistakes, the surest first"]
     if len(shown) < len(columns):
         note.append(f"{len(shown)} of {len(columns):,} columns are shown")
     full = max(2 * MARGIN + sum(broad), 2 * MARGIN + width(", ".join(note), SMALL), 6.0)
