@@ -120,7 +120,9 @@ class DataVersion(BaseModel):
         """Show a version."""
         path = f"/datasets/{row.dataset}/versions/{row.version}"
         lead = {"self": path, "dataset": f"/datasets/{row.dataset}"}
-        parts = ["reading", "models", "events", *(["file"] if row.file_sha256 is not None else [])]
+        is_kept = row.source == "upload"  # what is built in is kept where it was found
+        parts = ["reading", "models", "events", *(["rows"] if is_kept else [])]
+        parts += ["file"] if row.file_sha256 is not None else []
         lead |= {part: f"{path}/{part}" for part in parts} | {"samples": f"{path}/samples.png"}
         if row.state == "reading":
             lead["cancel"] = f"{path}/cancel"
