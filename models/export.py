@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.checkpoints import unpack_weights
-from models.data.schema import USUAL
+from models.data.schema import is_as_mnist
 from models.inference import LAYER_NORM_EPSILON, Network, metadata, read
 from models.networks import MLP, NMLP
 from models.predict_onnx import predict
@@ -46,9 +46,9 @@ class Served(nn.Module):
 
 def require_exported(network: Network) -> None:
     """Raise ValueError for a network that is not written in these forms yet: they are for MNIST's form."""
-    if network.schema != USUAL:
+    if not is_as_mnist(network.schema):
         raise ValueError(
-            "networks are exported that take pictures of 28 x 28 grey pixels and name the digits 0 to 9; this one is "
+            "networks are exported that take pictures of 28 x 28 grey pixels in ten classes; this one is "
             "of another form: ask it by POST /predict, or take its weights, export.safetensors"
         )
 

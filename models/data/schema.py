@@ -108,6 +108,16 @@ class Table(_Frozen):
         )
 
 
+def is_as_mnist(schema: Images | Table) -> bool:
+    """Whether examples are as MNIST's, whatever their classes are called: 28 x 28 grey pixels 0 to 255, ten classes."""
+    return (
+        isinstance(schema, Images)
+        and schema.shape == USUAL.shape
+        and schema.scale == USUAL.scale
+        and len(schema.classes) == len(USUAL.classes)
+    )
+
+
 Schema = Annotated[Images | Table, Field(discriminator="kind")]
 
 _ANY: TypeAdapter[Images | Table] = TypeAdapter(Schema)

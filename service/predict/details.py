@@ -8,7 +8,7 @@ import orjson
 from numpy.typing import NDArray
 
 from models.calibration import entropy
-from models.data.schema import USUAL
+from models.data.schema import is_as_mnist
 from models.inference import taken_in
 from models.saliency import gradient
 from service.errors import Conflict, Fault, Invalid, pointer
@@ -29,9 +29,9 @@ def are_wanted(served: Served, query: PredictQuery, taken: Taken, fields: Mappin
     if query.top_k is not None and query.top_k > classes:
         detail = f"top_k is {query.top_k}, and {served.called} knows {classes} classes; ask for at most {classes}"
         raise Invalid(detail, faults=[Fault(pointer(("body" if "top_k" in fields else "query", "top_k")), detail)])
-    if query.explain is not None and served.network.schema != USUAL:
+    if query.explain is not None and not is_as_mnist(served.network.schema):
         raise Conflict(
-            f"explain={query.explain} tells of images of 28 x 28 grey pixels which of them speak for a digit; "
+            f"explain={query.explain} tells of 28 x 28 grey pixels in ten classes which of them speak for a class; "
             f"{served.called} takes {served.input.form}: ask without explain"
         )
     if query.explain is not None and count > MOST_EXPLAINED:

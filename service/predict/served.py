@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import golden, novelty
-from models.data.schema import USUAL, Images, Table
+from models.data.schema import USUAL, Images, Table, is_as_mnist
 from models.ensemble import Ensemble
 from models.inference import Network, read, softmax
 from models.novelty import Novelty
@@ -67,8 +67,8 @@ class Served:
 
     @property
     def is_usual(self) -> bool:
-        """Whether it takes images of MNIST's form and names the digits, as clients of other model servers ask it to."""
-        return self.network.schema == USUAL
+        """Whether it takes images as MNIST's, of ten classes, as clients of other model servers ask it to."""
+        return is_as_mnist(self.network.schema)
 
     @classmethod
     def load(cls, target: Target, artifacts: Artifacts) -> "Served":

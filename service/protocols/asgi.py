@@ -45,7 +45,7 @@ def require_usual(served: Served) -> None:
     """Refuse a network that is not of MNIST's form, of which alone these protocols know; raises Invalid."""
     if not served.is_usual:
         raise Invalid(
-            f"this protocol asks for images of 28 x 28 grey pixels and the digits 0 to 9, and {served.called} takes "
+            f"this protocol asks for images of 28 x 28 grey pixels in ten classes, and {served.called} takes "
             f"{served.input.form}: ask it by POST /predict"
         )
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from models.data.schema import USUAL
+from models.data.schema import is_as_mnist
 from models.inference import Network
 from service.api.dependencies import Dependencies, Deps
 from service.api.gate import own_pages_only
@@ -90,9 +90,9 @@ async def _written(deps: Dependencies, name: str, version: int, form: str) -> No
 
 def _require_usual(network: Network, called: str, form: str) -> None:
     """Refuse to write what is not of MNIST's form; raises Conflict."""
-    if network.schema != USUAL:
+    if not is_as_mnist(network.schema):
         takes = input_of(network, f"model {called}").form
         raise Conflict(
-            f"{form} is written of models that take images of 28 x 28 grey pixels and name the digits 0 to 9, and "
+            f"{form} is written of models that take images of 28 x 28 grey pixels in ten classes, and "
             f"model {called} takes {takes}: ask it by POST /predict, or take its weights, export.safetensors"
         )

@@ -409,6 +409,20 @@ def test_what_tells_of_28_x_28_pixels_alone_says_so(api: TestClient, model: str)
     assert api.get(f"/models/{model}/versions/1/export.safetensors").status_code == 200
 
 
+def test_ten_classes_of_other_names_are_asked_as_the_digits_are(
+    api: TestClient, store: Store, artifacts: Artifacts
+) -> None:
+    names = tuple(f"garment {place}" for place in range(10))
+    weights = weights_of(Images(preparation="plain", classes=names))
+    succeeded(store, artifacts, file=weights, model="garments", dataset="fashion_mnist")
+    tensor = {"name": "images", "shape": [1, 28, 28], "datatype": "UINT8", "data": [7] * 784}
+    answer = api.post("/v2/models/garments/infer", json={"inputs": [tensor]})
+    assert answer.status_code == 200, answer.text
+    explained = api.post("/predict?explain=gradient", content=bytes(784), headers=RAW).json()
+    assert explained["label"] in names
+    assert len(explained["gradient"]) == 28
+
+
 ELSEWHERE = [
     ("POST", "/v2/models/{}/infer"),
     ("GET", "/v2/models/{}"),
