@@ -1,5 +1,7 @@
 """The examples of a data set, wherever they come from: a version that was uploaded, or what is built in."""
 
+from typing import Any
+
 from models.data import schema
 from models.data.builtin import BUILTIN
 from models.data.examples import Examples
@@ -32,3 +34,10 @@ def stored(reference: str, store: Store, artifacts: Artifacts) -> Stored | None:
         raise ValueError(f"version {version} of the data set {name!r} is not there any more")
     places = tuple((file.name, artifacts.path(file.key)) for file in files)
     return Stored(places, schema.read(row.schema))
+
+
+def warnings_of(reference: str, store: Store) -> tuple[dict[str, Any], ...]:
+    """Give what a reading has warned of, where a version of an uploaded data set was read; for its networks' cards."""
+    name, _, number = reference.partition("/")
+    row = None if name in BUILTIN else store.datasets.version(name, int(number or 1))
+    return () if row is None or row.reading is None else tuple(row.reading["warnings"])

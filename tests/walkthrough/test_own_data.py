@@ -128,3 +128,13 @@ def test_a_file_that_cannot_be_read_says_why_and_what_to_do(tenfold: httpx.Clien
     assert answer.status_code == 409
     misspelt = uploaded(tenfold, "wine-by-grap", wines().to_csv(index=False).encode(), label="grap")
     assert "grape" in misspelt["faults"][0]["remedy"] + misspelt["faults"][0]["detail"]
+
+
+def test_what_a_reading_warns_of_is_on_the_card(tenfold: httpx.Client) -> None:
+    table = pd.concat([wines(), wines().head(40)])
+    twice = uploaded(tenfold, "twice", table.to_csv(index=False).encode())
+    (warning,) = [its for its in twice["reading"]["warnings"] if its["kind"] == "duplicates"]
+    job = train(tenfold, dataset="twice", epochs=1, promote="never")
+    assert job["state"] == "succeeded"
+    card = tenfold.get("/models/twice/versions/1/card").json()
+    assert {"kind": "duplicates", "detail": warning["detail"]} in card["data"]["warnings"]

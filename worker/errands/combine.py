@@ -21,7 +21,7 @@ from service.store.files import File
 from service.store.promotion import Promotion
 from service.store.store import Store
 from service.store.versions import WEIGHTS, Findings
-from worker.datasets import load
+from worker.datasets import load, warnings_of
 from worker.train.assess import facts_of, write_down
 
 _logger = logging.getLogger(__name__)
@@ -98,7 +98,12 @@ def _assessed(
     )
     assessment = assess(ensemble, parts.validation.values, parts.validation.labels)
     data = card.DataDescription(
-        spec.dataset, len(parts.y_train), len(parts.validation.labels), parts.digest, examples.schema
+        spec.dataset,
+        len(parts.y_train),
+        len(parts.validation.labels),
+        parts.digest,
+        examples.schema,
+        warnings_of(spec.dataset, store),
     )
     about = card.write_ensemble(model, [_described(row) for row in rows], data, assessment)
     # Under the model's name: the number of the version is given when it is put on record.

@@ -20,6 +20,7 @@ from service.store.files import File
 from service.store.promotion import MAJORITY_SHARE
 from service.store.store import Store
 from service.store.versions import Findings
+from worker.datasets import warnings_of
 
 STEMS = ("golden", "novelty", "card")
 """How the names of all files begin that are written here."""
@@ -58,7 +59,14 @@ def _assess_best(
     if examples not in _looks:
         _looks[examples] = novelty.learn_looks(examples.values, network.schema, network.plan)
     assessment = assess(network, examples.values, examples.labels, looks=_looks[examples])
-    data = card.DataDescription(spec.dataset, len(split.y_train), len(examples.labels), split.digest, network.schema)
+    data = card.DataDescription(
+        spec.dataset,
+        len(split.y_train),
+        len(examples.labels),
+        split.digest,
+        network.schema,
+        warnings_of(spec.dataset, store),
+    )
     description = card.write(
         spec,
         data,
