@@ -76,9 +76,16 @@ class Artifacts:
             data = self.path(key).read_bytes()
         except OSError as error:
             raise OSError(error.errno, error.strerror, key) from error  # of the same class, by its number
-        if hashlib.sha256(data).hexdigest() != sha256:
-            raise ValueError(f"the file {key} was damaged after it was written")
+        _compare(hashlib.sha256(data).hexdigest(), sha256, key)
         return data
+
+    def check(self, key: str, sha256: str) -> None:
+        """See that a file is what was written, however large it is; raises what `read` raises."""
+        try:
+            found, _ = _digest(self.path(key))
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, key) from error
+        _compare(found, sha256, key)
 
     def remove(self, keys: Iterable[str]) -> None:
         """Remove files that nothing points to any more; what cannot be removed now is found by `tenfold gc`."""
@@ -160,6 +167,11 @@ def _is_abandoned(path: Path) -> bool:
     except OSError:  # somebody writes it, has just given it its name, or no one can tell
         return False
     return True
+
+
+def _compare(found: str, sha256: str, key: str) -> None:
+    if found != sha256:
+        raise ValueError(f"the file {key} was damaged after it was written")
 
 
 def _digest(path: Path) -> tuple[str, int]:

@@ -6,8 +6,9 @@ standardised; levels become a number each (one-hot), those that were too rare to
 Legend of shapes: B rows, F columns as they are stored, D numbers that the network takes in.
 """
 
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,7 +118,8 @@ class Plan(_Frozen):
         )
 
 
-class _Layout(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class _Layout:
     """Where what stands: columns by their places, and the places of their numbers among those that go in."""
 
     width: int

@@ -44,7 +44,7 @@ def examine(store: Store, artifacts: Artifacts, *, young_seconds: float = YOUNG_
     pointers = store.files.all()
     for pointer in pointers:
         try:
-            artifacts.read(pointer.key, pointer.sha256)
+            artifacts.check(pointer.key, pointer.sha256)
         except FileNotFoundError:
             yield Finding("missing", pointer.key, pointer.size, _remedy(pointer), pointer)
         except ValueError:

@@ -95,3 +95,11 @@ def test_numbers_beyond_measure_are_refused_by_their_column() -> None:
         match=r"^the numbers of the column 'c' are too large to be standardised; divide them, or leave the column out$",
     ):
         one("number", [1e300, -1e300])
+
+
+def test_a_plan_that_was_applied_equals_one_that_was_not() -> None:
+    applied, other = (Plan(columns=(Number(median=1.0, mean=1.0, deviation=2.0),)) for _ in range(2))
+    applied.apply(np.zeros((1, 1)))
+    assert applied == other
+    other.apply(np.zeros((1, 1)))
+    assert applied == other
