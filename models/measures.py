@@ -1,20 +1,7 @@
-"""By what a network is judged on its validation part, and which of two values is the better one."""
-
-from typing import Any
+"""By what a network is judged on its validation part."""
 
 import numpy as np
 from numpy.typing import NDArray
-
-
-def score(metric: str, value: float) -> float:
-    """Give a number of which more is better, for whatever compares, ranks or maximises: of a `log_loss` less is."""
-    return -value if metric == "log_loss" else value
-
-
-def score_of(result: dict[str, Any]) -> float:
-    """Give the score of a job's best epoch; results of before knew accuracy alone."""
-    metric = result.get("metric") or "accuracy"
-    return score(metric, float(result["best_val_accuracy" if metric == "accuracy" else "best_metric"]))
 
 
 def accuracy(confusion_CC: NDArray[np.int64]) -> float:

@@ -132,9 +132,9 @@ def test_the_api_does_not_load_the_broker_s_clients_before_it_sends_a_message() 
     assert loaded("service.api.app") & {"celery", "kombu", "redis"} == set()
 
 
-def test_a_spec_is_read_without_numpy() -> None:
-    # Programs set the number of its threads first.
-    assert loaded("models.spec") & {"numpy", "torch"} == set()
+def test_numpy_is_not_loaded_before_the_number_of_its_threads_is_set() -> None:
+    # With more of them than one, they wait for each other, spinning: predictions take twice the processor's time.
+    assert loaded("models.spec", "service.cli.main") & {"numpy", "torch"} == set()
 
 
 def loaded(*modules: str) -> set[str]:
