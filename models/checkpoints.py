@@ -15,8 +15,8 @@ from torch import Tensor
 from models.data.plan import Plan
 from models.data.schema import USUAL, Images, Table
 from models.inference import METADATA_KEY, metadata
+from models.metric import Metric
 from models.spec import TrainingSpec
-from models.terms import Metric
 
 STATE_FORMAT = 2
 """To be raised when the tensors of a state change: a run does not go on from one that it cannot read."""

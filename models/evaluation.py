@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from models import measures
 from models.data.gathered import Inputs
+from models.metric import Metric
 from models.spec import PIXELS
-from models.terms import Metric
 
 BATCH = 1000  # its images and hidden units stay in a processor's cache
 MISTAKES = 25

@@ -21,11 +21,11 @@ from models.data.schema import Images
 from models.data.split import Split
 from models.early_stopping import EarlyStopping
 from models.evaluation import accuracy, validate
+from models.metric import score
 from models.networks import build
 from models.optimizers import optimizer
 from models.records import DivergenceError, Ended, Epoch, Failed, TrainingRecord
 from models.schedules import learning_rate
-from models.score import score
 from models.spec import TrainingSpec
 from models.stack import Layout
 from models.targets import Targets, weights_of

@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationInfo, field_validator
 
 from models.data.builtin import BUILTIN
+from models.metric import Metric
 from models.size import MAX_PARAMETERS, parameter_count, too_large
-from models.terms import EXAMPLE, ClassWeight, DataName, LabelValue, Metric, Name, Width
+from models.terms import EXAMPLE, ClassWeight, DataName, LabelValue, Name, Width
 
 PIXELS, CLASSES = 28 * 28, 10
 """Inputs and classes of MNIST's form."""

@@ -1,6 +1,6 @@
 """What the values of a spec's fields may look like, and a spec for an example."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
@@ -17,9 +17,6 @@ DataName = Annotated[
 """A data set, `letters`, or one version of it, `letters/3`."""
 
 ClassWeight = Annotated[float, Field(strict=True, gt=0.0, le=1e6)]
-
-Metric = Literal["accuracy", "balanced_accuracy", "macro_f1", "log_loss"]
-"""By what a network is judged on its validation part; of a `log_loss` less is better, of the others more."""
 
 EXAMPLE: dict[str, Any] = {
     "name": "report-trial-1",

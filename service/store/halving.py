@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select, update
 
-from models.score import score
+from models.metric import score
 from service.store.claims import Claim, held_by
 from service.store.engine import Database, locked, now_ms
 from service.store.states import UNENDED_STATES

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from models.score import score_of
+from models.metric import score_of
 from service.store.engine import Row
 from service.store.states import State
 from service.sweeps.spec import SweepSpec

@@ -10,7 +10,7 @@ from torch import nn
 
 from models import measures
 from models.evaluation import validate
-from models.score import score, score_of
+from models.metric import score, score_of
 
 
 @settings(max_examples=40)
@@ -44,7 +44,7 @@ def test_a_validation_has_the_value_of_the_metric_that_was_asked_for(metric: str
 
 
 def test_more_is_better_of_every_score() -> None:
-    assert score("log_loss", 0.2) > measures.score("log_loss", 0.3)
-    assert score("macro_f1", 0.3) > measures.score("macro_f1", 0.2)
+    assert score("log_loss", 0.2) > score("log_loss", 0.3)
+    assert score("macro_f1", 0.3) > score("macro_f1", 0.2)
     assert score_of({"best_val_accuracy": 0.7}) == 0.7
     assert score_of({"best_val_accuracy": 0.7, "metric": "log_loss", "best_metric": 0.4}) == -0.4

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, Field, StringConstraints, WithJsonSchema
 
+from models.metric import Metric
 from models.spec import TrainingSpec
-from models.terms import Metric
 from service.api.schemas.verification import MadeWith, unverified_because, verified
 from service.edge.links import links
 from service.store.engine import moment

@@ -1,6 +1,12 @@
-"""Which of two values of a metric is the better one; without numpy, as programs set the number of its threads first."""
+"""By which number a network is judged, and which of two values of it is the better one.
 
-from typing import Any
+Without numpy, which programs load after they have set the number of its threads.
+"""
+
+from typing import Any, Literal
+
+Metric = Literal["accuracy", "balanced_accuracy", "macro_f1", "log_loss"]
+"""By what a network is judged on its validation part; of a `log_loss` less is better, of the others more."""
 
 
 def score(metric: str, value: float) -> float:
