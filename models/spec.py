@@ -282,8 +282,7 @@ class TrainingSpec(BaseModel):
     def digest(self) -> str:
         """Give the SHA-256, in hexadecimal, of all that decides the weights: equal for specs only filed differently."""
         deciding = self.model_dump(mode="json", exclude={*FILING, "max_seconds"})
-        # What came later counts only where it is used, and which version it was is told by the digest of the data: so
-        # specs of before keep theirs.
+        # What came later counts only where it is used; data's digest tells its version. So specs of before keep theirs.
         for name, before in _ADDED.items():
             if deciding[name] in before:
                 del deciding[name]
