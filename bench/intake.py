@@ -63,7 +63,7 @@ def to_arrays(path: Path, folder: Path) -> None:
     """Read a file of pictures into its arrays, and look no further."""
     options, told = Options(), Told()
     found, head = text.find(path, compressed=False, encoding=None)
-    rows = Rows(found, dialect.find(head, options, told), lambda *_: None)
+    rows = Rows(found, dialect.find(head, options, told), lambda *_: None, told)
     its_roles = roles.find(rows, options, told)
     assert its_roles.pixels is not None
     labels, _ = pixels.write(rows, its_roles, its_roles.pixels, folder, transpose=False)

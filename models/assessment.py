@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models import golden, novelty
+from models import golden, measures, novelty
 from models.calibration import Calibration, entropy, fit_temperature, measure, softmax
 from models.ensemble import Ensemble
 from models.golden import Golden
@@ -42,8 +42,8 @@ class ClassScores:
 class Assessment:
     """A network on its validation part.
 
-    `confusion` [C][C] counts examples by true class (row) and predicted class (column). `balanced_accuracy` is the mean
-    of the classes' recall, `macro_f1` that of their F1, each of those that have examples. `before` is the calibration
+    `confusion` [C][C] counts examples by true class (row) and predicted class (column). `balanced_accuracy` and
+    `macro_f1` are as `models.measures` has them. `before` is the calibration
     of its probabilities as they are, `after` that of those at `temperature`; both on the examples that the temperature
     was fitted to, one number for all of them.
     """
@@ -61,9 +61,19 @@ class Assessment:
     golden: Golden
 
     @property
-    def majority_share(self) -> float:
-        """Give the share of the most frequent class: the accuracy of who always guesses that one."""
-        return max(scores.examples for scores in self.classes) / self.examples
+    def values(self) -> dict[str, float]:
+        """Give what it comes to by each metric that a spec may name."""
+        return {
+            "accuracy": self.accuracy,
+            "balanced_accuracy": self.balanced_accuracy,
+            "macro_f1": self.macro_f1,
+            "log_loss": self.before.negative_log_likelihood,
+        }
+
+    @property
+    def guessing(self) -> dict[str, float]:
+        """Give what guessing comes to on the same examples, by each metric."""
+        return measures.guessing(np.array([scores.examples for scores in self.classes]))
 
     def as_dict(self) -> dict[str, Any]:
         """Give what is made of plain numbers, as JSON takes it; the other two have files of their own."""
@@ -101,8 +111,8 @@ def assess(
     return Assessment(
         examples=len(labels_N),
         accuracy=float(np.trace(confusion) / len(labels_N)),
-        balanced_accuracy=_mean([its.recall for its in classes if its.examples]),
-        macro_f1=_mean([its.f1 for its in classes if its.examples]),
+        balanced_accuracy=measures.balanced_accuracy(confusion),
+        macro_f1=measures.macro_f1(confusion),
         confusion=tuple(tuple(row) for row in confusion.tolist()),
         classes=classes,
         temperature=temperature,
@@ -130,10 +140,6 @@ def class_scores(confusion: NDArray[np.int64], names: Sequence[str]) -> tuple[Cl
 
 def _plain(calibration: Calibration) -> dict[str, Any]:
     return {**asdict(calibration), "bins": [asdict(its) for its in calibration.bins]}
-
-
-def _mean(scores: Sequence[float | None]) -> float:
-    return sum(score or 0.0 for score in scores) / len(scores)
 
 
 def _ratio(part: np.int64, whole: np.int64) -> float | None:

@@ -70,6 +70,13 @@ def pack_weights(
     return _pack(checkpoint.weights, about)
 
 
+def without_schema(weights: bytes) -> bytes:
+    """Give the file that `pack_weights` would have written of these weights before it told what examples are."""
+    about = metadata(weights)
+    about.pop("schema", None)
+    return _pack(load(weights), about)
+
+
 def pack_state(checkpoint: Checkpoint) -> bytes:
     """Give a safetensors file of what, beside the weights, a resumed run needs."""
     about: dict[str, Any] = {

@@ -31,12 +31,14 @@ def refuse(
     schema: Images | Table,
     *,
     counts: Sequence[int] | None = None,
+    learning: int | None = None,
     has_validation: bool = False,
     given: Set[str] | None = None,
 ) -> list[Refusal]:
     """Tell what of a spec does not fit data of this schema; nothing where it can be trained.
 
-    `counts` are the examples of each class, without those of a test part, where they are known. `has_validation` says
+    `counts` are the examples of each class, without those of a test part, where they are known; else `learning` may be
+    how many of all classes a file of several parts has for training. `has_validation` says
     that the file has a validation part of its own: fields that say how to draw one are refused then if they were
     `given`, by default those that the spec was made with, and differ from their defaults.
     """
@@ -47,7 +49,10 @@ def refuse(
     if has_validation:
         found += _draws(spec, spec.model_fields_set if given is None else given)
     if counts is not None:
-        found += _amounts(spec, schema.classes, counts, has_validation=has_validation)
+        found += _lacking(schema.classes, counts)
+    examples = learning if counts is None else sum(counts)
+    if examples is not None and not found:
+        found += _amounts(spec, len(schema.classes), examples, has_validation=has_validation)
     return found
 
 
@@ -126,29 +131,29 @@ def _draws(spec: TrainingSpec, given: Set[str]) -> list[Refusal]:
     ]
 
 
-def _amounts(
-    spec: TrainingSpec, classes: Sequence[str], counts: Sequence[int], *, has_validation: bool
-) -> list[Refusal]:
-    examples = sum(counts)
+def _lacking(classes: Sequence[str], counts: Sequence[int]) -> list[Refusal]:
+    return [
+        Refusal("dataset", f"there is no example of the class {name!r} to learn from; add some, or leave the class out")
+        for name, count in zip(classes, counts, strict=True)
+        if not count
+    ][:1]
+
+
+def _amounts(spec: TrainingSpec, classes: int, examples: int, *, has_validation: bool) -> list[Refusal]:
     validating = 0 if has_validation else math.ceil(examples * spec.validation_fraction)
     training = examples - validating
     found = []
-    missing = [name for name, count in zip(classes, counts, strict=True) if not count]
-    if missing:
-        found.append(
-            Refusal(
-                "dataset",
-                f"there is no example of the class {missing[0]!r} to learn from; add some, or leave the class out",
+    if training < classes:
+        how, remedy = (
+            (f"the file keeps {examples:,} for training", "keep more of them for it")
+            if has_validation
+            else (
+                f"{spec.validation_fraction:g} of {examples:,} examples leaves {training:,} to learn from",
+                "lower it",
             )
         )
-    elif training < len(classes):
-        found.append(
-            Refusal(
-                "validation_fraction",
-                f"{spec.validation_fraction:g} of {examples:,} examples leaves {training:,} to learn from, fewer than "
-                f"there are classes ({len(classes):,}); lower it",
-            )
-        )
+        field = "dataset" if has_validation else "validation_fraction"
+        found.append(Refusal(field, f"{how}, fewer than there are classes ({classes:,}); {remedy}"))
     why = too_many_batches(spec.epochs, -(-training // spec.batch_size))
     if why is not None:
         found.append(Refusal("epochs", why))

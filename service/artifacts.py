@@ -103,7 +103,7 @@ class Artifacts:
 
     def abandoned(self, kind: str) -> list[str]:
         """List the keys of files of all owners of a kind ("datasets") that were half written by programs that died."""
-        found = (self.folder / kind).glob("*/.*")
+        found = (self.folder / kind).glob("**/.*")
         return [str(path.relative_to(self.folder)) for path in found if _is_abandoned(path)]
 
     def remove_folder(self, owner: str) -> None:

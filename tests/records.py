@@ -51,12 +51,13 @@ def succeeded(
     file: bytes | None = None,
     majority_share: float | None = None,
     more_files: Mapping[str, bytes] = MappingProxyType({}),
+    more_facts: Mapping[str, Any] = MappingProxyType({}),
     **spec: Any,
 ) -> str:
     """Put a job on record that has succeeded with a network of this shape, or let one succeed; gives its id.
 
     `file` is its weights file, if it is of another form than MNIST's. `more_files` were found out about it, beside
-    golden examples.
+    golden examples, and `more_facts` belong to its version.
     """
     job_id = job_id or submit(store, hidden_sizes=hidden_sizes, epochs=1, **spec)
     (held,) = store.runs.claim(job_id, "host:1:abc/7")
@@ -74,7 +75,7 @@ def succeeded(
     told = {"golden.safetensors": golden.pack(golden.choose(network, stored(network.schema, 4))), **more_files}
     written = [artifacts.write(owners.of_job(job_id), name, data, epoch=1) for name, data in told.items()]
     facts = {"temperature": temperature} | ({} if majority_share is None else {MAJORITY_SHARE: majority_share})
-    store.runs.finish(held, findings=Findings(data_sha256, facts, written))
+    store.runs.finish(held, findings=Findings(data_sha256, {**facts, **more_facts}, written))
     return job_id
 
 

@@ -37,15 +37,15 @@ class Examples:
     def digest(self) -> str:
         """Give the SHA-256 of the content, in hexadecimal.
 
-        In MNIST's form it is that of the pixels and the labels; else that of the canonical JSON of schema and shapes, a
-        line feed, and the arrays, little-endian in C order. Built-in data sets keep the first, whatever their classes
-        are called (see `models.data.load`).
+        In MNIST's form, however pictures are brought to it, it is that of the pixels and the labels; else that of the
+        canonical JSON of schema and shapes, a line feed, and the arrays, little-endian in C order. Built-in data sets
+        keep the first, whatever their classes are called (see `models.data.load`).
         """
         if self.known_digest is not None:
             return self.known_digest
         digest = hashlib.sha256()
         arrays = [self.values, self.labels] if self.parts is None else [self.values, self.labels, self.parts]
-        if self.schema != USUAL or self.parts is not None:
+        if self.parts is not None or self.schema.model_copy(update=_AS_USUAL) != USUAL:
             about = {
                 "schema": self.schema.model_dump(mode="json"),
                 "arrays": [[array.dtype.newbyteorder("<").str, list(array.shape)] for array in arrays],
@@ -93,3 +93,4 @@ class Examples:
 
 
 _AT_ONCE = 4096
+_AS_USUAL = {"preparation": USUAL.preparation}

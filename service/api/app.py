@@ -71,7 +71,7 @@ def create_app(settings: Settings) -> FastAPI:
         gate_settings=settings,
         title="Tenfold",
         version=version("tenfold"),
-        summary="Train small image classifiers over HTTP, follow them live, and serve what they learned.",
+        summary="Train small classifiers over HTTP, follow them live, and serve what they learned.",
         lifespan=lifespan,
         openapi_url=None,
         docs_url=None,

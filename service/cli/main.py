@@ -38,7 +38,7 @@ Workers = Annotated[int | None, typer.Option(help="Training processes.", show_de
 
 @app.callback()
 def main() -> None:
-    """Train small image classifiers over HTTP, follow them live, and serve what they learned."""
+    """Train small classifiers of tables and pictures over HTTP, follow them live, and serve what they learned."""
     variables.leave_out()
     for told in variables.misspelt():
         typer.echo(told, err=True)

@@ -140,7 +140,6 @@ def _thoroughly(body: bytes) -> Asked:
 _SEVERAL = re.compile(rb'"(images|rows)"\s*:\s*\[\s*')
 _SEPARATOR = re.compile(rb"\s*([],])\s*")
 # Lists within lists of numbers, and objects of single values; each begins and ends in one place only.
-_INNER = rb'(?>[^\[\]"{}]++|"(?>[^"\\]++|\\.)*+"'
 _INNER = rb'[^\[\]"{}]++|"(?>[^"\\]++|\\.)*+"'
 _FLAT = rb"(?>%b)*+" % _INNER
 _ONE_OF = {

@@ -121,7 +121,7 @@ class NoteView(BaseModel):
     sent: float | str | bool | None = Field(description="What was sent, shortened; `null` where nothing was.")
     used: float | str | None = Field(
         description="What is usual among those it learned from, of what is missing. `null` where nothing stands for "
-        "it: an unknown level counts as none of those that were learned.",
+        "it: an unknown level counts as none of those that were learned, but that of a boolean as the one said here.",
         examples=[28.0],
     )
 

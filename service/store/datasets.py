@@ -104,7 +104,8 @@ class Datasets:
             _lock(connection, name, "upload")
             before = VERSION.where(dataset_versions.c.dataset == name).order_by(_NEWEST_FIRST)
             rows = connection.execute(before).all()
-            holding = effective(options, rows[0].options if rows else {})
+            # Those with which a file could not be read are no good for the next.
+            holding = effective(options, next((row.options for row in rows if row.state in {"reading", "ready"}), {}))
             for row in rows:
                 if row.file_sha256 == file.sha256 and row.options == holding and row.state in {"reading", "ready"}:
                     claim(connection, key)
@@ -183,9 +184,14 @@ class Datasets:
 
     def learned(self, name: str, version: int, *, after: tuple[str, int] | None, limit: int) -> Sequence[Row]:
         """List the versions of models that learned from a version, by name and number."""
-        # Jobs from before named no version: what they learned from became the first.
-        named = [f"{name}/{version}", *([name] if version == 1 else [])]
-        query = select(versions).where(versions.c.spec["dataset"].as_string().in_(named))
+        dataset = versions.c.spec["dataset"].as_string()
+        named = dataset == f"{name}/{version}"
+        if version == 1:
+            # Jobs from before named no version: what they learned from became the first, if it is still the same.
+            first = (dataset_versions.c.dataset == name) & (dataset_versions.c.version == 1)
+            digest = select(dataset_versions.c.sha256).where(first).scalar_subquery()
+            named |= (dataset == name) & (versions.c.data_sha256 == digest)
+        query = select(versions).where(named)
         if after is not None:
             model, number = after
             query = query.where(

@@ -50,7 +50,7 @@ class Resolution:
         if row is None:
             raise NoSuchData(reference)
         if row.state != "ready":
-            why = "; ".join(f"{fault['where']}: {fault['detail']}" for fault in row.faults[:3])
+            why = "; ".join(f"{fault['where']}: {fault['detail']}; {fault['remedy']}" for fault in row.faults[:3])
             raise DataNotReady(name, row.version, row.state, why)
         return Meant(f"{name}/{row.version}", row)
 

@@ -86,7 +86,8 @@ def test_a_disk_that_refuses_leaves_nothing_behind(tmp_path: Path) -> None:
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-def test_what_is_half_written_is_abandoned_once_its_program_has_died(artifacts: Artifacts) -> None:
+@pytest.mark.parametrize("owner", ["datasets/mine", "datasets/mine/3"])
+def test_what_is_half_written_is_abandoned_once_its_program_has_died(artifacts: Artifacts, owner: str) -> None:
     # Killed in the middle of an upload: nothing of this program runs any more that could tidy up.
     script = (
         "import os, pathlib, signal, sys\n"
@@ -94,9 +95,9 @@ def test_what_is_half_written_is_abandoned_once_its_program_has_died(artifacts: 
         "def die(file):\n"
         "    file.write(b'half'); file.flush()\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
-        "Artifacts(pathlib.Path(sys.argv[1])).write_with('datasets/mine', 'table.npy', die)\n"
+        "Artifacts(pathlib.Path(sys.argv[1])).write_with(sys.argv[2], 'table.npy', die)\n"
     )
-    subprocess.run([sys.executable, "-c", script, str(artifacts.folder)], check=False)
+    subprocess.run([sys.executable, "-c", script, str(artifacts.folder), owner], check=False)
     (left,) = files(artifacts)
 
     def look(_file: object) -> None:

@@ -24,7 +24,7 @@ class ReadingProcess:
 
     def __init__(self, request: Mapping[str, Any], command: Sequence[str] = CHILD) -> None:
         self._request, self._command = request, command
-        self._heard = b""
+        self._heard = bytearray()
         self._bytes = 0
         self._has_ended = False
 
@@ -68,8 +68,10 @@ class ReadingProcess:
             self._bytes += len(piece)
             self._has_ended = not piece or self._bytes > _LONGEST
             self._heard += piece
-        *lines, self._heard = self._heard.split(b"\n")
-        return [json.loads(line) for line in lines]
+            if b"\n" in piece:  # what it has found may be a long line
+                *lines, self._heard = self._heard.split(b"\n")
+                return [json.loads(line) for line in lines]
+        return []
 
     def ending(self) -> str:
         """Say how it ended, which it does now at the latest."""

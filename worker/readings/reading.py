@@ -64,7 +64,7 @@ def read(
     _logger.info("%s/%d: attempt %d to read it begins", claim.dataset, claim.version, claim.attempt)
     try:
         with ReadingLease(store.readings, claim, settings) as lease:
-            _Reading(claim, lease, store, artifacts, settings, command).go()
+            _Reading(claim, lease, store, artifacts, settings, command, floor).go()
     except LeaseLost:
         _logger.warning("%s/%d: attempt %d was replaced, or it is gone", claim.dataset, claim.version, claim.attempt)
     except DatabaseError as error:
@@ -81,6 +81,7 @@ class _Reading:
     artifacts: Artifacts
     settings: Settings
     command: Sequence[str]
+    floor: Floor
 
     def go(self) -> None:
         """Read, and put on record what came of it. Raises LeaseLost."""
@@ -121,6 +122,9 @@ class _Reading:
                     raise LeaseLost(f"{self.claim.dataset}/{self.claim.version}")
                 if self.lease.stop_request is not None:
                     break
+                if (why := self.floor.shortage()) is not None:
+                    self._give_back({"where": "file", "detail": why, "remedy": "make room, then send the file again"})
+                    return None
             if outcome is None and self.lease.stop_request is None:
                 self._give_back(_died(process.ending()))
                 return None

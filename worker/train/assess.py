@@ -17,7 +17,7 @@ from service.artifacts import Artifacts
 from service.disk.faults import may_pass, told
 from service.store import owners
 from service.store.files import File
-from service.store.promotion import MAJORITY_SHARE
+from service.store.promotion import GUESSING, MAJORITY_SHARE, VALUES
 from service.store.store import Store
 from service.store.versions import Findings
 from worker.datasets import warnings_of
@@ -83,7 +83,13 @@ def _assess_best(
 
 def facts_of(assessment: Assessment) -> dict[str, Any]:
     """Give what the record keeps of an assessment: how to serve by it, and what guessing would have come to."""
-    return {"temperature": assessment.temperature, MAJORITY_SHARE: assessment.majority_share}
+    guessing = assessment.guessing
+    return {
+        "temperature": assessment.temperature,
+        MAJORITY_SHARE: guessing["accuracy"],
+        VALUES: assessment.values,
+        GUESSING: guessing,
+    }
 
 
 def write_down(

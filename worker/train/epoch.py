@@ -1,5 +1,6 @@
 """What is kept of an epoch: its row in the record, and its files."""
 
+import hashlib
 import json
 from contextlib import suppress
 from functools import cache
@@ -8,7 +9,9 @@ from pathlib import Path
 from platform import machine, processor, python_version
 from typing import Any
 
-from models.checkpoints import fingerprint, pack_state, pack_weights
+from models.checkpoints import fingerprint, pack_state, pack_weights, without_schema
+from models.data.builtin import BUILTIN
+from models.data.schema import USUAL
 from models.data.split import Split
 from models.evaluated import kept
 from models.records import Epoch
@@ -17,6 +20,7 @@ from service.artifacts import Artifacts
 from service.store import owners
 from service.store.files import File
 from service.store.runs import EpochRecord
+from service.store.store import Store
 
 EXAMPLES = 100
 
@@ -61,14 +65,23 @@ def _about(epoch: Epoch, spec: TrainingSpec, split: Split) -> dict[str, Any]:
     }
 
 
-def made_with(split: Split, device: str) -> dict[str, Any]:
+def made_with(
+    job_id: str, spec: TrainingSpec, split: Split, device: str, store: Store, artifacts: Artifacts
+) -> dict[str, Any]:
     """Tell what the weights of a job depend on beside its spec."""
-    return {
+    made = {
         "data_sha256": split.digest,
         "versions": _versions(),
         "fingerprint": fingerprint(device),
         "processor": _processor(),
     }
+    last = store.files.get(owners.of_job(job_id), "last.safetensors")
+    if spec.dataset in BUILTIN and split.schema != USUAL and last is not None:
+        # Weights of before did not tell what classes are called: by this digest a job from then is verified.
+        with suppress(ValueError, OSError):
+            weights = without_schema(artifacts.read(last.key, last.sha256))
+            made["weights_sha256_before"] = hashlib.sha256(weights).hexdigest()
+    return made
 
 
 @cache

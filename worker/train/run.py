@@ -205,7 +205,7 @@ class _Run:
                 claim,
                 stopped_early=self.stopping.why_early(claim),
                 findings=findings,
-                made_with=epoch.made_with(split, self.device),
+                made_with=epoch.made_with(claim.job_id, spec, split, self.device, self.store, self.artifacts),
                 test_accuracy=test_accuracy,
             )
         except LeaseLost:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from models.data.reading import cells, named
+from models.data.reading import cells, named, spellings, unlabelled
 from models.data.reading.found import MOST_FAULTS, Fault, UnreadableError
 from models.data.reading.options import Options
 from models.data.reading.told import Told
@@ -26,9 +26,12 @@ class Labels:
     """Collects labels as they stand in a column, and where each was seen first."""
 
     column: str
+    spoken: frozenset[str] = frozenset()  # words for nothing that are classes here
+    dropped: Counter[str] = field(default_factory=Counter)  # what stood where no label does
     codes: list[NDArray[np.int32]] = field(default_factory=list)
     _known: dict[str, int] = field(default_factory=dict)
     _first: dict[str, str] = field(default_factory=dict)  # of words among whole numbers
+    _written: dict[str, set[str]] = field(default_factory=dict)
     _is_whole: bool = False
 
     def add(self, texts: pa.Array, where: Callable[[int], str]) -> NDArray[np.bool_]:
@@ -39,9 +42,12 @@ class Labels:
         words = dict[str, int]()
         for place, text in enumerate(encoded.dictionary.to_pylist()):
             name = normal(text)
-            if cells.is_missing(text):
+            if cells.is_missing(text) and text.strip() not in self.spoken:
                 own[place] = -1
+                self.dropped[text.strip()] += int(np.count_nonzero(places == place))
                 continue
+            if len(self._written) < _MOST_SEEN:
+                self._written.setdefault(name, set()).add(text.strip())
             if name not in self._known:
                 self._known[name] = len(self._known)
                 if cells.whole(name) is None:
@@ -58,15 +64,26 @@ class Labels:
         self.codes.append(codes[there])
         return there
 
+    def counts(self) -> Counter[str]:
+        """Count the labels by their names."""
+        codes = np.concatenate(self.codes) if self.codes else np.empty(0, np.int32)
+        counted = np.bincount(codes, minlength=len(self._known)).tolist()
+        return Counter(dict(zip(self._known, counted, strict=True)))
+
+    def heard(self) -> frozenset[str]:
+        """Give those of the words for nothing that turn out to be classes, when all labels are known."""
+        return unlabelled.spoken(self.dropped + self.counts()) - self.spoken
+
     def check(self) -> None:
         """Raise UnreadableError where these are no labels of classes."""
         names = list(self._known)
         examples = sum(map(len, self.codes))
         numbers = [name for name in names if cells.number(name) is not None]
         fractions = [name for name in numbers if _FRACTION.fullmatch(name)]
-        shown = ", ".join(repr(name) for name in names[:5])
+        shown = ", ".join(repr(name[:40]) for name in names[:5])
         remedy = "name the column that holds the classes: label=NAME"
         where = f"column {self.column}"
+        named.check_class(max(names, key=len, default=""), where, remedy)
         if len(fractions) > _FEW_FRACTIONS or (len(names) > MAX_CLASSES and len(numbers) > 0.9 * len(names)):
             raise UnreadableError(
                 Fault(
@@ -108,21 +125,23 @@ class Labels:
                 )
             )
         self._check_strangers(codes)
+        self._tell(options, told)
         names = sorted(self._known, key=_order(self._known))
+        if given is not None:
+            _check_given(names, given, self.column)
         renamed = [_named(name, given) for name in names]
         classes, of_name = _chosen(renamed, options, told)
         if len(classes) < 2:
-            raise UnreadableError(
-                Fault(
-                    f"column {self.column}",
-                    f"all examples have the label {classes[0]!r}; at least 2 classes are needed",
-                    "send examples of other classes as well, or name the column that holds the classes: label=NAME",
-                )
-            )
+            raise UnreadableError(unlabelled.only_class(classes[0], self.dropped, self.column))
         mapping = np.empty(len(names), np.int64)
         for place, name in enumerate(names):
             mapping[self._known[name]] = classes.index(of_name[renamed[place]])
         return tuple(classes), mapping[codes]
+
+    def _tell(self, options: Options, told: Told) -> None:
+        if words := self.spoken - unlabelled.said(options):
+            unlabelled.tell_spoken(words, self.column, told)
+        spellings.tell(self._written, self.column, options, told)
 
     def _check_strangers(self, codes: NDArray[np.int32]) -> None:
         """Refuse single words among labels that are all whole numbers."""
@@ -156,6 +175,23 @@ def _order(names: Iterable[str]) -> Callable[[str], tuple[int, str]]:
     return lambda name: (0, name)
 
 
+def _check_given(names: Sequence[str], given: Sequence[str], column: str) -> None:
+    """Refuse numbers for which the file itself has no name: -1 is what Hugging Face writes where no label is."""
+    strange = [name for name in names if (number := cells.whole(name)) is not None and not 0 <= number < len(given)]
+    if strange:
+        raise UnreadableError(
+            *(
+                Fault(
+                    f"column {column}",
+                    f"examples have the label {name}, and the file names {len(given)} classes, from 0"
+                    + ("; -1 says that an example has no label" if name == "-1" else ""),
+                    "take them out, or mend the label",
+                )
+                for name in strange[:MOST_FAULTS]
+            )
+        )
+
+
 def _named(name: str, given: Sequence[str] | None) -> str:
     if given is None or not name.isdecimal() or int(name) >= len(given):
         return name
@@ -176,6 +212,10 @@ def _chosen(names: Sequence[str], options: Options, told: Told) -> tuple[list[st
             )
         )
     if isinstance(said, dict):
+        for name, new in said.items():
+            if not new.strip():
+                raise UnreadableError(Fault("classes", f"the new name of {name!r} is blank", "give it a name"))
+            named.check_class(new.strip(), "classes", "give it a shorter name")
         of_name = {name: name for name in names} | {normal(name): new.strip() for name, new in said.items()}
         told.note("classes", f"{len(said)} labels have another name, as it was said")
         return list(dict.fromkeys(of_name[name] for name in names)), of_name

@@ -1,7 +1,6 @@
 """The rows of a text of separated cells, parsed by Arrow, many megabytes at a time."""
 
 import csv
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,15 +8,19 @@ from itertools import islice
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
+from numpy.typing import NDArray
 
 from models.data.reading import cells, dialect
 from models.data.reading.dialect import Dialect
 from models.data.reading.found import MOST_FAULTS, Fault, UnreadableError
 from models.data.reading.source import Batch, NotWholeError, Progress, matrix
 from models.data.reading.text import CHUNK, Text
+from models.data.reading.told import Told
 
 _BLOCK = CHUNK // 2
+_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -29,15 +32,15 @@ class _Chunk:
 class Rows:
     """The rows of a text in a dialect; see Source."""
 
-    def __init__(self, text: Text, dialect: Dialect, progress: Progress) -> None:
+    def __init__(self, text: Text, dialect: Dialect, progress: Progress, told: Told) -> None:
         self.names, self.named = dialect.names, dialect.named
         self.sample, self.decimal = dialect.sample, dialect.decimal
-        self._text, self._dialect, self._progress = text, dialect, progress
+        self._text, self._dialect, self._progress, self._told = text, dialect, progress, told
 
     def batches(self, texts: Sequence[int], numbers: Sequence[int] = (), *, whole: bool = True) -> Iterator[Batch]:
         """Give all rows anew; see Source."""
         faults = list[Fault]()
-        line, rows = 1, 0
+        line, rows, empty = 1, 0, list[int]()
         for data, read in self._text.chunks():
             chunk = _Chunk(self._without_remarks(data), line)
             if line <= self._dialect.skip:
@@ -58,6 +61,11 @@ class Rows:
                 if len(faults) >= MOST_FAULTS:
                     break
                 continue
+            locator = _Locator(self, chunk)
+            if numbers and (full := _full(table)) is not None:
+                locator = _Locator(self, chunk, np.flatnonzero(full))
+                empty += [locator.lines[row] for row in np.flatnonzero(~full).tolist()]
+                table = table.filter(pa.array(full))
             if numbers and (missing := self._missing(chunk, table, numbers, MOST_FAULTS - len(faults))):
                 faults += missing
                 if len(faults) >= MOST_FAULTS:
@@ -68,13 +76,16 @@ class Rows:
             if not faults:
                 strings = {place: table.column(str(place)).combine_chunks() for place in texts}
                 columns = [table.column(str(place)) for place in numbers]
-                yield Batch(strings, matrix(columns, table.num_rows, whole=whole), _Locator(self, chunk))
+                yield Batch(strings, matrix(columns, table.num_rows, whole=whole), locator)
         if faults:
             raise UnreadableError(*faults)
+        if empty:
+            shown = [(f"line {number}", "") for number in empty[:_SHOWN]]
+            self._told.drop("nothing stands in any cell of the line", len(empty), shown)
 
     def _without_remarks(self, data: bytes) -> bytes:
         # Blank lines are passed over, and lines keep their numbers.
-        return re.sub(rb"(?m)^#[^\n]*", b"", data) if self._dialect.comments else data
+        return data if self._dialect.comments is None else self._dialect.comments.without(data)
 
     def _unclosed(self, chunk: _Chunk) -> int | None:
         quote = self._dialect.quote
@@ -134,7 +145,12 @@ class Rows:
 
     def _faults(self, chunk: _Chunk, numbers: Sequence[int], error: str, most: int) -> list[Fault]:
         """Find in a chunk that could not be parsed what is wrong with it, row by row."""
-        found = (fault for line, row in self._rows(chunk) for fault in self._faults_of(line, row, numbers))
+        found = (
+            fault
+            for line, row in self._rows(chunk)
+            if any(map(str.strip, row))
+            for fault in self._faults_of(line, row, numbers)
+        )
         faults = []
         try:
             faults = list(islice(found, most))
@@ -181,15 +197,30 @@ class Rows:
 class _Locator:
     """Tells where a row of a chunk stands; only asked where something is wrong with it."""
 
-    def __init__(self, rows: Rows, chunk: _Chunk) -> None:
-        self._rows, self._chunk = rows, chunk
+    def __init__(self, rows: Rows, chunk: _Chunk, kept: NDArray[np.intp] | None = None) -> None:
+        self._rows, self._chunk, self._kept = rows, chunk, kept
 
     def __call__(self, row: int) -> str:
-        return f"line {self._lines[row]}"
+        return f"line {self.lines[row if self._kept is None else self._kept[row]]}"
 
     @cached_property
-    def _lines(self) -> Sequence[int]:
+    def lines(self) -> Sequence[int]:
+        """Give the lines of all rows of the chunk."""
         return [line for line, _ in self._rows._rows(self._chunk)]
+
+
+def _full(table: pa.Table) -> NDArray[np.bool_] | None:
+    """Tell in which rows anything stands; None if in all of them."""
+    nothing = np.ones(table.num_rows, bool)
+    # Where a number stands, the row need not be looked at any further.
+    for column in sorted(table.columns, key=lambda column: pa.types.is_string(column.type)):
+        is_text = pa.types.is_string(column.type)
+        if not is_text and not column.null_count:
+            return None
+        nothing &= (pc.equal(column, "") if is_text else column.is_null()).to_numpy()
+        if not nothing.any():
+            return None
+    return ~nothing
 
 
 def _after_lines(data: bytes, count: int) -> int:

@@ -7,14 +7,19 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from models.data.reading import cells, header
+from models.data.reading import cells, header, remarks
 from models.data.reading.found import Fault, UnreadableError
 from models.data.reading.options import Options
+from models.data.reading.remarks import Remarks
 from models.data.reading.told import Told
 
 SEPARATORS = "\t;|,"
 _ROWS = 1000
-_LOOKED_AT = 200
+_CELLS = 2_000_000  # in the sample; fewer rows are enough where they are that long
+_LEAST_ROWS = 3
+_LOOKED_AT, _DECIDE = 200, 100_000
+_TRIED = 100
+_TRIED_CHARACTERS = 2**20
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 
 
@@ -22,13 +27,14 @@ _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 class Dialect:
     """How cells are told apart; `skip` lines stand before the first row, and `names` has one for each cell of a row.
 
-    `sample` are the first rows, and `lines` where each of them stands.
+    `sample` are the first rows, and `lines` where each of them stands. Where the text begins with remarks, `comments`
+    knows further ones.
     """
 
     separator: str
     quote: str
     decimal: str
-    comments: bool
+    comments: Remarks | None
     skip: int
     names: tuple[str, ...]
     named: bool
@@ -47,27 +53,23 @@ def find(text: str, options: Options, told: Told) -> Dialect:
     begin = start
     while begin < len(lines) and (not lines[begin].strip() or lines[begin].startswith("#")):
         begin += 1
-    remarks = [number for number in range(start, begin) if lines[number].startswith("#")]
-    body = [line for line in lines[begin:] if not (remarks and line.startswith("#"))][: _ROWS + 1]
+    above = [number for number in range(start, begin) if lines[number].startswith("#")]
+    body = [line for line in lines[begin:] if not (above and line.startswith("#"))][: _ROWS + 1]
     if not any(line.strip() for line in body):
         raise UnreadableError(Fault("file", "the file has no rows", "send a line for each example"))
-    if options.separator is not None and (not options.separator.isascii() or options.separator in "\"'\r\n"):
+    given = options.separator or (said.group(1) if said else None)
+    if given is not None and (not given.isascii() or given in "\"'" or not (given.isprintable() or given == "\t")):
         raise UnreadableError(
-            Fault("separator", f"{options.separator!r} cannot separate cells", "say a comma, semicolon, tab or bar")
+            Fault("separator", f"{given!r} cannot separate cells", "say a comma, semicolon, tab or bar")
         )
     quote = _quote(body)
-    separator = options.separator or (said.group(1) if said else _separator(body, quote))
-    marked = bool(remarks) and lines[remarks[-1]].count(separator) == body[0].count(separator) > 0
-    if marked:
-        # `# a,b,c` just above the rows is what they are called.
-        begin = remarks.pop()
-        lines[begin] = lines[begin].lstrip("# ")
-        told.note("header", f"line {begin + 1} begins with # and names the columns")
-    if remarks:
-        told.note("comments", f"{len(remarks)} lines that begin with # stand before the rows; such lines are left out")
+    separator = given or _separator(body, quote)
+    comments, marked = None, False
+    if above:
+        begin, marked, comments = _remarks(lines, above, begin, separator, quote, body, told)
     if text.count(quote) % 2 and (line := open_line(lines[begin:], separator, quote)) is not None:
         raise unclosed(begin + line + 1)
-    rows, numbers = _rows(lines[begin:], begin, separator, quote, comments=bool(remarks))
+    rows, numbers = _rows(lines[begin:], begin, separator, quote, comments)
     if len(rows) < 2:
         raise UnreadableError(Fault("file", "the file has only one row", "send a line for each example, at least 20"))
     width = Counter(len(row) for row in rows[1:]).most_common(1)[0][0]
@@ -76,8 +78,9 @@ def find(text: str, options: Options, told: Told) -> Dialect:
     told.taken_for["separator"] = _NAMES.get(separator, separator)
     if quote != '"':
         told.note("quotes", "cells are quoted by apostrophes")
-    decimal = cells.decimal_mark([cell for row in rows[1:_LOOKED_AT] for cell in row if "," in cell or "." in cell])
+    decimal = _decimal(rows[1:_LOOKED_AT], separator, options, told)
     has_header, why = header.is_header(rows, decimal)
+    why += f"; header={'false' if has_header else 'true'} says otherwise"
     if options.header is not None:
         has_header, why = options.header, "so it was said"
     elif marked:
@@ -86,18 +89,59 @@ def find(text: str, options: Options, told: Told) -> Dialect:
     told.note("header", f"line {numbers[0]} {'names the columns' if has_header else 'is an example'}: {why}")
     names, skip = [str(place) for place in range(width)], begin
     if has_header:
-        names = _names(rows[0], [row for row in rows[1:] if len(row) == width], width, told)
+        names = header.names(rows[0], [row for row in rows[1:] if len(row) == width], width, told)
         skip = numbers[0] + _breaks_within(rows[0])
         rows, numbers = rows[1:], numbers[1:]
     fit = [(row, number) for row, number in zip(rows, numbers, strict=True) if len(row) == width]
     sample = tuple(tuple(row) for row, _ in fit)
+    return Dialect(
+        separator, quote, decimal, comments, skip, tuple(names), has_header, sample,
+        tuple(number for _, number in fit),
+    )  # fmt: skip
+
+
+def _remarks(
+    lines: list[str], above: list[int], begin: int, separator: str, quote: str, body: Sequence[str], told: Told
+) -> tuple[int, bool, Remarks | None]:
+    """Tell what lines that begin with # are, of which `above` stand before all others.
+
+    Gives the first line of the rows, whether that one names the columns, and how to know further remarks.
+    """
+    known = remarks.of(_rows(_some(body), 0, separator, quote)[0], separator, quote)
+    among = [line for line in lines[begin : begin + _ROWS] if line.startswith("#") and known.is_example(line)]
+    marked = known.is_whole(lines[above[-1]]) and not among
+    if marked:
+        # `# a,b,c` just above the rows is what they are called.
+        begin = above.pop()
+        lines[begin] = lines[begin].lstrip("# ")
+        told.note("header", f"line {begin + 1} begins with # and names the columns")
+    elif among and (examples := [number for number in above if known.is_example(lines[number])]):
+        begin = examples[0]
+        above = [number for number in above if number not in examples]
+    if not above:
+        return begin, marked, None
+    but = f"unless they have {known.width} cells as the others" + (
+        " and no number after the #" if known.numbers else ""
+    )
+    told.note(
+        "comments",
+        f"{len(above)} lines that begin with # stand before the rows; such lines are left out, {but}: take out the #, "
+        "or the line, where that is wrong",
+    )
+    return begin, marked, known
+
+
+def _decimal(rows: Sequence[Sequence[str]], separator: str, options: Options, told: Told) -> str:
+    some = (cell for row in rows for cell in row if "," in cell or "." in cell)
+    decimal, doubt = cells.decimal_mark(itertools.islice(some, _DECIDE), separator)
+    if options.decimal is not None:
+        decimal, doubt = options.decimal, ""
     told.taken_for["decimal"] = decimal
     if decimal == ",":
         told.note("decimal", "decimals have a comma")
-    return Dialect(
-        separator, quote, decimal, bool(remarks), skip, tuple(names), has_header, sample,
-        tuple(number for _, number in fit),
-    )  # fmt: skip
+    if doubt:
+        told.note("decimal", doubt)
+    return decimal
 
 
 def _quote(body: Sequence[str]) -> str:
@@ -111,7 +155,10 @@ def _separator(body: Sequence[str], quote: str) -> str:
     """Give what parts the lines into the same number of cells, and into most."""
     scores = []
     for separator in SEPARATORS:
-        rows = _rows(body[:100], 0, separator, quote)[0]
+        try:
+            rows = _rows(_some(body), 0, separator, quote)[0]
+        except UnreadableError:
+            continue  # what it does not part is a cell too long for any
         count, times = Counter(len(row) for row in rows).most_common(1)[0]
         if count > 1:
             # A comma that always stands between two digits is a decimal one.
@@ -123,29 +170,41 @@ def _separator(body: Sequence[str], quote: str) -> str:
     return max(scores)[-1] if scores else ","
 
 
+def _some(body: Sequence[str]) -> Sequence[str]:
+    """Give the first lines, enough to know how all are parted."""
+    lengths = itertools.accumulate(map(len, body[:_TRIED]))
+    return body[: max(_LEAST_ROWS, sum(length <= _TRIED_CHARACTERS for length in lengths))]
+
+
 def _rows(
-    lines: Sequence[str], begin: int, separator: str, quote: str, *, comments: bool = False
+    lines: Sequence[str], begin: int, separator: str, quote: str, comments: Remarks | None = None
 ) -> tuple[list[list[str]], list[int]]:
     """Give rows that are not blank, and the number of the first line of each."""
-    kept = ("" if comments and line.startswith("#") else line for line in lines)
-    reader = csv.reader((line + "\n" for line in kept), delimiter=separator, quotechar=quote)
+    if comments is not None:
+        lines = comments.without("\n".join(lines).encode()).decode().split("\n")
+    reader = csv.reader((line + "\n" for line in lines), delimiter=separator, quotechar=quote)
     rows, numbers = list[list[str]](), list[int]()
-    before = 0
+    before = count = 0
     try:
         for row in itertools.islice(reader, _ROWS + 1):
             if any(cell.strip() for cell in row):
                 rows.append(row)
                 numbers.append(begin + before + 1)
             before = reader.line_num
+            count += len(row)
+            if count > _CELLS and len(rows) >= _LEAST_ROWS:
+                break
     except csv.Error as error:
-        raise UnreadableError(
-            Fault(
-                f"line {begin + before + 1}",
-                str(error),
-                "end each quote with a quote, and each example with a line break",
-            )
-        ) from error
+        raise _broken(begin + before + 1, error) from error
     return rows, numbers
+
+
+def _broken(line: int, error: csv.Error) -> UnreadableError:
+    if "field larger" in str(error):
+        what = f"a cell there has more than {csv.field_size_limit():,} characters"
+        return UnreadableError(Fault(f"line {line}", what, "close each quote, and keep cells below 64 KiB"))
+    remedy = "end each quote with a quote, and each example with a line break"
+    return UnreadableError(Fault(f"line {line}", str(error), remedy))
 
 
 def open_line(lines: Sequence[str], separator: str, quote: str) -> int | None:
@@ -169,40 +228,6 @@ def unclosed(line: int) -> UnreadableError:
 
 def _breaks_within(row: Sequence[str]) -> int:
     return sum(cell.count("\n") for cell in row)
-
-
-def _names(first: Sequence[str], below: Sequence[Sequence[str]], width: int, told: Told) -> list[str]:
-    names = [name.strip() for name in first]
-    if len(names) == width - 1:
-        if all(not row[-1].strip() for row in below):
-            told.note("separator", "each row ends with a separator; nothing stands after it")
-            names.append("")
-        else:
-            told.note("header", "the header has one name less than there are cells: the first column has none")
-            names.insert(0, "")
-    elif len(names) == width + 1 and not names[-1]:
-        names.pop()
-    if len(names) != width:
-        raise UnreadableError(
-            Fault("line 1", f"the header names {len(names)} columns, and the rows have {width} cells",
-                  "give each column one name, and quote cells in which the separator stands")
-        )  # fmt: skip
-    for place, name in enumerate(names):
-        cells_below = [row[place].strip() for row in below]
-        # A first column without a name, another in each row, is an index; see `roles`.
-        if not name and any(cells_below) and (place or len(set(cells_below)) < len(cells_below)):
-            names[place] = str(place)
-            told.note("header", f"column {place}, counted from 0, has no name; it is called {names[place]!r}")
-    seen = Counter[str]()
-    for place, name in enumerate(names):
-        seen[name] += 1
-        if name and seen[name] > 1:
-            again = seen[name] - 1
-            while f"{name}.{again}" in names:
-                again += 1
-            names[place] = f"{name}.{again}"
-            told.note("header", f"the name {name!r} stands there more than once; one is called {names[place]!r}")
-    return names
 
 
 def _one_column(rows: Sequence[Sequence[str]], options: Options) -> UnreadableError:

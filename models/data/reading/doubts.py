@@ -13,13 +13,12 @@ from models.data.reading import cells
 from models.data.reading.told import Told
 from models.data.schema import Images, Table
 
-_AT_ONCE = 4096
+_BYTES = 32 * 2**20  # of examples that are looked at together
 _FEW = 2  # a class needs as many to be in both parts
 _STRONG = 20  # times that the largest class may be larger than the smallest
 _OFTEN = 10
 _MANY = 20  # classes
 _SHOWN = 5
-_MOST_LEVELS = 1000
 
 
 def tell(examples: Examples, label: str, told: Told) -> None:
@@ -90,16 +89,24 @@ def _classes(examples: Examples, told: Told) -> None:
 
 
 def _giving_away(examples: Examples, schema: Table, label: str, told: Told) -> None:
-    for place, column in enumerate(schema.columns):
-        values = np.array(examples.values[:, place])
-        there = ~np.isnan(values)
-        if not there.all():
-            continue
-        distinct, codes = np.unique(values, return_inverse=True)
-        if len(distinct) > _MOST_LEVELS:
-            continue
-        pairs = np.unique(codes * len(schema.classes) + examples.labels)
-        if len(pairs) == len(distinct) == len(schema.classes):
+    classes = len(schema.classes)
+    # The one value that a column has in each class, NaN as long as none is known.
+    of_class = np.full((classes, len(schema.columns)), np.nan)
+    places = np.arange(len(schema.columns))
+    at_once = max(1, _BYTES // examples.values[0].nbytes)
+    for start in range(0, len(examples.labels), at_once):
+        rows = np.asarray(examples.values[start : start + at_once])[:, places]
+        labels = examples.labels[start : start + at_once]
+        present, first = np.unique(labels, return_index=True)
+        known = of_class[np.ix_(present, places)]
+        of_class[np.ix_(present, places)] = np.where(np.isnan(known), rows[first], known)
+        # NaN is equal to nothing, so that columns with gaps go as well.
+        places = places[(rows == of_class[labels][:, places]).all(axis=0)]
+        if not len(places):
+            return
+    for place in places:
+        column = schema.columns[place]
+        if len(np.unique(of_class[:, place])) == classes:
             told.warn(
                 "gives the label away",
                 f"column {column.name!r} is another in each class, and the same within it: it says what {label!r} "
@@ -114,8 +121,10 @@ def _marks(values: NDArray[Any]) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]
     words = -(-row_bytes // 8)
     keys = random.integers(0, 2**64, (2, words), dtype=np.uint64) | np.uint64(1)
     marks, flat = np.empty(len(values), np.uint64), np.empty(len(values), bool)
-    for start in range(0, len(values), _AT_ONCE):
-        rows = np.ascontiguousarray(values[start : start + _AT_ONCE]).reshape(len(values[start : start + _AT_ONCE]), -1)
+    at_once = max(1, _BYTES // row_bytes)
+    for start in range(0, len(values), at_once):
+        some = np.ascontiguousarray(values[start : start + at_once])
+        rows = some.reshape(len(some), -1)
         flat[start : start + len(rows)] = (rows == rows[:, :1]).all(axis=1)
         padded = np.zeros((len(rows), 8 * words), np.uint8)
         padded[:, :row_bytes] = rows.view(np.uint8)

@@ -57,7 +57,15 @@ def lay(names: Sequence[str], places: Sequence[int], options: Options) -> tuple[
         if ordered != list(places):
             why = "; the columns are taken in the order of the numbers in their names"
     count = len(places)
-    height, width, channels = size(count, options, _by_names(numbers) if called else None)
+    its_shape = _by_names(numbers) if called else None
+    if its_shape is None and called and (its_shape := _by_names([(*rest, first) for first, *rest in numbers])):
+        # What is named first takes one or three numbers, and what is named last more: whole planes, a colour each.
+        ordered = [
+            place
+            for _, place in sorted(((*rest, first), at) for (first, *rest), at in zip(numbers, places, strict=True))
+        ]
+        why = "; its planes, which stand one after the other, are brought side by side, pixel by pixel"
+    height, width, channels = size(count, options, its_shape)
     return Grid(tuple(ordered), height, width, channels), why
 
 

@@ -9,7 +9,7 @@ from models.data.reading.told import Told
 from models.data.schema import Images
 
 SIDE, BOX = 28, 20
-_SOME = 2000
+_SOME, _PIXELS = 2000, 16_000_000
 _FAINT = 1 / 16  # of the scale
 _MOSTLY = 0.95
 _OFF = 1.5  # pixels by which the centre of mass may be off
@@ -70,7 +70,8 @@ def doubts(values: NDArray[Any], schema: Images, told: Told, name: str | None) -
 
 def _share(values: NDArray[Any], scale: tuple[float, float], steps: int | None) -> NDArray[np.float32]:
     """Give some of the pictures, from all over the file, with numbers from 0 to 1."""
-    rows = np.unique(np.linspace(0, len(values) - 1, min(_SOME, len(values))).astype(np.intp))
+    count = min(_SOME, len(values), max(1, _PIXELS // values[0].size))
+    rows = np.unique(np.linspace(0, len(values) - 1, count).astype(np.intp))
     some = values[rows].astype(np.float32)
     low, high = (0.0, float(steps)) if steps is not None else scale
     return np.asarray((some - low) / (high - low), np.float32)

@@ -3,7 +3,34 @@
 import difflib
 from collections.abc import Sequence
 
-from models.data.reading.found import Fault, UnreadableError
+from models.data.reading.found import MOST_FAULTS, Fault, UnreadableError
+
+MOST_CHARACTERS = 200
+"""Names of columns and classes are no longer than this."""
+
+
+def check_lengths(names: Sequence[str]) -> None:
+    """Raise UnreadableError where columns have names that are too long."""
+    long = [(place, name) for place, name in enumerate(names) if len(name) > MOST_CHARACTERS]
+    if long:
+        raise UnreadableError(
+            *(
+                Fault(
+                    "columns",
+                    f"the name of column {place}, counted from 0, {name[:40]!r} ..., has {len(name):,} characters; "
+                    f"at most {MOST_CHARACTERS}",
+                    "give it a shorter name; if the first line is an example, say header=false",
+                )
+                for place, name in long[:MOST_FAULTS]
+            )
+        )
+
+
+def check_class(name: str, where: str, remedy: str) -> None:
+    """Raise UnreadableError where a class has a name that is too long."""
+    if len(name) > MOST_CHARACTERS:
+        what = f"the class {name[:40]!r} ... has {len(name):,} characters; at most {MOST_CHARACTERS}"
+        raise UnreadableError(Fault(where, what, remedy))
 
 
 def place_of(said: str | int, names: Sequence[str], option: str) -> int:

@@ -2,12 +2,15 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from models.data.schema import MAX_SIDE, Missing, Unknown
 
 Column = str | Annotated[int, Field(ge=0)]
 """The name of a column, or its place, counted from 0."""
+
+
+_SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
 
 
 class Options(BaseModel):
@@ -21,8 +24,9 @@ class Options(BaseModel):
         default_factory=dict, max_length=10_000, description="What columns are to be taken for, by name."
     )
     separator: Annotated[str, Field(min_length=1, max_length=1)] | None = Field(
-        default=None, description="What stands between two cells of a text."
+        default=None, description="What stands between two cells of a text: a character, or comma, semicolon, tab, bar."
     )
+    decimal: Literal[".", ","] | None = Field(default=None, description="What decimals have in numbers of a text.")
     header: bool | None = Field(default=None, description="Whether the first line names the columns.")
     encoding: Annotated[str, Field(max_length=40)] | None = Field(
         default=None, description="Of a text, as Python calls it."
@@ -47,6 +51,11 @@ class Options(BaseModel):
     )
     missing: Missing | None = Field(default=None, description="What becomes of a row that lacks a number or a level.")
     unknown: Unknown | None = Field(default=None, description="What becomes of a level that nobody knows.")
+
+    @field_validator("separator", mode="before")
+    @classmethod
+    def _called(cls, given: object) -> object:
+        return _SEPARATORS.get(given, given) if isinstance(given, str) else given
 
     @model_validator(mode="after")
     def _low_is_below_high(self) -> "Options":

@@ -1,6 +1,7 @@
 """The rows of a Parquet file: columns with types, lists of numbers as pictures, names of classes in its metadata."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from models.data.reading.source import Batch, NotWholeError, Progress, matrix
 from models.data.reading.told import Told
 
 _ROWS = 4096
-_SAMPLE = 1000
+_NUMBERS = 4_000_000  # in so many rows as are read at once
+_SAMPLE, _LEAST, _CELLS = 1000, 20, 500_000
 
 
 class Columns:
@@ -32,30 +34,35 @@ class Columns:
         self._progress, self._size = progress, file.stat().st_size
         try:
             self._file = pyarrow.parquet.ParquetFile(file)
-        except (pa.ArrowInvalid, OSError) as error:
+        except (pa.ArrowException, OSError) as error:
             raise _damaged(error) from error
         self._schema = self._file.schema_arrow
         self._check()
         told.taken_for |= {"format": "parquet", "why": "its first bytes are PAR1", "compression": None}
         self._list = next((place for place, field in enumerate(self._schema) if _is_list(field.type)), None)
         self._own = [name for place, name in enumerate(self._schema.names) if place != self._list]
-        first = next(self._tables(list(self._schema.names), _SAMPLE), None)
-        if first is None or not first.num_rows:
-            raise UnreadableError(Fault("file", "the file has no rows", "send at least 20 examples"))
+        self._own_count = len(self._own)
+        self.names: Sequence[str] = self._own
+        if self._list is not None:
+            name = self._schema.names[self._list]
+            # One row tells how many pixels there are, and with them how many rows are a sample.
+            self._shape = _shape(self._first(1, [name]).column(0))
+            pixels = int(np.prod(self._shape))
+            told.note("pixels", f"column {name!r} holds lists of {pixels:,} numbers: a picture each")
+            self.names = [*self._own, *_pixel_names(self._shape)]
+        count = min(_SAMPLE, max(_LEAST, _CELLS // len(self.names)))
+        first = self._first(count, list(self._schema.names))
         texts = [_texts(first.column(name)).to_pylist() for name in self._own]
         if self._list is not None:
-            self._shape = _shape(first.column(self._list))
-            pixels = int(np.prod(self._shape))
-            name = self._schema.names[self._list]
-            told.note("pixels", f"column {name!r} holds lists of {pixels:,} numbers: a picture each")
             numbers = self._lists(first.column(self._list), 0, whole=False)
-            texts += [[f"{value:g}" for value in column] for column in numbers.T]
-            self._own_count = len(self._own)
-            self.names: Sequence[str] = [*self._own, *_pixel_names(self._shape)]
-        else:
-            self._own_count = len(self._own)
-            self.names = self._own
+            texts += [list(map("{:g}".format, column)) for column in numbers.T.tolist()]
         self.sample: Sequence[Sequence[str]] = list(zip(*texts, strict=True))
+
+    def _first(self, rows: int, names: list[str]) -> pa.Table:
+        first = next(self._tables(names, rows), None)
+        if first is None or not first.num_rows:
+            raise UnreadableError(Fault("file", "the file has no rows", "send at least 20 examples"))
+        return first
 
     def class_names(self, options: Options) -> list[str] | None:
         """Give the names of the classes that the metadata tells of the label's column, if any."""
@@ -88,7 +95,8 @@ class Columns:
         lists = [place - self._own_count for place in numbers if place >= self._own_count]
         asked = own + ([self._schema.names[self._list]] if lists and self._list is not None else [])
         rows, total = 0, max(1, self._file.metadata.num_rows)
-        for table in self._tables(asked, _ROWS):
+        at_once = max(1, min(_ROWS, _NUMBERS // max(1, len(texts) + len(numbers))))
+        for table in self._tables(asked, at_once):
             before = rows
             rows += table.num_rows
             if lists:
@@ -107,7 +115,7 @@ class Columns:
         try:
             for batch in self._file.iter_batches(batch_size=rows, columns=names):
                 yield pa.Table.from_batches([batch]).select(names)
-        except (pa.ArrowInvalid, OSError) as error:
+        except (pa.ArrowException, OSError) as error:
             raise _damaged(error) from error
 
     def _numbers(self, table: pa.Table, place: int, before: int, *, whole: bool) -> pa.ChunkedArray:
@@ -153,6 +161,9 @@ class Columns:
 
     def _check(self) -> None:
         faults = list[Fault]()
+        twice = [name for name, count in Counter(self._schema.names).items() if count > 1]
+        if twice:
+            faults.append(Fault("columns", f"{twice[0]!r} is the name of more than one", "give each a name of its own"))
         for field in self._schema:
             if pa.types.is_struct(field.type):
                 names = {field.type.field(place).name for place in range(field.type.num_fields)}
@@ -163,6 +174,9 @@ class Columns:
                 faults.append(Fault(f"column {field.name}", what, "write the pixels as a column of lists of numbers"))
             elif pa.types.is_binary(field.type) or pa.types.is_large_binary(field.type):
                 faults.append(Fault(f"column {field.name}", "it holds bytes", "write numbers or texts instead"))
+            elif not _is_list(field.type) and not _is_cell(field.type):
+                what = f"it holds {field.type}, which is no cell of a table"
+                faults.append(Fault(f"column {field.name}", what, "write numbers or texts instead, or leave it out"))
         lists = [field.name for field in self._schema if _is_list(field.type)]
         if len(lists) > 1:
             faults.append(Fault("columns", f"{', '.join(lists)} all hold lists", "keep the one with the pixels"))
@@ -172,6 +186,15 @@ class Columns:
 
 def _is_list(kind: pa.DataType) -> bool:
     return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
+def _is_cell(kind: pa.DataType) -> bool:
+    """Whether Arrow writes such values as texts."""
+    try:
+        _texts(pa.chunked_array([pa.nulls(1, kind)]))
+    except pa.ArrowException:
+        return False
+    return True
 
 
 def _shape(column: pa.ChunkedArray) -> tuple[int, ...]:

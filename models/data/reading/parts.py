@@ -38,8 +38,8 @@ class Parts:
                 *(
                     Fault(
                         f"{batch.where(int(row))}, column {self._column}",
-                        f"{batch.texts[self._place][int(row)].as_py()!r} is none of train, validation and test",
-                        f"say one of them, or leave the column out: ignore=[{self._column!r}]",
+                        f"{batch.texts[self._place][int(row)].as_py()[:40]!r} is none of train, validation and test",
+                        f'say one of them, or leave the column out: ignore=["{self._column}"]',
                     )
                     for row in strange
                 )
@@ -60,7 +60,7 @@ class Parts:
                 Fault(
                     f"column {self._column}",
                     "it says of no row that it is for training",
-                    f"say `train` of those to learn from, or leave the column out: ignore=[{self._column!r}]",
+                    f'say `train` of those to learn from, or leave the column out: ignore=["{self._column}"]',
                 )
             )
         about: dict[str, Any] = {name: int(count) for name, count in zip(_NAMES, counts, strict=True)}

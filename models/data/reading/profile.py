@@ -15,6 +15,12 @@ from models.data.reading.found import MOST_FAULTS
 MOST_LEVELS = 1000
 """A column of more distinct texts is none of levels, whatever is said."""
 
+LARGEST = float(np.finfo(np.float32).max)
+"""A network works with numbers up to this one."""
+
+MOST_BYTES = 64 * 1024
+"""A cell holds no more."""
+
 Place = tuple[str, str]
 """Where something stands, and what."""
 
@@ -35,7 +41,8 @@ class Profile:
     total: float = 0.0
     whole: bool = True
     bad: list[Place] = field(default_factory=list)
-    infinite: list[Place] = field(default_factory=list)
+    infinite: list[Place] = field(default_factory=list)  # or larger than a network's numbers
+    long: list[Place] = field(default_factory=list)
     some: list[str] = field(default_factory=list)
 
     @property
@@ -62,11 +69,14 @@ class Profile:
         known = found.values[~np.isnan(found.values)]
         self.numbers += len(known)
         self._note_infinite(column, found.values, where)
-        finite = known[np.isfinite(known)]
+        finite = known[np.abs(known) <= LARGEST]
         if len(finite):
             self.least, self.greatest = min(self.least, float(finite.min())), max(self.greatest, float(finite.max()))
             self.total += float(finite.sum())
             self.whole = self.whole and bool((finite == np.rint(finite)).all())
+        lengths = pc.binary_length(texts).to_numpy(zero_copy_only=False)
+        for row in np.flatnonzero(lengths > MOST_BYTES)[: MOST_FAULTS - len(self.long)]:
+            self.long.append((where(int(row)), column[int(row)].as_py()))
         for row in np.flatnonzero(found.bad)[: MOST_FAULTS - len(self.bad)]:
             self.bad.append((where(int(row)), column[int(row)].as_py()))
         if self.levels is not None:
@@ -75,7 +85,7 @@ class Profile:
             self._look_at_texts(there)
 
     def _note_infinite(self, column: pa.Array, values: NDArray[np.float64], where: Callable[[int], str]) -> None:
-        for row in np.flatnonzero(np.isinf(values))[: MOST_FAULTS - len(self.infinite)]:
+        for row in np.flatnonzero(np.abs(values) > LARGEST)[: MOST_FAULTS - len(self.infinite)]:
             self.infinite.append((where(int(row)), column[int(row)].as_py()))
 
     def _count(self, there: pa.Array) -> None:

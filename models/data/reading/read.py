@@ -6,7 +6,7 @@ import numpy as np
 
 from models.data import stored
 from models.data.examples import Examples
-from models.data.reading import dialect, doubts, ground, pixels, roles, rows, scale, signature, text
+from models.data.reading import dialect, doubts, ground, pixels, roles, rows, scale, signature, text, unlabelled
 from models.data.reading.classes import Labels
 from models.data.reading.delimited import Rows
 from models.data.reading.found import Fault, Found, UnreadableError
@@ -21,7 +21,7 @@ __all__ = ["Progress", "read"]
 
 _OF_PICTURES = ("size", "channels", "preparation", "transpose", "scale")
 _OF_TABLES = ("types", "missing", "unknown")
-_OF_TEXTS = ("separator", "header", "encoding")
+_OF_TEXTS = ("separator", "decimal", "header", "encoding")
 
 
 def read(file: Path, folder: Path, options: Options, *, name: str | None = None, progress: Progress) -> Found:
@@ -49,7 +49,7 @@ def _read(
     _refuse(options, _OF_TABLES, "the rows were taken for pictures; say kind=table if they are none")
     grid = found.pixels
     transpose = bool(options.transpose)
-    labels, parts = pixels.write(source, found, grid, folder, transpose=transpose)
+    labels, parts = pixels.write(source, found, grid, folder, transpose=transpose, spoken=unlabelled.said(options))
     names, numbers = labels.finish(options, told, given)
     its_scale, steps = scale.settle(folder / stored.VALUES, options.scale, told)
     values = np.load(folder / stored.VALUES, mmap_mode="r", allow_pickle=False)
@@ -108,7 +108,7 @@ def _open(
     """Give the rows of a file, and the names of its classes, where the file tells them itself."""
     kind = signature.look(text.first_bytes(file, signature.HEAD))
     if kind == "parquet":
-        _refuse(options, _OF_TEXTS, "the file is Parquet, which has neither")
+        _refuse(options, _OF_TEXTS, "the file is Parquet, which has none")
         source = Columns(file, progress, told)
         return source, source.class_names(options)
     found, head = text.find(file, compressed=kind == "gzip", encoding=options.encoding, guess=guess)
@@ -122,8 +122,8 @@ def _open(
     if found.guessed:
         told.note("encoding", f"the text is not UTF-8; {found.encoding} is a guess, and `encoding` says otherwise")
     if found.returns:
-        told.note("lines", "lines end with a carriage return alone")
-    return Rows(found, dialect.find(head, options, told), progress), None
+        told.note("lines", "carriage returns that stand alone end lines, or stand for line breaks within cells")
+    return Rows(found, dialect.find(head, options, told), progress, told), None
 
 
 def _refuse(options: Options, names: tuple[str, ...], why: str) -> None:

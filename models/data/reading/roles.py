@@ -10,6 +10,7 @@ from models.data.reading.found import Fault, UnreadableError
 from models.data.reading.options import Options
 from models.data.reading.source import Source
 from models.data.reading.told import Told
+from models.data.schema import MAX_COLUMNS
 
 _SPLITS = frozenset({"split", "set", "subset", "part", "partition", "fold"})
 PARTS = {
@@ -27,21 +28,28 @@ _MOSTLY = 0.99  # so many cells are numbers; others are faults of a picture, not
 
 @dataclass(frozen=True)
 class Roles:
-    """The columns by their places; `pixels` if the rows are pictures, else `features` of a table."""
+    """The columns by their places; `pixels` if the rows are pictures, else `features` of a table.
+
+    `rivals` are the same everywhere among the first rows: where they are not in others, they may be the label as well.
+    """
 
     label: int
     split: int | None
     pixels: grid.Grid | None
     features: tuple[int, ...]
+    rivals: tuple[int, ...] = ()
 
 
 def find(source: Source, options: Options, told: Told) -> Roles:
     """Find out what the columns of a file are for; raises UnreadableError where that cannot be told."""
     names = source.names
+    named.check_lengths(names)
     said = None if options.label is None else named.place_of(options.label, names, "label")
-    ignored = {named.place_of(name, names, "ignore") for name in options.ignore}
+    known = {name: place for place, name in reversed(list(enumerate(names)))}
+    ignored = {known[name] if name in known else named.place_of(name, names, "ignore") for name in options.ignore}
     for name in options.types:
-        named.place_of(name, names, "types")
+        if name not in known:
+            named.place_of(name, names, "types")
     places = [place for place in range(len(names)) if place not in ignored]
     for place in sorted(ignored):
         told.leave_out(names[place], "so it was said")
@@ -52,21 +60,28 @@ def find(source: Source, options: Options, told: Told) -> Roles:
     )
     for place, why in outside:
         told.leave_out(names[place], why)
-    rest = [place for place in kept if place not in {place for place, _ in outside}]
+    gone = {place for place, _ in outside}
+    rest = [place for place in kept if place not in gone]
     if not rest:
         raise UnreadableError(
             Fault("columns", "no column is left beside the label", "send what the label is to be told by")
         )
-    its_label, why = (said, "so it was said") if said is not None else _label(source, rest, options)
+    its_label, why, rivals = (said, "so it was said", ()) if said is not None else _label(source, rest, options)
     rest = [place for place in rest if place != its_label]
     told.taken_for["label"] = {"column": names[its_label], "place": its_label, "why": why}
     pixels = _pixels(source, rest, options, told)
     if pixels is None:
-        return Roles(its_label, split, None, tuple(rest))
+        if len(rest) > MAX_COLUMNS:
+            what = f"the rows were taken for those of a table, which has {len(rest):,} columns"
+            raise UnreadableError(
+                Fault("columns", what, f"send at most {MAX_COLUMNS:,}, or say kind=images if they are pictures")
+            )
+        return Roles(its_label, split, None, tuple(rest), rivals)
+    its_pixels = set(pixels.columns)
     for place in rest:
-        if place not in pixels.columns:
+        if place not in its_pixels:
             told.leave_out(names[place], "it is called otherwise than the pixels are")
-    return Roles(its_label, split, pixels, ())
+    return Roles(its_label, split, pixels, (), rivals)
 
 
 def _split(source: Source, options: Options, places: Sequence[int]) -> int | None:
@@ -104,15 +119,15 @@ def _indices(source: Source, places: Sequence[int]) -> list[tuple[int, str]]:
     return found
 
 
-def _label(source: Source, places: Sequence[int], options: Options) -> tuple[int, str]:
+def _label(source: Source, places: Sequence[int], options: Options) -> tuple[int, str, tuple[int, ...]]:
     names = source.names
     pixels = set(grid.pixel_columns(names, places))
     others = [place for place in places if place not in pixels]
     if source.named and (found := label.by_name(names, others)):
-        return found
+        return *found, ()
     if len(pixels) >= grid.LEAST_CALLED and options.kind != "table":
         if len(others) == 1:
-            return others[0], "it is the only column that is not called as pixels are"
+            return others[0], "it is the only column that is not called as pixels are", ()
         if others:
             called = ", ".join(names[place] for place in others[:10])
             raise UnreadableError(

@@ -1,6 +1,7 @@
 """Rows of a table: looked at once, to know what each column is, and then written."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from models.data import stored
-from models.data.reading import columns, npy
+from models.data.reading import columns, label, npy, unlabelled
 from models.data.reading.classes import Labels
 from models.data.reading.found import MOST_FAULTS, Fault, UnreadableError
 from models.data.reading.kinds import Kind, decide
@@ -31,10 +32,20 @@ def write(
 
     Raises UnreadableError where a cell cannot be what its column is.
     """
-    labels, parts = Labels(source.names[roles.label]), Parts(source.names, roles.split)
-    profiles = {place: Profile(source.names[place]) for place in roles.features}
-    kept = _look(source, roles, labels, parts, profiles, told)
+    spoken = unlabelled.said(options)
+    while True:
+        labels, parts = Labels(source.names[roles.label], spoken), Parts(source.names, roles.split)
+        profiles = {place: Profile(source.names[place]) for place in roles.features}
+        kept, dropped = _look(source, roles, labels, parts, profiles)
+        if not (heard := labels.heard()):
+            break
+        spoken |= heard
+    if count := labels.dropped.total():
+        told.drop(f"no label stands in column {labels.column!r}", count, dropped)
+        unlabelled.tell_dropped(labels.dropped, sum(map(len, kept)), labels.column, told)
     labels.check()
+    counted = {place: profiles[place].levels or Counter() for place in roles.rivals if place in profiles}
+    label.check_rivals(source, roles.label, labels.counts(), counted)
     said = {name.strip().lower(): type_ for name, type_ in options.types.items()}
     kinds = dict[int, Kind]()
     faults = list[Fault]()
@@ -46,7 +57,8 @@ def write(
             continue
         if kind is not None:
             kinds[place] = kind
-            if options.missing == "refuse" and (lacking := profile.rows - profile.there):
+            lacking = _missing(profile, kind).total()
+            if options.missing == "refuse" and lacking:
                 what = f"nothing stands in {lacking} of its cells, and missing=refuse was said"
                 faults.append(Fault(f"column {profile.name}", what, "fill them, or take missing=refuse back"))
     if faults:
@@ -61,36 +73,37 @@ def write(
 
 
 def _look(
-    source: Source, roles: Roles, labels: Labels, parts: Parts, profiles: dict[int, Profile], told: Told
-) -> list[NDArray[np.bool_]]:
-    """Look at all rows; gives which of each batch have a label, and are kept."""
+    source: Source, roles: Roles, labels: Labels, parts: Parts, profiles: dict[int, Profile]
+) -> tuple[list[NDArray[np.bool_]], list[tuple[str, str]]]:
+    """Look at all rows; gives which of each batch have a label, and are kept, and where some of the others stand."""
     asked = [roles.label, *roles.features] + ([] if roles.split is None else [roles.split])
     kept, dropped = list[NDArray[np.bool_]](), list[tuple[str, str]]()
-    count = 0
     for batch in source.batches(asked):
         there = labels.add(batch.texts[roles.label], batch.where)
         parts.add(batch, there)
         rows = np.flatnonzero(there)
         for row in np.flatnonzero(~there)[: _SHOWN - len(dropped)]:
             dropped.append((batch.where(int(row)), batch.texts[roles.label][int(row)].as_py()))
-        count += len(there) - len(rows)
         for place, profile in profiles.items():
             column = batch.texts[place]
             profile.add(
                 column if there.all() else column.filter(pa.array(there)), source.decimal, _of(batch.where, rows)
             )
         kept.append(there)
-    if count:
-        told.drop(f"no label stands in column {labels.column!r}", count, dropped)
-    return kept
+    return kept, dropped
 
 
 def _of(where: Callable[[int], str], rows: NDArray[np.intp]) -> Callable[[int], str]:
     return lambda row: where(int(rows[row]))
 
 
+def _missing(profile: Profile, kind: Kind) -> Counter[str]:
+    """Count the cells in which nothing stands, by how that is written."""
+    return profile.missing + profile.gone if kind.type == "number" else profile.missing
+
+
 def _column(profile: Profile, kind: Kind) -> Column:
-    missing = profile.rows > profile.there or (kind.type == "number" and bool(profile.gone))
+    missing = bool(_missing(profile, kind))
     type_ = kind.type if kind.type in {"category", "boolean"} else "number"
     return Column.model_validate({"name": profile.name, "type": type_, "levels": kind.levels, "missing": missing})
 
@@ -98,7 +111,7 @@ def _column(profile: Profile, kind: Kind) -> Column:
 def _tell(profiles: dict[int, Profile], kinds: dict[int, Kind], told: Told) -> None:
     for place, kind in kinds.items():
         profile = profiles[place]
-        gone = profile.missing + profile.gone if kind.type == "number" else profile.missing
+        gone = _missing(profile, kind)
         about = {"name": profile.name, "type": kind.type, "why": kind.why, "missing": gone.total()}
         if kind.levels:
             about["levels"] = list(kind.levels)

@@ -12,7 +12,7 @@ from models.data.reading import npy
 from models.data.reading.found import Fault, UnreadableError
 from models.data.reading.told import Told
 
-_AT_ONCE = 4096
+_NUMBERS = 4_000_000  # pixels that are looked at together
 _CLOSE = 0.02  # of a step; numbers with four decimals are that near to a step of 255
 _EXACT = 1e-4
 
@@ -25,10 +25,11 @@ def settle(path: Path, said: tuple[float, float] | None, told: Told) -> tuple[tu
     values = np.load(path, mmap_mode="r", allow_pickle=False)
     low, high, whole = _range(values)
     if said is not None:
-        if low < said[0] or high > said[1]:
+        # Pixels are float32: what is said to be 0.1 is as near to it as they can be.
+        if np.float32(low) < np.float32(said[0]) or np.float32(high) > np.float32(said[1]):
             raise UnreadableError(
                 Fault("scale", f"pixels go from {low:g} to {high:g}, beyond what was said, {said[0]:g} to {said[1]:g}",
-                      f"say a scale that holds them all, as [{low:g}, {high:g}]")
+                      f"say a scale that holds them all, as [{_written(low)}, {_written(high)}]")
             )  # fmt: skip
         scale, why = said, "so it was said"
     else:
@@ -47,7 +48,8 @@ def settle(path: Path, said: tuple[float, float] | None, told: Told) -> tuple[tu
     told.note("scale", f"pixels are on the scale from {scale[0]:g} to {scale[1]:g}: {why}; {kept}")
     if said is None and scale[1] > 1 and high < scale[1] / 2:
         told.warn(
-            "scale", f"the greatest pixel is {high:g}, on a scale up to {scale[1]:g}; scale=[0,{high:g}] says otherwise"
+            "scale",
+            f"the greatest pixel is {high:g}, on a scale up to {scale[1]:g}; scale=[0,{_written(high)}] says otherwise",
         )
     return scale, steps
 
@@ -72,9 +74,14 @@ def _known(low: float, high: float, *, whole: bool) -> tuple[tuple[float, float]
         Fault(
             "columns",
             f"pixels go from {low:g} to {high:g}, on none of the usual scales (0 to 1, -1 to 1, 0 to 16, 0 to 255)",
-            f"say the least and the greatest number that a pixel can be, as scale=[{low:g}, {high:g}]",
+            f"say the least and the greatest number that a pixel can be, as scale=[{_written(low)}, {_written(high)}]",
         )
     )
+
+
+def _written(number: float) -> str:
+    """Give a number of float32 so that it is the same when it is read."""
+    return f"{number:.0f}" if number.is_integer() and abs(number) < 1e9 else str(np.float32(number))
 
 
 def _candidates(scale: tuple[float, float]) -> list[int]:
@@ -85,8 +92,9 @@ def _candidates(scale: tuple[float, float]) -> list[int]:
 
 
 def _chunks(values: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    for start in range(0, len(values), _AT_ONCE):
-        yield values[start : start + _AT_ONCE]
+    at_once = max(1, _NUMBERS // max(1, values[:1].size))
+    for start in range(0, len(values), at_once):
+        yield values[start : start + at_once]
 
 
 def _range(values: NDArray[Any]) -> tuple[float, float, bool]:

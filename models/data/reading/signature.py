@@ -44,13 +44,17 @@ _STARTS: tuple[tuple[bytes, str, str], ...] = (
 )
 _TEXTS: tuple[tuple[str, str, str], ...] = (
     (r"(?i)\s*<(!doctype html|html)", "a web page", "the download gave a page, not the file: fetch the file itself"),
-    (r"(?i)\s*<\?xml|\s*<\w+[ >]", "XML", _CSV),
+    (r"(?i)\s*<\?xml|\s*<\w[\w:.-]*(\s[^<>]*)?>(?![,;\t|])", "XML", _CSV),
     (r"\s*[{\[]\s*[\"{\[\d]", "JSON", "write it as CSV: a line of column names, then a line for each example"),
     (r"(?i)(\s*%[^\n]*\n)*\s*@relation\b", "an ARFF file", "take off what stands before the lines of @data, and put "
      "the names of the attributes, separated by commas, in the first line"),
     (r"\S+( \d+:\S+)+ *\r?\n", "svmlight text", "write it as CSV: in Python, sklearn.datasets.load_svmlight_file, then "
      "numpy.savetxt"),
 )  # fmt: skip
+
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
+_LOOKED_AT = 4096
+_TEXTUAL = (b"%PDF", b"%!PS", b"version https")
 
 
 def look(head: bytes) -> Format:
@@ -59,19 +63,20 @@ def look(head: bytes) -> Format:
         raise _refused("is empty", "send a CSV or Parquet file with at least 20 examples")
     if head.startswith(b"\x1f\x8b"):
         return "gzip"
-    if head.startswith(b"PAR1"):
+    is_text = _CONTROL.search(head[:_LOOKED_AT]) is None
+    if head.startswith(b"PAR1") and not is_text:
         return "parquet"
     if head.startswith(b"PK\x03\x04"):
         raise _refused(*_zip(head))
     for start, what, remedy in _STARTS:
-        # Two letters are the start of many a word; no text has a NUL.
-        if head.startswith(start) and (len(start) > 3 or b"\0" in head[:64] or not head[:64].isascii()):
+        # Letters are the start of many a name; no name is a whole sentence.
+        if head.startswith(start) and (not is_text or start.startswith(_TEXTUAL)):
             raise _refused(f"is {what}", remedy)
-    if head[257:262] == b"ustar":
+    if head[257:262] == b"ustar" and not is_text:
         raise _refused("is a TAR archive", _UNPACK)
-    if head[4:8] == b"ftyp":
+    if head[4:8] == b"ftyp" and not is_text:
         raise _refused("is a HEIC or AVIF picture, or a film", _PICTURE)
-    if head[:4] == b"RIFF":
+    if head[:4] == b"RIFF" and not is_text:
         raise _refused("is a WebP picture, or sound", _PICTURE)
     if re.match(rb"\x00\x00[\x08-\x0e][\x01-\x04]", head):
         raise _refused(

@@ -23,6 +23,8 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_RETURN = re.compile(r"\r(?!\n)")
+_RETURN_BYTE = re.compile(rb"\r(?!\n)")
 _UNDEFINED = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 
 
@@ -32,7 +34,7 @@ class OtherEncodingError(Exception):
 
 @dataclass(frozen=True)
 class Text:
-    """A file whose first part is known: its encoding, and whether carriage returns alone end its lines."""
+    """A file whose first part is known: its encoding, and whether carriage returns alone end lines, or some of them."""
 
     file: Path
     compressed: bool
@@ -51,7 +53,7 @@ class Text:
         with self.file.open("rb") as raw:
             stream: BinaryIO = gzip.GzipFile(fileobj=raw) if self.compressed else raw  # type: ignore[assignment]
             for data, is_last in _decoded(stream, self):
-                whole = rest + (data.replace(b"\r", b"\n") if self.returns else data)
+                whole = _line_feeds(rest + data, at_end=is_last)
                 if is_last:
                     # An end without a line break is an end as well.
                     if whole.strip():
@@ -76,13 +78,15 @@ def find(file: Path, *, compressed: bool, encoding: str | None, guess: str | Non
 
     `encoding` was said; `guess` is what to take it for where it turned out not to be UTF-8.
     """
-    head = first_bytes(file, SAMPLE, compressed=compressed)
-    if len(head) == SAMPLE and head.count(b"\n") + head.count(b"\r") < _FEW_LINES:
-        head = first_bytes(file, _LONGEST, compressed=compressed)
+    asked = SAMPLE
+    head = first_bytes(file, asked, compressed=compressed)
+    while len(head) == asked < _LONGEST and head.count(b"\n") + head.count(b"\r") < _FEW_LINES:
+        asked *= 4
+        head = first_bytes(file, asked, compressed=compressed)
     if compressed and signature.look(head) != "text":
         raise UnreadableError(Fault("file", "what was compressed is no text", "unpack it and send what is in it"))
     mark, name, guessed = _encoding(head, encoding, guess)
-    whole = len(head) not in {SAMPLE, _LONGEST}
+    whole = len(head) < asked
     decoder = codecs.getincrementaldecoder(name)()
     try:
         text = decoder.decode(head[mark:], final=whole)
@@ -91,7 +95,7 @@ def find(file: Path, *, compressed: bool, encoding: str | None, guess: str | Non
     if "\0" in text:
         raise signature.unknown()
     signature.look_at_text(text)
-    returns = "\r" in text and "\n" not in text
+    returns = _RETURN.search(text) is not None
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if "\n" not in text.strip("\n"):
         raise UnreadableError(
@@ -180,6 +184,18 @@ def _decoded(stream: BinaryIO, text: Text) -> Iterator[tuple[bytes, bool]]:
         yield data, at_end
         if at_end:
             return
+
+
+def _line_feeds(data: bytes, *, at_end: bool) -> bytes:
+    """Give line feeds for carriage returns that stand alone: each reader of lines would count those otherwise.
+
+    What a return at the end is, only the byte after it can tell.
+    """
+    if data.count(b"\r") == data.count(b"\r\n"):
+        return data
+    if not at_end and data.endswith(b"\r"):
+        return _RETURN_BYTE.sub(b"\n", data[:-1]) + b"\r"
+    return _RETURN_BYTE.sub(b"\n", data)
 
 
 def _cut(data: bytes) -> int:

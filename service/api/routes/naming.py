@@ -43,5 +43,8 @@ def require_id_of_job(job_id: str, spec: TrainingSpec, deps: Dependencies) -> No
             "choose another id"
         )
     if spec.model == job_id:
-        detail = f"the job and its model cannot both be called {job_id}: a reference could mean either"
+        detail = (
+            f"the job and its model cannot both be called {job_id}: a reference could mean either; choose another id, "
+            "or say what the model is to be called, which is its data set's name if nothing is said"
+        )
         raise Invalid(detail, faults=[Fault("/model", detail)])

@@ -36,7 +36,11 @@ class ConfusedPair(BaseModel):
 class Threshold(BaseModel):
     """What comes of taking for the second class whatever is held for it with at least a probability."""
 
-    threshold: float = Field(examples=[0.5])
+    threshold: float = Field(
+        description="On the network's own probability, before the temperature of its version, by which `/predict` "
+        "answers.",
+        examples=[0.5],
+    )
     true_positive_rate: float = Field(description="Share of the second class that is found: its recall.")
     false_positive_rate: float = Field(description="Share of the first class that is taken for the second.")
     precision: float = Field(description="Share of what is taken for the second class that belongs to it.")

@@ -63,7 +63,8 @@ class VersionView(BaseModel):
     facts: dict[str, Any] = Field(
         description="`promoted`, and if not `not_promoted_because`; of its assessment the `temperature` "
         "and `majority_share`, the share of the most frequent class of the validation part, which is the accuracy of "
-        "who always guesses that one; or as `no_card_because` why there is none.",
+        "who always guesses that one, and by each metric its `values` and those of `guessing`; or as `no_card_because` "
+        "why there is none.",
         examples=[{"temperature": 1.21, "majority_share": 0.1115, "promoted": True, "not_promoted_because": None}],
     )
     has_card: bool

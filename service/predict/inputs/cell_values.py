@@ -7,13 +7,15 @@ from reprlib import Repr
 from typing import Any
 
 from models.data.plan import Levels, Number
+from models.data.reading.cells import FALSE, MISSING, MISSING_NUMBERS, TRUE
 from models.data.schema import Column
 
 UNKNOWN = -1.0
 """The place of a level that nobody knows; see `models.data.plan`."""
 
-_MISSING = frozenset({"", "?", "-", "_", "na", "n/a", "nan", "null", "none"})
-_TRUE, _FALSE = frozenset({"true", "t", "yes", "y", "on", "1"}), frozenset({"false", "f", "no", "n", "off", "0"})
+FARTHEST = 1e15
+"""So many deviations a number may be from the mean of those that were learned from: beyond, sums may overflow."""
+
 _MOST_TOLD = 12  # levels of a column
 
 _repr = Repr()
@@ -40,6 +42,11 @@ class Cell:
         self.levels = column.levels
         self.places: Mapping[str, float] = {level: float(place) for place, level in enumerate(column.levels)}
         self._alike = _alike(column.levels)
+        self._truths = _truths(column.levels)
+        self.least, self.most = UNKNOWN, math.inf
+        if isinstance(planned, Number):
+            self.least = planned.mean - FARTHEST * planned.deviation
+            self.most = planned.mean + FARTHEST * planned.deviation
         self.usual: float | str
         self.usual = planned.median if isinstance(planned, Number) else column.levels[planned.usual]
 
@@ -50,7 +57,13 @@ class Cell:
         if isinstance(value, (list, dict)):
             raise Wrong(f"this is no single value; send {self.asks}")
         if self.type == "number":
-            return _number(value)
+            number = _number(value)
+            if not self.least < number < self.most:
+                raise Wrong(
+                    f"{shown(value)} is too far from all that was learned from for anything to be computed of it; send "
+                    f"a number between {self.least:g} and {self.most:g}"
+                )
+            return number
         if self.type == "boolean" and (place := self._truth(value)) is not None:
             return place
         return self._level(value)
@@ -69,19 +82,14 @@ class Cell:
         return f"did you mean {near[0]}?" if near else f"send {self.asks}"
 
     def _truth(self, value: Any) -> float | None:
-        if isinstance(value, bool):
-            return float(value)
         text = _text(value)
-        if text in self.places:
-            return self.places[text]
-        folded = text.casefold()
-        return 1.0 if folded in _TRUE else 0.0 if folded in _FALSE else None
+        return self.places.get(text, self._truths.get(text.casefold()))
 
     def _level(self, value: Any) -> float:
         text = _text(value)
         if text in self.places:
             return self.places[text]
-        if text.casefold() in _MISSING:
+        if text.lower() in MISSING:
             raise Missing
         if (place := self._alike.get(_canonical(text))) is not None:
             return place
@@ -98,7 +106,7 @@ def _number(value: Any) -> float:
         raise Wrong("this is true or false, and no number; send a number")
     if isinstance(value, str):
         text = value.strip()
-        if text.casefold() in _MISSING:
+        if text.lower() in MISSING or text.lower() in MISSING_NUMBERS:
             raise Missing
         try:
             # Python's own ways of writing numbers are nobody else's.
@@ -120,6 +128,18 @@ def _text(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return str(value).strip()
+
+
+def _truths(levels: tuple[str, ...]) -> dict[str, float]:
+    """Give the places of the two levels of a boolean by all words, in small letters, that can mean no other one."""
+    places = {level.casefold(): float(place) for place, level in enumerate(levels)}
+    if len(places) != len(levels):
+        return {}
+    for false, true in (levels, levels[::-1]) if len(levels) == 2 else ():
+        if false.casefold() in FALSE and true.casefold() in TRUE:
+            for words, level in ((FALSE, false), (TRUE, true)):
+                places |= {word: places[level.casefold()] for word in words}
+    return places
 
 
 def _canonical(text: str) -> object:

@@ -1,7 +1,10 @@
 """From rows by the names of their columns to the table of one network; what was made of them is noted."""
 
+import json
 import math
+from collections import Counter
 from difflib import get_close_matches
+from operator import le, lt
 from typing import Any
 
 import numpy as np
@@ -33,6 +36,8 @@ class Records:
         self._names = {cell.name for cell in self.cells}
         self._passed_over = {*schema.ignored, *([] if schema.label is None else [schema.label])} - self._names
         self._quick = [(cell.name, None if cell.type == "number" else cell.places) for cell in self.cells]
+        self._least = [cell.least for cell in self.cells]
+        self._most = [cell.most for cell in self.cells]
         self.most = max(1, min(MAX_IMAGES, MOST_BYTES // (8 * len(self.cells))))
         self.example = {cell.name: _rounded(cell.usual) for cell in self.cells}
 
@@ -63,7 +68,7 @@ class Records:
         notes = dict[int, list[Note]]()
         for number, row in enumerate(given):
             try:
-                rows[number] = self._quickly(orjson.loads(row) if isinstance(row, bytes) else row)
+                rows[number] = self._quickly(_plainly(row) if isinstance(row, bytes) else row)
             except REFUSALS:
                 rows[number], noted = self._thoroughly(row, places[number])
                 if noted:
@@ -75,7 +80,10 @@ class Records:
         if len(row) != len(self._quick):
             raise ValueError
         values = [row[name] if places is None else places[row[name]] for name, places in self._quick]
-        if not _NUMBERS.issuperset(map(type, values)) or not math.isfinite(math.fsum(values)):
+        if not _NUMBERS.issuperset(map(type, values)):
+            raise ValueError
+        # Of what is not a number, neither is true.
+        if not (all(map(le, self._least, values)) and all(map(lt, values, self._most))):
             raise ValueError
         return values
 
@@ -104,8 +112,10 @@ class Records:
                     detail = f"{cell.name} is missing, and {self._called} takes no row without it; send {cell.asks}"
                     faults.append(Fault(pointer(("body", *place, cell.name)), detail))
             except UnknownLevel:
+                # A boolean has two levels and one number: there is none left for a third.
+                used = cell.levels[0] if cell.type == "boolean" else None
                 values.append(UNKNOWN)
-                notes.append(Note(cell.name, "unknown_level", _bounded(sent), None))
+                notes.append(Note(cell.name, "unknown_level", _bounded(sent), used))
                 if self._schema.unknown == "refuse":
                     detail = f"{shown(sent)} is no level of {cell.name} that {self._called} knows"
                     faults.append(Fault(pointer(("body", *place, cell.name)), f"{detail}; {cell.nearest(sent)}"))
@@ -129,10 +139,27 @@ class Records:
         return Invalid(f"{'.'.join(map(str, place))}: {detail}", faults=[Fault(pointer(("body", *place)), detail)])
 
 
+def _plainly(piece: bytes) -> Any:
+    """Give a row; raises ValueError where a column may be given twice, of which orjson takes the last."""
+    row = orjson.loads(piece)
+    if piece.count(b'":') != len(row):
+        raise ValueError
+    return row
+
+
 def _loaded(piece: bytes, place: tuple[str | int, ...]) -> Any:
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        for name, times in Counter(name for name, _ in pairs).items():
+            if times > 1:
+                detail = f"this column is given {times:,} times, and one counts; give it once"
+                raise Invalid(
+                    f"rows.{place[-1]}: {name}: {detail}", faults=[Fault(pointer(("body", *place, name)), detail)]
+                )
+        return dict(pairs)
+
     try:
-        return orjson.loads(piece)
-    except orjson.JSONDecodeError:
+        return json.loads(piece, object_pairs_hook=once)
+    except ValueError:
         detail = "this is no row in JSON: names of columns, each with one value"
         raise Invalid(f"rows.{place[-1]}: {detail}", faults=[Fault(pointer(("body", *place)), detail)]) from None
 

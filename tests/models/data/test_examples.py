@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from models.data.examples import Examples
+from models.data.schema import Images
 from tests.models.data.examples import some_examples
 
 
@@ -39,3 +40,13 @@ def test_a_sample_keeps_labels_beside_their_pixels_and_is_never_larger_than_the_
     sample = examples.sample(64, seed=0)
     assert sorted(sample.labels) == list(range(7))
     assert np.array_equal(sample.values[:, 0, 0], sample.labels)
+
+
+def test_how_pictures_are_brought_to_their_form_changes_no_digest_of_mnist_s_form() -> None:
+    examples = some_examples()
+    plain = Images(preparation="plain")
+    assert Examples(examples.values, examples.labels, plain).digest == examples.digest
+    named = Images(classes=tuple("abcdefghij"))
+    halved = Images(scale=(0.0, 1.0))
+    others = {Examples(examples.values, examples.labels, its).digest for its in (named, halved)}
+    assert len(others | {examples.digest}) == 3

@@ -162,6 +162,28 @@ def test_what_is_missing_unknown_or_ignored_is_noted(api: TestClient, model: str
     assert len(many["predictions"][700]["notes"][0]["sent"]) == 100
 
 
+@of("titanic")
+def test_words_mean_what_they_mean_in_a_file(api: TestClient, model: str) -> None:
+    for sent, missing in (({"Age": "."}, "Age"), ({"Age": "#N/A"}, "Age"), ({"Sex": "#n/a"}, "Sex")):
+        (note,) = api.post("/predict", json={"row": PASSENGER | sent}).json()["notes"]
+        assert (note["column"], note["kind"]) == (missing, "missing"), sent
+    (note,) = api.post("/predict", json={"row": PASSENGER | {"alone": "perhaps"}}).json()["notes"]
+    assert note == {"column": "alone", "kind": "unknown_level", "sent": "perhaps", "used": "no"}
+
+
+@of("wine")
+def test_a_column_that_is_given_twice_is_refused_however_long_the_body_is(api: TestClient, model: str) -> None:
+    rows, _ = wine(1)
+    row = json.dumps(rows[0])
+    twice = f'{row[:-1]}, "alcohol": 99}}' if "alcohol" in rows[0] else f"{row[:-1]}, {row[1:-1].split(',')[0]}}}"
+    for count in (1, 9000):
+        body = f'{{"rows": [{", ".join([row] * count)}, {twice}]}}'
+        refused = api.post("/predict", content=body, headers={"Content-Type": "application/json"})
+        assert refused.status_code == 422, refused.text[:300]
+        assert "given 2 times" in refused.json()["detail"]
+        assert f"/rows/{count}/" in str(refused.json()["errors"])
+
+
 REFUSED: list[tuple[Any, str, str]] = [
     ({"row": PASSENGER | {"Aeg": 3}}, "/row/Aeg", "model titanic/1 has no column Aeg; did you mean Age?"),
     (
@@ -170,6 +192,12 @@ REFUSED: list[tuple[Any, str, str]] = [
         "has no column zzz; there are Pclass, Sex, Age, alone",
     ),
     ({"row": PASSENGER | {"Age": "abc"}}, "/row/Age", "Age: 'abc' is no number; send a number"),
+    (
+        {"row": PASSENGER | {"Age": 1e300}},
+        "/row/Age",
+        "too far from all that was learned from for anything to be computed",
+    ),
+    ({"rows": [PASSENGER, PASSENGER | {"Age": "-1e300"}]}, "/rows/1/Age", "send a number between "),
     ({"row": PASSENGER | {"Age": "1_0"}}, "/row/Age", "'1_0' is no number"),
     ({"row": PASSENGER | {"Age": "3,5"}}, "/row/Age", "write decimals with a point"),
     ({"row": PASSENGER | {"Age": "Infinity"}}, "/row/Age", "this number is not finite"),

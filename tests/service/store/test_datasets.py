@@ -231,3 +231,14 @@ def test_a_version_that_a_job_needs_is_held_and_only_that(store: Store, artifact
         submit(store, dataset="mine/1")
     store.jobs.cancel(job_id)
     assert store.datasets.delete("mine", 2) is not None
+
+
+def test_options_with_which_a_file_could_not_be_read_do_not_hold_for_the_next(store: Store) -> None:
+    add(store, separator=";")
+    finish(store, claimed(store, 1))
+    add(store, "b", label="nope")
+    store.readings.fail(claimed(store, 2), [{"where": "label", "detail": "there is none", "remedy": "name one"}])
+    add(store, "c")
+    newest = store.datasets.get("letters")
+    assert newest is not None
+    assert (newest.version, newest.options) == (3, {"separator": ";"})

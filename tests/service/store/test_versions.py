@@ -199,3 +199,33 @@ def _old_job(connection: Connection, job_id: str) -> None:
         ),
         {"owner": f"jobs/{job_id}", "key": f"key-{job_id}"},
     )
+
+
+def test_what_the_spec_names_decides_who_is_better(store: Store, artifacts: Artifacts) -> None:
+    def values(of: float) -> dict[str, dict[str, float]]:
+        measured = {"balanced_accuracy": of, "log_loss": 1 - of}
+        return {"values": measured, "guessing": {"balanced_accuracy": 0.5, "log_loss": 0.69}}
+
+    def learned(accuracy: float, of: float | None, metric: str) -> str | None:
+        more = {} if of is None else values(of)
+        succeeded(store, artifacts, val_accuracy=accuracy, majority_share=0.9, metric=metric, more_facts=more)
+        newest = store.models.versions("mnist", limit=1)[0]
+        return str(newest.facts["not_promoted_because"] or "") or None
+
+    assert learned(0.89, 0.8, "balanced_accuracy") is None, "guessing has 0.5 by this metric"
+    assert learned(0.95, 0.5, "balanced_accuracy") == (
+        "it is no better than guessing: its validation balanced accuracy, 0.5000, does not exceed that of guessing, "
+        "0.5000"
+    )
+    assert learned(0.99, 0.79, "balanced_accuracy") == (
+        "its validation balanced accuracy, 0.7900, does not exceed that of the champion, version 1, 0.8000, by more "
+        "than 0"
+    )
+    assert learned(0.8, 0.81, "balanced_accuracy") is None
+    assert learned(0.8, 0.8, "log_loss") == (
+        "its validation log loss, 0.2000, is not below that of the champion, version 4, 0.1900, by more than 0"
+    )
+    assert learned(0.8, 0.85, "log_loss") is None
+    assert learned(0.95, None, "accuracy") is None, "by accuracy it is better"
+    assert learned(0.8, 0.99, "macro_f1") == "it could not be assessed"
+    assert learned(0.8, 0.99, "log_loss") == "the champion, version 7, was not measured by log_loss"

@@ -13,6 +13,7 @@ import pytest
 from models.data.load import load_builtin
 from service.artifacts import Artifacts
 from service.cli.doctor import examine
+from service.disk.floor import Floor
 from service.settings import Settings
 from service.store import owners
 from service.store.engine import Row
@@ -178,4 +179,18 @@ def test_a_reading_stops_when_it_is_asked_to_and_its_process_with_it(
     expected: Any = {"cancelled": "cancelled", "drained": "reading", "deleted": None}[how]
     assert (row and row.state) == expected
     assert row is None or (row.owner, row.fruitless_attempts) == (None, 0)
+    assert left(settings, artifacts, store) == []
+
+
+def test_a_reading_that_fills_the_disk_is_stopped_and_told(
+    store: Store, artifacts: Artifacts, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent(store, artifacts, csv())
+    full = iter([None])  # there is room when it begins
+    monkeypatch.setattr(Floor, "shortage", lambda _floor, more=0: next(full, f"the disk has 0 bytes free, not {more}"))
+    grows = double(tmp_path, "while True: say({'progress': {'rows': 1}}); time.sleep(0.01)")
+    assert read(None, store, artifacts, settings, owner=OWNER, command=grows)
+    row = version(store)
+    assert (row.state, row.owner, row.fruitless_attempts) == ("reading", None, 1)
+    assert row.faults[0]["detail"] == "the disk has 0 bytes free, not 0"
     assert left(settings, artifacts, store) == []

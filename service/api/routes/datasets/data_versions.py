@@ -113,9 +113,20 @@ def read_again(
     summary="Look at a version",
     responses=problems(403, 404, 422, 503, 507),
 )
-async def get(name: DatasetName, version: Number, response: Response, deps: Deps) -> DataVersion:
-    """Tell what a version is, and what was read; while it is being read, an answer takes as long as it may."""
-    row = await settled(deps, name, version)
+async def get(
+    name: DatasetName,
+    version: Number,
+    response: Response,
+    deps: Deps,
+    wait: Annotated[
+        float, Query(ge=0, le=3600, description="Seconds to wait while it is read, at most `TENFOLD_MAX_WAIT_SECONDS`.")
+    ] = 3600,
+) -> DataVersion:
+    """Tell what a version is, and what was read; while it is being read, how far that has come, after a while.
+
+    `wait=0` answers at once.
+    """
+    row = await settled(deps, name, version, wait=wait)
     if row.state == "reading":
         response.headers["Retry-After"] = str(RETRY_SECONDS)
     return DataVersion.of(row)

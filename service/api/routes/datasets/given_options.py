@@ -22,9 +22,16 @@ def _other(name: str) -> Any:
     return Query(description=Options.model_fields[name].description)
 
 
+def _as_json(name: str, example: str) -> Any:
+    return Query(
+        max_length=_LONGEST, description=f"{Options.model_fields[name].description} As JSON.", examples=[example]
+    )
+
+
 def given(
     label: Annotated[str | None, _text("label")] = None,
     separator: Annotated[str | None, _text("separator")] = None,
+    decimal: Annotated[str | None, _text("decimal")] = None,
     header: Annotated[bool | None, _other("header")] = None,
     encoding: Annotated[str | None, _text("encoding")] = None,
     channels: Annotated[int | None, _other("channels")] = None,
@@ -34,13 +41,17 @@ def given(
     split: Annotated[str | None, _text("split")] = None,
     missing: Annotated[str | None, _text("missing")] = None,
     unknown: Annotated[str | None, _text("unknown")] = None,
+    ignore: Annotated[str | None, _as_json("ignore", '["Id"]')] = None,
+    types: Annotated[str | None, _as_json("types", '{"joined": "date"}')] = None,
+    classes: Annotated[str | None, _as_json("classes", '{"0": "cat", "1": "dog"}')] = None,
+    size: Annotated[str | None, _as_json("size", "[28, 28]")] = None,
+    scale: Annotated[str | None, _as_json("scale", "[0, 255]")] = None,
     options: Annotated[
         str | None,
         Query(
             max_length=_LONGEST,
-            description="Options as a JSON object, also those that have no parameter of their own (`ignore`, `types`, "
-            "`classes`, `size`, `scale`). They hold for the next version as well, until another value is given; "
-            '`{"label": null}` takes one back.',
+            description="Options as a JSON object. They hold for the next version as well, until another value is "
+            'given; `{"label": null}` takes one back.',
             examples=['{"label": "species", "ignore": ["Id"]}'],
         ),
     ] = None,
@@ -56,6 +67,7 @@ def given(
     }
     others = {
         "separator": separator,
+        "decimal": decimal,
         "header": header,
         "encoding": encoding,
         "channels": channels,
@@ -66,6 +78,8 @@ def given(
         "unknown": unknown,
     }
     single |= {name: value for name, value in others.items() if value is not None}
+    written = {"ignore": ignore, "types": types, "classes": classes, "size": size, "scale": scale}
+    single |= {name: _value(name, text) for name, text in written.items() if text is not None}
     together = {} if options is None else _object(options)
     if twice := sorted(single.keys() & together.keys()):
         detail = f"{twice[0]} is given twice, by itself and in options; give it once"
@@ -88,6 +102,17 @@ def checked(said: Mapping[str, Any], where: tuple[str, ...]) -> dict[str, Any]:
         told = "; ".join(f"{fault.pointer.rpartition('/')[2]}: {fault.detail}" for fault in faults[:3])
         raise Invalid(told, faults=faults[:MAX_FAULTS])
     return kept | dict.fromkeys(name for name, value in said.items() if value is None)
+
+
+def _value(name: str, text: str) -> Any:
+    """Give what is written as JSON; a text that is none is one column, where columns are asked for."""
+    try:
+        return read(text.encode())
+    except (Malformed, UnicodeEncodeError):
+        if name == "ignore":
+            return [text]
+        detail = f"{name} is to be written as JSON; {text[:100]!a} is none"
+        raise Invalid(detail, faults=[Fault(pointer((_QUERY, name)), detail)]) from None
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """A data set, or a version of one, by its name; or the error that there is none. And waiting until it has been read."""
 
 import asyncio
+import math
 import time
 from typing import Annotated
 
@@ -38,8 +39,10 @@ def the_version(deps: Dependencies, name: str, number: int) -> Row:
     return row
 
 
-async def settled(deps: Dependencies, name: str, number: int | None = None) -> Row:
+async def settled(deps: Dependencies, name: str, number: int | None = None, *, wait: float = math.inf) -> Row:
     """Give a version, or the newest one, once it has been read, with or without success; or as it stands in time.
+
+    `wait` is for how many seconds at most, and no longer than the setting allows.
 
     What is built in is read when somebody first asks, and again where it could not be had. Raises NotFound, and what
     `on_demand` raises.
@@ -52,7 +55,7 @@ async def settled(deps: Dependencies, name: str, number: int | None = None) -> R
 
     if name in BUILTIN and number in {None, 1}:
         return await _asked_for(deps, name)
-    deadline = time.monotonic() + deps.settings.max_wait_seconds
+    deadline = time.monotonic() + min(wait, deps.settings.max_wait_seconds)
     while True:
         row = await run_in_threadpool(look)
         assert row is not None, "what is not built in is there, or it is not found"

@@ -13,14 +13,13 @@ from service.api.documents import DocumentRoute
 from service.api.problems import problems
 from service.api.routes.idempotency import IdempotencyKey, answered, once
 from service.api.routes.jobs.lookup import JobId, found
-from service.api.routes.jobs.resolving import asked_then, resolved
+from service.api.routes.jobs.resolving import asked_then, require_same_form, resolved, said, same_data
 from service.api.routes.jobs.submit import MAX_SPEC_BYTES, new_job, queued, same
 from service.api.routes.naming import require_id_of_job, require_model_of, require_name_of_model
 from service.api.schemas.jobs import CheckpointName, ChosenId, Job
 from service.errors import Conflict, Fault, Invalid, NoRoom, NotFound, invalid
 from service.store.keys import Key
 from service.store.states import Job as JobRow
-from service.store.states import reference
 
 router = APIRouter(tags=["jobs"], route_class=DocumentRoute)
 
@@ -103,7 +102,7 @@ def retry(
         return _again(job, origin, key, response, background, deps)
     asked = spec = asked_then(job)
     if deps.store.jobs.get(id) is None:
-        spec = resolved(spec, deps)
+        spec = resolved(spec, deps, given=said(job))
         require_model_of(job_id, spec.model, deps)
         require_id_of_job(id, spec, deps)
         deps.floor.require()
@@ -135,28 +134,9 @@ def verify(
     if (reason := job.result["stopped_early"]) in {"max_seconds", "halving"}:
         raise Conflict(f"job {job_id} was stopped early ({reason}), which no other run meets at the same batch")
     made_with = job.result.get("made_with")
-    data = _same_data(job, made_with, deps)
+    data = same_data(job, made_with, deps)
     origin = {"kind": "verify", "job_id": job_id, "weights_sha256": job.weights_sha256, "made_with": made_with}
     return _again(job, origin, key, response, background, deps, **data)
-
-
-def _same_data(job: JobRow, made_with: Mapping[str, Any] | None, deps: Dependencies) -> dict[str, str]:
-    """Give the version with the examples of then, or refuse; of what is built in, only the worker sees what it is."""
-    name, number = reference(asked_then(job).dataset)
-    if made_with is None or number is None:
-        return {}
-    then = made_with["data_sha256"]
-    row = deps.store.datasets.version(name, number)
-    if row is not None and row.sha256 in {then, None}:
-        return {}
-    if (same := deps.store.resolution.same(name, then)) is not None:
-        return {"dataset": same}
-    newest = deps.store.datasets.get(name)
-    now = "it is not there any more" if newest is None else f"version {newest.version} has the digest {newest.sha256}"
-    raise Conflict(
-        f"job {job.id} cannot be verified: the data set {name!r} has been replaced since it was trained: its digest "
-        f"was {then}, and {now}; upload the data of then again, or train on what is there"
-    )
 
 
 class Continuation(BaseModel):
@@ -214,7 +194,10 @@ def go_on(
         raise Conflict(f"job {job_id} has no checkpoint; retry it with POST /jobs/{job_id}/retry")
     tunes = bool(continuation.changes.keys() - _HARMLESS) or continuation.checkpoint == "best"
     spec = _changed(job, continuation, epochs=continuation.epochs if tunes else job.last_epoch + continuation.epochs)
-    spec = resolved(spec, deps, pointer="/changes/dataset")
+    # What was said of other data is not said of these.
+    given = continuation.changes.keys() | (set() if "dataset" in continuation.changes else said(job))
+    spec = resolved(spec, deps, pointer="/changes/dataset", given=given)
+    require_same_form(job, spec.dataset, deps)
     if "model" in continuation.changes:
         require_name_of_model(spec.model, deps, "/changes/model")
     else:
@@ -247,8 +230,11 @@ def _changed(job: JobRow, continuation: Continuation, *, epochs: int) -> Trainin
             f"job {job.id} has done {job.last_epoch} epochs, and a job has at most {MAX_EPOCHS:,}; ask for fewer more"
         )
         raise Invalid(f"epochs: {told}", faults=[Fault("/epochs", told)])
+    changes: dict[str, Any] = {**continuation.changes, "epochs": epochs}
+    if "dataset" in changes and "stratify" not in said(job):
+        changes = {"stratify": None, **changes}
     try:
-        return asked_then(job, **continuation.changes, epochs=epochs)
+        return asked_then(job, changes)
     except ValidationError as error:
         faults = error.errors(include_url=False, include_input=False)
         raise invalid([_told(fault, job, continuation) for fault in faults]) from None
@@ -291,7 +277,7 @@ def _again(
     # How long it may take is not what is repeated, and another machine may be slower; and who checks a champion does
     # not replace it.
     fields = {"max_seconds": None, "promote": "never"} if origin["kind"] == "verify" else {}
-    spec = resolved(asked_then(job, **fields, **changed), deps)
+    spec = resolved(asked_then(job, {**fields, **changed}), deps, given=said(job))
     require_model_of(job.id, spec.model, deps)
     deps.floor.require()
     (new_id,) = deps.store.submissions.submit([spec], origin=origin, key=key)

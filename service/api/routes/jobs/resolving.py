@@ -1,29 +1,34 @@
 """Which data a spec is about: it is resolved when it is submitted, and refused where it does not fit the data."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
+from types import MappingProxyType
 from typing import Any
 
 from models.data import schema as schemas
 from models.data.builtin import BUILTIN
+from models.data.schema import Images
 from models.spec import TrainingSpec
 from models.suitability import refuse
 from service.api.dependencies import Dependencies
-from service.errors import Fault, Invalid
+from service.errors import Conflict, Fault, Invalid
 from service.refusals import no_such_data
-from service.store.errors import NoSuchData
+from service.store.errors import DataNotReady, NoSuchData
 from service.store.resolution import Meant, settled
-from service.store.states import Job, spec_of
+from service.store.states import Job, reference, spec_of
 from service.sweeps.expand import Trial, expand
 from service.sweeps.spec import SweepSpec
 
 
-def resolved(spec: TrainingSpec, deps: Dependencies, *, pointer: str = "/dataset") -> TrainingSpec:
+def resolved(
+    spec: TrainingSpec, deps: Dependencies, *, pointer: str = "/dataset", given: Set[str] | None = None
+) -> TrainingSpec:
     """Give a spec as it is trained: with the version of its data set, and what follows from that.
 
-    Raises Invalid, and DataNotReady.
+    `given` are the fields that the client gave, by default those that the spec was made with. Raises Invalid, and
+    DataNotReady.
     """
     meant = look_up(spec.dataset, deps, pointer)
-    require_fit(spec, meant, pointer.rpartition("/")[0])
+    require_fit(spec, meant, pointer.rpartition("/")[0], given=given)
     return settled(spec, meant)
 
 
@@ -36,7 +41,7 @@ def look_up(dataset: str, deps: Dependencies, pointer: str) -> Meant:
         raise Invalid(detail, faults=[Fault(pointer, detail)]) from None
 
 
-def require_fit(spec: TrainingSpec, meant: Meant, place: str = "") -> None:
+def require_fit(spec: TrainingSpec, meant: Meant, place: str = "", *, given: Set[str] | None = None) -> None:
     """Refuse a spec that its data does not allow; `place` is where its fields stand. Raises Invalid."""
     row = meant.row
     if row is None or row.schema is None:  # built in, and nobody has looked at it yet
@@ -44,11 +49,69 @@ def require_fit(spec: TrainingSpec, meant: Meant, place: str = "") -> None:
     else:
         own_parts = row.reading["taken_for"].get("split") or {} if row.reading else {}
         counts = None if own_parts or row.description is None else row.description["class_counts"]
-        has_validation = bool(own_parts.get("validation"))
-        found = refuse(spec, schemas.read(row.schema), counts=counts, has_validation=has_validation)
+        found = refuse(
+            spec,
+            schemas.read(row.schema),
+            counts=counts,
+            learning=own_parts.get("train"),
+            has_validation=bool(own_parts.get("validation")),
+            given=given,
+        )
     if found:
         faults = [Fault(f"{place}/{field}", sentence) for field, sentence in found]
         raise Invalid("; ".join(f"{field}: {sentence}" for field, sentence in found), faults=faults)
+
+
+def require_same_form(job: Job, dataset: str, deps: Dependencies) -> None:
+    """Refuse data on which a job's network cannot go on: of other inputs or classes. Raises Invalid."""
+    then, now = (_form(reference, deps) for reference in (asked_then(job).dataset, dataset))
+    if then is None or now is None or then == now:
+        return
+    detail = (
+        f"job {job.id} learned from {then}, and {dataset} has {now}: its weights do not fit; train anew on {dataset}, "
+        "or continue on data of the same form"
+    )
+    raise Invalid(detail, faults=[Fault("/changes/dataset", detail)])
+
+
+def _form(reference: str, deps: Dependencies) -> str | None:
+    """Tell what a network of a data set takes in and tells apart, if the data set is still there."""
+    try:
+        meant = deps.store.resolution.of(reference)
+    except (NoSuchData, DataNotReady):
+        return None
+    known = meant.row is not None and meant.row.schema is not None
+    schema = schemas.read(meant.row.schema) if meant.row is not None and known else BUILTIN[meant.reference].schema
+    things = (
+        f"pictures of {' x '.join(map(str, schema.shape))}"
+        if isinstance(schema, Images)
+        else f"tables of {len(schema.columns):,} columns"
+    )
+    return f"{things} in {len(schema.classes):,} classes"
+
+
+def same_data(job: Job, made_with: Mapping[str, Any] | None, deps: Dependencies) -> dict[str, str]:
+    """Give the version with the examples of then, or refuse; of what is built in, only the worker sees what it is."""
+    name, number = reference(asked_then(job).dataset)
+    if made_with is None or number is None:
+        return {}
+    then = made_with["data_sha256"]
+    row = deps.store.datasets.version(name, number)
+    if row is not None and row.sha256 in {then, None}:
+        return {}
+    if (same := deps.store.resolution.same(name, then)) is not None:
+        return {"dataset": same}
+    newest = deps.store.datasets.get(name)
+    now = (
+        f"has been deleted since it was trained: its digest was {then}"
+        if newest is None
+        else f"has been replaced since it was trained: its digest was {then}, and version {newest.version} has the "
+        f"digest {newest.sha256}"
+    )
+    raise Conflict(
+        f"job {job.id} cannot be verified: the data set {name!r} {now}; upload the data of then again, or train on "
+        "other data"
+    )
 
 
 def expanded(sweep: SweepSpec, deps: Dependencies) -> tuple[SweepSpec, list[Trial]]:
@@ -77,15 +140,21 @@ def expanded(sweep: SweepSpec, deps: Dependencies) -> tuple[SweepSpec, list[Tria
     return sweep, trials
 
 
-def asked_then(job: Job, **changes: Any) -> TrainingSpec:
+def asked_then(job: Job, changes: Mapping[str, Any] = MappingProxyType({})) -> TrainingSpec:
     """Give the spec of a job, perhaps with changes; raises ValidationError.
 
-    A job from before there were versions names its data set alone, and means the first.
+    A job from before there were versions names its data set alone, and means the first; its parts were drawn without
+    regard to classes, whatever holds for what is read since.
     """
-    then = spec_of(job)
+    then = {"stratify": False, **spec_of(job)}
     if "/" not in then["dataset"] and then["dataset"] not in BUILTIN:
         then["dataset"] += "/1"
-    return TrainingSpec.model_validate(then | changes)
+    return TrainingSpec.model_validate({**then, **changes})
+
+
+def said(job: Job) -> Set[str]:
+    """Give the fields that the client gave of a job's spec, as far as that is known; the others were chosen for it."""
+    return set(job.asked or ())
 
 
 def _with_data(sweep: SweepSpec, name: Callable[[Any], Any]) -> SweepSpec:

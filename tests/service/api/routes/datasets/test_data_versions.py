@@ -12,7 +12,7 @@ from service.artifacts import Artifacts
 from service.store.store import Store
 from service.store.tables import jobs
 from tests.answers import problem
-from tests.records import SPEC, data, ended, submit
+from tests.records import SPEC, data, ended, submit, succeeded
 
 READING = {
     "taken_for": {"format": "csv", "label": {"column": "species", "why": "its name"}, "size": [8, 8]},
@@ -119,7 +119,8 @@ def test_which_models_learned_from_a_version(api: TestClient, store: Store, arti
     data(store, artifacts)
     for model in ("b", "a"):
         ended(store, artifacts, dataset="mine/1", model=model)
-    ended(store, artifacts, dataset="mine", model="before-there-were-versions")
+    succeeded(store, artifacts, dataset="mine", model="before-there-were-versions")
+    succeeded(store, artifacts, dataset="mine", model="of-another-of-this-name", data_sha256="e" * 64)
     ended(store, artifacts)
     link, seen = "/datasets/mine/versions/1/models?limit=2", []
     while link:

@@ -143,3 +143,32 @@ def test_what_cannot_be_read_anew_is_refused(api: TestClient) -> None:
     problem(api.post(again, json={"from": 1, "label": "x"}), 422)
     problem(api.post(again, content=b"x", headers={"Content-Type": "text/csv"}), 415)
     assert "is built in" in problem(api.post("/datasets/digits/versions", json={"from": 1}), 409)["detail"]
+
+
+def test_what_a_reading_says_can_be_said_back(api: TestClient) -> None:
+    said: dict[str, Any] = {
+        "separator": "semicolon",
+        "types": '{"joined": "date"}',
+        "ignore": "Id",
+        "size": "[28, 28]",
+        "scale": "[0, 255]",
+        "classes": '["no", "yes"]',
+    }
+    options = upload(api, **said).json()["options"]
+    assert options == {
+        "separator": ";",
+        "types": {"joined": "date"},
+        "ignore": ["Id"],
+        "size": [28, 28],
+        "scale": [0.0, 255.0],
+        "classes": ["no", "yes"],
+    }
+    assert upload(api, ignore='["Id", "Name"]').json()["options"]["ignore"] == ["Id", "Name"]
+    refused = problem(upload(api, types="joined"), 422)
+    assert refused["detail"] == "types is to be written as JSON; 'joined' is none"
+
+
+def test_a_version_that_is_being_read_is_looked_at_without_waiting(api: TestClient) -> None:
+    upload(api)
+    answer = api.get("/datasets/letters/versions/1", params={"wait": 0})
+    assert (answer.status_code, answer.json()["state"]) == (200, "reading")

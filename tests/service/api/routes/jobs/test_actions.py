@@ -6,6 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import update
 
+from models.data.schema import Images
 from service.artifacts import Artifacts
 from service.store.store import Store
 from service.store.tables import jobs
@@ -175,7 +176,7 @@ def test_a_job_whose_data_set_was_replaced_is_not_trained_again_in_vain(
     store.runs.finish(held, made_with=MADE_WITH)
     assert api.delete("/datasets/mine").status_code == 204
     verify = f"/jobs/{held.job_id}/verify"
-    assert "it is not there any more" in problem(api.post(verify), 409)["detail"]
+    assert "has been deleted since it was trained" in problem(api.post(verify), 409)["detail"]
     data(store, artifacts, content=b"others", sha256="e" * 64)
     detail = problem(api.post(verify), 409)["detail"]
     assert f"its digest was {'d' * 64}, and version 2 has the digest {'e' * 64}" in detail
@@ -344,3 +345,52 @@ def test_a_job_that_has_ended_cannot_be_cancelled(api: TestClient, store: Store)
     store.runs.fail(claim, {"type": "ValueError", "message": "no"})
     assert "failed" in problem(api.post(f"/jobs/{job_id}/cancel"), 409)["detail"]
     assert api.get(f"/jobs/{job_id}").json()["error"] == {"type": "ValueError", "message": "no"}
+
+
+OWN_SPLIT = {"taken_for": {"split": {"column": "part", "train": 100, "validation": 20, "test": 10}}, "warnings": []}
+
+
+def test_what_was_chosen_for_a_job_is_not_held_against_it_when_it_is_repeated(
+    api: TestClient, store: Store, artifacts: Artifacts
+) -> None:
+    data(store, artifacts, reading=OWN_SPLIT)
+    job_id = ended(store, artifacts, dataset="mine/1", model="mine", stratify=True)
+    for action in ("retry", "verify"):
+        assert api.post(f"/jobs/{job_id}/{action}").status_code == 202, action
+    assert api.post(f"/jobs/{job_id}/continue", json={"epochs": 1}).status_code == 202
+    said = api.post(f"/jobs/{job_id}/continue", json={"epochs": 1, "changes": {"stratify": True}})
+    assert problem(said, 422)["errors"][0]["pointer"] == "/changes/stratify"
+
+
+def test_parts_that_were_drawn_before_classes_were_heeded_are_drawn_so_again(
+    api: TestClient, store: Store, artifacts: Artifacts
+) -> None:
+    data(store, artifacts)
+    job_id = ended(store, artifacts, dataset="mine/1", model="mine")
+    with store.database.writer.begin() as connection:
+        spec = store.jobs.get(job_id).spec  # type: ignore[union-attr]
+        old = {name: value for name, value in spec.items() if name != "stratify"} | {"dataset": "mine"}
+        connection.execute(update(jobs).where(jobs.c.id == job_id).values(spec=old))
+    for action in ("retry", "verify"):
+        spec = api.post(f"/jobs/{job_id}/{action}").json()["spec"]
+        assert (spec["dataset"], spec["stratify"]) == ("mine/1", False)
+    tuned = api.post(f"/jobs/{job_id}/continue", json={"epochs": 1, "changes": {"dataset": "mine"}}).json()["spec"]
+    assert tuned["stratify"] is True, "as for any job on what was uploaded since"
+
+
+def test_a_change_may_be_called_anything_and_is_refused_by_its_name(
+    api: TestClient, store: Store, artifacts: Artifacts
+) -> None:
+    job_id = ended(store, artifacts)
+    for name in ("job", "changes", "self"):
+        refused = api.post(f"/jobs/{job_id}/continue", json={"epochs": 1, "changes": {name: 1}})
+        assert problem(refused, 422)["errors"][0]["pointer"] == f"/changes/{name}"
+
+
+def test_a_network_goes_on_only_with_data_of_its_form(api: TestClient, store: Store, artifacts: Artifacts) -> None:
+    letters = Images(height=8, width=8, classes=tuple("abc")).model_dump(mode="json")
+    data(store, artifacts, "letters", schema=letters)
+    job_id = ended(store, artifacts)
+    refused = problem(api.post(f"/jobs/{job_id}/continue", json={"epochs": 1, "changes": {"dataset": "letters"}}), 422)
+    assert refused["errors"][0]["pointer"] == "/changes/dataset"
+    assert "pictures of 28 x 28 in 10 classes, and letters/1 has pictures of 8 x 8 in 3 classes" in refused["detail"]
