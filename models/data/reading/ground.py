@@ -5,6 +5,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from models.data.reading.found import Fault, UnreadableError
 from models.data.reading.told import Told
 from models.data.schema import Images
 
@@ -24,7 +25,16 @@ def preparation(
     said: Literal["digits", "plain"] | None,
     told: Told,
 ) -> Literal["digits", "plain"]:
-    """Tell how pictures that are sent must be brought to the form of these, and why."""
+    """Tell how pictures that are sent must be brought to the form of these, and why; raises UnreadableError."""
+    if said == "digits" and values.shape[1:] != (SIDE, SIDE):
+        raise UnreadableError(
+            Fault(
+                "preparation",
+                f"`digits` frames pictures as MNIST's, {SIDE} x {SIDE} grey pixels, and these have "
+                f"{' x '.join(map(str, values.shape[1:]))}",
+                "say preparation=plain, or leave it out",
+            )
+        )
     if said is not None:
         told.note("preparation", f"{said}: so it was said")
         return said
@@ -32,7 +42,8 @@ def preparation(
     if why is None:
         told.note("preparation", "digits: light ink in a box of 20 x 20, its centre of mass in the middle, as MNIST's")
         return "digits"
-    told.note("preparation", f"plain: {why}; preparation=digits says otherwise")
+    other = "; preparation=digits says otherwise" if values.shape[1:] == (SIDE, SIDE) else ""
+    told.note("preparation", f"plain: {why}{other}")
     return "plain"
 
 

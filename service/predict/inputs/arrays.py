@@ -56,9 +56,13 @@ class Arrays:
     def decode(self, file: bytes) -> NDArray[Any]:
         """Bring a picture to this form, [1, D]; raises ValueError where it cannot be read."""
         schema = self._schema
-        as_usual = schema.preparation == "digits" and schema.shape == USUAL.shape and schema.scale == USUAL.scale
-        pixels = from_png(file) if as_usual else to_form(file, schema)
-        return pixels.reshape(1, self._inputs)
+        if schema.preparation != "digits" or schema.shape != USUAL.shape:
+            return to_form(file, schema).reshape(1, self._inputs)
+        pixels = from_png(file).reshape(1, self._inputs)
+        if schema.scale == USUAL.scale:
+            return pixels
+        # Framed as MNIST's are, whatever the numbers are called that stand for its levels.
+        return (self._low + pixels * ((self._high - self._low) / 255)).astype(np.float32)
 
     def _one(self, value: Any, body: bytes, place: tuple[str | int, ...]) -> Rows:
         try:
