@@ -202,7 +202,7 @@ def test_a_spec_is_resolved_to_the_newest_version_that_is_ready(store: Store, ar
         meant(dataset="mine")
     assert store.datasets.delete("mine")
     data(store, artifacts, content=b"2", state="failed")
-    with pytest.raises(DataNotReady, check=lambda error: error.why == "line 1: it is bad"):
+    with pytest.raises(DataNotReady, check=lambda error: error.why == "line 1: it is bad; mend it"):
         meant(dataset="mine")
     data(store, artifacts, content=b"3")
     data(store, artifacts, content=b"4", state="failed")
