@@ -43,9 +43,8 @@ class Assessment:
     """A network on its validation part.
 
     `confusion` [C][C] counts examples by true class (row) and predicted class (column). `balanced_accuracy` and
-    `macro_f1` are as `models.measures` has them. `before` is the calibration
-    of its probabilities as they are, `after` that of those at `temperature`; both on the examples that the temperature
-    was fitted to, one number for all of them.
+    `macro_f1` are as `models.measures` has them. `before` is the calibration of its probabilities as they are, `after`
+    that of those at `temperature`; both on the examples that the temperature was fitted to, one number for all of them.
     """
 
     examples: int

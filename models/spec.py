@@ -282,7 +282,7 @@ class TrainingSpec(BaseModel):
     def digest(self) -> str:
         """Give the SHA-256, in hexadecimal, of all that decides the weights: equal for specs only filed differently."""
         deciding = self.model_dump(mode="json", exclude={*FILING, "max_seconds"})
-        # What came later counts only where it is used; data's digest tells its version. So specs of before keep theirs.
+        # What came later counts only where it is used, and a version not at all: specs of before keep their digests.
         for name, before in _ADDED.items():
             if deciding[name] in before:
                 del deciding[name]

@@ -37,8 +37,8 @@ def refuse(
 ) -> list[Refusal]:
     """Tell what of a spec does not fit data of this schema; nothing where it can be trained.
 
-    `counts` are the examples of each class, without those of a test part, where they are known; else `learning` may be
-    how many of all classes a file of several parts has for training. `has_validation` says
+    `counts` are the examples of each class, without those of a test part, where they are known; of a file that has
+    parts of its own, `learning` is how many examples are for training. `has_validation` says
     that the file has a validation part of its own: fields that say how to draw one are refused then if they were
     `given`, by default those that the spec was made with, and differ from their defaults.
     """

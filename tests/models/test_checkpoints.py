@@ -8,7 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.checkpoints import Checkpoint, fingerprint, pack_state, pack_weights, unpack
+from models.checkpoints import Checkpoint, fingerprint, pack_state, pack_weights, unpack, without_schema
+from models.data.builtin import BUILTIN
 from models.inference import metadata
 from models.networks import build
 from models.spec import TrainingSpec
@@ -152,3 +153,10 @@ def test_the_fingerprint_can_be_written_as_json_and_tells_the_threads() -> None:
     assert json.loads(json.dumps(told)) == told
     assert told["threads"] == 1
     assert told["torch"] == torch.__version__
+
+
+def test_weights_that_tell_of_classes_come_down_to_those_of_before() -> None:
+    told = BUILTIN["fashion_mnist"].schema
+    named = pack_weights(some_checkpoint(), SPEC, mean=33.25, deviation=78.5, schema=told)
+    assert named != WEIGHTS
+    assert without_schema(named) == WEIGHTS

@@ -48,3 +48,15 @@ def test_more_is_better_of_every_score() -> None:
     assert score("macro_f1", 0.3) > score("macro_f1", 0.2)
     assert score_of({"best_val_accuracy": 0.7}) == 0.7
     assert score_of({"best_val_accuracy": 0.7, "metric": "log_loss", "best_metric": 0.4}) == -0.4
+
+
+@given(labels=st.lists(st.integers(0, 4), min_size=1, max_size=60))
+def test_guessing_is_measured_as_networks_are(labels: list[int]) -> None:
+    counts = np.bincount(labels, minlength=6)
+    confusion = np.zeros((6, 6), np.int64)
+    confusion[:, counts.argmax()] = counts
+    guessing = measures.guessing(counts)
+    for metric in ("accuracy", "balanced_accuracy", "macro_f1"):
+        assert guessing[metric] == pytest.approx(getattr(measures, metric)(confusion)), metric
+    shares = np.tile(counts / counts.sum(), (len(labels), 1))
+    assert guessing["log_loss"] == pytest.approx(-np.log(shares[range(len(labels)), labels]).mean(), abs=1e-12)

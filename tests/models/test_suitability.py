@@ -128,3 +128,14 @@ def test_all_that_does_not_fit_is_told_at_once() -> None:
     spec = TrainingSpec(shift_pixels=1, rotation_degrees=5.0, class_weights={"x": 1.0}, split_seed=1)
     fields = [field for field, _ in refuse(spec, WINES, has_validation=True)]
     assert fields == ["shift_pixels", "rotation_degrees", "class_weights", "split_seed"]
+
+
+def test_a_file_that_keeps_too_few_for_training_is_refused() -> None:
+    drawn = refuse(TrainingSpec(validation_fraction=0.25), WINES, learning=3)
+    assert [(field, "fewer than there are classes (3); lower it" in told) for field, told in drawn] == [
+        ("validation_fraction", True)
+    ]
+    assert refuse(TrainingSpec(), WINES, learning=2, has_validation=True) == [
+        ("dataset", "the file keeps 2 for training, fewer than there are classes (3); keep more of them for it")
+    ]
+    assert refuse(TrainingSpec(), WINES, learning=40, has_validation=True) == []

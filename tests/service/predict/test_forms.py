@@ -176,8 +176,9 @@ def test_a_column_that_is_given_twice_is_refused_however_long_the_body_is(api: T
     rows, _ = wine(1)
     row = json.dumps(rows[0])
     twice = f'{row[:-1]}, "alcohol": 99}}' if "alcohol" in rows[0] else f"{row[:-1]}, {row[1:-1].split(',')[0]}}}"
-    for count in (1, 9000):
-        body = f'{{"rows": [{", ".join([row] * count)}, {twice}]}}'
+    spaced = f"{row[:-1]}, {row[1:-1].split(':')[0]} : 99}}"
+    for count, wrong in ((1, twice), (9000, twice), (9000, spaced)):
+        body = f'{{"rows": [{", ".join([row] * count)}, {wrong}]}}'
         refused = api.post("/predict", content=body, headers={"Content-Type": "application/json"})
         assert refused.status_code == 422, refused.text[:300]
         assert "given 2 times" in refused.json()["detail"]

@@ -13,12 +13,12 @@ import pytest
 from models.data.load import load_builtin
 from service.artifacts import Artifacts
 from service.cli.doctor import examine
-from service.disk.floor import Floor
 from service.settings import Settings
 from service.store import owners
 from service.store.engine import Row
 from service.store.readings import MAX_FRUITLESS_READINGS
 from service.store.store import Store
+from tests.disks import small_disk
 from tests.waiting import wait_until
 from worker.datasets import load
 from worker.readings.reading import read
@@ -183,14 +183,15 @@ def test_a_reading_stops_when_it_is_asked_to_and_its_process_with_it(
 
 
 def test_a_reading_that_fills_the_disk_is_stopped_and_told(
-    store: Store, artifacts: Artifacts, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, artifacts: Artifacts, settings: Settings, tmp_path: Path
 ) -> None:
     sent(store, artifacts, csv())
-    full = iter([None])  # there is room when it begins
-    monkeypatch.setattr(Floor, "shortage", lambda _floor, more=0: next(full, f"the disk has 0 bytes free, not {more}"))
-    grows = double(tmp_path, "while True: say({'progress': {'rows': 1}}); time.sleep(0.01)")
-    assert read(None, store, artifacts, settings, owner=OWNER, command=grows)
-    row = version(store)
-    assert (row.state, row.owner, row.fruitless_attempts) == ("reading", None, 1)
-    assert row.faults[0]["detail"] == "the disk has 0 bytes free, not 0"
-    assert left(settings, artifacts, store) == []
+    writes = "open(request['folder'] + '/values.npy', 'wb').write(bytes(1_500_000))"
+    grows = double(tmp_path, f"import signal\n{writes}\nsignal.pause()")
+    with small_disk(tmp_path / "disk") as home:
+        small = settings.model_copy(update={"home": home, "disk_floor_bytes": 2**20})
+        assert read(None, store, artifacts, small, owner=OWNER, command=grows)
+        row = version(store)
+        assert (row.state, row.owner, row.fruitless_attempts) == ("reading", None, 1)
+        assert "the disk of the files has" in row.faults[0]["detail"]
+        assert left(small, artifacts, store) == []

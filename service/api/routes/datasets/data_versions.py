@@ -119,12 +119,13 @@ async def get(
     response: Response,
     deps: Deps,
     wait: Annotated[
-        float, Query(ge=0, le=3600, description="Seconds to wait while it is read, at most `TENFOLD_MAX_WAIT_SECONDS`.")
-    ] = 3600,
+        float | None,
+        Query(ge=0, description="Seconds to wait at most while an upload is read; else `TENFOLD_MAX_WAIT_SECONDS`."),
+    ] = None,
 ) -> DataVersion:
     """Tell what a version is, and what was read; while it is being read, how far that has come, after a while.
 
-    `wait=0` answers at once.
+    Of an upload, `wait=0` answers at once.
     """
     row = await settled(deps, name, version, wait=wait)
     if row.state == "reading":

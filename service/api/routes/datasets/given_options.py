@@ -105,9 +105,10 @@ def checked(said: Mapping[str, Any], where: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _value(name: str, text: str) -> Any:
-    """Give what is written as JSON; a text that is none is one column, where columns are asked for."""
+    """Give what is written as JSON; where columns are asked for, one of them may be written alone, as it is called."""
     try:
-        return read(text.encode())
+        value = read(text.encode())
+        return value if name != "ignore" or isinstance(value, list) or value is None else [value]
     except (Malformed, UnicodeEncodeError):
         if name == "ignore":
             return [text]

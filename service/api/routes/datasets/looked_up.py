@@ -1,7 +1,6 @@
 """A data set, or a version of one, by its name; or the error that there is none. And waiting until it has been read."""
 
 import asyncio
-import math
 import time
 from typing import Annotated
 
@@ -39,10 +38,10 @@ def the_version(deps: Dependencies, name: str, number: int) -> Row:
     return row
 
 
-async def settled(deps: Dependencies, name: str, number: int | None = None, *, wait: float = math.inf) -> Row:
+async def settled(deps: Dependencies, name: str, number: int | None = None, *, wait: float | None = None) -> Row:
     """Give a version, or the newest one, once it has been read, with or without success; or as it stands in time.
 
-    `wait` is for how many seconds at most, and no longer than the setting allows.
+    `wait` is for how many seconds an upload is waited for at most, and no longer than the setting allows.
 
     What is built in is read when somebody first asks, and again where it could not be had. Raises NotFound, and what
     `on_demand` raises.
@@ -55,7 +54,8 @@ async def settled(deps: Dependencies, name: str, number: int | None = None, *, w
 
     if name in BUILTIN and number in {None, 1}:
         return await _asked_for(deps, name)
-    deadline = time.monotonic() + min(wait, deps.settings.max_wait_seconds)
+    most = deps.settings.max_wait_seconds
+    deadline = time.monotonic() + (most if wait is None else min(wait, most))
     while True:
         row = await run_in_threadpool(look)
         assert row is not None, "what is not built in is there, or it is not found"

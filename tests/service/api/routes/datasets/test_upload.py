@@ -163,6 +163,7 @@ def test_what_a_reading_says_can_be_said_back(api: TestClient) -> None:
         "scale": [0.0, 255.0],
         "classes": ["no", "yes"],
     }
+    assert upload(api, ignore="5").json()["options"]["ignore"] == [5], "a place"
     assert upload(api, ignore='["Id", "Name"]').json()["options"]["ignore"] == ["Id", "Name"]
     refused = problem(upload(api, types="joined"), 422)
     assert refused["detail"] == "types is to be written as JSON; 'joined' is none"

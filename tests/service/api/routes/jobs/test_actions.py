@@ -394,3 +394,15 @@ def test_a_network_goes_on_only_with_data_of_its_form(api: TestClient, store: St
     refused = problem(api.post(f"/jobs/{job_id}/continue", json={"epochs": 1, "changes": {"dataset": "letters"}}), 422)
     assert refused["errors"][0]["pointer"] == "/changes/dataset"
     assert "pictures of 28 x 28 in 10 classes, and letters/1 has pictures of 8 x 8 in 3 classes" in refused["detail"]
+
+
+def test_a_job_from_before_files_of_weights_told_of_classes_is_verified_by_the_weights(
+    api: TestClient, store: Store, artifacts: Artifacts
+) -> None:
+    then = store.jobs.get(ended(store, artifacts))
+    assert then is not None
+    for digest, is_verified in ((then.weights_sha256, True), ("0" * 64, False)):
+        held = claim(store, api.post(f"/jobs/{then.id}/verify").json()["id"])
+        learn(store, artifacts, held, 1)  # other bytes in a file of today
+        store.runs.finish(held, made_with={**MADE_WITH, "weights_sha256_before": digest})
+        assert api.get(f"/jobs/{held.job_id}").json()["verified"] is is_verified
