@@ -1,13 +1,11 @@
 """The split that a file has of its own: of each row, whether it is for training, validation or test."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data import stored
 from models.data.examples import TRAIN, VALIDATION
 from models.data.reading.found import MOST_FAULTS, Fault, UnreadableError
 from models.data.reading.roles import PARTS
@@ -46,26 +44,40 @@ class Parts:
             )
         self._parts.append(parts[kept])
 
-    def write(self, folder: Path, told: Told) -> NDArray[np.uint8] | None:
-        """Write the parts into their file and tell of them; raises UnreadableError where none are for training."""
+    def settle(self, told: Told) -> NDArray[np.uint8] | None:
+        """Give the part of each row, uint8 [N], and tell of them; None where there is no column that says so."""
         if self._place is None:
             return None
-        parts = np.concatenate(self._parts)
-        counts = np.bincount(parts, minlength=len(_NAMES))
-        if np.count_nonzero(counts) == 1:
-            told.leave_out(self._column, f"it says of all rows that they are for {_NAMES[int(counts.argmax())]}")
+        parts = np.concatenate([np.empty(0, np.uint8), *self._parts])
+        if not len(parts):
+            return None  # that there are no examples is said by whoever counts them
+        where = f"column {self._column}"
+        remedy = f'say `train` of those to learn from, or leave the column out: ignore=["{self._column}"]'
+        if (alone := only_part(parts)) is not None:
+            told.leave_out(self._column, f"it says of all rows that they are for {alone}")
             return None
-        if not counts[TRAIN]:
-            raise UnreadableError(
-                Fault(
-                    f"column {self._column}",
-                    "it says of no row that it is for training",
-                    f'say `train` of those to learn from, or leave the column out: ignore=["{self._column}"]',
-                )
-            )
-        about: dict[str, Any] = {name: int(count) for name, count in zip(_NAMES, counts, strict=True)}
-        told.taken_for["split"] = {"column": self._column, **about}
-        drawn = "" if counts[VALIDATION] else "; validation examples will be drawn from those for training"
-        told.note("split", f"column {self._column!r} says which part each row is of{drawn}")
-        np.save(folder / stored.PARTS, parts)
-        return parts
+        said = f"column {self._column!r} says which part each row is of"
+        return settled(parts, told, by={"column": self._column}, said=said, where=where, remedy=remedy)
+
+
+def only_part(parts: NDArray[np.uint8]) -> str | None:
+    """Give the name of the part that all examples are of; None where they are of several."""
+    counts = np.bincount(parts, minlength=len(_NAMES))
+    return _NAMES[int(counts.argmax())] if np.count_nonzero(counts) == 1 else None
+
+
+def settled(
+    parts: NDArray[np.uint8], told: Told, *, by: Mapping[str, Any], said: str, where: str, remedy: str
+) -> NDArray[np.uint8]:
+    """Tell of a split into several parts, uint8 [N]: what said so, in the reading and in a sentence; gives the parts.
+
+    Raises UnreadableError where none are for training.
+    """
+    counts = np.bincount(parts, minlength=len(_NAMES))
+    if not counts[TRAIN]:
+        raise UnreadableError(Fault(where, "no example is said to be for training", remedy))
+    about: dict[str, Any] = {name: int(count) for name, count in zip(_NAMES, counts, strict=True)}
+    told.taken_for["split"] = {**by, **about}
+    drawn = "" if counts[VALIDATION] else "; validation examples will be drawn from those for training"
+    told.note("split", f"{said}{drawn}")
+    return parts

@@ -1,21 +1,16 @@
 """Reads a file: finds out what it is, and writes its examples into files."""
 
 from pathlib import Path
+from typing import Literal
 
-import numpy as np
-
-from models.data import stored
-from models.data.examples import Examples
-from models.data.reading import dialect, doubts, ground, pixels, roles, rows, scale, signature, text, unlabelled
-from models.data.reading.classes import Labels
+from models.data.reading import dialect, finish, pixels, roles, rows, signature, text, unlabelled
 from models.data.reading.delimited import Rows
 from models.data.reading.found import Fault, Found, UnreadableError
 from models.data.reading.options import Options
 from models.data.reading.parquet import Columns
-from models.data.reading.parts import Parts
 from models.data.reading.source import Progress, Source
 from models.data.reading.told import Told
-from models.data.schema import Images, Table
+from models.data.schema import Table
 
 __all__ = ["Progress", "read"]
 
@@ -50,27 +45,11 @@ def _read(
     grid = found.pixels
     transpose = bool(options.transpose)
     labels, parts = pixels.write(source, found, grid, folder, transpose=transpose, spoken=unlabelled.said(options))
-    names, numbers = labels.finish(options, told, given)
-    its_scale, steps = scale.settle(folder / stored.VALUES, options.scale, told)
-    values = np.load(folder / stored.VALUES, mmap_mode="r", allow_pickle=False)
-    preparation = ground.preparation(values, its_scale, steps, options.preparation, told)
-    told.taken_for |= {
-        "size": [grid.height, grid.width],
-        "channels": grid.channels,
-        "order": "columns" if transpose else "rows",
-    }
-    what = (
-        f"{grid.height} x {grid.width} pixels, {'grey' if grid.channels == 1 else 'red, green and blue side by side'}"
+    shape = (grid.height, grid.width, grid.channels)
+    order: Literal["rows", "columns"] = "columns" if transpose else "rows"
+    return finish.pictures(
+        labels, parts.settle(told), shape, folder, options, told, order=order, name=name, given=given
     )
-    told.note("size", f"{what}, {'column by column' if transpose else 'row by row'}")
-    schema = Images(
-        height=grid.height, width=grid.width, channels=1 if grid.channels == 1 else 3, scale=its_scale, steps=steps,
-        preparation=preparation, classes=names,
-    )  # fmt: skip
-    ground.doubts(values, schema, told, name)
-    # Mapped twice, the pages would count twice.
-    del values
-    return _found(schema, numbers, labels, parts, folder, told)
 
 
 def _table(
@@ -85,21 +64,7 @@ def _table(
         columns=columns, label=labels.column, ignored=tuple(dict.fromkeys(ignored)),
         missing=options.missing or "impute", unknown=options.unknown or "other", classes=names,
     )  # fmt: skip
-    return _found(schema, numbers, labels, parts, folder, told)
-
-
-def _found(
-    schema: Images | Table, numbers: "np.ndarray[tuple[int], np.dtype[np.int64]]", labels: Labels, parts: Parts,
-    folder: Path, told: Told,
-) -> Found:  # fmt: skip
-    np.save(folder / stored.LABELS, numbers)
-    its_parts = parts.write(folder, told)
-    values = np.load(folder / stored.VALUES, mmap_mode="r", allow_pickle=False)
-    examples = Examples(values, numbers, schema, its_parts)
-    doubts.tell(examples, labels.column, told)
-    counts = zip(schema.classes, examples.class_counts(), strict=True)
-    files = (stored.VALUES, stored.LABELS) + (() if its_parts is None else (stored.PARTS,))
-    return Found(schema, len(numbers), examples.digest, told.document(len(numbers), counts), files)
+    return finish.examples(schema, numbers, labels, parts.settle(told), folder, told)
 
 
 def _open(
