@@ -26,19 +26,32 @@ class Source:
 class BuiltIn:
     """The source of a built-in data set: a class of torchvision and what it is asked for; without one, scikit-learn.
 
-    `files` are its images and its labels, and `digest` is that of its examples, where it is known. `schema` tells what
-    its classes are called, and how pictures are brought to its form.
+    `files` are its images and its labels, and `digest` is that of its examples, where it is known. `test` are those of
+    its own test part, which a network is measured on once, where they are there too. `schema` tells what its classes
+    are called, and how pictures are brought to its form.
     """
 
     torchvision: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=lambda: {"train": True})
     files: tuple[Source, ...] = ()
+    test: tuple[Source, ...] = ()
     digest: str | None = None
     schema: Images = USUAL
 
 
 _IMAGES, _LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 _IMAGE_BYTES, _LABEL_BYTES = 16 + 60_000 * 28 * 28, 8 + 60_000
+
+
+def _ten_thousand(
+    images: str, labels: str, *, sha256: tuple[str | None, str | None] = (None, None)
+) -> tuple[Source, ...]:
+    """Give the files of a test part of 10,000 examples, by the MD5 of its compressed images and labels."""
+    return (
+        Source("t10k-images-idx3-ubyte", 16 + 10_000 * 28 * 28, images, sha256[0]),
+        Source("t10k-labels-idx1-ubyte", 8 + 10_000, labels, sha256[1]),
+    )
+
 
 BUILTIN: Mapping[str, BuiltIn] = MappingProxyType(
     {
@@ -56,6 +69,14 @@ BUILTIN: Mapping[str, BuiltIn] = MappingProxyType(
                     _LABEL_BYTES,
                     "d53e105ee54ea40749a09fcbcd1e9432",
                     "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+                ),
+            ),
+            test=_ten_thousand(
+                "9fb629c4189551a2d022fa330f9573f3",
+                "ec29112dd5afa0611ce80d1b7f02629c",
+                sha256=(
+                    "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+                    "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
                 ),
             ),
             digest="d18cfd466eb143ac1097fde604dba9eec4116885869d04cc648b510949f9e88c",
@@ -76,6 +97,7 @@ BUILTIN: Mapping[str, BuiltIn] = MappingProxyType(
                     "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
                 ),
             ),
+            test=_ten_thousand("bef4ecab320f06d8554ea6380940ec79", "bb300cfdad3c16e7a12a480ee83cd310"),
             digest="1f243a60b4b748a44c48b9a6f6907be2a08bee3e4e226f0e86fbde8e147b745a",
             schema=Images(
                 preparation="plain",
@@ -99,6 +121,7 @@ BUILTIN: Mapping[str, BuiltIn] = MappingProxyType(
                 Source(_IMAGES, _IMAGE_BYTES, "bdb82020997e1d708af4cf47b453dcf7"),
                 Source(_LABELS, _LABEL_BYTES, "e144d726b3acfaa3e44228e80efcd344"),
             ),
+            test=_ten_thousand("5c965bf0a639b31b8f53240b1b52f4d7", "7320c461ea6c1c855c0b718fb2a4b134"),
             schema=Images(preparation="plain", classes=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")),
         ),
         "qmnist": BuiltIn(
@@ -112,6 +135,10 @@ BUILTIN: Mapping[str, BuiltIn] = MappingProxyType(
                     "0058f8dd561b90ffdd0f734c6a30e5e4",
                     "bb1b6e1ec7b04fd5696f1ed50b5f58f8ef195118edd5c93c81783df9740b8ac5",
                 ),
+            ),
+            test=(
+                Source("qmnist-test-images-idx3-ubyte", _IMAGE_BYTES, "1394631089c404de565df7b7aeaf9412"),
+                Source("qmnist-test-labels-idx2-int", 12 + 60_000 * 8 * 4, "5b5b05890a5e13444e108efe57b788aa"),
             ),
         ),
         "digits": BuiltIn(),

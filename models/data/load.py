@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.data import idx, sources
-from models.data.builtin import BUILTIN, BuiltIn
+from models.data.builtin import BUILTIN, BuiltIn, Source
 from models.data.examples import Examples
 from models.data.schema import USUAL
 from models.spec import CLASSES
@@ -35,39 +35,52 @@ def load_builtin(name: str, folder: Path) -> Examples:
     builtin = BUILTIN[name]
     if builtin.torchvision is None:
         return _digits()
-    paths = sources.find(name, builtin, folder)
+    paths = sources.find(name, builtin, builtin.files, folder)
     if paths is None:
         _download(name, builtin, folder)
-        paths = sources.find(name, builtin, folder)
+        paths = sources.find(name, builtin, builtin.files, folder)
     if paths is None:
         raise ValueError(f"the data set {name!r} is not in {folder}: {sources.looked_for(name, builtin, folder)}")
-    return _read(name, builtin, paths)
-
-
-def _read(name: str, builtin: BuiltIn, paths: Sequence[Path]) -> Examples:
-    """Read the files of a data set, and make sure that they are its own."""
-    contents = [sources.content(path, source, name) for path, source in zip(paths, builtin.files, strict=True)]
-    pixels, labels = (idx.parse(data, path) for data, path in zip(contents, paths, strict=True))
-    # QMNIST's labels carry seven columns of provenance.
-    labels = labels if labels.ndim == 1 else labels[:, 0]
-    if pixels.shape[1:] != (28, 28) or labels.shape != (len(pixels),) or labels.max(initial=0) >= CLASSES:
-        raise ValueError(f"{paths[0]} and {paths[1]} are no images of 28 x 28 with a label from 0 to 9 each")
-    examples = Examples(pixels, labels.astype(np.int64))
-    # The digest of all examples is needed anyway; which file it is, is asked only when it is not the one known.
-    if builtin.digest is None or examples.digest != builtin.digest:
-        for path, data, source in zip(paths, contents, builtin.files, strict=True):
-            sources.require_known(path, data, source, name)
+    examples = _read(name, builtin.files, paths, builtin.digest)
     if builtin.schema == USUAL:
         return examples
     # Known by the digest that they had before their classes had names: what was trained on them then can go on.
     return replace(examples, schema=builtin.schema, known_digest=examples.digest)
 
 
+def load_test_part(name: str, folder: Path) -> Examples | None:
+    """Load the test part of a built-in data set, which is never learned from; None where its files are not there.
+
+    Raises ValueError where what is there is not it.
+    """
+    builtin = BUILTIN[name]
+    paths = sources.find(name, builtin, builtin.test, folder) if builtin.test else None
+    return None if paths is None else replace(_read(name, builtin.test, paths), schema=builtin.schema)
+
+
+def _read(name: str, files: Sequence[Source], paths: Sequence[Path], digest: str | None = None) -> Examples:
+    """Read files of a data set, and make sure that they are its own: by the digest of all examples, where it is known.
+
+    Which file is another is asked only where that digest is not the one known.
+    """
+    contents = [sources.content(path, source, name) for path, source in zip(paths, files, strict=True)]
+    pixels, labels = (idx.parse(data, path) for data, path in zip(contents, paths, strict=True))
+    # QMNIST's labels carry seven columns of provenance.
+    labels = labels if labels.ndim == 1 else labels[:, 0]
+    if pixels.shape[1:] != (28, 28) or labels.shape != (len(pixels),) or labels.max(initial=0) >= CLASSES:
+        raise ValueError(f"{paths[0]} and {paths[1]} are no images of 28 x 28 with a label from 0 to 9 each")
+    examples = Examples(pixels, labels.astype(np.int64))
+    if digest is None or examples.digest != digest:
+        for path, data, source in zip(paths, contents, files, strict=True):
+            sources.require_known(path, data, source, name)
+    return examples
+
+
 def _download(name: str, builtin: BuiltIn, folder: Path) -> None:
     """Have torchvision download the files of a data set; OSError where there is no room for them."""
     try:
         with _one_at_a_time(folder), _impatient_sockets(seconds=10):
-            if sources.find(name, builtin, folder) is None:  # nobody else has downloaded them meanwhile
+            if sources.find(name, builtin, builtin.files, folder) is None:  # nobody else has downloaded them meanwhile
                 _fetch(builtin, folder / str(builtin.torchvision) / "raw")
     except (OSError, EOFError, *_UNREADABLE) as error:
         if isinstance(error, OSError) and error.errno in _NO_ROOM:

@@ -3,7 +3,7 @@
 import gzip
 import hashlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from models.data.builtin import BUILTIN, BuiltIn, Source
@@ -19,10 +19,10 @@ def folders(name: str, builtin: BuiltIn, folder: Path) -> list[Path]:
     return [folder / place for place in dict.fromkeys(places)]
 
 
-def find(name: str, builtin: BuiltIn, folder: Path) -> list[Path] | None:
-    """Find all files of a data set in one of its folders, as they are or as .gz; None when there is no such folder."""
+def find(name: str, builtin: BuiltIn, files: Sequence[Source], folder: Path) -> list[Path] | None:
+    """Find some files of a data set in one of its folders, as they are or as .gz; None when there is no such folder."""
     for place in folders(name, builtin, folder):
-        found = [_first(place, source) for source in builtin.files]
+        found = [_first(place, source) for source in files]
         if all(found):
             return [path for path in found if path is not None]
     return None

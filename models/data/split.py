@@ -9,6 +9,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -18,7 +19,7 @@ from models.data.draw import Parts, Rows, draw
 from models.data.examples import Examples
 from models.data.fitting import fit
 from models.data.gathered import Gathered, Inputs
-from models.data.load import load_builtin
+from models.data.load import load_builtin, load_test_part
 from models.data.plan import Plan
 from models.data.schema import USUAL, Images, Table
 from models.data.stored import Stored
@@ -30,7 +31,7 @@ class Split:
     """One data set, divided and normalised, ready to train on.
 
     x_train float32 [N, D] and y_train int64 [N] to learn from, x_val and y_val to validate with, x_test and y_test to
-    be measured on once, where the file keeps a test part; `validation` and `test` are those parts as they are stored.
+    be measured on once, where there is a test part; `validation` and `test` are those parts as they are stored.
     `mean` and `deviation` are those of the training part's pixels, on the scale that they came on: what was learned
     holds for images normalised by them. Rows of a table go through `plan`, which was fitted on the training part.
     """
@@ -146,7 +147,16 @@ def _cached_split(
     source: Stored | str, folder: Path, validation_fraction: float, split_seed: int, stratify: bool
 ) -> Split:
     examples = source.load() if isinstance(source, Stored) else load_builtin(source, folder)
-    return divide(examples, validation_fraction=validation_fraction, split_seed=split_seed, stratify=stratify)
+    split = divide(examples, validation_fraction=validation_fraction, split_seed=split_seed, stratify=stratify)
+    test = None if isinstance(source, Stored) else load_test_part(source, folder)
+    return split if test is None else _with_test(split, test)
+
+
+def _with_test(split: Split, test: Examples) -> Split:
+    """Give a split of pictures with a test part that lies beside them, made float32 only when it is measured on."""
+    convert = partial(_normalised, split.mean, split.deviation)
+    x_test = Gathered(test.values, np.arange(len(test.labels)), convert, split.inputs)
+    return replace(split, test=test, x_test=x_test, y_test=torch.from_numpy(test.labels))
 
 
 def prepare(spec: TrainingSpec, folder: Path, uploaded: Stored | None = None) -> Split:

@@ -27,7 +27,8 @@ def read(request: Mapping[str, Any], progress: Callable[[int, int], None]) -> di
     """
     import numpy as np
 
-    from models.data.load import load_builtin
+    from models.data.examples import TEST
+    from models.data.load import load_builtin, load_test_part
     from models.data.reading.options import Options
     from models.data.reading.read import read as read_file
     from models.data.schema import Images
@@ -38,6 +39,7 @@ def read(request: Mapping[str, Any], progress: Callable[[int, int], None]) -> di
     files: tuple[str, ...] = ()
     if request.get("builtin") is not None:
         examples = load_builtin(request["builtin"], Path(request["data"]))
+        test = load_test_part(request["builtin"], Path(request["data"]))
         sha256 = examples.digest
         # For the picture that is drawn of them: what is built in is kept where it was found, and not a second time.
         np.save(folder / VALUES, examples.values)
@@ -50,10 +52,15 @@ def read(request: Mapping[str, Any], progress: Callable[[int, int], None]) -> di
         found = read_file(Path(request["file"]), folder, options, name=request["name"], progress=progress)
         files, reading, sha256 = tuple(found.files), found.reading, found.sha256
         examples = Stored(tuple((name, folder / name) for name in files), found.schema).load()
+    if request.get("builtin") is None:
+        tested = None if examples.parts is None else int(np.count_nonzero(examples.parts == TEST))
+    else:
+        tested = None if test is None else len(test.labels)
     schema = examples.schema
     description: dict[str, Any] = {
         "examples": len(examples.labels),
         "image_shape": None,
+        "test_examples": tested,
         "class_counts": examples.class_counts(),
         "mean": None,
         "deviation": None,

@@ -14,6 +14,12 @@ class DatasetDescription(BaseModel):
     """What a worker found in a data set."""
 
     examples: int = Field(examples=[60_000])
+    test_examples: int | None = Field(
+        default=None,
+        description="Of a test part, on which a network is measured once. Those of a file are counted in `examples`, "
+        "those of what is built in are not. None where there is no test part.",
+        examples=[10_000],
+    )
     image_shape: list[int] | None = Field(description="None of a table.", examples=[[28, 28]])
     class_counts: list[int] = Field(description="Examples of each class, in the order of `classes`.")
     mean: float | None = Field(description="Mean of all pixels, on the scale of `schema`.", examples=[33.32])

@@ -16,17 +16,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 from torchvision.datasets import KMNIST, MNIST, QMNIST, FashionMNIST
 
-from models.data import load
+from models.data import gathered, load
 from models.data.builtin import BUILTIN, Source
 from models.data.examples import Examples
 from models.data.load import load_builtin
 from models.data.schema import Images
-from models.data.split import divide
+from models.data.split import divide, prepare
 from models.data.stored import BEFORE, Stored
+from models.spec import TrainingSpec
 from tests.disks import small_disk
 from tests.models.data.examples import some_examples
 
@@ -45,11 +47,13 @@ def known(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Path], None]:
     """Let the files that lie in a folder be those that a built-in data set is known by."""
 
     def make_known(name: str, raw: Path) -> None:
-        sources = []
-        for source in BUILTIN[name].files:
-            data = (raw / source.name).read_bytes()
-            sources.append(Source(source.name, len(data), "", hashlib.sha256(data).hexdigest()))
-        its = dataclasses.replace(BUILTIN[name], files=tuple(sources), digest=None)
+        def described(sources: tuple[Source, ...]) -> tuple[Source, ...]:
+            contents = [(source.name, (raw / source.name).read_bytes()) for source in sources]
+            return tuple(Source(name, len(data), "", hashlib.sha256(data).hexdigest()) for name, data in contents)
+
+        of = BUILTIN[name]
+        test = described(of.test) if (raw / of.test[0].name).exists() else ()
+        its = dataclasses.replace(of, files=described(of.files), test=test, digest=None)
         monkeypatch.setattr(load, "BUILTIN", {**BUILTIN, name: its})
 
     return make_known
@@ -302,9 +306,10 @@ def test_mnist_is_read_without_torchvision(real: Path, tmp_path: Path) -> None:
 
 def test_what_is_known_of_files_is_what_torchvision_lists() -> None:
     for name, kind in KINDS.items():
-        listed = kind.resources["train"] if name == "qmnist" else kind.resources
+        listed = [*kind.resources["train"], *kind.resources["test"]] if name == "qmnist" else kind.resources
         md5s = {Path(url).name: md5 for url, md5 in listed}
-        assert all(md5s[f"{source.name}.gz"] == source.gz_md5 for source in BUILTIN[name].files)
+        its = BUILTIN[name].files + BUILTIN[name].test
+        assert all(md5s[f"{source.name}.gz"] == source.gz_md5 for source in its)
 
 
 def test_a_download_that_ends_midway_leaves_nothing_that_could_be_taken_for_the_data_set(
@@ -354,9 +359,53 @@ def test_the_real_mnist_is_what_everybody_knows() -> None:
     assert mnist.class_counts() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
     mean, deviation = mnist.mean_and_deviation()
     assert (mean / 255, deviation / 255) == pytest.approx((0.1307, 0.3081), abs=5e-5)
-    divided = divide(mnist, validation_fraction=0.2, split_seed=42)
+    divided = prepare(TrainingSpec(dataset="mnist"), Path(folder))
     assert divided.x_train.shape == (48_000, 784)
     assert divided.x_val.shape == (12_000, 784)
+    assert divided.test is not None
+    assert divided.test.class_counts() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "kmnist"])
+def test_a_built_in_set_has_its_own_test_part_which_is_never_learned_from(
+    name: str, tmp_path: Path, known: Callable[[str, Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examples = some_examples(count=60)
+    known(name, write_idx(examples, name, tmp_path))
+    spec = TrainingSpec(dataset=name, stratify=False)
+    split = prepare(spec, tmp_path)
+    alone = divide(load_builtin(name, tmp_path), validation_fraction=spec.validation_fraction, split_seed=42)
+    assert torch.equal(gathered.whole(split.x_train), gathered.whole(alone.x_train))
+    assert split.digest == alone.digest
+    assert split.test is not None
+    assert split.test.schema == split.schema
+    test = some_examples(count=5, seed=99)
+    assert np.array_equal(split.test.values, test.values)
+    assert split.x_test is not None
+    pixels = torch.from_numpy(test.values.reshape(5, -1)).to(torch.float32)
+    assert torch.equal(gathered.whole(split.x_test), (pixels - split.mean) / split.deviation)
+    assert split.y_test is not None
+    assert split.y_test.tolist() == test.labels.tolist()
+
+
+def test_without_the_files_of_its_test_part_a_built_in_set_has_none(
+    tmp_path: Path, known: Callable[[str, Path], None]
+) -> None:
+    raw = write_idx(some_examples(count=60), "mnist", tmp_path)
+    known("mnist", raw)
+    (raw / "t10k-labels-idx1-ubyte").unlink()
+    assert load.load_test_part("mnist", tmp_path) is None
+
+
+def test_a_test_part_of_other_bytes_is_refused_and_the_file_named(
+    tmp_path: Path, known: Callable[[str, Path], None]
+) -> None:
+    raw = write_idx(some_examples(count=60), "mnist", tmp_path)
+    known("mnist", raw)
+    labels = raw / "t10k-labels-idx1-ubyte"
+    labels.write_bytes(labels.read_bytes()[:-1] + b"\x09")
+    with pytest.raises(ValueError, match=r"these are not the bytes of 'mnist': .*t10k-labels-idx1-ubyte"):
+        load.load_test_part("mnist", tmp_path)
 
 
 def test_an_uploaded_table_is_read_back_as_it_was(tmp_path: Path) -> None:
