@@ -64,7 +64,7 @@ def _confusion(job: Job, store: Store, artifacts: Artifacts) -> Picture:
 def _mistakes(job: Job, store: Store, artifacts: Artifacts) -> Picture:
     found = _evaluation(job, store, artifacts)
     title = _title(f"Surest mistakes after epoch {found.epoch}", job)
-    return mistakes(found.mistakes, found.classes, title), found.epoch
+    return mistakes(found.mistakes, found.classes, title, of=found.counts.mistakes), found.epoch
 
 
 def _classes(job: Job, store: Store, artifacts: Artifacts) -> Picture:

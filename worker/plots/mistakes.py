@@ -19,12 +19,14 @@ _BROADEST_CELL = 1.6
 _MOST_COLUMNS = 12
 
 
-def mistakes(found: Mistakes, classes: Sequence[str], title: str) -> bytes:
-    """Draw the 25 examples that were mistaken with the most confidence, the worst first.
+def mistakes(found: Mistakes, classes: Sequence[str], title: str, *, of: int) -> bytes:
+    """Draw the 25 examples that were mistaken with the most confidence, the worst first, `of` all that were mistaken.
 
     There may be none, and then the picture says so.
     """
     order = np.argsort(-np.asarray(found.probabilities), kind="stable")[:MOST].tolist()
+    if len(order) < of:
+        title += f", {len(order)} of {of:,}"
     if not order:
         return notice("None of the validation examples was mistaken.", title)
     if found.rows is not None:

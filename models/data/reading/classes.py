@@ -33,6 +33,7 @@ class Labels:
     _first: dict[str, str] = field(default_factory=dict)  # of words among whole numbers
     _written: dict[str, set[str]] = field(default_factory=dict)
     _is_whole: bool = False
+    decimal: str = "."  # what decimals have in numbers of this file
 
     def add(self, texts: pa.Array, where: Callable[[int], str]) -> NDArray[np.bool_]:
         """Take the labels of some rows; gives which of the rows have one, bool [n]."""
@@ -41,7 +42,7 @@ class Labels:
         own = np.empty(len(encoded.dictionary), np.int32)
         words = dict[str, int]()
         for place, text in enumerate(encoded.dictionary.to_pylist()):
-            name = normal(text)
+            name = normal(text, self.decimal)
             if cells.is_missing(text) and text.strip() not in self.spoken:
                 own[place] = -1
                 self.dropped[text.strip()] += int(np.count_nonzero(places == place))
@@ -78,8 +79,8 @@ class Labels:
         """Raise UnreadableError where these are no labels of classes."""
         names = list(self._known)
         examples = sum(map(len, self.codes))
-        numbers = [name for name in names if cells.number(name) is not None]
-        fractions = [name for name in numbers if _FRACTION.fullmatch(name)]
+        numbers = [name for name in names if cells.number(name, self.decimal) is not None]
+        fractions = [name for name in numbers if _FRACTION.fullmatch(name.replace(self.decimal, "."))]
         shown = ", ".join(repr(name[:40]) for name in names[:5])
         remedy = "name the column that holds the classes: label=NAME"
         where = f"column {self.column}"
@@ -162,10 +163,10 @@ class Labels:
             )
 
 
-def normal(label: str) -> str:
+def normal(label: str, decimal: str = ".") -> str:
     """Give a label without blanks around it; whole numbers without sign, noughts or decimals that tell nothing."""
     text = label.strip()
-    number = cells.whole(text)
+    number = cells.whole(text if decimal == "." else text.replace(decimal, "."))
     return text if number is None else str(number)
 
 

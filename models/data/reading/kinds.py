@@ -142,6 +142,8 @@ def _said(profile: Profile, said: str) -> Kind:
                 )
             )
         return Kind("boolean", why, _boolean(plain) or (plain[0], plain[1]))
+    if not profile.some:
+        raise UnreadableError(Fault(where, "no date stands in it", "do not say that it holds dates (`types`)"))
     day_first = columns.is_day_first(profile.some)
     if day_first is None:
         raise UnreadableError(

@@ -46,7 +46,7 @@ def write(
 def _write(
     source: Source, roles: Roles, grid: Grid, folder: Path, spoken: frozenset[str], *, transpose: bool, whole: bool
 ) -> tuple[Labels, Parts]:
-    labels, parts = Labels(source.names[roles.label], spoken), Parts(source.names, roles.split)
+    labels, parts = Labels(source.names[roles.label], spoken, decimal=source.decimal), Parts(source.names, roles.split)
     shape = (grid.height, grid.width) if grid.channels == 1 else (grid.height, grid.width, grid.channels)
     texts = [roles.label] if roles.split is None else [roles.label, roles.split]
     rivals = {place: (grid.columns.index(place), Counter[str]()) for place in roles.rivals if place in grid.columns}
@@ -71,7 +71,7 @@ def _write(
 
 def _heard(source: Source, roles: Roles, labels: Labels) -> frozenset[str]:
     """Give those of the words for nothing that are classes, by the labels of all rows."""
-    every = Labels(labels.column, labels.spoken)
+    every = Labels(labels.column, labels.spoken, decimal=labels.decimal)
     for batch in source.batches([roles.label]):
         every.add(batch.texts[roles.label], batch.where)
     return every.heard()

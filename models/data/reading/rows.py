@@ -34,7 +34,10 @@ def write(
     """
     spoken = unlabelled.said(options)
     while True:
-        labels, parts = Labels(source.names[roles.label], spoken), Parts(source.names, roles.split)
+        labels, parts = (
+            Labels(source.names[roles.label], spoken, decimal=source.decimal),
+            Parts(source.names, roles.split),
+        )
         profiles = {place: Profile(source.names[place]) for place in roles.features}
         kept, dropped = _look(source, roles, labels, parts, profiles)
         if not (heard := labels.heard()):

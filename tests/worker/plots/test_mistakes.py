@@ -17,8 +17,8 @@ SURETIES = np.linspace(0.99, 0.3, 70)
 DIGITS = tuple("0123456789")
 
 
-def draw(pictures: NDArray[np.uint8], labels: Any, read: Any, sure: Any, title: str = "") -> bytes:
-    return mistakes(Mistakes(labels, read, sure, pictures, None), DIGITS, title)
+def draw(pictures: NDArray[np.uint8], labels: Any, read: Any, sure: Any, title: str = "", of: int = 70) -> bytes:
+    return mistakes(Mistakes(labels, read, sure, pictures, None), DIGITS, title, of=of)
 
 
 def test_of_many_mistakes_the_25_surest_are_drawn_the_surest_first() -> None:
@@ -31,6 +31,12 @@ def test_of_many_mistakes_the_25_surest_are_drawn_the_surest_first() -> None:
 def test_a_few_mistakes_take_the_rows_they_need(n: int, rows: int) -> None:
     picture = pixels(draw(IMAGES[:n], LABELS[:n], LABELS[:n], SURETIES[:n]))
     assert picture.shape[0] == pytest.approx(142 + 272 * rows, abs=2)
+
+
+def test_of_more_mistakes_than_are_shown_it_is_told_how_many_there_were() -> None:
+    few = [draw(IMAGES[:25], LABELS[:25], LABELS[:25] - 1, SURETIES[:25], "Mistakes", of=of) for of in (25, 39, 40)]
+    assert len(set(few)) == 3
+    assert few[1] == draw(IMAGES[:25], LABELS[:25], LABELS[:25] - 1, SURETIES[:25], "Mistakes, 25 of 39", of=25)
 
 
 def test_no_mistakes_at_all_are_worth_a_sentence() -> None:
@@ -46,8 +52,8 @@ def test_what_a_mistake_was_taken_for_is_written() -> None:
 def test_ink_is_dark_on_a_pale_ground_and_a_photograph_is_as_it_is() -> None:
     black = np.zeros((1, 40, 60, 3), np.uint8)
     found = replace(parsed(PHOTOGRAPHS).mistakes, pictures=black, labels=[0], predictions=[1], probabilities=[0.9])
-    pale = pixels(mistakes(replace(found, ink=True), PHOTOGRAPHS.classes, ""))
-    dark = pixels(mistakes(found, PHOTOGRAPHS.classes, ""))
+    pale = pixels(mistakes(replace(found, ink=True), PHOTOGRAPHS.classes, "", of=0))
+    dark = pixels(mistakes(found, PHOTOGRAPHS.classes, "", of=0))
     is_black, is_pale = ((picture == level).all(axis=2).sum() for picture, level in ((dark, 0), (pale, 246)))
     assert is_black == is_pale == (3 * 40) * (3 * 60)
 
@@ -56,8 +62,8 @@ def test_ink_is_dark_on_a_pale_ground_and_a_photograph_is_as_it_is() -> None:
 def test_mistakes_of_any_form_are_drawn_by_name_with_nothing_cut_off(schema: Images | Table) -> None:
     found = parsed(schema)
     first = replace(found.mistakes, labels=found.mistakes.labels[:4], probabilities=found.mistakes.probabilities[:4])
-    picture = mistakes(first, found.classes, "")
-    assert picture != mistakes(first, ("x", *found.classes[1:]), "")
+    picture = mistakes(first, found.classes, "", of=0)
+    assert picture != mistakes(first, ("x", *found.classes[1:]), "", of=0)
     for edge in (pixels(picture)[-15:], pixels(picture)[:, :15], pixels(picture)[:, -15:]):
         assert (edge == 255).all()
 
@@ -65,12 +71,16 @@ def test_mistakes_of_any_form_are_drawn_by_name_with_nothing_cut_off(schema: Ima
 def test_columns_that_have_no_room_are_told_and_values_that_are_missing() -> None:
     found = parsed(PASSENGERS, mistakes=2).mistakes
     wide = [{f"column {place}": 1.0 for place in range(30)} for _ in found.labels]
-    told = pixels(mistakes(replace(found, rows=wide), PASSENGERS.classes, ""))
-    fits = pixels(mistakes(replace(found, rows=[dict(list(row.items())[:12]) for row in wide]), PASSENGERS.classes, ""))
+    told = pixels(mistakes(replace(found, rows=wide), PASSENGERS.classes, "", of=0))
+    fits = pixels(
+        mistakes(replace(found, rows=[dict(list(row.items())[:12]) for row in wide]), PASSENGERS.classes, "", of=0)
+    )
     assert told.shape == fits.shape
     assert (told[70:130] != fits[70:130]).any()
     assert (told[130:] == fits[130:]).all()
     assert found.rows is not None
     assert found.rows[0]["age"] is None
     known = [{**row, "age": row["age"] or 30.0} for row in found.rows]
-    assert mistakes(found, PASSENGERS.classes, "") != mistakes(replace(found, rows=known), PASSENGERS.classes, "")
+    assert mistakes(found, PASSENGERS.classes, "", of=0) != mistakes(
+        replace(found, rows=known), PASSENGERS.classes, "", of=0
+    )

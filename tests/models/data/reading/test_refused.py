@@ -297,6 +297,11 @@ OPTIONS: dict[str, tuple[bytes, dict[str, object], str]] = {
         {"label": "Id", "types": {"Species": "number"}, "ignore": []},
         "column Id: of 150 examples nearly each",
     ),
+    "types, dates that are not there": (
+        rows(a=float, when=lambda row: "", label=half),
+        {"types": {"when": "date"}},
+        "column when: no date stands in it; do not say that it holds dates",
+    ),
     "types, a word": (
         rows(a=half, label=half),
         {"types": {"a": "number"}},

@@ -285,3 +285,10 @@ def test_typed_columns_may_be_categories_booleans_and_days() -> None:
     data = parquet({"when": days, "label": [row % 2 == 0 for row in range(40)]})
     _, examples = found_in(data, types={"when": "date"})
     assert examples.values[:, 0].tolist() == list(range(40))
+
+
+def test_labels_with_decimals_after_a_comma_are_whole_numbers_where_the_file_writes_numbers_so() -> None:
+    lines = [f"{row % 3},0;{row},5;{row % 7},25" for row in range(30)]
+    found, examples = found_in(("label;a;b\n" + "\n".join(lines) + "\n").encode())
+    assert found.schema.classes == ("0", "1", "2")
+    assert examples.labels.tolist() == [row % 3 for row in range(30)]
