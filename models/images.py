@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from models.data.reading.pictures.resize import resize
 from models.data.schema import Images
 
 MAX_BYTES = 256 * 1024  # of the file
@@ -60,14 +61,11 @@ def from_png(data: bytes) -> NDArray[np.uint8]:
 def to_form(data: bytes, schema: Images) -> NDArray[np.uint8] | NDArray[np.float32]:
     """Return the picture as those of a data set are: of their size, grey or in colour, on their scale.
 
-    It is scaled by area, and stretched where it has other proportions. uint8 where the scale is 0 to 255, else float32,
+    It is scaled by area, and made to fit as the schema says. uint8 where the scale is 0 to 255, else float32,
     [height, width] or [height, width, 3]. Raises ValueError as `from_png` does, but for a picture without ink.
     """
     levels = _decode(data, "L" if schema.channels == 1 else "RGB")
-    image = Image.fromarray(levels)
-    shrinks = schema.height <= image.height and schema.width <= image.width
-    way = Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR
-    scaled = np.asarray(image.resize((schema.width, schema.height), way))
+    scaled = np.asarray(resize(Image.fromarray(levels), (schema.height, schema.width), schema.fit))
     low, high = schema.scale
     return scaled if (low, high) == (0.0, 255.0) else (low + scaled * ((high - low) / 255)).astype(np.float32)
 

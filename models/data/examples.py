@@ -82,14 +82,26 @@ class Examples:
         counts = np.zeros(256)
         for piece in pieces:
             counts += np.bincount(self.values[piece].ravel(), minlength=256)
-        values = np.arange(256, dtype=np.float64)
-        mean = float((counts * values).sum() / counts.sum())
-        deviation = float(np.sqrt((counts * (values - mean) ** 2).sum() / counts.sum()))
-        return mean, deviation
+        return of_levels(counts)
+
+    def levels(self) -> NDArray[np.int64]:
+        """Count each of the numbers 0 to 255 among all values, which are uint8; int64 [256]."""
+        counts = np.zeros(256, np.int64)
+        for start in range(0, len(self.values), _AT_ONCE):
+            counts += np.bincount(self.values[start : start + _AT_ONCE].ravel(), minlength=256)
+        return counts
 
     def sample(self, count: int, *, seed: int) -> "Examples":
         """Draw `count` examples at random, without repetition; all of them when there are fewer."""
         return self.take(np.random.default_rng(seed).permutation(len(self.labels))[:count])
+
+
+def of_levels(counts: NDArray[np.float64]) -> tuple[float, float]:
+    """Give mean and standard deviation of whole numbers of which each of 0 to 255 was counted, float64 [256]."""
+    values = np.arange(256, dtype=np.float64)
+    mean = float((counts * values).sum() / counts.sum())
+    deviation = float(np.sqrt((counts * (values - mean) ** 2).sum() / counts.sum()))
+    return mean, deviation
 
 
 _AT_ONCE = 4096

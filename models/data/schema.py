@@ -15,6 +15,7 @@ MAX_COLUMNS = 10_000
 Classes = Annotated[tuple[str, ...], Field(min_length=2, max_length=MAX_CLASSES)]
 Missing = Literal["impute", "refuse"]
 Unknown = Literal["other", "refuse"]
+Fit = Literal["stretch", "pad", "crop"]
 
 
 class _Frozen(BaseModel):
@@ -26,7 +27,8 @@ class Images(_Frozen):
 
     Numbers come on `scale`, from `low` to `high`. With `steps` they are stored as whole numbers, uint8 from 0 to
     `steps`, of which p stands for `low + p (high - low) / steps`; without, as they came, in float32. `preparation`
-    brings any picture to this form. Class i has the i-th of `classes` for its name.
+    brings any picture to this form; `plain` stretches those of other proportions, pads them with their ground, or cuts
+    them to their middle, as `fit` says. Class i has the i-th of `classes` for its name.
     """
 
     kind: Literal["images"] = "images"
@@ -36,6 +38,8 @@ class Images(_Frozen):
     scale: tuple[float, float] = (0.0, 255.0)
     steps: int | None = Field(default=255, ge=1, le=255)
     preparation: Literal["digits", "plain"] = "digits"
+    # What is usual is not written down: schemas of before, and digests over them, stay what they were.
+    fit: Fit = Field(default="stretch", exclude_if=lambda fit: fit == "stretch")
     classes: Classes = tuple("0123456789")
 
     @model_validator(mode="after")

@@ -27,6 +27,7 @@ class Labels:
 
     column: str
     spoken: frozenset[str] = frozenset()  # words for nothing that are classes here
+    of_folders: bool = False  # each is a class, whatever it is called
     dropped: Counter[str] = field(default_factory=Counter)  # what stood where no label does
     codes: list[NDArray[np.int32]] = field(default_factory=list)
     _known: dict[str, int] = field(default_factory=dict)
@@ -43,7 +44,7 @@ class Labels:
         words = dict[str, int]()
         for place, text in enumerate(encoded.dictionary.to_pylist()):
             name = normal(text, self.decimal)
-            if cells.is_missing(text) and text.strip() not in self.spoken:
+            if cells.is_missing(text) and text.strip() not in self.spoken and not self.of_folders:
                 own[place] = -1
                 self.dropped[text.strip()] += int(np.count_nonzero(places == place))
                 continue
@@ -65,10 +66,21 @@ class Labels:
         self.codes.append(codes[there])
         return there
 
+    def whole(self) -> NDArray[np.int32]:
+        """Give the code of the label of each example, int32 [N]."""
+        return np.concatenate(self.codes) if self.codes else np.empty(0, np.int32)
+
+    def by_code(self) -> list[str]:
+        """Give the labels by their codes."""
+        return list(self._known)
+
+    def names(self) -> list[str]:
+        """Give the labels in the order that classes have by themselves."""
+        return sorted(self._known, key=order(self._known))
+
     def counts(self) -> Counter[str]:
         """Count the labels by their names."""
-        codes = np.concatenate(self.codes) if self.codes else np.empty(0, np.int32)
-        counted = np.bincount(codes, minlength=len(self._known)).tolist()
+        counted = np.bincount(self.whole(), minlength=len(self._known)).tolist()
         return Counter(dict(zip(self._known, counted, strict=True)))
 
     def heard(self) -> frozenset[str]:
@@ -78,7 +90,6 @@ class Labels:
     def check(self) -> None:
         """Raise UnreadableError where these are no labels of classes."""
         names = list(self._known)
-        examples = sum(map(len, self.codes))
         numbers = [name for name in names if cells.number(name, self.decimal) is not None]
         fractions = [name for name in numbers if _FRACTION.fullmatch(name.replace(self.decimal, "."))]
         shown = ", ".join(repr(name[:40]) for name in names[:5])
@@ -102,10 +113,19 @@ class Labels:
                     remedy,
                 )
             )
-        if examples and len(names) > max(2, examples / 2):
-            raise UnreadableError(
-                Fault(where, f"of {examples:,} examples nearly each has a label of its own ({shown} ...)", remedy)
-            )
+
+    def check_all(self, told: Told | None = None) -> None:
+        """Raise UnreadableError where these are no labels of classes, or each example is nearly a class of its own.
+
+        The second is told instead where it may be otherwise in the rest of a file, of which a part is looked at.
+        """
+        self.check()
+        examples = sum(map(len, self.codes))
+        if examples and len(self._known) > max(2, examples / 2):
+            shown = ", ".join(repr(name[:40]) for name in list(self._known)[:5])
+            what = f"of {examples:,} examples nearly each has a label of its own ({shown} ...)"
+            fault = Fault(f"column {self.column}", what, "name the column that holds the classes: label=NAME")
+            _refuse_or_warn("classes", [fault], told)
 
     def finish(
         self, options: Options, told: Told, given: Sequence[str] | None = None
@@ -114,53 +134,58 @@ class Labels:
 
         `given` are names by numbers that the file carries.
         """
-        self.check()
-        codes = np.concatenate(self.codes) if self.codes else np.empty(0, np.int32)
+        self.check_all(told)
+        codes = self.whole()
         if len(codes) < LEAST_EXAMPLES:
-            raise UnreadableError(
-                Fault(
-                    "file",
-                    f"it has {len(codes)} examples with a label; at least {LEAST_EXAMPLES} are needed to train and to "
-                    "validate",
-                    "send more of them",
-                )
-            )
-        self._check_strangers(codes)
-        self._tell(options, told)
-        names = sorted(self._known, key=_order(self._known))
+            detail = f"it has {len(codes)} examples with a label; at least {LEAST_EXAMPLES} are needed to train and to"
+            fault = Fault("file", f"{detail} validate", "send more of them")
+            _refuse_or_warn("few examples", [fault], told if len(codes) else None)
+        self.check_strangers(codes, len(codes), told)
+        self.tell(options, told)
+        names = self.names()
         if given is not None:
-            _check_given(names, given, self.column)
-        renamed = [_named(name, given) for name in names]
+            check_given(names, given, self.column)
+        renamed = [by_given(name, given) for name in names]
         classes, of_name = _chosen(renamed, options, told)
         if len(classes) < 2:
-            raise UnreadableError(unlabelled.only_class(classes[0], self.dropped, self.column))
+            only = unlabelled.only_class(classes[0], self.dropped, self.column)
+            _refuse_or_warn("one class", [only], told)
         mapping = np.empty(len(names), np.int64)
         for place, name in enumerate(names):
             mapping[self._known[name]] = classes.index(of_name[renamed[place]])
         return tuple(classes), mapping[codes]
 
-    def _tell(self, options: Options, told: Told) -> None:
+    def tell(self, options: Options, told: Told) -> None:
+        """Tell of labels that are words for nothing elsewhere, and of those that differ in their spelling alone."""
         if words := self.spoken - unlabelled.said(options):
             unlabelled.tell_spoken(words, self.column, told)
         spellings.tell(self._written, self.column, options, told)
 
-    def _check_strangers(self, codes: NDArray[np.int32]) -> None:
-        """Refuse single words among labels that are all whole numbers."""
+    def check_strangers(self, codes: NDArray[np.int32], examples: int, told: Told | None = None) -> None:
+        """Refuse single words among labels that are all whole numbers; there are so many examples in all."""
         names = list(self._known)
         words = [name for name in names if cells.whole(name) is None]
         counts = np.bincount(codes, minlength=len(names))
-        strange = [name for name in words if counts[self._known[name]] <= max(1, len(codes) // 1000)]
-        if len(names) - len(words) >= 2 and words and len(strange) == len(words) <= MOST_FAULTS:
-            raise UnreadableError(
-                *(
-                    Fault(
-                        f"{self._first.get(name, 'a line')}, column {self.column}",
-                        f"the label is {name[:40]!r}, and others are whole numbers",
-                        "mend the label, or take out the line",
-                    )
-                    for name in strange
+        strange = [name for name in words if counts[self._known[name]] <= max(1, examples // 1000)]
+        several = len(names) - len(words) >= 2 or examples > len(codes)
+        if several and words and len(strange) == len(words) <= MOST_FAULTS:
+            faults = [
+                Fault(
+                    f"{self._first.get(name, 'a line')}, column {self.column}",
+                    f"the label is {name[:40]!r}, and others are whole numbers",
+                    "mend the label, or take out the line",
                 )
-            )
+                for name in strange
+            ]
+            _refuse_or_warn("labels of two kinds", faults, told)
+
+
+def _refuse_or_warn(kind: str, faults: Sequence[Fault], told: Told | None) -> None:
+    """Raise UnreadableError; or warn, where the rest of the file may show that it is not so."""
+    if told is None or not told.has_more:
+        raise UnreadableError(*faults)
+    for fault in faults:
+        told.warn(kind, f"{fault.where}: {fault.detail}; unless the rest of the file is otherwise, {fault.remedy}")
 
 
 def normal(label: str, decimal: str = ".") -> str:
@@ -170,13 +195,19 @@ def normal(label: str, decimal: str = ".") -> str:
     return text if number is None else str(number)
 
 
-def _order(names: Iterable[str]) -> Callable[[str], tuple[int, str]]:
+def is_whole(name: str) -> bool:
+    """Whether a class is a whole number."""
+    return cells.whole(name) is not None
+
+
+def order(names: Iterable[str]) -> Callable[[str], tuple[int, str]]:
+    """Give by what classes are in order: by their numbers if all of them are whole ones, else by code point."""
     if all(cells.whole(name) is not None for name in names):
         return lambda name: (int(name), name)
     return lambda name: (0, name)
 
 
-def _check_given(names: Sequence[str], given: Sequence[str], column: str) -> None:
+def check_given(names: Sequence[str], given: Sequence[str], column: str) -> None:
     """Refuse numbers for which the file itself has no name: -1 is what Hugging Face writes where no label is."""
     strange = [name for name in names if (number := cells.whole(name)) is not None and not 0 <= number < len(given)]
     if strange:
@@ -193,7 +224,8 @@ def _check_given(names: Sequence[str], given: Sequence[str], column: str) -> Non
         )
 
 
-def _named(name: str, given: Sequence[str] | None) -> str:
+def by_given(name: str, given: Sequence[str] | None) -> str:
+    """Give the name that the file has for a number; or the name itself, where it has none."""
     if given is None or not name.isdecimal() or int(name) >= len(given):
         return name
     return given[int(name)]
@@ -205,7 +237,10 @@ def _chosen(names: Sequence[str], options: Options, told: Told) -> tuple[list[st
     if said is None:
         return list(dict.fromkeys(names)), {name: name for name in names}
     unknown = [name for name in said if normal(name) not in names]
-    if unknown:
+    if unknown and told.has_more:
+        shown = ", ".join(repr(name[:40]) for name in unknown[:MOST_FAULTS])
+        told.note("classes", f"no example that was looked at has the label {shown}")
+    elif unknown:
         raise UnreadableError(
             *(
                 Fault("classes", f"no example has the label {name!r}", named.nearest(name, names))

@@ -19,7 +19,7 @@ from models.data.reading.source import Batch, NotWholeError, Progress, matrix
 from models.data.reading.text import CHUNK, Text
 from models.data.reading.told import Told
 
-_BLOCK = CHUNK // 2
+_FEW = CHUNK // 4
 _SHOWN = 5
 
 
@@ -36,12 +36,20 @@ class Rows:
         self.names, self.named = dialect.names, dialect.named
         self.sample, self.decimal = dialect.sample, dialect.decimal
         self._text, self._dialect, self._progress, self._told = text, dialect, progress, told
+        self._excerpt = told.excerpt
+        # Of a part of the file, little more is unpacked than is looked at.
+        self._chunk = CHUNK if self._excerpt is None else _FEW
 
     def batches(self, texts: Sequence[int], numbers: Sequence[int] = (), *, whole: bool = True) -> Iterator[Batch]:
         """Give all rows anew; see Source."""
         faults = list[Fault]()
         line, rows, empty = 1, 0, list[int]()
-        for data, read in self._text.chunks():
+        size = read = 0
+        for data, then in self._text.chunks(self._chunk):
+            if self._excerpt is not None and self._excerpt.is_enough(rows, size):
+                self._excerpt.ends(rows, size=read)
+                break
+            read, size = then, size + len(data)
             chunk = _Chunk(self._without_remarks(data), line)
             if line <= self._dialect.skip:
                 skipped = self._dialect.skip + 1 - line
@@ -61,6 +69,7 @@ class Rows:
                 if len(faults) >= MOST_FAULTS:
                     break
                 continue
+            table = self._no_more(table, rows, read)
             locator = _Locator(self, chunk)
             if numbers and (full := _full(table)) is not None:
                 locator = _Locator(self, chunk, np.flatnonzero(full))
@@ -83,6 +92,13 @@ class Rows:
             shown = [(f"line {number}", "") for number in empty[:_SHOWN]]
             self._told.drop("nothing stands in any cell of the line", len(empty), shown)
 
+    def _no_more(self, table: pa.Table, before: int, read: int) -> pa.Table:
+        """Give those of the rows that are still looked at, after so many."""
+        if self._excerpt is None or before + table.num_rows <= self._excerpt.extent.examples:
+            return table
+        self._excerpt.ends(self._excerpt.extent.examples, size=read)
+        return table.slice(0, self._excerpt.extent.examples - before)
+
     def _without_remarks(self, data: bytes) -> bytes:
         # Blank lines are passed over, and lines keep their numbers.
         return data if self._dialect.comments is None else self._dialect.comments.without(data)
@@ -104,7 +120,8 @@ class Rows:
         return pyarrow.csv.read_csv(
             pa.BufferReader(chunk.data),
             pyarrow.csv.ReadOptions(
-                column_names=[str(place) for place in range(len(self.names))], block_size=max(_BLOCK, self._longest)
+                column_names=[str(place) for place in range(len(self.names))],
+                block_size=max(self._chunk // 2, self._longest),
             ),
             pyarrow.csv.ParseOptions(
                 delimiter=self._dialect.separator,

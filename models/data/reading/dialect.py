@@ -70,9 +70,9 @@ def find(text: str, options: Options, told: Told) -> Dialect:
     if text.count(quote) % 2 and (line := open_line(lines[begin:], separator, quote)) is not None:
         raise unclosed(begin + line + 1)
     rows, numbers = _rows(lines[begin:], begin, separator, quote, comments)
-    if len(rows) < 2:
+    if len(rows) < (2 if told.base is None else 1):
         raise UnreadableError(Fault("file", "the file has only one row", "send a line for each example, at least 20"))
-    width = Counter(len(row) for row in rows[1:]).most_common(1)[0][0]
+    width = Counter(len(row) for row in rows[1:] or rows).most_common(1)[0][0]
     if width < 2 and len(rows[0]) < 2:
         raise _one_column(rows, options)
     told.taken_for["separator"] = _NAMES.get(separator, separator)

@@ -3,8 +3,6 @@
 Legend of shapes: N examples.
 """
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,16 +19,18 @@ _MANY = 20  # classes
 _SHOWN = 5
 
 
-def tell(examples: Examples, label: str, told: Told) -> None:
-    """Warn of what should be looked at before a network learns from these examples."""
-    _equal(examples, told)
+def tell(examples: Examples, label: str, told: Told, *, marks: NDArray[np.uint64], flat: NDArray[np.bool_]) -> None:
+    """Warn of what should be looked at before a network learns from these examples.
+
+    `marks` are the hashes of all, uint64 [N]; `flat` tells which show nothing, bool [N].
+    """
+    _equal(examples, marks, flat, told)
     _classes(examples, told)
     if isinstance(examples.schema, Table):
         _giving_away(examples, examples.schema, label, told)
 
 
-def _equal(examples: Examples, told: Told) -> None:
-    marks, flat = _marks(examples.values)
+def _equal(examples: Examples, marks: NDArray[np.uint64], flat: NDArray[np.bool_], told: Told) -> None:
     order = np.argsort(marks, kind="stable")
     ordered, labels = marks[order], examples.labels[order]
     starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
@@ -66,8 +66,10 @@ def _equal(examples: Examples, told: Told) -> None:
 
 
 def _classes(examples: Examples, told: Told) -> None:
-    counts = examples.class_counts()
-    names = examples.schema.classes
+    every = zip(examples.schema.classes, examples.class_counts(), strict=True)
+    # Of a part of a file, some of the classes that were said may show none.
+    there = {name: count for name, count in every if count}
+    names, counts = list(there), list(there.values())
     few = [f"{name}: {count}" for name, count in zip(names, counts, strict=True) if count < _FEW]
     if few:
         told.warn("small classes", f"{len(few)} classes have too few examples to be in both parts", few[:_SHOWN])
@@ -112,27 +114,3 @@ def _giving_away(examples: Examples, schema: Table, label: str, told: Told) -> N
                 f"column {column.name!r} is another in each class, and the same within it: it says what {label!r} "
                 f'says; ignore=["{column.name}"] leaves it out',
             )
-
-
-def _marks(values: NDArray[Any]) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
-    """Give a hash of each example, uint64 [N], and whether all of its numbers are equal, bool [N]."""
-    random = np.random.default_rng(0)
-    row_bytes = values[0].nbytes
-    words = -(-row_bytes // 8)
-    keys = random.integers(0, 2**64, (2, words), dtype=np.uint64) | np.uint64(1)
-    marks, flat = np.empty(len(values), np.uint64), np.empty(len(values), bool)
-    at_once = max(1, _BYTES // row_bytes)
-    for start in range(0, len(values), at_once):
-        some = np.ascontiguousarray(values[start : start + at_once])
-        rows = some.reshape(len(some), -1)
-        flat[start : start + len(rows)] = (rows == rows[:, :1]).all(axis=1)
-        padded = np.zeros((len(rows), 8 * words), np.uint8)
-        padded[:, :row_bytes] = rows.view(np.uint8)
-        mixed = padded.view(np.uint64)
-        # A product alone leaves the high bits of a word without weight.
-        mixed ^= mixed >> np.uint64(33)
-        mixed *= keys[0]
-        mixed ^= mixed >> np.uint64(29)
-        mixed *= keys[1]
-        marks[start : start + len(rows)] = mixed.sum(axis=1, dtype=np.uint64)
-    return marks, flat

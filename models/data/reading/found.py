@@ -35,7 +35,9 @@ class UnreadableError(ValueError):
 class Found:
     """What was read: the schema, how many examples, the digest of the content, and the reading, which JSON takes.
 
-    The arrays lie in the folder that was given, in the files that `models.data.stored` names.
+    The arrays lie in the folder that was given, in the files that `models.data.stored` names. Of examples that were
+    appended, `shared` names the files of the version before that are this one's as well, `added` counts them, and
+    `levels` counts each of the numbers 0 to 255 among the pixels of all, uint8.
     """
 
     schema: Images | Table
@@ -43,3 +45,6 @@ class Found:
     sha256: str
     reading: Mapping[str, Any]
     files: Sequence[str]
+    shared: Sequence[str] = ()
+    added: int | None = None
+    levels: Sequence[int] | None = None

@@ -48,8 +48,11 @@ def preparation(
 
 
 def doubts(values: NDArray[Any], schema: Images, told: Told, name: str | None) -> None:
-    """Warn of pictures that are dark on light, or may stand column by column."""
+    """Warn of pictures that are dark on light; and where they are no files of their own, of what order may be wrong."""
+    has_own_order = "pictures" in told.taken_for
     if schema.channels != 1:
+        if has_own_order:
+            return
         told.warn(
             "order of colours", "red, green and blue of a pixel are taken to stand side by side; look at some pictures"
         )
@@ -62,7 +65,7 @@ def doubts(values: NDArray[Any], schema: Images, told: Told, name: str | None) -
         told.warn(
             "dark on light", "the ground of the pictures is light and what is on it dark; send pictures like them"
         )
-    if told.taken_for["order"] == "columns" or mean.shape[0] != mean.shape[1]:
+    if has_own_order or told.taken_for["order"] == "columns" or mean.shape[0] != mean.shape[1]:
         return
     # Letters and digits are higher than they are wide.
     down, across = (_extent(shares, axis) for axis in (1, 2))

@@ -65,9 +65,11 @@ def names(first: Sequence[str], below: Sequence[Sequence[str]], width: int, told
     named.check_lengths(found)
     notes = list[str]()
     for place, name in enumerate(found):
+        if name:
+            continue
         cells_below = [row[place].strip() for row in below]
         # A first column without a name, another in each row, is an index; see `roles`.
-        if not name and any(cells_below) and (place or len(set(cells_below)) < len(cells_below)):
+        if any(cells_below) and (place or len(set(cells_below)) < len(cells_below)):
             found[place] = str(place)
             notes.append(f"column {place}, counted from 0, has no name; it is called {found[place]!r}")
     seen, taken = Counter[str](), set(found)

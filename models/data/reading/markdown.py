@@ -18,6 +18,7 @@ def markdown(reading: Mapping[str, Any], *, title: str) -> str:
                 f"{reading['examples']:,} examples of {len(reading['classes']):,} classes.",
                 "## Taken for",
                 _table(("what", "taken for"), ((_words(name), _shown(value)) for name, value in taken.items())),
+                *_added(reading.get("added")),
                 *_chapter("Notes", ("what", "detail"), reading.get("notes", ())),
                 *_chapter("Warnings", ("kind", "detail", "examples"), reading.get("warnings", ())),
                 *_chapter("Classes", ("name", "examples"), reading["classes"]),
@@ -28,6 +29,14 @@ def markdown(reading: Mapping[str, Any], *, title: str) -> str:
         )
         + "\n"
     )
+
+
+def _added(added: Mapping[str, Any] | None) -> list[str]:
+    if added is None:
+        return []
+    its = {name: value for name, value in added.items() if name != "classes"}
+    its["classes"] = {one["name"]: one["examples"] for one in added["classes"]}
+    return ["## Added", _table(("what", "added"), ((_words(name), _shown(value)) for name, value in its.items()))]
 
 
 def _columns(columns: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from models.data.schema import MAX_SIDE, Missing, Unknown
+from models.data.schema import MAX_SIDE, Fit, Missing, Unknown
 
 Column = str | Annotated[int, Field(ge=0)]
 """The name of a column, or its place, counted from 0."""
@@ -40,6 +40,10 @@ class Options(BaseModel):
         default=None, description="Height and width of the pictures in pixels."
     )
     channels: Literal[1, 3] | None = Field(default=None, description="1: grey, 3: red, green and blue.")
+    fit: Fit | None = Field(
+        default=None,
+        description="What becomes of the proportions of picture files: stretched, padded with their ground, or cut.",
+    )
     kind: Literal["images", "table"] | None = Field(default=None, description="Whether rows are pictures or a table's.")
     preparation: Literal["digits", "plain"] | None = Field(
         default=None, description="How pictures that are sent to the network are brought to its form."
@@ -48,6 +52,10 @@ class Options(BaseModel):
     scale: tuple[float, float] | None = Field(default=None, description="The least and the greatest number of a pixel.")
     split: Column | None = Field(
         default=None, description="The column that says of each row: `train`, `validation` or `test`."
+    )
+    duplicates: Literal["keep", "drop"] | None = Field(
+        default=None,
+        description="Whether examples that are equal to earlier ones, and have the same label, are kept, or left out.",
     )
     missing: Missing | None = Field(default=None, description="What becomes of a row that lacks a number or a level.")
     unknown: Unknown | None = Field(default=None, description="What becomes of a level that nobody knows.")

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from models.data.reading import label
+from models.data.reading import label, row_groups
 from models.data.reading.found import MOST_FAULTS, Fault, UnreadableError
 from models.data.reading.named import place_of
 from models.data.reading.options import Options
@@ -25,18 +25,24 @@ _SAMPLE, _LEAST, _CELLS = 1000, 20, 500_000
 
 
 class Columns:
-    """The rows of a Parquet file; see Source. A column of lists is as many columns of numbers, called pixel0 ..."""
+    """The rows of a Parquet file; see Source. A column of lists is as many columns of numbers, called pixel0 ...
+
+    `without` are columns that are of no concern.
+    """
 
     decimal = "."
     named = True
 
-    def __init__(self, file: Path, progress: Progress, told: Told) -> None:
+    def __init__(self, file: Path, progress: Progress, told: Told, *, without: Collection[str] = ()) -> None:
         self._progress, self._size = progress, file.stat().st_size
         try:
-            self._file = pyarrow.parquet.ParquetFile(file)
+            self._file = pyarrow.parquet.ParquetFile(file, memory_map=True)
         except (pa.ArrowException, OSError) as error:
-            raise _damaged(error) from error
+            raise damaged(error) from error
         self._schema = self._file.schema_arrow
+        for name in without:
+            self._schema = self._schema.remove(self._schema.get_field_index(name))
+        self._some: list[row_groups.Piece] | None = None
         self._check()
         told.taken_for |= {"format": "parquet", "why": "its first bytes are PAR1", "compression": None}
         self._list = next((place for place, field in enumerate(self._schema) if _is_list(field.type)), None)
@@ -50,6 +56,12 @@ class Columns:
             pixels = int(np.prod(self._shape))
             told.note("pixels", f"column {name!r} holds lists of {pixels:,} numbers: a picture each")
             self.names = [*self._own, *_pixel_names(self._shape)]
+        # Beside pictures in files, labels of all rows are cheap, and those who decode them choose.
+        if told.excerpt is not None and not without:
+            try:
+                self._some = row_groups.some(self._file, told.excerpt, len(self.names))
+            except (pa.ArrowException, OSError) as error:
+                raise damaged(error) from error
         count = min(_SAMPLE, max(_LEAST, _CELLS // len(self.names)))
         first = self._first(count, list(self._schema.names))
         texts = [_texts(first.column(name)).to_pylist() for name in self._own]
@@ -59,27 +71,37 @@ class Columns:
         self.sample: Sequence[Sequence[str]] = list(zip(*texts, strict=True))
 
     def _first(self, rows: int, names: list[str]) -> pa.Table:
-        first = next(self._tables(names, rows), None)
+        _, first = next(self._tables(names, rows), (0, None))
         if first is None or not first.num_rows:
             raise UnreadableError(Fault("file", "the file has no rows", "send at least 20 examples"))
         return first
 
     def class_names(self, options: Options) -> list[str] | None:
         """Give the names of the classes that the metadata tells of the label's column, if any."""
-        metadata = (self._schema.metadata or {}).get(b"huggingface")
-        if metadata is None:
-            return None
+        features = self._features()
         try:
-            features = json.loads(metadata)["info"]["features"]
             if options.label is None:
                 found = label.by_name(self._own, range(len(self._own)))
                 name = None if found is None else self._own[found[0]]
             else:
                 name = self.names[place_of(options.label, self.names, "label")]
             names = features[name]["names"] if name is not None else None
-        except (ValueError, KeyError, TypeError):
+        except (KeyError, TypeError):
             return None
         return [str(each) for each in names] if isinstance(names, list) else None
+
+    @property
+    def classified(self) -> frozenset[str]:
+        """Give the columns of which the metadata names classes."""
+        its = self._features().items()
+        return frozenset(name for name, about in its if isinstance(about, dict) and "names" in about)
+
+    def _features(self) -> dict[str, Any]:
+        try:
+            features = json.loads((self._schema.metadata or {})[b"huggingface"])["info"]["features"]
+        except (ValueError, KeyError, TypeError):
+            return {}
+        return features if isinstance(features, dict) else {}
 
     def batches(self, texts: Sequence[int], numbers: Sequence[int] = (), *, whole: bool = True) -> Iterator[Batch]:
         """Give all rows anew; see Source."""
@@ -96,8 +118,7 @@ class Columns:
         asked = own + ([self._schema.names[self._list]] if lists and self._list is not None else [])
         rows, total = 0, max(1, self._file.metadata.num_rows)
         at_once = max(1, min(_ROWS, _NUMBERS // max(1, len(texts) + len(numbers))))
-        for table in self._tables(asked, at_once):
-            before = rows
+        for before, table in self._tables(asked, at_once):
             rows += table.num_rows
             if lists:
                 found = self._lists(table.column(asked[-1]), before, whole=whole)
@@ -111,12 +132,20 @@ class Columns:
             strings = {place: _texts(table.column(self.names[place])) for place in texts}
             yield Batch(strings, found, lambda row, before=before: f"row {before + row + 1}")  # type: ignore[misc]
 
-    def _tables(self, names: list[str], rows: int) -> Iterator[pa.Table]:
+    def _tables(self, names: list[str], rows: int) -> Iterator[row_groups.Piece]:
+        """Give some columns, so many rows at a time, and how many rows of the file stand before those."""
+        if self._some is not None:
+            for start, piece in self._some:
+                for place in range(0, piece.num_rows, rows):
+                    yield start + place, piece.slice(place, rows).select(names)
+            return
+        before = 0
         try:
             for batch in self._file.iter_batches(batch_size=rows, columns=names):
-                yield pa.Table.from_batches([batch]).select(names)
+                yield before, pa.Table.from_batches([batch]).select(names)
+                before += batch.num_rows
         except (pa.ArrowException, OSError) as error:
-            raise _damaged(error) from error
+            raise damaged(error) from error
 
     def _numbers(self, table: pa.Table, place: int, before: int, *, whole: bool) -> pa.ChunkedArray:
         name = self.names[place]
@@ -167,14 +196,20 @@ class Columns:
         for field in self._schema:
             if pa.types.is_struct(field.type):
                 names = {field.type.field(place).name for place in range(field.type.num_fields)}
-                what = (
-                    "it holds files of pictures ({bytes, path}), which are not read yet"
-                    if "bytes" in names else "it holds structures, which are no cells of a table"
+                is_of_pictures = "bytes" in names
+                what = "files of pictures ({bytes, path})" if is_of_pictures else "structures, no cells of a table"
+                remedy = (
+                    "send the Parquet file by itself, in no archive"
+                    if is_of_pictures else "write the pixels as a column of lists of numbers"
                 )  # fmt: skip
-                faults.append(Fault(f"column {field.name}", what, "write the pixels as a column of lists of numbers"))
+                faults.append(Fault(f"column {field.name}", f"it holds {what}", remedy))
             elif pa.types.is_binary(field.type) or pa.types.is_large_binary(field.type):
-                faults.append(Fault(f"column {field.name}", "it holds bytes", "write numbers or texts instead"))
-            elif not _is_list(field.type) and not _is_cell(field.type):
+                faults.append(
+                    Fault(
+                        f"column {field.name}", "it holds bytes that are no pictures", "write numbers or texts instead"
+                    )
+                )
+            elif not _is_list(field.type) and not is_cell(field.type):
                 what = f"it holds {field.type}, which is no cell of a table"
                 faults.append(Fault(f"column {field.name}", what, "write numbers or texts instead, or leave it out"))
         lists = [field.name for field in self._schema if _is_list(field.type)]
@@ -188,8 +223,8 @@ def _is_list(kind: pa.DataType) -> bool:
     return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
 
 
-def _is_cell(kind: pa.DataType) -> bool:
-    """Whether Arrow writes such values as texts."""
+def is_cell(kind: pa.DataType) -> bool:
+    """Whether Arrow writes such values as texts, each in a cell."""
     try:
         _texts(pa.chunked_array([pa.nulls(1, kind)]))
     except pa.ArrowException:
@@ -235,5 +270,6 @@ def _texts(column: pa.ChunkedArray) -> pa.Array:
     return pc.cast(whole, pa.string()).fill_null("")
 
 
-def _damaged(error: Exception) -> UnreadableError:
+def damaged(error: Exception) -> UnreadableError:
+    """Give the refusal of a file that is no whole Parquet file."""
     return UnreadableError(Fault("file", f"the Parquet file is damaged or cut off ({error})", "write and send it anew"))

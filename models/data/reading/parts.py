@@ -44,17 +44,25 @@ class Parts:
             )
         self._parts.append(parts[kept])
 
+    def collected(self) -> NDArray[np.uint8]:
+        """Give the part of each row that was kept, uint8 [N]; none where no column says so."""
+        return np.concatenate([np.empty(0, np.uint8), *self._parts])
+
     def settle(self, told: Told) -> NDArray[np.uint8] | None:
         """Give the part of each row, uint8 [N], and tell of them; None where there is no column that says so."""
         if self._place is None:
             return None
-        parts = np.concatenate([np.empty(0, np.uint8), *self._parts])
+        parts = self.collected()
         if not len(parts):
             return None  # that there are no examples is said by whoever counts them
         where = f"column {self._column}"
         remedy = f'say `train` of those to learn from, or leave the column out: ignore=["{self._column}"]'
+        if told.base is not None:
+            told.taken_for["split"] = {"column": self._column}
+            return parts
         if (alone := only_part(parts)) is not None:
-            told.leave_out(self._column, f"it says of all rows that they are for {alone}")
+            seen = " that were looked at" if told.has_more else ""
+            told.leave_out(self._column, f"it says of all rows{seen} that they are for {alone}")
             return None
         said = f"column {self._column!r} says which part each row is of"
         return settled(parts, told, by={"column": self._column}, said=said, where=where, remedy=remedy)
@@ -73,9 +81,15 @@ def settled(
 
     Raises UnreadableError where none are for training.
     """
+    if told.base is not None:  # with those before it there may be others
+        told.taken_for["split"] = dict(by)
+        return parts
     counts = np.bincount(parts, minlength=len(_NAMES))
     if not counts[TRAIN]:
-        raise UnreadableError(Fault(where, "no example is said to be for training", remedy))
+        what = "no example is said to be for training"
+        if not told.has_more:
+            raise UnreadableError(Fault(where, what, remedy))
+        told.warn("split", f"{where}: {what}; unless the rest of the file is otherwise, {remedy}")
     about: dict[str, Any] = {name: int(count) for name, count in zip(_NAMES, counts, strict=True)}
     told.taken_for["split"] = {**by, **about}
     drawn = "" if counts[VALIDATION] else "; validation examples will be drawn from those for training"

@@ -12,7 +12,9 @@ from models.data.reading.source import Source
 from models.data.reading.told import Told
 from models.data.schema import MAX_COLUMNS
 
-_SPLITS = frozenset({"split", "set", "subset", "part", "partition", "fold"})
+SPLITS = frozenset({"split", "set", "subset", "part", "partition", "fold"})
+"""What a split column is called."""
+
 PARTS = {
     **dict.fromkeys(("train", "training"), 0),
     **dict.fromkeys(("validation", "valid", "val", "dev"), 1),
@@ -53,7 +55,7 @@ def find(source: Source, options: Options, told: Told) -> Roles:
     places = [place for place in range(len(names)) if place not in ignored]
     for place in sorted(ignored):
         told.leave_out(names[place], "so it was said")
-    split = _split(source, options, [place for place in places if place != said])
+    split = split_of(source, options, [place for place in places if place != said])
     kept = [place for place in places if place not in (said, split)]
     outside = (
         [] if options.kind == "images" and said is not None and grid.is_grid(len(kept)) else _indices(source, kept)
@@ -84,11 +86,12 @@ def find(source: Source, options: Options, told: Told) -> Roles:
     return Roles(its_label, split, pixels, (), rivals)
 
 
-def _split(source: Source, options: Options, places: Sequence[int]) -> int | None:
+def split_of(source: Source, options: Options, places: Sequence[int]) -> int | None:
+    """Give the column that says of each row which part it is of: the one that was said, or one of these places."""
     if options.split is not None:
         return named.place_of(options.split, source.names, "split")
     for place in places:
-        if source.names[place].strip().lower() in _SPLITS:
+        if source.names[place].strip().lower() in SPLITS:
             values = {row[place].strip().lower() for row in source.sample} - {""}
             if values and values <= PARTS.keys():
                 return place

@@ -39,14 +39,14 @@ def write(
             Parts(source.names, roles.split),
         )
         profiles = {place: Profile(source.names[place]) for place in roles.features}
-        kept, dropped = _look(source, roles, labels, parts, profiles)
+        kept, dropped = look(source, roles, labels, parts, profiles)
         if not (heard := labels.heard()):
             break
         spoken |= heard
     if count := labels.dropped.total():
         told.drop(f"no label stands in column {labels.column!r}", count, dropped)
         unlabelled.tell_dropped(labels.dropped, sum(map(len, kept)), labels.column, told)
-    labels.check()
+    labels.check_all(told)
     counted = {place: profiles[place].levels or Counter() for place in roles.rivals if place in profiles}
     label.check_rivals(source, roles.label, labels.counts(), counted)
     said = {name.strip().lower(): type_ for name, type_ in options.types.items()}
@@ -60,7 +60,7 @@ def write(
             continue
         if kind is not None:
             kinds[place] = kind
-            lacking = _missing(profile, kind).total()
+            lacking = missing_in(profile, kind).total()
             if options.missing == "refuse" and lacking:
                 what = f"nothing stands in {lacking} of its cells, and missing=refuse was said"
                 faults.append(Fault(f"column {profile.name}", what, "fill them, or take missing=refuse back"))
@@ -71,11 +71,11 @@ def write(
         raise UnreadableError(Fault("columns", what, f"send 1 to {MAX_COLUMNS:,} columns of numbers or categories"))
     found = tuple(_column(profiles[place], kind) for place, kind in kinds.items())
     _tell(profiles, kinds, told)
-    _write(source, kinds, kept, folder)
+    write_values(source, kinds, kept, folder)
     return labels, parts, found
 
 
-def _look(
+def look(
     source: Source, roles: Roles, labels: Labels, parts: Parts, profiles: dict[int, Profile]
 ) -> tuple[list[NDArray[np.bool_]], list[tuple[str, str]]]:
     """Look at all rows; gives which of each batch have a label, and are kept, and where some of the others stand."""
@@ -100,13 +100,13 @@ def _of(where: Callable[[int], str], rows: NDArray[np.intp]) -> Callable[[int], 
     return lambda row: where(int(rows[row]))
 
 
-def _missing(profile: Profile, kind: Kind) -> Counter[str]:
+def missing_in(profile: Profile, kind: Kind) -> Counter[str]:
     """Count the cells in which nothing stands, by how that is written."""
     return profile.missing + profile.gone if kind.type == "number" else profile.missing
 
 
 def _column(profile: Profile, kind: Kind) -> Column:
-    missing = bool(_missing(profile, kind))
+    missing = bool(missing_in(profile, kind))
     type_ = kind.type if kind.type in {"category", "boolean"} else "number"
     return Column.model_validate({"name": profile.name, "type": type_, "levels": kind.levels, "missing": missing})
 
@@ -114,7 +114,7 @@ def _column(profile: Profile, kind: Kind) -> Column:
 def _tell(profiles: dict[int, Profile], kinds: dict[int, Kind], told: Told) -> None:
     for place, kind in kinds.items():
         profile = profiles[place]
-        gone = _missing(profile, kind)
+        gone = missing_in(profile, kind)
         about = {"name": profile.name, "type": kind.type, "why": kind.why, "missing": gone.total()}
         if kind.levels:
             about["levels"] = list(kind.levels)
@@ -128,7 +128,8 @@ def _tell(profiles: dict[int, Profile], kinds: dict[int, Kind], told: Told) -> N
             told.note("missing", f"column {profile.name!r} lacks {gone.total():,} values: {how}")
 
 
-def _write(source: Source, kinds: dict[int, Kind], kept: list[NDArray[np.bool_]], folder: Path) -> None:
+def write_values(source: Source, kinds: dict[int, Kind], kept: list[NDArray[np.bool_]], folder: Path) -> None:
+    """Write the columns in this order, of the rows that are kept of each batch; raises UnreadableError."""
     with npy.Writer(folder / stored.VALUES, np.dtype(np.float64), (len(kinds),)) as writer:
         for batch, there in zip(source.batches(list(kinds)), kept, strict=True):
             values = np.empty((int(there.sum()), len(kinds)))

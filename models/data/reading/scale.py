@@ -14,47 +14,62 @@ from models.data.reading.told import Told
 
 _NUMBERS = 4_000_000  # pixels that are looked at together
 _CLOSE = 0.02  # of a step; numbers with four decimals are that near to a step of 255
-_EXACT = 1e-4
+_LARGEST_IN_DOUBT = 16  # the rest of a file may still go up to 255
+EXACT = 1e-4
+"""Of a step: what is off by less was exact before it was written in decimals."""
 
 
-def settle(path: Path, said: tuple[float, float] | None, told: Told) -> tuple[tuple[float, float], int | None]:
+def settle(
+    path: Path, said: tuple[float, float] | None, told: Told, *, decoded: bool = False
+) -> tuple[tuple[float, float], int | None]:
     """Find the scale of the pixels in a .npy file, and bring them to steps where that is exact.
 
-    Gives the scale, and the steps or None; raises UnreadableError where the numbers are on no scale that is known.
+    What was `decoded` from files of pictures is on theirs, however few levels are there. Gives the scale, and the steps
+    or None; raises UnreadableError where the numbers are on no scale that is known.
     """
     values = np.load(path, mmap_mode="r", allow_pickle=False)
-    low, high, whole = _range(values)
-    if said is not None:
+    low, high, whole = bounds(values)
+    in_doubt = False
+    if decoded and low < high:
+        scale, why = (0.0, 255.0), "pictures in files are"
+    elif said is not None:
         # Pixels are float32: what is said to be 0.1 is as near to it as they can be.
         if np.float32(low) < np.float32(said[0]) or np.float32(high) > np.float32(said[1]):
             raise UnreadableError(
                 Fault("scale", f"pixels go from {low:g} to {high:g}, beyond what was said, {said[0]:g} to {said[1]:g}",
-                      f"say a scale that holds them all, as [{_written(low)}, {_written(high)}]")
+                      f"say a scale that holds them all, as [{written(low)}, {written(high)}]")
             )  # fmt: skip
         scale, why = said, "so it was said"
     else:
-        scale, why = _known(low, high, whole=whole)
-    steps = next((count for count in _candidates(scale) if _fits(values, scale, count)), None)
+        try:
+            scale, why = known(low, high, whole=whole)
+        except UnreadableError as error:
+            if not told.has_more or low < 0 or high > _LARGEST_IN_DOUBT:
+                raise
+            in_doubt, scale, why = True, (0.0, 255.0), "what was looked at does not tell, and most pictures are"
+            told.warn("scale", f"{error.faults[0].detail}; the rest of the file may tell on which scale they are")
+    steps = next((count for count in _candidates(scale) if fits(values, scale, count)), None)
     if steps is not None and (values.dtype != np.uint8 or scale != (0, steps)):
-        off = _store(path, values, scale, steps)
-        if off > _EXACT:
+        off = store(path, values, scale, steps)
+        if off > EXACT:
             told.note(
                 "scale", f"pixels are kept in steps of 1/{steps} of the scale, rounded by at most {off:.2g} of a step"
             )
     elif steps is None and values.dtype == np.uint8:
-        _store(path, values, scale, None)
+        store(path, values, scale, None)
     kept = f"kept as whole steps, 0 to {steps}" if steps else "kept as they are, in float32"
     told.taken_for["scale"] = list(scale)
     told.note("scale", f"pixels are on the scale from {scale[0]:g} to {scale[1]:g}: {why}; {kept}")
-    if said is None and scale[1] > 1 and high < scale[1] / 2:
+    if said is None and not decoded and not in_doubt and scale[1] > 1 and high < scale[1] / 2:
         told.warn(
             "scale",
-            f"the greatest pixel is {high:g}, on a scale up to {scale[1]:g}; scale=[0,{_written(high)}] says otherwise",
+            f"the greatest pixel is {high:g}, on a scale up to {scale[1]:g}; scale=[0,{written(high)}] says otherwise",
         )
     return scale, steps
 
 
-def _known(low: float, high: float, *, whole: bool) -> tuple[tuple[float, float], str]:
+def known(low: float, high: float, *, whole: bool) -> tuple[tuple[float, float], str]:
+    """Give the usual scale of pixels that go from `low` to `high`, and why; raises UnreadableError for none."""
     went = f"they go from {low:g} to {high:g} over the whole file"
     if low == high:
         raise UnreadableError(
@@ -74,12 +89,12 @@ def _known(low: float, high: float, *, whole: bool) -> tuple[tuple[float, float]
         Fault(
             "columns",
             f"pixels go from {low:g} to {high:g}, on none of the usual scales (0 to 1, -1 to 1, 0 to 16, 0 to 255)",
-            f"say the least and the greatest number that a pixel can be, as scale=[{_written(low)}, {_written(high)}]",
+            f"say the least and the greatest number that a pixel can be, as scale=[{written(low)}, {written(high)}]",
         )
     )
 
 
-def _written(number: float) -> str:
+def written(number: float) -> str:
     """Give a number of float32 so that it is the same when it is read."""
     return f"{number:.0f}" if number.is_integer() and abs(number) < 1e9 else str(np.float32(number))
 
@@ -97,7 +112,8 @@ def _chunks(values: NDArray[Any]) -> Iterator[NDArray[Any]]:
         yield values[start : start + at_once]
 
 
-def _range(values: NDArray[Any]) -> tuple[float, float, bool]:
+def bounds(values: NDArray[Any]) -> tuple[float, float, bool]:
+    """Give the least and the greatest pixel, and whether all are whole numbers."""
     low, high, whole = math.inf, -math.inf, True
     for chunk in _chunks(values):
         low, high = min(low, float(chunk.min())), max(high, float(chunk.max()))
@@ -109,7 +125,8 @@ def _steps(chunk: NDArray[Any], scale: tuple[float, float], steps: int) -> NDArr
     return (chunk.astype(np.float64) - scale[0]) * (steps / (scale[1] - scale[0]))
 
 
-def _fits(values: NDArray[Any], scale: tuple[float, float], steps: int) -> bool:
+def fits(values: NDArray[Any], scale: tuple[float, float], steps: int) -> bool:
+    """Whether all pixels of a scale lie on so many even steps of it."""
     if values.dtype == np.uint8 and scale == (0, steps):
         return True
     return all(
@@ -118,7 +135,7 @@ def _fits(values: NDArray[Any], scale: tuple[float, float], steps: int) -> bool:
     )
 
 
-def _store(path: Path, values: NDArray[Any], scale: tuple[float, float], steps: int | None) -> float:
+def store(path: Path, values: NDArray[Any], scale: tuple[float, float], steps: int | None) -> float:
     """Write the pixels anew, in steps or in float32; gives by how much of a step any was rounded."""
     other = path.with_suffix(".new")
     off = 0.0

@@ -1,6 +1,7 @@
 """What a file is by its first bytes, whatever it is called; and for those that are not read, what to do instead."""
 
 import re
+import zlib
 from typing import Literal
 
 from models.data.reading.found import Fault, UnreadableError
@@ -8,12 +9,23 @@ from models.data.reading.found import Fault, UnreadableError
 HEAD = 64 * 1024
 """So many bytes tell what a file is."""
 
-Format = Literal["text", "gzip", "parquet"]
+TAR = 512
+"""So many bytes tell whether it is a TAR."""
 
-_UNPACK = "unpack it and send the one CSV or Parquet file in it"
+Format = Literal["text", "gzip", "parquet", "numpy", "idx", "zip", "tar"]
+
+_UNPACK = "unpack it, and send what is in it, several files as one ZIP"
 _CSV = "save it as CSV and send that"
-_PICTURE = "send many pictures as one CSV or Parquet file, a row for each with its label and its pixels"
+_FOLDERS = "a folder for each class, named as the class is, with its pictures in it"
+_PICTURE = f"send many pictures in one ZIP: {_FOLDERS}"
 _PANDAS = "in Python, write it with pandas.DataFrame.to_csv or to_parquet and send that"
+_SAVEZ = "write its arrays with numpy.savez(FILE, images=..., labels=...) and send that"
+PICKLE = (
+    "a Python pickle, which can run anything when it is opened",
+    f"where you trust it, open it in Python and {_SAVEZ}; a table with pandas.DataFrame.to_parquet",
+)
+"""What a pickle is, and what to do."""
+
 _STARTS: tuple[tuple[bytes, str, str], ...] = (
     (b"PARE", "an encrypted Parquet file", "write it without encryption"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive", _UNPACK),
@@ -22,9 +34,17 @@ _STARTS: tuple[tuple[bytes, str, str], ...] = (
     (b"\x28\xb5\x2f\xfd", "a file compressed with Zstandard", "unpack it, or compress it with gzip"),
     (b"BZh", "a file compressed with bzip2", "unpack it, or compress it with gzip"),
     (b"\x04\x22\x4d\x18", "a file compressed with LZ4", "unpack it, or compress it with gzip"),
-    (b"\x93NUMPY", "a NumPy array (.npy)", "in Python, write labels and values with numpy.savetxt and send the CSV"),
-    (b"\x89HDF\r\n\x1a\n", "an HDF5 file", _PANDAS),
-    (b"MATLAB 5.0", "a MATLAB file", "in MATLAB, write it with writetable or writematrix and send the CSV"),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file", f"in Python, open it with h5py and {_SAVEZ}; a table as CSV or Parquet"),
+    (
+        b"MATLAB 5.0",
+        "a MATLAB file",
+        f"in Python, open it with scipy.io.loadmat and {_SAVEZ}; in MATLAB, write a table with writetable",
+    ),
+    (
+        b"MATLAB 7.3",
+        "a MATLAB file of version 7.3 (HDF5)",
+        f"in Python, open it with h5py and {_SAVEZ}; in MATLAB, write a table with writetable",
+    ),
     (b"\x89PNG\r\n\x1a\n", "a PNG picture", _PICTURE),
     (b"\xff\xd8\xff", "a JPEG picture", _PICTURE),
     (b"GIF8", "a GIF picture", _PICTURE),
@@ -35,11 +55,14 @@ _STARTS: tuple[tuple[bytes, str, str], ...] = (
     (b"%!PS", "a PostScript document", "send the table itself as CSV"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office document (.xls, .doc)", _CSV),
     (b"ARROW1", "an Arrow (Feather) file", _PANDAS),
+    (b"FEA1", "a Feather file", _PANDAS),
+    (b"\xff\xff\xff\xff", "a stream of Arrow", "write it as Parquet: datasets.Dataset.to_parquet"),
     (b"ORC", "an ORC file", _PANDAS),
     (b"Obj\x01", "an Avro file", _PANDAS),
     (b"SQLite format 3\x00", "an SQLite database", "write the table as CSV: sqlite3 -header -csv FILE 'SELECT ...'"),
     (b"$FL2", "an SPSS file", _CSV),
     (b"RDX", "an R data file", "in R, write it with write.csv and send that"),
+    (b"X\n\x00\x00\x00", "an R data file (.rds)", "in R, write it with write.csv and send that"),
     (b"version https://git-lfs", "a pointer of Git LFS, not the file itself", "fetch the file with git lfs pull"),
 )
 _TEXTS: tuple[tuple[str, str, str], ...] = (
@@ -48,9 +71,16 @@ _TEXTS: tuple[tuple[str, str, str], ...] = (
     (r"\s*[{\[]\s*[\"{\[\d]", "JSON", "write it as CSV: a line of column names, then a line for each example"),
     (r"(?i)(\s*%[^\n]*\n)*\s*@relation\b", "an ARFF file", "take off what stands before the lines of @data, and put "
      "the names of the attributes, separated by commas, in the first line"),
-    (r"\S+( \d+:\S+)+ *\r?\n", "svmlight text", "write it as CSV: in Python, sklearn.datasets.load_svmlight_file, then "
-     "numpy.savetxt"),
 )  # fmt: skip
+
+_HEIC = ("is a HEIC picture", f"save it as JPEG or PNG, and {_PICTURE}")
+_FILMS = dict.fromkeys((b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"), _HEIC) | {
+    b"avif": ("is an AVIF picture", _PICTURE), b"avis": ("is an AVIF picture", _PICTURE),
+}  # fmt: skip
+_OLDPICKLE = re.compile(
+    rb"\([dl]p\d+\n|c[A-Za-z_][\w.]*\n[A-Za-z_]\w*\n(p\d+\n|q\x00|\()|[}\])]q\x00|\((c[\w.]+\n\w+\n|[dl]q\x00)"
+)
+_RECORD = 16  # bytes around what a record of TFRecord holds
 
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
 _LOOKED_AT = 4096
@@ -66,26 +96,38 @@ def look(head: bytes) -> Format:
     is_text = _CONTROL.search(head[:_LOOKED_AT]) is None
     if head.startswith(b"PAR1") and not is_text:
         return "parquet"
-    if head.startswith(b"PK\x03\x04"):
-        raise _refused(*_zip(head))
+    if head.startswith(b"\x93NUMPY"):
+        return "numpy"
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")):
+        return "zip"
     for start, what, remedy in _STARTS:
         # Letters are the start of many a name; no name is a whole sentence.
         if head.startswith(start) and (not is_text or start.startswith(_TEXTUAL)):
             raise _refused(f"is {what}", remedy)
-    if head[257:262] == b"ustar" and not is_text:
-        raise _refused("is a TAR archive", _UNPACK)
+    if is_tar(head):
+        return "tar"
     if head[4:8] == b"ftyp" and not is_text:
-        raise _refused("is a HEIC or AVIF picture, or a film", _PICTURE)
+        raise _refused(*_FILMS.get(head[8:12], ("is a film, or a picture of a kind that is not read", _PICTURE)))
     if head[:4] == b"RIFF" and not is_text:
         raise _refused("is a WebP picture, or sound", _PICTURE)
-    if re.match(rb"\x00\x00[\x08-\x0e][\x01-\x04]", head):
+    if re.match(rb"\x00\x00[\x08\x09\x0b-\x0e][\x01-\x04]", head):
+        return "idx"
+    if re.match(rb"\x80[\x02-\x05]", head) or _is_other_pickle(head, is_text=is_text):
+        raise _refused(f"is {PICKLE[0]}", PICKLE[1])
+    if head[16:20] == b"\xde\xc0\xef\xbe" and not is_text:
         raise _refused(
-            "is an IDX file, of pictures or of labels alone",
-            "write both into one CSV: a label and its pixels in each line",
+            "is an LMDB database", f"in Python, read its pictures, and {_SAVEZ}, or send them in a ZIP: {_FOLDERS}"
         )
-    if re.match(rb"\x80[\x02-\x05]", head):
-        raise _refused("is a Python pickle, which can run anything when it is opened", _PANDAS)
+    if len(head) > _RECORD and not is_text and _crc(head[:8]) == int.from_bytes(head[8:12], "little"):
+        raise _refused(
+            "is a TFRecord file", f"in Python, read it with TensorFlow and {_SAVEZ}, or send a ZIP: {_FOLDERS}"
+        )
     return "text"
+
+
+def is_tar(head: bytes) -> bool:
+    """Whether what starts with these bytes is a TAR archive."""
+    return head[257:262] == b"ustar" and _CONTROL.search(head[:_LOOKED_AT]) is not None
 
 
 def look_at_text(text: str) -> None:
@@ -97,17 +139,33 @@ def look_at_text(text: str) -> None:
 
 def unknown() -> UnreadableError:
     """Give the refusal of bytes that are no text, and nothing else that is known."""
-    return _refused("is neither text nor any other form that is known", "send a CSV or Parquet file")
+    return _refused(
+        "is neither text nor any other form that is known",
+        "send CSV, Parquet, NPZ, IDX or svmlight, or pictures as a ZIP or TAR of folders by class",
+    )
 
 
-def _zip(head: bytes) -> tuple[str, str]:
-    if b"xl/" in head or b"[Content_Types].xml" in head:
-        return "is an Office document (.xlsx, .docx)", "save the sheet as CSV and send that"
-    if b"opendocument" in head:
-        return "is an OpenDocument file (.ods, .odt)", "save the sheet as CSV and send that"
-    if b".npy" in head[:200]:
-        return "is a NumPy archive (.npz)", "in Python, write labels and values with numpy.savetxt and send the CSV"
-    return "is a ZIP archive", _UNPACK
+def _is_other_pickle(head: bytes, *, is_text: bool) -> bool:
+    """Whether bytes begin a pickle of the first two protocols, or one that joblib compressed."""
+    if _OLDPICKLE.match(head):
+        return True
+    if is_text or not head.startswith((b"x\x01", b"x\x5e", b"x\x9c", b"x\xda")):
+        return False
+    try:
+        return re.match(rb"\x80[\x02-\x05]", zlib.decompressobj().decompress(head, 2)) is not None
+    except zlib.error:
+        return False
+
+
+def _crc(data: bytes) -> int:
+    """Give the masked CRC-32C with which TFRecord guards the length of each record."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = (crc >> 1) ^ (0x82F63B78 if crc & 1 else 0)
+    crc ^= 0xFFFFFFFF
+    return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
 
 
 def _refused(what: str, remedy: str) -> UnreadableError:

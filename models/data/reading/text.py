@@ -43,8 +43,8 @@ class Text:
     guessed: bool
     returns: bool
 
-    def chunks(self) -> Iterator[tuple[bytes, int]]:
-        """Give whole lines in UTF-8, many at a time, and how many bytes of the file were read until then.
+    def chunks(self, size: int = CHUNK) -> Iterator[tuple[bytes, int]]:
+        """Give whole lines in UTF-8, so many bytes at a time, and how many bytes of the file were read until then.
 
         A line break within quotes is none of a line. Raises UnreadableError, and OtherEncodingError where UTF-8 was
         only found to be so.
@@ -52,7 +52,7 @@ class Text:
         rest = b""
         with self.file.open("rb") as raw:
             stream: BinaryIO = gzip.GzipFile(fileobj=raw) if self.compressed else raw  # type: ignore[assignment]
-            for data, is_last in _decoded(stream, self):
+            for data, is_last in _decoded(stream, self, size):
                 whole = _line_feeds(rest + data, at_end=is_last)
                 if is_last:
                     # An end without a line break is an end as well.
@@ -73,10 +73,13 @@ class Text:
                     yield whole[:cut], raw.tell()
 
 
-def find(file: Path, *, compressed: bool, encoding: str | None, guess: str | None = None) -> tuple[Text, str]:
+def find(
+    file: Path, *, compressed: bool, encoding: str | None, guess: str | None = None, one_line: bool = False
+) -> tuple[Text, str]:
     """Find out about a text, and give the first whole lines of it; raises UnreadableError.
 
-    `encoding` was said; `guess` is what to take it for where it turned out not to be UTF-8.
+    `encoding` was said; `guess` is what to take it for where it turned out not to be UTF-8; `one_line` tells whether a
+    single line may be all of it.
     """
     asked = SAMPLE
     head = first_bytes(file, asked, compressed=compressed)
@@ -97,7 +100,7 @@ def find(file: Path, *, compressed: bool, encoding: str | None, guess: str | Non
     signature.look_at_text(text)
     returns = _RETURN.search(text) is not None
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if "\n" not in text.strip("\n"):
+    if "\n" not in text.strip("\n") and not one_line:
         raise UnreadableError(
             Fault(
                 "file",
@@ -119,7 +122,7 @@ def first_bytes(file: Path, count: int, *, compressed: bool = False) -> bytes:
         try:
             return gzip.GzipFile(fileobj=raw).read(count)
         except (OSError, EOFError, zlib.error) as error:
-            raise _damaged(error) from error
+            raise damaged_gzip(error) from error
 
 
 def _encoding(head: bytes, said: str | None, guess: str | None) -> tuple[int, str, bool]:
@@ -158,16 +161,16 @@ def single_byte(head: bytes) -> str:
     return "latin-1" if _UNDEFINED.search(head) else "cp1252"
 
 
-def _decoded(stream: BinaryIO, text: Text) -> Iterator[tuple[bytes, bool]]:
+def _decoded(stream: BinaryIO, text: Text, size: int) -> Iterator[tuple[bytes, bool]]:
     """Give UTF-8 without a byte order mark, a chunk at a time, and whether it is the last, which is empty."""
     is_utf8 = codecs.lookup(text.encoding).name == "utf-8"
     decoder = codecs.getincrementaldecoder(text.encoding)()
     skip = next((len(mark) for mark, name in _MARKS if name == text.encoding), 0) if text.mark else 0
     while True:
         try:
-            data = stream.read(CHUNK)
+            data = stream.read(size)
         except (OSError, EOFError, zlib.error) as error:
-            raise _damaged(error) from error
+            raise damaged_gzip(error) from error
         at_end = not data
         data, skip = data[skip:], 0
         try:
@@ -211,7 +214,8 @@ def _cut(data: bytes) -> int:
     return cut
 
 
-def _damaged(error: Exception) -> UnreadableError:
+def damaged_gzip(error: Exception) -> UnreadableError:
+    """Give the refusal of what is compressed with gzip and not whole."""
     detail = "cut off" if isinstance(error, EOFError) else f"damaged ({error})"
     return UnreadableError(Fault("file", f"the gzip file is {detail}", "compress it anew and send the whole of it"))
 

@@ -6,6 +6,7 @@ import json
 import pickle
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable
 
 import numpy as np
@@ -61,6 +62,10 @@ def with_line(data: bytes, number: int, line: str) -> bytes:
     return "\n".join(every).encode()
 
 
+PICKLE = (
+    "a Python pickle, which can run anything when it is opened; where you trust it, open it in Python and write its "
+    "arrays with numpy.savez(FILE, images=..., labels=...) and send that"
+)
 PIXELS = pixels(None)
 FIRST = PIXELS.split(b"\n", 1)[0].decode()
 STRUCT = pa.array([{"bytes": b"x", "path": "a.png"}] * 20)
@@ -71,24 +76,71 @@ REFUSED: dict[str, tuple[bytes, dict[str, object], str]] = {
     "zip": (
         zipped("a.csv"),
         {},
-        "file: the file is a ZIP archive; unpack it and send the one CSV or Parquet file in it",
+        "columns: no column is called label, class or target",
     ),
     "xlsx": (
         zipped("xl/workbook.xml"),
         {},
-        "is an Office document (.xlsx, .docx); save the sheet as CSV and send that",
+        "is an Office document (.xlsx); save the sheet as CSV and send that",
     ),
-    "npz": (npz(), {}, "is a NumPy archive (.npz); in Python, write labels and values with numpy.savetxt"),
-    "npy": (npy(), {}, "is a NumPy array (.npy); in Python, write labels and values with numpy.savetxt"),
-    "pickle": (pickle.dumps({"a": [1, 2]}), {}, "is a Python pickle, which can run anything when it is opened"),
-    "png": (b"\x89PNG\r\n\x1a\n" + bytes(40), {}, "is a PNG picture; send many pictures as one CSV or Parquet file"),
+    "docx": (zipped("[Content_Types].xml"), {}, "is an Office document (.xlsx, .docx); save the table in it as CSV"),
+    "ods": (zipped("META-INF/manifest.xml"), {}, "is an OpenDocument file (.ods, .odt); save the sheet as CSV"),
+    "numbers": (zipped("Index/Document.iwa"), {}, "is an iWork document (.numbers, .pages); save the sheet as CSV"),
+    "pytorch": (zipped("archive/data.pkl"), {}, "is a file of PyTorch (.pt, .pth), which holds a Python pickle, which"),
+    "npz": (npz(), {}, "member x.npy: it holds labels alone: 'x' (3), and no examples beside them; send both together"),
+    "npy": (npy(), {}, "columns: whether the first or the last column holds the classes cannot be told: 0, and 0"),
+    "pickle": (pickle.dumps({"a": [1, 2]}), {}, f"is {PICKLE}"),
+    "pickle, protocol 0": (pickle.dumps({"a": [1, 2]}, 0), {}, f"is {PICKLE}"),
+    "pickle, protocol 0, a list": (pickle.dumps(["a", 2], 0), {}, f"is {PICKLE}"),
+    "pickle, protocol 0, an array": (pickle.dumps(np.zeros(3), 0), {}, f"is {PICKLE}"),
+    "pickle, protocol 1": (pickle.dumps({"a": [1, 2]}, 1), {}, f"is {PICKLE}"),
+    "pickle, protocol 1, an array": (pickle.dumps(np.zeros(3), 1), {}, f"is {PICKLE}"),
+    "pickle, protocol 2": (pickle.dumps({b"data": np.zeros(3)}, 2), {}, f"is {PICKLE}"),
+    "pickle, gz": (gzip.compress(pickle.dumps({"a": [1, 2]})), {}, f"is {PICKLE}"),
+    "joblib, compressed": (zlib.compress(pickle.dumps({"a": list(range(99))}), 3), {}, f"is {PICKLE}"),
+    "tfrecord": (b"\x0c" + bytes(7) + bytes.fromhex("f4c8fe0a") + b"x" * 40, {}, "is a TFRecord file; in Python"),
+    "lmdb": (
+        bytes(10) + b"\x08" + bytes(5) + b"\xde\xc0\xef\xbe\x01" + bytes(40),
+        {},
+        "is an LMDB database; in Python",
+    ),
+    "rds": (gzip.compress(b"X\n\0\0\0\x03\0\x04\x03\0"), {}, "is an R data file (.rds); in R, write it with write.csv"),
+    "rdata": (gzip.compress(b"RDX3\nX\n\0\0\0\x03"), {}, "is an R data file; in R, write it with write.csv"),
+    "feather 1": (b"FEA1\0\0\0\0" + bytes(40), {}, "is a Feather file; in Python, write it with pandas"),
+    "arrow, streamed": (b"\xff\xff\xff\xff\x10\0\0\0" + bytes(40), {}, "is a stream of Arrow; write it as Parquet"),
+    "avif": (b"\0\0\0\x1cftypavif" + bytes(40), {}, "is an AVIF picture; send many pictures in one ZIP"),
+    "film": (b"\0\0\0\x1cftypisom" + bytes(40), {}, "is a film, or a picture of a kind that is not read"),
+    "matlab 7.3": (
+        b"MATLAB 7.3 MAT-file".ljust(512) + b"\x89HDF\r\n\x1a\n",
+        {},
+        "is a MATLAB file of version 7.3 (HDF5); in Python, open it with h5py and write its arrays with numpy.savez",
+    ),
+    "png": (
+        b"\x89PNG\r\n\x1a\n" + bytes(40),
+        {},
+        "is a PNG picture; send many pictures in one ZIP: a folder for each class, named as the class is",
+    ),
     "jpeg": (b"\xff\xd8\xff\xe0" + bytes(40), {}, "is a JPEG picture"),
     "pdf": (b"%PDF-1.7\n" + bytes(40), {}, "is a PDF document; send the table itself as CSV"),
-    "hdf5": (b"\x89HDF\r\n\x1a\n" + bytes(40), {}, "is an HDF5 file; in Python, write it with pandas.DataFrame.to_csv"),
-    "matlab": (b"MATLAB 5.0 MAT-file" + bytes(40), {}, "is a MATLAB file; in MATLAB, write it with writetable"),
-    "idx": (b"\0\0\x08\x03" + bytes(40), {}, "is an IDX file, of pictures or of labels alone; write both into one CSV"),
-    "tar": (tar(), {}, "is a TAR archive; unpack it"),
-    "tar.gz": (gzip.compress(tar()), {}, "is a TAR archive; unpack it"),
+    "hdf5": (
+        b"\x89HDF\r\n\x1a\n" + bytes(40),
+        {},
+        "is an HDF5 file; in Python, open it with h5py and write its arrays with numpy.savez(FILE, images=...",
+    ),
+    "matlab": (
+        b"MATLAB 5.0 MAT-file, Platform: GLNXA64".ljust(128) + bytes(40),
+        {},
+        "is a MATLAB file; in Python, open it with scipy.io.loadmat and write its arrays with numpy.savez(FILE, images",
+    ),
+    "idx": (
+        b"\0\0\x08\x03" + bytes(40),
+        {},
+        "file: the file is an IDX file, of pictures or of labels alone; send the files of both together, as they are: "
+        "in one ZIP, or as parts of one form",
+    ),
+    "idx, gz": (gzip.compress(b"\0\0\x08\x01" + bytes(40)), {}, "is an IDX file, of pictures or of labels alone"),
+    "tar": (tar(), {}, "member a.csv: the body has no line breaks, or only one line"),
+    "tar.gz": (gzip.compress(tar()), {}, "member a.csv: the body has no line breaks, or only one line"),
     "7z": (b"7z\xbc\xaf\x27\x1c" + bytes(40), {}, "is a 7z archive; unpack it"),
     "rar": (b"Rar!\x1a\x07\0" + bytes(40), {}, "is a RAR archive; unpack it"),
     "xz": (b"\xfd7zXZ\0" + bytes(40), {}, "is a file compressed with xz; unpack it, or compress it with gzip"),
@@ -97,7 +149,7 @@ REFUSED: dict[str, tuple[bytes, dict[str, object], str]] = {
     "xls": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(40), {}, "is an old Office document (.xls, .doc)"),
     "sqlite": (b"SQLite format 3\0" + bytes(40), {}, "is an SQLite database; write the table as CSV"),
     "feather": (b"ARROW1\0\0" + bytes(40), {}, "is an Arrow (Feather) file"),
-    "heic": (b"\0\0\0\x18ftypheic" + bytes(40), {}, "is a HEIC or AVIF picture"),
+    "heic": (b"\0\0\0\x18ftypheic" + bytes(40), {}, "is a HEIC picture; save it as JPEG or PNG, and send many"),
     "git lfs": (
         b"version https://git-lfs.github.com/spec/v1\noid 1\n",
         {},
@@ -111,7 +163,7 @@ REFUSED: dict[str, tuple[bytes, dict[str, object], str]] = {
         {},
         "is an ARFF file; take off what stands before the lines of @data",
     ),
-    "svmlight": (b"1 3:0.5 7:1\n2 1:0.5\n", {}, "is svmlight text; write it as CSV"),
+    "svmlight": (b"1 3:0.5 7:1\n2 1:0.5\n", {}, "file: it has 2 examples with a label; at least 20 are needed"),
     "gzip, cut off": (gzip.compress(iris())[:-200], {}, "file: the gzip file is cut off; compress it anew"),
     "gzip, damaged": (gzip.compress(iris())[:40] + bytes(300), {}, "file: the gzip file is damaged"),
     "parquet, cut off": (parquet({"a": [1] * 30})[:-20], {}, "file: the Parquet file is damaged or cut off"),
@@ -256,7 +308,7 @@ REFUSED: dict[str, tuple[bytes, dict[str, object], str]] = {
     "pictures as files": (
         parquet({"image": STRUCT, "label": [0, 1] * 10}),
         {},
-        "column image: it holds files of pictures ({bytes, path}), which are not read yet; write the pixels as",
+        "row 1, column image: it is none of PNG, JPEG, WebP, AVIF, GIF, BMP and TIFF; send pictures of one of these",
     ),
     "lists of two lengths": (
         parquet({"image": [[1, 2, 3, 4]] * 20 + [[1, 2]], "label": [0, 1] * 10 + [1]}),

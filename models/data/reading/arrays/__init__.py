@@ -1,0 +1,1 @@
+"""Arrays as people keep them, NPY, NPZ, IDX and svmlight: which of them is what, and the examples that they make."""

@@ -1,0 +1,68 @@
+"""Files of pictures in an archive that are appended: of any size, of one class alone, beside a CSV of pixels."""
+
+import io
+import zipfile
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from tests.models.data.reading.adding.versions import noted, pictures, versions
+from tests.models.data.reading.archives.made import zipped
+from tests.models.data.reading.forms import digits, found_in
+
+IMAGES, LABELS = digits()
+
+
+def archive(rows: Sequence[int], *, size: int = 28, inside: str = "{label}/{row:03}.png") -> bytes:
+    files = {}
+    for row in rows:
+        file = io.BytesIO()
+        Image.fromarray(IMAGES[row]).resize((size, size), Image.Resampling.NEAREST).save(file, "PNG")
+        files[inside.format(label=LABELS[row], row=row)] = file.getvalue()
+    return zipped(files)
+
+
+def test_pictures_of_an_archive_follow_those_of_another() -> None:
+    whole, expected = found_in(archive(range(40)))
+    with versions(archive(range(30))) as letters:
+        found, examples = letters.read(archive(range(30, 39)))
+        found, examples = letters.read(archive([39]))
+        assert found.added == 1
+        assert found.sha256 == whole.sha256
+        assert np.array_equal(np.asarray(examples.values), expected.values)
+        assert len(found.shared) == 2
+
+
+def test_a_csv_of_pixels_follows_them_and_they_follow_it() -> None:
+    with versions(archive(range(30))) as letters:
+        _, examples = letters.read(pictures(range(30, 40)))
+        assert np.array_equal(np.asarray(examples.values), IMAGES)
+    with versions(pictures(range(30), scale=1 / 255)) as letters:
+        found, examples = letters.read(archive(range(30, 40)))
+        assert np.array_equal(np.asarray(examples.values), IMAGES)
+        assert noted(found, "scale") == "pixels are on the scale from 0 to 255, brought to 0 to 1 of letters/1"
+
+
+def test_pictures_of_other_sizes_are_brought_to_that_of_the_version() -> None:
+    with versions(archive(range(30))) as letters:
+        found, examples = letters.read(archive(range(30, 36), size=56))
+        assert examples.values.shape == (36, 28, 28)
+        assert any("56" in note["detail"] for note in [*found.reading["notes"], *found.reading["warnings"]])
+
+
+def test_a_split_by_folders_goes_on_and_may_be_of_one_part() -> None:
+    parted = "{label}/{part}/{row:03}.png"
+    some = [archive(range(start, 40, 2), inside=parted.replace("{part}", part)) for start, part in
+            ((0, "train"), (1, "test"))]  # fmt: skip
+    files = dict[str, bytes]()
+    for data in some:
+        with zipfile.ZipFile(io.BytesIO(data)) as its:
+            files |= {name: its.read(name) for name in its.namelist()}
+    with versions(zipped(files)) as letters:
+        assert letters.base is not None
+        assert letters.base.examples.parts is not None
+        found, examples = letters.read(archive(range(5)))
+        assert examples.parts is not None
+        assert np.bincount(examples.parts).tolist() == [25, 0, 20]
+        assert "all of them are for training" in noted(found, "split")
