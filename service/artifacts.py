@@ -63,6 +63,30 @@ class Artifacts:
                     path.unlink(missing_ok=True)
                     folder.rmdir()  # if nothing else lies there
 
+    def grow(self, key: str, *, size: int) -> "Growing | None":
+        """Open a file of `size` bytes, to be written on by one at a time; None while another has it open.
+
+        It is made if it is to have none yet. Raises OSError, FileNotFoundError among them.
+        """
+        path = self.path(key)
+        with _called(key):
+            if not size:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | (0 if size else os.O_CREAT), 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        except OSError:  # there are file systems without locks
+            pass
+        return Growing(descriptor, path, key)
+
+    def measure(self, key: str) -> tuple[str, int]:
+        """Give the SHA-256 and the size of a file; raises OSError."""
+        with _called(key):
+            return _digest(self.path(key))
+
     def path(self, key: str) -> Path:
         """Give the path at which the file of a key lies."""
         return self.folder / key
@@ -143,6 +167,46 @@ class Draft:
         return self.kept
 
 
+@dataclass(eq=False)
+class Growing:
+    """A file that is written on, over several requests, by one at a time: it is locked as long as it is open."""
+
+    descriptor: int
+    path: Path
+    key: str
+    place: int = 0
+
+    def go_on(self, size: int) -> None:
+        """Cut off what stands behind the bytes that are known to be safe; raises ValueError if there are fewer."""
+        with _called(self.key):
+            found = os.fstat(self.descriptor).st_size
+            if found < size:
+                raise ValueError(f"{self.key} has {found:,} bytes, and {size:,} were written")
+            if found > size:
+                os.ftruncate(self.descriptor, size)
+        self.place = size
+
+    def write(self, data: bytes | bytearray) -> None:
+        """Write behind what was written; raises OSError."""
+        rest = memoryview(data)
+        with _called(self.key):
+            while rest:
+                written = os.pwrite(self.descriptor, rest, self.place)
+                rest = rest[written:]
+                self.place += written
+
+    def keep(self) -> int:
+        """Have all bytes on the disk, and the file's name; gives how many these are. Raises OSError, as `keep` does."""
+        with _called(self.key):
+            os.fsync(self.descriptor)
+            _sync_folder(self.path.parent)
+        return self.place
+
+    def close(self) -> None:
+        """Let others write."""
+        os.close(self.descriptor)
+
+
 def _created(path: Path) -> BinaryIO:
     """Create a file, and its folder, which may be removed meanwhile by whoever took the last file out of it.
 
@@ -157,6 +221,17 @@ def _created(path: Path) -> BinaryIO:
             if os.fstat(file.fileno()).st_nlink:
                 return file
             file.close()  # before it was locked, it was taken for an abandoned one and removed
+
+
+@contextmanager
+def _called(key: str) -> Iterator[None]:
+    """Let errors name the key: where this machine keeps its files is no caller's business."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), key) from error
 
 
 def _is_abandoned(path: Path) -> bool:

@@ -9,7 +9,9 @@ Problem
 +-- TooLarge              413  the body is larger than the route allows
 +-- UnsupportedMedia      415  the body is of a kind that is not understood here
 +-- Invalid               422  the body was parsed, and asks for something impossible
++-- Locked                423  somebody else is at it
 +-- TooMuch               429  more is waiting than can be answered soon
++-- WrongChecksum         460  the body is not what its sender says it is; a status of tus
 +-- Damaged               500  a file that we keep is not what we wrote
 +-- NotYet                503  come again in a moment
 +-- NoRoom                507  what was sent or asked for does not fit on the disk
@@ -25,10 +27,21 @@ from service.edge.links import link
 
 @dataclass(frozen=True)
 class Fault:
-    """One field that is wrong: where it stands in the body (RFC 6901 pointer, or "#query/limit"), and what is wrong."""
+    """One field that is wrong: where it stands in the body (RFC 6901 pointer, or "#query/limit"), and what is wrong.
+
+    Of a file of data, `where` is its line, row, column or member, and `remedy` says what to do.
+    """
 
     pointer: str
     detail: str
+    where: str | None = None
+    remedy: str | None = None
+
+    def document(self) -> dict[str, str]:
+        """Give it as a problem has it."""
+        more = {"where": self.where, "remedy": self.remedy}
+        told = {name: _bounded(value) for name, value in more.items() if value is not None}
+        return {"pointer": self.pointer, "detail": _bounded(self.detail), **told}
 
 
 class Problem(Exception):  # noqa: N818 - the standard calls it a problem, whoever is to blame
@@ -91,6 +104,18 @@ class Invalid(Problem):
     status = 422
 
 
+class Locked(Problem):
+    """Somebody else is at it."""
+
+    status = 423
+
+
+class WrongChecksum(Problem):
+    """The body is not what its sender says it is."""
+
+    status = 460
+
+
 class TooMuch(Problem):
     """More is waiting than can be answered soon."""
 
@@ -117,8 +142,12 @@ class NoRoom(Problem):
 
 MEDIA_TYPE = "application/problem+json"
 MAX_FAULTS = 10
+MAX_FAULTS_OF_DATA = 20
 LONGEST_DETAIL = 2_000
 """Letters of an error: longer ones repeat at length what was sent."""
+
+_OF_TUS = {460: "Checksum Mismatch"}
+"""What a status is called that no RFC has."""
 
 TOO_LARGE = "the body is larger than this route allows; send less at once"
 
@@ -130,15 +159,14 @@ def document(status: int, detail: str, instance: str, faults: Sequence[Fault] = 
     """
     problem: dict[str, Any] = {
         "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
+        "title": _OF_TUS.get(status) or HTTPStatus(status).phrase,
         "status": status,
         "detail": _bounded(detail),
         "instance": link(instance),
     }
     if faults:
-        problem["errors"] = [
-            {"pointer": fault.pointer, "detail": _bounded(fault.detail)} for fault in faults[:MAX_FAULTS]
-        ]
+        most = MAX_FAULTS if faults[0].where is None else MAX_FAULTS_OF_DATA
+        problem["errors"] = [fault.document() for fault in faults[:most]]
     return problem
 
 

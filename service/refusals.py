@@ -1,23 +1,42 @@
 """Every error as a problem: what is meant for the client is said, and of all else only that it is not their fault."""
 
 from service.disk.faults import is_full, is_too_many, is_unusable, told
-from service.errors import Conflict, Fault, Invalid, NoRoom, NotFound, NotYet, PreconditionFailed, Problem
+from service.errors import (
+    Conflict,
+    Fault,
+    Invalid,
+    Locked,
+    NoRoom,
+    NotFound,
+    NotYet,
+    PreconditionFailed,
+    Problem,
+    TooMuch,
+)
 from service.store.engine import DatabaseError, trouble
 from service.store.errors import (
+    BaseInUse,
+    BaseNotThere,
     DataNotReady,
     DatasetInUse,
     FileNotKept,
     HistoryChanged,
     KeyReused,
+    LengthSaid,
     NoCheckpoint,
     NoSuchData,
+    NoSuchUpload,
     NoSuchVersion,
     NothingBefore,
     NothingThere,
+    OtherOffset,
     PartOfSweep,
     ReadingEnded,
     StateConflict,
     SweepConflict,
+    TooManyUploads,
+    UploadTaken,
+    UploadUnfinished,
     VersionInUse,
     WrongRevision,
 )
@@ -42,7 +61,7 @@ def as_problem(error: Exception) -> Problem:
             detail = no_such_data(name)
             return Invalid(detail, faults=[Fault("/dataset", detail)])
         case DataNotReady(name, version, "reading"):
-            why = f"version {version} of the data set {name!r} is being read; submit this again once it is ready"
+            why = f"version {version} of the data set {name!r} is being read; send this again once it is ready"
             return Conflict(f"{why}: GET /datasets/{name}/versions/{version} waits for that", retry_after=2)
         case DataNotReady(name, version, state, why):
             what = f"version {version} of the data set {name!r} {_ENDED[state]}"
@@ -54,6 +73,17 @@ def as_problem(error: Exception) -> Problem:
             return Conflict(
                 f"version {version} of the data set {name!r} cannot be read anew: its file is not kept; send it with "
                 f"POST /datasets?name={name}"
+            )
+        case NoSuchUpload() | OtherOffset() | LengthSaid() | UploadTaken() | UploadUnfinished() | TooManyUploads():
+            return _of_upload(error)
+        case BaseInUse(name, version, by):
+            what = f"version {by} of the data set {name!r} is being read, which is appended to version {version}"
+            return Conflict(f"{what}; wait for it, or cancel it first", retry_after=2)
+        case BaseNotThere(name, version, base):
+            return Conflict(
+                f"version {version} of the data set {name!r} cannot be read anew: it was appended to version "
+                f"{base}, which is not there any more; download its file, and append that: "
+                f"POST /datasets?name={name}&append=true"
             )
         case NothingBefore(model, alias):
             return Conflict(f"the alias {alias} of model {model} has nothing to go back to")
@@ -77,6 +107,39 @@ def as_problem(error: Exception) -> Problem:
             )
     # MemberGone and LeaseLost among them: who asks over HTTP never meets what is told to workers.
     return Problem("something went wrong here; the log of the API says what")
+
+
+def _of_upload(
+    error: NoSuchUpload | OtherOffset | LengthSaid | UploadTaken | UploadUnfinished | TooManyUploads,
+) -> Problem:
+    match error:
+        case NoSuchUpload(upload_id):
+            return NotFound(
+                f"there is no upload {upload_id}, or not any more: they stay for TENFOLD_UPLOAD_HOURS after their last "
+                "byte came; begin another with POST /uploads"
+            )
+        case OtherOffset(upload_id, asked, offset):
+            why = f"upload {upload_id} is at byte {offset}, and not at {asked}"
+            return Conflict(f"{why}: ask for its offset with HEAD /uploads/{upload_id}, and go on from there")
+        case LengthSaid(upload_id, offset, None):
+            return Conflict(f"upload {upload_id} has {offset} bytes by now; say with Upload-Length how many there are")
+        case LengthSaid(upload_id, _, length):
+            return Conflict(f"upload {upload_id} has {length} bytes, as was said before; leave Upload-Length out")
+        case UploadTaken(upload_id):
+            return Locked(
+                f"another request writes upload {upload_id}; ask for its offset with HEAD /uploads/{upload_id} in a "
+                "moment, and go on from there",
+                retry_after=1,
+            )
+        case UploadUnfinished(upload_id, offset, length):
+            of_all = "bytes of a length that has not been said" if length is None else f"of its {length} bytes"
+            return Conflict(f"upload {upload_id} has {offset} {of_all}; send the rest with PATCH /uploads/{upload_id}")
+        case TooManyUploads(most):
+            return TooMuch(
+                f"{most} uploads are open, as many as may be (TENFOLD_OPEN_UPLOADS): use them with POST /datasets, or "
+                "end them with DELETE /uploads/{id}; GET /uploads lists them",
+                retry_after=60,
+            )
 
 
 _ENDED = {"ready": "is ready", "failed": "could not be read", "cancelled": "was not read, because that was cancelled"}

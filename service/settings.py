@@ -109,7 +109,20 @@ class Settings(BaseSettings):
         description="Who answers where a request names no model: `name`, `name@alias` or `name/3`. Default: the model "
         "`default`, or else the only one.",
     )
-    max_upload_bytes: int = Field(default=256 * 2**20, ge=1, description="Largest file that may be uploaded, in bytes.")
+    max_upload_bytes: int = Field(default=2 * 2**30, ge=1, description="Largest file that may be uploaded, in bytes.")
+    open_uploads: int = Field(
+        default=100,
+        ge=1,
+        le=100_000,
+        description="Most uploads that may be open at a time: begun, and not yet used for a data set.",
+    )
+    upload_hours: float = Field(
+        default=24.0,
+        gt=0,
+        le=8_760,
+        allow_inf_nan=False,
+        description="How long an upload stays after its last byte came; then it is gone, and its file with it.",
+    )
     reading_memory_bytes: int = Field(
         default=2 * 2**30,
         ge=256 * 2**20,

@@ -6,7 +6,7 @@ from models.data import schema
 from models.data.builtin import BUILTIN
 from models.data.examples import Examples
 from models.data.load import load_builtin
-from models.data.stored import FILES, Stored
+from models.data.stored import Stored, is_array
 from service.artifacts import Artifacts
 from service.settings import Settings
 from service.store import owners
@@ -29,7 +29,7 @@ def stored(reference: str, store: Store, artifacts: Artifacts) -> Stored | None:
         return None
     version = int(number or 1)
     row = store.datasets.version(name, version)
-    files = [file for file in store.files.of(owners.of_data(name, version)) if file.name in FILES]
+    files = [file for file in store.files.of(owners.of_data(name, version)) if is_array(file.name)]
     if row is None or row.schema is None or not files:
         raise ValueError(f"version {version} of the data set {name!r} is not there any more")
     places = tuple((file.name, artifacts.path(file.key)) for file in files)

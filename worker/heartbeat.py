@@ -10,13 +10,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from service.artifacts import Artifacts
 from service.broker.doorbell import Doorbell
 from service.disk.floor import Floor
 from service.settings import Settings
 from service.store.engine import DatabaseError, cause
 from service.store.store import Store
 from service.store.workers import Role
-from worker.reconcile import has_room, look_after_children, reconcile
+from worker.reconcile import end_uploads, has_room, look_after_children, reconcile
 from worker.watchdog import Watchdog
 
 _logger = logging.getLogger(__name__)
@@ -105,4 +106,5 @@ class Heartbeat:
                 os._exit(70)
             floor = Floor.of(self.settings, store.database.file)
             reconcile(store, self.doorbell, floor, ring_again_seconds=self.settings.ring_again_seconds)
+            end_uploads(store, Artifacts(self.settings.artifacts))
             self._reconciled_at = now

@@ -1,4 +1,4 @@
-"""Jobs and readings are taken back from workers that died or fell silent, and rung for again while nobody hears."""
+"""Jobs and readings are taken back from workers that died or fell silent, and rung for again; old uploads are ended."""
 
 import logging
 import os
@@ -6,6 +6,7 @@ import signal
 import sys
 from contextlib import suppress
 
+from service.artifacts import Artifacts
 from service.broker.doorbell import Doorbell
 from service.disk.floor import Floor
 from service.store.store import Store
@@ -86,6 +87,13 @@ def ring_for_readings(store: Store, doorbell: Doorbell, *, ring_again_seconds: f
     waiting = expired or store.readings.unheard(ring_again_seconds)
     if waiting and doorbell.readings_waiting() == 0 and doorbell.ring_for_readings(waiting):
         store.readings.announced(waiting)
+
+
+def end_uploads(store: Store, artifacts: Artifacts) -> None:
+    """Remove uploads that have expired, and their files unless versions have them."""
+    if gone := store.uploads.expire():
+        _logger.info("removed the files of %d upload(s) that expired", len(gone))
+        artifacts.remove(gone)
 
 
 def ask_for_trials(store: Store, doorbell: Doorbell) -> None:

@@ -6,7 +6,7 @@ from ipaddress import IPv6Network, ip_network
 FIRST_WORDS = frozenset(
     {
         *("datasets", "docs", "invocations", "jobs", "livez", "models", "openapi.json", "ping", "predict", "readyz"),
-        *("static", "sweeps", "v1", "v2", "version"),
+        *("static", "sweeps", "uploads", "v1", "v2", "version"),
     }
 )
 """Of our paths: one that a proxy puts before them begins with another, or nobody could tell whether it is there."""

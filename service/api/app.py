@@ -13,6 +13,7 @@ from service.api.exception_handlers import add_exception_handlers
 from service.api.gate import Gate
 from service.api.middleware import HeadMiddleware, PlainErrorsMiddleware, RedirectMiddleware
 from service.api.openapi import offer_documentation
+from service.api.resumable import ResumableMiddleware
 from service.api.routes import (
     aliases,
     ensembles,
@@ -25,8 +26,9 @@ from service.api.routes import (
     sweeps,
     v2,
 )
-from service.api.routes.datasets import data_versions, rows, sets, upload
+from service.api.routes.datasets import data_versions, preview, rows, sets, upload
 from service.api.routes.jobs import actions, checkpoints, evaluation, events, metrics, plots, submit
+from service.api.routes.uploads import begin, proceed
 from service.api.strict import known_body, known_query
 from service.edge.links import ROOT, below
 from service.predict.asgi import PATH, Predict
@@ -84,13 +86,14 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(ours.router, dependencies=strict, max_body_size=MAX_BODY_BYTES)
     for others in _OTHERS:
         app.include_router(others.router, max_body_size=MAX_BODY_BYTES)
-    for data in (upload, sets, data_versions, rows):
+    for data in (upload, preview, sets, data_versions, rows, begin, proceed):
         app.include_router(data.router, dependencies=strict, max_body_size=settings.max_upload_bytes)
     offer_documentation(app)
     add_exception_handlers(app)
     app.add_middleware(PlainErrorsMiddleware)
     app.add_middleware(RedirectMiddleware)
     app.add_middleware(HeadMiddleware)
+    app.add_middleware(ResumableMiddleware)
     return app
 
 

@@ -4,17 +4,20 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Scope
 
+from service.api import resumable
 from service.api.methods import METHODS
 
 ASKED = (
     "Accept", "Content-Encoding", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "If-Range",
     "Inference-Header-Content-Length", "Last-Event-ID", "Prefer", "Range", "Traceparent", "X-Request-Id",
+    *resumable.ASKED,
 )  # fmt: skip
 """Headers that a page may send."""
 
 TOLD = (
     "Accept-Ranges", "Allow", "Content-Disposition", "Content-Range", "ETag", "Inference-Header-Content-Length",
     "Link", "Location", "Preference-Applied", "Retry-After", "X-Request-Id",
+    *resumable.TOLD,
 )  # fmt: skip
 """Headers that a page may read, beside those that any may."""
 

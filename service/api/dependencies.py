@@ -11,6 +11,7 @@ from service.broker.doorbell import Doorbell
 from service.disk.floor import Floor
 from service.errors import UnsupportedMedia
 from service.predict.predictor import Predictor
+from service.processes.standby import Standby
 from service.settings import Settings
 from service.store.store import Store
 
@@ -25,6 +26,7 @@ class Dependencies:
     floor: Floor
     doorbell: Doorbell
     predictor: Predictor
+    standby: Standby
 
     @classmethod
     def build(cls, settings: Settings) -> "Dependencies":
@@ -39,6 +41,7 @@ class Dependencies:
             floor=Floor.of(settings, store.database.file),
             doorbell=Doorbell(settings.broker_url),
             predictor=Predictor(store, artifacts, memory_bytes=settings.model_memory_bytes),
+            standby=Standby(settings),
         )
 
 

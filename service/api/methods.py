@@ -1,9 +1,9 @@
-"""Which methods a path has: what 405 tells in Allow, all of them (RFC 9110, 15.5.6). None has OPTIONS."""
+"""Which methods a path has: what 405 tells in Allow, all of them (RFC 9110, 15.5.6)."""
 
 from fastapi import FastAPI
 from starlette.routing import Match, Mount
 
-METHODS = ("get", "head", "post", "put", "patch", "delete")
+METHODS = ("get", "head", "post", "put", "patch", "delete", "options")
 
 
 def allowed(app: FastAPI, path: str) -> str:

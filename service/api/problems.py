@@ -12,6 +12,8 @@ class FaultView(BaseModel):
 
     pointer: str = Field(examples=["/learning_rate"])
     detail: str = Field(examples=["Input should be greater than 0"])
+    where: str | None = Field(default=None, description="Of a file of data: its line, row, column or member.")
+    remedy: str | None = Field(default=None, description="Of a file of data: what to do.")
 
 
 class ProblemView(BaseModel):
@@ -22,7 +24,9 @@ class ProblemView(BaseModel):
     status: int = Field(examples=[422])
     detail: str = Field(examples=["learning_rate: Input should be greater than 0"])
     instance: str = Field(examples=["/jobs"])
-    errors: list[FaultView] = Field(default=[], description="The fields that are wrong, at most ten.")
+    errors: list[FaultView] = Field(
+        default=[], description="The fields that are wrong, at most ten; of a file, twenty faults."
+    )
 
 
 class ProtocolProblemView(ProblemView):
@@ -43,12 +47,14 @@ _MEANING = {
     403: "The request came from another web site.",
     404: "Nothing of that name.",
     409: "The state of something does not allow it.",
-    412: "It has been changed since the client looked, or is there already.",
+    412: "It has been changed since the client looked, or is there already; of uploads: another version of tus.",
     413: "The body is too large.",
     415: "The body is of a kind that is not understood here.",
     416: "The file has no such bytes; `Content-Range` tells its size.",
     422: "The request asks for something impossible; `errors` point to the fields.",
+    423: "Another request is at it; come again after `Retry-After` seconds.",
     429: "Too much is waiting already; come again after `Retry-After` seconds.",
+    460: "The checksum is another than that of the body; nothing of it was kept.",
     500: "A file is not as it was written, or gone; `tenfold doctor` names it.",
     503: "Come again after `Retry-After` seconds.",
     507: "There is too little free on the disk; the detail says how much, and what may be deleted.",

@@ -59,7 +59,7 @@ def orphans(store: Store, artifacts: Artifacts, *, young_seconds: float = YOUNG_
     """Look for files to which nothing points; what was half written is one of them."""
     # The folder first: what is written and recorded meanwhile is then seen as recorded, not as an orphan.
     files = list(_files(artifacts.folder, before=time.time() - young_seconds))
-    known = {pointer.key for pointer in store.files.all()}
+    known = {pointer.key for pointer in store.files.all()} | store.uploads.keys()
     for path in files:
         key = str(path.relative_to(artifacts.folder))
         if key not in known:
@@ -124,6 +124,8 @@ def _remedy(pointer: Row) -> str:
         if pointer.name == SENT:
             return f"restore it from a backup, or DELETE {this} and upload it again; what was read of it is not touched"
         return f"restore it from a backup, or DELETE {this} and upload its file again, which GET {this}/file may have"
+    if owner == "uploads":
+        return f"restore it from a backup, or DELETE /uploads/{name} and send it again"
     if owner == "models":
         model, _, version = name.partition("/")
         return (

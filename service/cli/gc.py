@@ -1,4 +1,4 @@
-"""What `tenfold gc` may delete: old jobs. Nothing goes that somebody may still ask for by a rule, not by luck."""
+"""What `tenfold gc` may delete: old jobs, expired uploads. Nothing goes that somebody may still ask for by a rule."""
 
 import shutil
 
@@ -37,8 +37,14 @@ def collect(job: Job, store: Store, artifacts: Artifacts) -> bool:
     return True
 
 
-def give_back(store: Store) -> str:
-    """Give the disk back what the database needs no more; says how much that is."""
+def give_back(store: Store, artifacts: Artifacts) -> str:
+    """Give the disk back what expired uploads took, and what the database needs no more; says how much that is."""
+    gone = store.uploads.expire()
+    artifacts.remove(gone)
+    return f"{len(gone)} file(s) of expired uploads deleted; {_of_database(store)}"
+
+
+def _of_database(store: Store) -> str:
     file = store.database.file
     if file is None:
         return "what the database needs no more, PostgreSQL uses again"

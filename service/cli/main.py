@@ -218,7 +218,7 @@ def gc(
                 mend(finding, store, artifacts)
             typer.echo(f"{finding.kind} {finding.key} ({finding.size:,} bytes)")
         if apply:
-            typer.echo(give_back(store))
+            typer.echo(give_back(store, artifacts))
     typer.echo(f"{gone} job(s) deleted" if apply else f"{gone} job(s) would be deleted; --apply does it")
 
 

@@ -38,7 +38,7 @@ class Floor:
         if (why := self.shortage(more=more)) is not None:
             raise NoRoom(
                 f"{why}; nothing more is taken in, what runs goes on. Delete what is not needed: `tenfold gc`, "
-                "DELETE /jobs/{id}, /sweeps/{id}, /datasets/{name}, /models/{name}/versions/{version}"
+                "DELETE /jobs/{id}, /sweeps/{id}, /uploads/{id}, /datasets/{name}, /models/{name}/versions/{version}"
             )
 
     def shortage(self, *, more: int = 0) -> str | None:

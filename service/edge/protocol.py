@@ -187,7 +187,9 @@ class EdgeProtocol(EndingProtocol):
         """Begin with a request whose head is as it should be."""
         if self.parser.should_upgrade():
             if self.parser.get_method() == b"CONNECT":
-                raise Refusal(405, "CONNECT is for proxies, and this is none", allow="GET, HEAD, POST, PUT, DELETE")
+                raise Refusal(
+                    405, "CONNECT is for proxies, and this is none", allow="GET, HEAD, POST, PUT, PATCH, DELETE"
+                )
             return
         if self._head_at_most > MAX_HEAD_BYTES and (
             len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > MAX_HEAD_BYTES

@@ -10,9 +10,9 @@ from typing import Any, Literal, get_args
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, insert, select, update
 
+from service.store.data_tables import dataset_events, dataset_versions, datasets
 from service.store.engine import Row, locked, now_ms
 from service.store.errors import NoSuchData
-from service.store.tables import dataset_events, dataset_versions, datasets
 
 DataState = Literal["reading", "ready", "failed", "cancelled"]
 DATA_STATES: tuple[DataState, ...] = get_args(DataState)
@@ -63,6 +63,8 @@ def end(
     """Move a version to the state in which it stays; whoever calls this has locked its row."""
     _update(connection, row, state, faults=[dict(fault) for fault in faults], **found)
     told = {"examples": found["examples"], "sha256": found["sha256"]} if state == "ready" else {"faults": list(faults)}
+    if state == "ready" and found.get("added") is not None:
+        told |= {"added": found["added"]}
     log(connection, row.dataset, row.version, state, told)
 
 

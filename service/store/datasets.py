@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from models.data.builtin import BUILTIN
-from service.store import owners
+from service.store import growth, owners
 from service.store.data_states import (
     CANCELLED,
     NOTHING_READ,
@@ -24,12 +24,15 @@ from service.store.data_states import (
     this,
     version_of,
 )
+from service.store.data_tables import dataset_events, dataset_versions, datasets
 from service.store.engine import Database, Row, insert_or, locked, now_ms
-from service.store.errors import DatasetInUse, FileNotKept, NoSuchData, ReadingEnded
+from service.store.errors import BaseInUse, BaseNotThere, DatasetInUse, FileNotKept, NoSuchData, ReadingEnded
 from service.store.files import File, publish, share, withdraw_all
+from service.store.growth import effective
 from service.store.keys import Key, claim, keep
 from service.store.states import FINAL_STATES
-from service.store.tables import dataset_events, dataset_versions, datasets, jobs, versions
+from service.store.tables import jobs, versions
+from service.store.uploads import hold
 
 SENT = "file"
 """What a version calls the file as it was sent."""
@@ -48,6 +51,15 @@ class Datasets:
         query = VERSION.where(dataset_versions.c.dataset == name).order_by(_NEWEST_FIRST).limit(1)
         with self.database.reader.connect() as connection:
             return connection.execute(query).one_or_none()
+
+    def ready(self, name: str | None = None) -> dict[str, int]:
+        """Give the newest version that is ready of each data set, or of this one, if there is one."""
+        query = select(dataset_versions.c.dataset, func.max(dataset_versions.c.version))
+        query = query.where(dataset_versions.c.state == "ready").group_by(dataset_versions.c.dataset)
+        if name is not None:
+            query = query.where(dataset_versions.c.dataset == name)
+        with self.database.reader.connect() as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
 
     def version(self, name: str, version: int) -> Row | None:
         """Look a version up."""
@@ -93,35 +105,60 @@ class Datasets:
                 begin(connection, row)
 
     def add(
-        self, name: str, file: File, sent_as: str | None, options: Mapping[str, Any], *, key: Key | None = None
+        self,
+        name: str,
+        file: File,
+        sent_as: str | None,
+        options: Mapping[str, Any],
+        *,
+        append: bool = False,
+        key: Key | None = None,
+        upload_id: str | None = None,
     ) -> tuple[Row, bool]:
         """Add a version that waits to be read, unless one has these bytes and options; gives it, and if it is new.
 
         `options` are those that were given; with those of the version before they are the ones that hold, and a null
-        takes one back. Under a key it is done once: raises Repeated, and KeyReused.
+        takes one back. With `append` its examples follow those of the newest version that is ready, if there is one.
+        Under a key it is done once: raises Repeated, and KeyReused; and DataNotReady where nothing can be appended yet.
+        A file that is an upload's is then the version's as well; raises NoSuchUpload if that has been ended.
         """
         with self.database.writer.begin() as connection:
+            if upload_id is not None:
+                hold(connection, upload_id)
             _lock(connection, name, "upload")
             before = VERSION.where(dataset_versions.c.dataset == name).order_by(_NEWEST_FIRST)
             rows = connection.execute(before).all()
+            if append and (has := growth.has_already(connection, name, rows, file.sha256, options)) is not None:
+                claim(connection, key)
+                return keep(connection, key, (has, False))
+            base = growth.base_among(name, rows) if append else None
             # Those with which a file could not be read are no good for the next.
-            holding = effective(options, next((row.options for row in rows if row.state in {"reading", "ready"}), {}))
-            for row in rows:
-                if row.file_sha256 == file.sha256 and row.options == holding and row.state in {"reading", "ready"}:
+            last: Mapping[str, Any] = next((row.options for row in rows if row.state in {"reading", "ready"}), {})
+            holding = effective(options, last if base is None else base.options)
+            for row in rows if base is None else ():
+                if is_same(row, file.sha256, holding, None):
                     claim(connection, key)
                     return keep(connection, key, (row, False))
             claim(connection, key)
             about = {"file_sha256": file.sha256, "file_name": sent_as, "file_size": file.size}
-            number = _insert(connection, name, options=holding, **about)
+            number = _insert(connection, name, base, options=holding, **about)
             publish(connection, owners.of_data(name, number), [file])
             return keep(connection, key, (_there(connection, name, number), True))
+
+    def holding(self, name: str | None, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Give the options that would hold for the next version of a data set, or for one of none, by those given."""
+        its = (dataset_versions.c.dataset == name, dataset_versions.c.state.in_({"reading", "ready"}))
+        with self.database.reader.connect() as connection:
+            newest = connection.execute(VERSION.where(*its).order_by(_NEWEST_FIRST).limit(1)).one_or_none()
+        return effective(given, {} if newest is None else newest.options)
 
     def read_again(
         self, name: str, version: int, options: Mapping[str, Any], *, key: Key | None = None
     ) -> tuple[Row, bool]:
         """Add a version of the file of another that waits to be read, as `add` does.
 
-        Raises NoSuchData, and FileNotKept where the file as it was sent is not there.
+        Of one that was appended the examples follow those of the same version again. Raises NoSuchData, FileNotKept
+        where the file as it was sent is not there, and BaseNotThere.
         """
         with self.database.writer.begin() as connection:
             _lock(connection, name, "upload")
@@ -130,14 +167,16 @@ class Datasets:
                 raise NoSuchData(f"{name}/{version}")
             if row.file_sha256 is None:
                 raise FileNotKept(name, version)
+            base = None if row.appended_to is None else version_of(connection, name, row.appended_to)
+            if row.appended_to is not None and base is None:
+                raise BaseNotThere(name, version, row.appended_to)
             holding = effective(options, row.options)
             claim(connection, key)
             for other in connection.execute(VERSION.where(dataset_versions.c.dataset == name)).all():
-                is_same = other.file_sha256 == row.file_sha256 and other.options == holding
-                if is_same and other.state in {"reading", "ready"}:
+                if is_same(other, row.file_sha256, holding, row.appended_to):
                     return keep(connection, key, (other, False))
             about = {"file_sha256": row.file_sha256, "file_name": row.file_name, "file_size": row.file_size}
-            number = _insert(connection, name, options=holding, **about)
+            number = _insert(connection, name, base, options=holding, **about)
             if not share(connection, owners.of_data(name, version), owners.of_data(name, number), {SENT: SENT}):
                 raise FileNotKept(name, version)
             return keep(connection, key, (_there(connection, name, number), True))
@@ -163,7 +202,8 @@ class Datasets:
     def delete(self, name: str, version: int | None = None) -> list[str] | None:
         """Delete a version, or all of a data set; gives the keys of files that nothing points to any more.
 
-        Gives None when there is none. Raises DatasetInUse while a job that has not ended needs it.
+        Gives None when there is none. Raises DatasetInUse while a job that has not ended needs it, and BaseInUse while
+        what is appended to it is being read; from then on that has its examples itself.
         """
         with self.database.writer.begin() as connection:
             locked(connection, select(datasets.c.name).where(datasets.c.name == name))
@@ -179,7 +219,10 @@ class Datasets:
             job_id = connection.scalar(select(jobs.c.id).where(needed).order_by(jobs.c.number).limit(1))
             if job_id is not None:
                 raise DatasetInUse(name if version is None else f"{name}/{version}", job_id)
+            if version is not None and (by := growth.reads_onto(connection, name, version)) is not None:
+                raise BaseInUse(name, version, by)
             connection.execute(delete(dataset_versions).where(its))
+            growth.forget(connection, name)
             return withdraw_all(connection, [owners.of_data(name, number) for number in numbers])
 
     def learned(self, name: str, version: int, *, after: tuple[str, int] | None, limit: int) -> Sequence[Row]:
@@ -208,9 +251,10 @@ class Datasets:
             return connection.execute(query.order_by(dataset_events.c.number).limit(limit)).all()
 
 
-def effective(given: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the options that hold: those given over those of the version before; a null takes one back."""
-    return {name: value for name, value in {**before, **given}.items() if value is not None}
+def is_same(row: Row, file_sha256: str, options: Mapping[str, Any], appended_to: int | None) -> bool:
+    """Whether a version is what comes of a file that is read with these options, if it was not in vain."""
+    is_alike = row.file_sha256 == file_sha256 and row.options == options and row.appended_to == appended_to
+    return is_alike and row.state in {"reading", "ready"}
 
 
 def _there(connection: Connection, name: str, version: int) -> Row:
@@ -224,8 +268,10 @@ def _lock(connection: Connection, name: str, source: str) -> None:
     locked(connection, select(datasets.c.name).where(datasets.c.name == name))
 
 
-def _insert(connection: Connection, name: str, *, options: Mapping[str, Any], **about: Any) -> int:
-    """Insert the next version of a data set that is locked; gives its number."""
+def _insert(
+    connection: Connection, name: str, base: Row | None = None, *, options: Mapping[str, Any], **about: Any
+) -> int:
+    """Insert the next version of a data set that is locked, which is appended to `base` if any; gives its number."""
     number = connection.scalar(
         update(datasets)
         .where(datasets.c.name == name)
@@ -241,7 +287,10 @@ def _insert(connection: Connection, name: str, *, options: Mapping[str, Any], **
     }
     values |= {"attempt": 0, "fruitless_attempts": 0, "cancel_requested": False}
     times = {"created_at": now_ms(), "changed_at": now_ms(), "rung_at": now_ms()}
+    appended_to = None if base is None else base.version
     row = insert(dataset_versions).values(dataset=name, version=number, **values, **times, **about)
-    connection.execute(row)
-    log(connection, name, number, "reading", {})
+    connection.execute(row.values(appended_to=appended_to))
+    if "file_sha256" in about:
+        growth.note(connection, name, number, appended_to, about["file_sha256"], options)
+    log(connection, name, number, "reading", {} if base is None else {"appended_to": f"{name}/{appended_to}"})
     return int(number)

@@ -5,10 +5,18 @@ StoreError
 +-- SweepConflict     the state of a sweep does not allow what was asked for
 +-- PartOfSweep       the job belongs to a sweep, and goes with it
 +-- DatasetInUse      a job that has not ended needs the data set, or a version of it
++-- BaseInUse         what is appended to a version of a data set is being read
++-- BaseNotThere      a version cannot be read anew: the one to which it was appended is not there
 +-- NoSuchData        there is no such data set, or no such version of it
 +-- DataNotReady      a version that is to be trained on is being read, or could not be
 +-- ReadingEnded      a version that is ready, or has failed, is not cancelled
 +-- FileNotKept       a version cannot be read anew: the file as it was sent is not there
++-- NoSuchUpload      there is no upload of this id, or not any more
++-- OtherOffset       an upload is at another byte than the request goes on from
++-- LengthSaid        an upload cannot be as long as is said: another length was before, or more has come
++-- UploadTaken       another request writes the upload, or has begun to after this one
++-- UploadUnfinished  bytes are missing of an upload that is to be used
++-- TooManyUploads    as many uploads are open as may be
 +-- VersionInUse      an alias points to the version
 +-- KeyReused         something else was asked for under the key
 +-- Repeated          what is asked for under the key was done before; it is answered as then
@@ -66,6 +74,24 @@ class DatasetInUse(StoreError):
 
 
 @dataclass(eq=False)
+class BaseInUse(StoreError):
+    """What is appended to a version of a data set is being read, and becomes the version `by`."""
+
+    name: str
+    version: int
+    by: int
+
+
+@dataclass(eq=False)
+class BaseNotThere(StoreError):
+    """A version cannot be read anew: `base`, to which it was appended, is not there any more."""
+
+    name: str
+    version: int
+    base: int
+
+
+@dataclass(eq=False)
 class NoSuchData(StoreError):
     """There is no data set, or no version of one, that is called so."""
 
@@ -97,6 +123,54 @@ class FileNotKept(StoreError):
 
     name: str
     version: int
+
+
+@dataclass(eq=False)
+class NoSuchUpload(StoreError):
+    """There is no upload of this id, or not any more."""
+
+    upload_id: str
+
+
+@dataclass(eq=False)
+class OtherOffset(StoreError):
+    """A request goes on from `asked`, and the upload is at `offset`."""
+
+    upload_id: str
+    asked: int
+    offset: int
+
+
+@dataclass(eq=False)
+class LengthSaid(StoreError):
+    """An upload cannot be of the length that is said: another was said before, or more than that has come."""
+
+    upload_id: str
+    offset: int
+    length: int | None
+
+
+@dataclass(eq=False)
+class UploadTaken(StoreError):
+    """Another request writes the upload and does not let go of it, or has begun to after this one."""
+
+    upload_id: str
+
+
+@dataclass(eq=False)
+class UploadUnfinished(StoreError):
+    """Bytes are missing of an upload that is to be used; `length` is None while its sender has not said it."""
+
+    upload_id: str
+    offset: int
+    length: int | None
+
+
+@dataclass(eq=False)
+class TooManyUploads(StoreError):
+    """As many uploads are open as may be."""
+
+    most: int
 
 
 @dataclass(eq=False)

@@ -1,10 +1,11 @@
-"""Who files belong to, by name: jobs/<id>, sweeps/<id>, datasets/<name>/<version>, models/<name>/<version>."""
+"""Who files belong to, by name: jobs/<id>, sweeps/<id>, uploads/<id>, datasets/<name>/<version>, models/..."""
 
 from typing import Any
 
 from sqlalchemy import Connection, Select, select
 
-from service.store.tables import dataset_versions, datasets, jobs, models, sweeps, versions
+from service.store.data_tables import dataset_versions, datasets, uploads
+from service.store.tables import jobs, models, sweeps, versions
 
 
 def of_job(job_id: str) -> str:
@@ -15,6 +16,11 @@ def of_job(job_id: str) -> str:
 def of_sweep(sweep_id: str) -> str:
     """Give the name under which a sweep's files are kept."""
     return f"sweeps/{sweep_id}"
+
+
+def of_upload(upload_id: str) -> str:
+    """Give the name under which the file of an upload is kept; it is also where that lies."""
+    return f"uploads/{upload_id}"
 
 
 def of_dataset(name: str) -> str:
@@ -40,7 +46,13 @@ def of_version(model: str, version: int) -> str:
 def is_on_record(connection: Connection, key: str) -> bool:
     """Whether that is on record to which a file belongs, by the folder in which it lies; of a version its model."""
     kind, _, rest = key.partition("/")
-    columns = {"jobs": jobs.c.id, "sweeps": sweeps.c.id, "datasets": datasets.c.name, "models": models.c.name}
+    columns = {
+        "jobs": jobs.c.id,
+        "sweeps": sweeps.c.id,
+        "uploads": uploads.c.id,
+        "datasets": datasets.c.name,
+        "models": models.c.name,
+    }
     if (column := columns.get(kind)) is None:
         return False
     return connection.scalar(select(column).where(column == rest.partition("/")[0])) is not None
@@ -57,5 +69,5 @@ def row_of(owner: str) -> Select[Any]:
         return select(dataset_versions.c.version).where(
             dataset_versions.c.dataset == dataset, dataset_versions.c.version == int(number)
         )
-    key = {"jobs": jobs.c.id, "sweeps": sweeps.c.id}[kind]
+    key = {"jobs": jobs.c.id, "sweeps": sweeps.c.id, "uploads": uploads.c.id}[kind]
     return select(key).where(key == name)

@@ -13,10 +13,11 @@ from sqlalchemy import ColumnElement, Connection, and_, select, update
 from service.store import owners
 from service.store.claims import worker_of
 from service.store.data_states import CANCELLED, VERSION, end, this, wait_again
+from service.store.data_tables import dataset_versions
 from service.store.engine import Database, Row, locked, now_ms
 from service.store.errors import LeaseLost
-from service.store.files import File, publish
-from service.store.tables import dataset_versions, workers
+from service.store.files import File, publish, share
+from service.store.tables import workers
 
 MAX_FRUITLESS_READINGS = 5
 """A reading that brings down who reads it again and again is given up after so many attempts."""
@@ -37,6 +38,7 @@ class ReadingClaim:
     options: Mapping[str, Any]
     file_name: str | None
     file_size: int | None
+    appended_to: int | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class Readings:
                 options=version.options,
                 file_name=version.file_name,
                 file_size=version.file_size,
+                appended_to=version.appended_to,
             )
 
     def renew(self, claim: ReadingClaim, progress: Mapping[str, Any]) -> Literal["cancel", "drain"] | None:
@@ -97,17 +100,26 @@ class Readings:
             drains = connection.scalar(leaving) is not None
             return "cancel" if row.cancel_requested else "drain" if drains else None
 
-    def finish(self, claim: ReadingClaim, found: Mapping[str, Any], files: Sequence[File]) -> list[str]:
+    def finish(
+        self, claim: ReadingClaim, found: Mapping[str, Any], files: Sequence[File], shared: Sequence[str] = ()
+    ) -> list[str]:
         """Point to the files of a version that was read, which is ready then, unless it was to be cancelled.
 
-        `found` are its columns. Gives the keys of files that nothing points to any more. Raises LeaseLost.
+        `found` are its columns, `shared` the files that it has in common with the version to which it was appended.
+        Gives the keys of files that nothing points to any more. Raises LeaseLost.
         """
         with self.database.writer.begin() as connection:
             row = _locked_by(connection, claim)
             if row.cancel_requested:
                 end(connection, row, "cancelled", faults=[CANCELLED])
                 return [file.key for file in files]
-            unreferenced = publish(connection, owners.of_data(claim.dataset, claim.version), files)
+            owner = owners.of_data(claim.dataset, claim.version)
+            unreferenced = publish(connection, owner, files)
+            if shared:
+                # They are there: who deletes a version to which something is being appended is refused.
+                assert claim.appended_to is not None, "only with the version before is anything shared"
+                base = owners.of_data(claim.dataset, claim.appended_to)
+                share(connection, base, owner, {name: name for name in shared})
             end(connection, row, "ready", **found)
             return unreferenced
 

@@ -8,9 +8,9 @@ from sqlalchemy import Connection, select
 from models.data.builtin import BUILTIN
 from models.spec import TrainingSpec
 from service.store.data_states import DataState, version_of
+from service.store.data_tables import dataset_versions
 from service.store.engine import Database, Row
 from service.store.errors import DataNotReady, NoSuchData
-from service.store.tables import dataset_versions
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from service.store.runs import Runs
 from service.store.stalled import Stalled
 from service.store.submissions import Submissions
 from service.store.sweeps import Sweeps
+from service.store.uploads import Uploads
 from service.store.workers import Workers
 
 
@@ -42,6 +43,7 @@ class Store:
     aliases: Aliases
     ensembles: Ensembles
     references: References
+    uploads: Uploads
     workers: Workers
 
     @classmethod
@@ -65,5 +67,6 @@ class Store:
             aliases=Aliases(database),
             ensembles=Ensembles(database),
             references=References(database, settings.default_model),
+            uploads=Uploads(database, most=settings.open_uploads, hours=settings.upload_hours),
             workers=Workers(database),
         )

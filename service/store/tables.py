@@ -7,7 +7,6 @@ from sqlalchemy import (
     Column,
     Float,
     ForeignKey,
-    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -131,7 +130,7 @@ artifacts = Table(
     metadata,
     Column(
         "owner", String(255), primary_key=True
-    ),  # jobs/<id>, sweeps/<id>, datasets/<name>/<version> or models/<name>/<version>
+    ),  # jobs/<id>, sweeps/<id>, uploads/<id>, datasets/<name>/<version> or models/<name>/<version>
     Column("name", String(255), primary_key=True),
     Column("key", String(255), nullable=False),
     Column("sha256", String(64), nullable=False),
@@ -186,61 +185,6 @@ moves = Table(
     Column("after", JSON),  # targets; none where the alias was deleted
     Column("why", String(16), nullable=False),
     Column("moved_at", BigInteger, nullable=False),
-)
-
-datasets = Table(
-    "datasets",
-    metadata,
-    Column("name", String(128), primary_key=True),
-    Column("source", String(16), nullable=False),
-    Column("newest", Integer, nullable=False),  # number of the newest version, also if that was deleted
-    Column("created_at", BigInteger, nullable=False),
-)
-
-# While a version is read, `owner` is the worker that reads it; without one it waits for a worker.
-dataset_versions = Table(
-    "dataset_versions",
-    metadata,
-    Column("dataset", String(128), ForeignKey("datasets.name"), primary_key=True),
-    Column("version", Integer, primary_key=True),
-    Column("state", String(16), nullable=False),
-    Column("kind", String(16)),
-    Column("schema", JSON(none_as_null=True)),
-    Column("reading", JSON(none_as_null=True)),  # unknown of versions from before there were any
-    Column("description", JSON(none_as_null=True)),
-    Column("examples", Integer),
-    Column("sha256", String(64)),
-    Column("file_sha256", String(64)),  # none of what is built in, or was uploaded before files were kept as sent
-    Column("file_name", String(255)),
-    Column("file_size", BigInteger),
-    Column("options", JSON, nullable=False),
-    Column("progress", JSON, nullable=False),
-    Column("faults", JSON, nullable=False),
-    Column("created_at", BigInteger, nullable=False),
-    Column("changed_at", BigInteger, nullable=False),
-    Column("rung_at", BigInteger, nullable=False),
-    Column("attempt", Integer, nullable=False),
-    Column("fruitless_attempts", Integer, nullable=False),
-    Column("owner", String(255)),
-    Column("lease_expires_at", BigInteger),
-    Column("cancel_requested", Boolean, nullable=False),
-    Index(None, "state", "rung_at"),
-)
-
-dataset_events = Table(
-    "dataset_events",
-    metadata,
-    Column("number", Number, primary_key=True, autoincrement=True),
-    Column("dataset", String(128), nullable=False),
-    Column("version", Integer, nullable=False),
-    Column("type", String(16), nullable=False),
-    Column("data", JSON, nullable=False),
-    Column("created_at", BigInteger, nullable=False),
-    ForeignKeyConstraint(
-        ["dataset", "version"], ["dataset_versions.dataset", "dataset_versions.version"], ondelete="CASCADE"
-    ),
-    Index(None, "dataset", "version", "number"),
-    sqlite_autoincrement=True,
 )
 
 events = Table(

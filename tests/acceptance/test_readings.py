@@ -11,6 +11,7 @@ import pytest
 
 from models.data.reading.options import Options
 from models.data.reading.read import read
+from tests.models.data.reading.archives.made import folders, zipped
 from tests.running import QUICK, Stack, programs, running_stack
 from tests.waiting import wait_until
 
@@ -44,9 +45,9 @@ def version(stack: Stack, number: int, name: str = "letters") -> dict[str, Any]:
         return {"state": "unknown"}
 
 
-def ready(stack: Stack, number: int) -> dict[str, Any]:
+def ready(stack: Stack, number: int, name: str = "letters") -> dict[str, Any]:
     def settled() -> dict[str, Any] | None:
-        seen = version(stack, number)
+        seen = version(stack, number, name)
         assert seen["state"] not in {"failed", "cancelled"}, f"{seen}: {stack.logs()}"
         return seen if seen["state"] == "ready" else None
 
@@ -58,7 +59,7 @@ def child(stack: Stack) -> int:
 
     def found() -> int | None:
         every = programs(stack.process.pid)
-        return next((pid for pid, command in every.items() if "-m worker.readings.child" in command), None)
+        return next((pid for pid, command in every.items() if "-m service.processes.reader" in command), None)
 
     return wait_until(found, timeout=60, what=f"a reading to begin: {stack.logs()}")
 
@@ -101,3 +102,18 @@ def test_a_reading_that_is_cancelled_stops_and_leaves_nothing(stack: Stack) -> N
     wait_until(lambda: reader not in programs(stack.process.pid), timeout=30, what="the child to end")
     folder = Path(stack.home / "artifacts" / "datasets" / "gone" / "1")
     assert not folder.exists() or not list(folder.glob("*.npy"))
+
+
+def test_a_zip_of_class_folders_is_read_and_learned_from(stack: Stack) -> None:
+    files = folders("my pets/train/cat", "my pets/train/dog", each=40) | folders("my pets/test/dog", each=5, start=90)
+    assert sent(stack, zipped({**files, "__MACOSX/my pets/._cat": b"\0\5"}), "pets")["version"] == 1
+    one = ready(stack, 1, "pets")
+    assert (one["kind"], one["examples"], one["schema"]["classes"]) == ("images", 85, ["cat", "dog"])
+    assert one["reading"]["taken_for"]["split"] == {"folders": True, "train": 80, "validation": 0, "test": 5}
+    job = stack.finish(stack.client.submit(dataset="pets", hidden_sizes=[8], epochs=1)["id"])
+    assert (job["state"], job["spec"]["dataset"]) == ("succeeded", "pets/1")
+    assert sent(stack, zipped({"../cat/1.png": b"x"}), "pets")["version"] == 2
+    failed = wait_until(
+        lambda: (seen := version(stack, 2, "pets"))["state"] == "failed" and seen, timeout=60, what="the refusal"
+    )
+    assert failed["faults"][0]["where"] == "member ../cat/1.png"

@@ -8,6 +8,7 @@ import httpx
 from models.records import Epoch, TrainingRecord
 from models.training import train
 from service.store import owners
+from tests.chaos.torn import UPLOADS
 from tests.chaos.world import FIRST, SPEC, Scenario, World
 from worker.errands.draw_job import draw
 from worker.readings.reading import read
@@ -140,11 +141,27 @@ def _uploaded_and_read(world: World) -> None:
     _read(world)
 
 
+def _read_appended(world: World) -> None:
+    read(("mine", 2), world.store, world.artifacts, world.settings, owner=f"{FIRST}/1")
+
+
+def _sent_on(world: World) -> None:
+    _uploaded_and_read(world)
+    _APPEND(world)
+
+
+def _grown(world: World) -> None:
+    _sent_on(world)
+    _read_appended(world)
+
+
 _SWEEP = {"base": dict(SPEC), "grid": {"learning_rate": [0.1, 0.01]}}
 _HALVED = {**_SWEEP, "halving": {"reduction": 2, "synchronous": True}}
-_CSV = "\n".join(f"{row % 10},{row},{row * 7 % 256}," + ",".join(["7"] * 781 + ["0"]) for row in range(40)).encode()
+_LINES = [f"{row % 10},{row},{row * 7 % 256}," + ",".join(["7"] * 781 + ["0"]) for row in range(45)]
+_CSV, _MORE = "\n".join(_LINES[:40]).encode(), "\n".join(_LINES[40:]).encode()
 _RETRY, _CONTINUE = _request("POST", "/jobs/{job}/retry"), _request("POST", "/jobs/{job}/continue", json={"epochs": 1})
 _UPLOAD = _request("POST", "/datasets?name=mine", content=_CSV, headers={"Content-Type": "text/csv"})
+_APPEND = _request("POST", "/datasets?name=mine&append=true", content=_MORE, headers={"Content-Type": "text/csv"})
 _ANEW = _request("POST", "/datasets/mine/versions", json={"from": 1, "options": {"header": False}})
 _CANCEL_READING = _request("POST", "/datasets/mine/versions/1/cancel")
 
@@ -192,6 +209,15 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("a plot is drawn", _trained, _draw, again=_draw, allows=_TO_BE_MENDED),
     Scenario("POST /datasets", _nothing, _UPLOAD, again=_UPLOAD, allows=_TO_BE_MENDED),
     Scenario("a data set is read", _UPLOAD, _read, allows=_TO_BE_MENDED),
+    Scenario("POST /datasets?append=true", _uploaded_and_read, _APPEND, again=_APPEND, allows=_TO_BE_MENDED),
+    Scenario("what is appended shares its files", _sent_on, _read_appended, allows=_TO_BE_MENDED),
+    Scenario(
+        "DELETE /datasets/NAME/versions/N of one that was appended to",
+        _grown,
+        _request("DELETE", "/datasets/mine/versions/1", done=404),
+        again=_request("DELETE", "/datasets/mine/versions/1", done=404),
+        allows=_TO_BE_MENDED,
+    ),
     Scenario("POST /datasets/NAME/versions", _UPLOAD, _ANEW, again=_ANEW),
     Scenario("a reading is cancelled", _UPLOAD, _CANCEL_READING, again=_CANCEL_READING),
     Scenario(
@@ -201,4 +227,5 @@ SCENARIOS: tuple[Scenario, ...] = (
         again=_request("DELETE", "/datasets/mine", done=404),
         allows=_TO_BE_MENDED,
     ),
+    *UPLOADS,
 )

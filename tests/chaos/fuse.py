@@ -51,9 +51,18 @@ def arm(at: int, folder: Path, *, told: Callable[[str], object]) -> None:
         operation("fsync")
         fsync(descriptor)
 
+    def written(descriptor: Any, data: Any, place: int, pwrite: Callable[..., int] = os.pwrite) -> int:
+        operation("pwrite")
+        return pwrite(descriptor, data, place)
+
+    def cut_off(descriptor: Any, size: int, ftruncate: Callable[..., None] = os.ftruncate) -> None:
+        operation("ftruncate")
+        ftruncate(descriptor, size)
+
     event.listen(Engine, "before_cursor_execute", statement)
     event.listen(Engine, "commit", lambda _: operation("COMMIT"))
     event.listen(Engine, "rollback", lambda _: operation("ROLLBACK"))
     os.fsync = synchronised  # type: ignore[assignment]
+    os.pwrite, os.ftruncate = written, cut_off
     # Cannot be taken back: whoever arms this fuse is a process of its own.
     sys.addaudithook(audited)

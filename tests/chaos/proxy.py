@@ -23,6 +23,8 @@ class Proxy:
     """Seconds by which each piece of data comes late."""
     resets: float = 0.0
     """Chance of a piece of data to be lost, with its connection."""
+    tears: list[int] = field(default_factory=list)
+    """Of how many bytes that were passed on, each time, the last ones end with a reset."""
     passed: int = 0
     """Bytes that were passed on."""
     cut: int = 0
@@ -95,6 +97,10 @@ class Proxy:
                     return
                 other.sendall(data)
                 self.passed += len(data)
+                if self.tears and self.passed >= self.tears[0]:
+                    self.tears.pop(0)
+                    self._abort(pair)
+                    return
         with self._lock:
             self._pairs.discard(pair)
         for end in pair:

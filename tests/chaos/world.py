@@ -1,5 +1,6 @@
 """What is done to things that are killed in the middle (crashes.py): a service without processes, and scenarios."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from service.artifacts import Artifacts
 from service.cli.doctor import examine, mend
 from service.settings import Settings
 from service.store import owners
+from service.store.engine import Row
 from service.store.store import Store
 from service.store.tables import jobs, submissions
 from tests.waiting import wait_until
@@ -111,7 +113,22 @@ class World:
         ]
         owned = [[f"{name}/{number}", self._files_of(name, number)] for name, number, *_ in versions]
         datasets = [versions, owned]
-        return {"jobs": told, "files": list(files.values()), "keys": keys, "sweeps": sweeps, "datasets": datasets}
+        uploads = [
+            [row.received, row.length, row.name, hashlib.sha256(self._bytes_of(row)).hexdigest()]
+            for row in self.store.uploads.find(limit=10)
+        ]
+        return {
+            "jobs": told,
+            "files": list(files.values()),
+            "keys": keys,
+            "sweeps": sweeps,
+            "datasets": datasets,
+            "uploads": uploads,
+        }
+
+    def _bytes_of(self, upload: Row) -> bytes:
+        path = self.artifacts.path(upload.key)
+        return path.read_bytes()[: upload.received] if path.exists() else b""
 
     def _files_of(self, name: str, version: int) -> list[str]:
         return [file.name for file in self.store.files.of(owners.of_data(name, version))]

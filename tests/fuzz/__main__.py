@@ -1,6 +1,7 @@
 """Start everything, train a network, and have requests made up from the served document until the time is over."""
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -28,7 +29,8 @@ def main() -> int:
         command = [str(Path(sys.executable).with_name("st")), "--config-file", str(CONFIG), "run"]
         command += [f"{stack.url}/openapi.json", "--phases", asked.phases, "--continue-on-failure", "--no-color"]
         command += ["--max-time", str(asked.seconds), "--seed", str(asked.seed), "--request-timeout", "60"]
-        return subprocess.run(command, check=False, cwd=home).returncode
+        ours = {"PYTHONPATH": str(CONFIG.parents[2]), "SCHEMATHESIS_HOOKS": "tests.fuzz.media_types"}
+        return subprocess.run(command, check=False, cwd=home, env={**os.environ, **ours}).returncode
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from tests.waiting import wait_until
 
 PAGE = Path(__file__).parents[2] / "docs" / "proxy.md"
 NAME = "ml.example.com"
+OFFSETS = "application/offset+octet-stream"
 MISSING = [tool for tool in ("nginx", "openssl") if shutil.which(tool) is None]
 
 SURROUNDINGS = """\
@@ -212,6 +213,28 @@ def test_a_data_set_is_uploaded(proxied: Proxied) -> None:
     rows = "".join(f"{number % 10},{','.join(['7'] * 784)}\n" for number in range(2000))
     status, headers, body = proxied.ask("POST", "/ml/datasets?name=large", rows.encode(), Content_Type="text/csv")
     assert (status, headers.get("location")) == (202, "/ml/datasets/large/versions/1"), body
+
+
+def test_what_has_come_of_an_upload_before_a_cut_is_kept(proxied: Proxied) -> None:
+    content = bytes(range(256)) * 400
+    tus = {"Tus_Resumable": "1.0.0"}
+    status, headers, body = proxied.ask("POST", "/ml/uploads", b"", **tus, Upload_Length=str(len(content)))
+    place = headers["location"]
+    assert (status, place.startswith("/ml/uploads/")) == (201, True), body
+
+    def has_come() -> int:
+        return int(proxied.ask("HEAD", place, **tus)[1]["upload-offset"])
+
+    about = f"Host: {NAME}\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\nContent-Length: {len(content)}\r\n"
+    with proxied.connect() as cut:
+        cut.sendall(f"PATCH {place} HTTP/1.1\r\n{about}Content-Type: {OFFSETS}\r\n\r\n".encode() + content[:60_000])
+        at = wait_until(has_come, timeout=30, what="bytes to come through")
+    rest = {"Content_Type": OFFSETS, "Upload_Offset": str(at), **tus}
+    status, headers, body = proxied.ask("PATCH", place, content[at:], **rest)
+    assert (status, headers["upload-offset"]) == (204, str(len(content))), body
+    used = proxied.ask("POST", f"/ml/datasets?name=torn&upload={place.rpartition('/')[2]}", b"")
+    assert used[0] == 202
+    assert proxied.ask("GET", "/ml/datasets/torn/versions/1/file")[2] == content
 
 
 def test_predictions_are_answered_and_their_faults_are_told(proxied: Proxied) -> None:

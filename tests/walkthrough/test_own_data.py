@@ -1,11 +1,12 @@
 """Your own data: a file becomes a network that answers, in four requests: upload, look, train, ask.
 
 What the file was taken for is told before anything is trained. Here it is a table of wines, whose last column says
-which grape it is, and pictures of 8 x 8 pixels that are letters.
+which grape it is, pictures of 8 x 8 pixels that are letters, and a ZIP of pictures that gets more in the night.
 """
 
 import gzip
 import io
+import zipfile
 from typing import Any
 
 import httpx
@@ -118,6 +119,44 @@ def test_pictures_have_the_size_and_the_scale_that_they_came_with(tenfold: httpx
     assert "digit" not in answer
     small = tenfold.post("/predict", json={"model": "letters", "image": [[1, 2], [3, 4]]})
     assert "send 8 rows of 8 numbers from 0 to 16" in small.json()["detail"]
+
+
+def folders(digits: np.ndarray, names: list[str], wrapped_in: str) -> bytes:
+    """Give a ZIP as a file manager makes it: a folder, and in it one for each class, full of PNGs."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for place, (picture, name) in enumerate(zip(digits, names, strict=True)):
+            png = io.BytesIO()
+            Image.fromarray((picture * 15).astype(np.uint8)).resize((16, 16)).save(png, "PNG")
+            archive.writestr(f"{wrapped_in}/{name}/{place:04}.png", png.getvalue())
+        archive.writestr(f"__MACOSX/{wrapped_in}/._{names[0]}", b"what no picture is")
+    return file.getvalue()
+
+
+def test_a_zip_of_pictures_in_folders_is_read_and_a_night_later_there_are_more(tenfold: httpx.Client) -> None:
+    digits = load_digits()
+    names = ["ABCDEFGHIJ"[place] for place in digits.target]
+    tried = tenfold.post("/datasets/preview", content=folders(digits.images[:300], names[:300], "signs"))
+    assert (tried.status_code, tried.json()["kind"]) == (200, "images")
+
+    signs = uploaded(tenfold, "signs", folders(digits.images[:1500], names[:1500], "signs"))
+    assert (signs["state"], signs["examples"], signs["schema"]["height"]) == ("ready", 1500, 16)
+    assert signs["schema"]["classes"] == list("ABCDEFGHIJ")
+    assert any("__MACOSX" in note["detail"] for note in signs["reading"]["notes"])
+    before = train(tenfold, dataset="signs", epochs=5)
+
+    tonight = folders(digits.images[1500:], names[1500:], "signs 2026-11-28")
+    more = uploaded(tenfold, "signs", tonight, append="true")
+    assert (more["version"], more["appended_to"], more["examples"]) == (2, "signs/1", 1797)
+    assert more["reading"]["added"]["examples"] == 297
+    again = uploaded(tenfold, "signs", tonight, append="true")
+    assert again["version"] == 2
+
+    after = train(tenfold, dataset="signs", epochs=5)
+    assert (before["spec"]["dataset"], after["spec"]["dataset"]) == ("signs/1", "signs/2")
+    assert after["result"]["val_accuracy"] > 0.9
+    assert tenfold.delete("/datasets/signs/versions/1").status_code == 204
+    assert len(tenfold.get("/datasets/signs/versions/2/rows", params={"limit": 1}).json()["data"]) == 1
 
 
 def test_a_file_that_cannot_be_read_says_why_and_what_to_do(tenfold: httpx.Client) -> None:

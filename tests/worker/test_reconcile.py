@@ -8,9 +8,11 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import update
 
+from service.artifacts import Artifacts
 from service.disk.floor import Floor
 from service.settings import Settings
 from service.store.claims import Claim
+from service.store.data_tables import uploads
 from service.store.engine import now_ms
 from service.store.store import Store
 from service.store.tables import jobs
@@ -18,7 +20,7 @@ from tests.doubles import Bell, Clock
 from tests.records import epoch, file, sweep
 from tests.waiting import wait_until
 from tests.worker.training import found, submit
-from worker.reconcile import has_room, look_after_children, reconcile
+from worker.reconcile import end_uploads, has_room, look_after_children, reconcile
 from worker.watchdog import Watchdog
 
 ROOM = Floor({}, None)
@@ -140,3 +142,18 @@ def test_a_worker_whose_processes_still_start_is_not_taken_for_deaf() -> None:
     for clock.now in range(0, 200, 2):
         assert not watchdog.is_deaf(rings_waiting=3, idle=has_room(training=0, messages=2, slots=2))
     assert has_room(training=1, messages=1, slots=2)
+
+
+def test_uploads_that_expired_are_removed_with_their_files(store: Store, artifacts: Artifacts) -> None:
+    for age_ms in (-1000, 60_000):
+        growing = artifacts.grow(store.uploads.begin(10, None, "").key, size=0)
+        assert growing is not None
+        growing.write(b"abc")
+        growing.close()
+        newest = uploads.c.id == store.uploads.find(limit=1)[0].id
+        with store.database.writer.begin() as connection:
+            connection.execute(update(uploads).where(newest).values(expires_at=now_ms() + age_ms))
+    end_uploads(store, artifacts)
+    assert [artifacts.path(row.key) for row in store.uploads.find(limit=9)] == list(artifacts.folder.rglob("*-*"))
+    end_uploads(store, artifacts)
+    assert len(list(artifacts.folder.rglob("*-*"))) == 1

@@ -1,21 +1,18 @@
 """One reading: claim -> read in a process of its own -> publish, or say what is wrong with the file."""
 
-import fcntl
 import logging
-import os
 import shutil
-import tempfile
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from models.data.stored import BEFORE
+from models.data.stored import BEFORE, MARKS, is_array
 from service.artifacts import Artifacts
 from service.disk.faults import may_pass, told
 from service.disk.floor import Floor
+from service.processes import scratch
+from service.processes.reader_process import CHILD, ReadingProcess
 from service.settings import Settings
 from service.store import owners
 from service.store.data_states import CANCELLED
@@ -25,14 +22,12 @@ from service.store.errors import LeaseLost
 from service.store.files import File
 from service.store.readings import ReadingClaim
 from service.store.store import Store
-from worker.readings.reader_process import CHILD, ReadingProcess
 from worker.readings.reading_lease import ReadingLease
 from worker.readings.sample import draw
 
 _logger = logging.getLogger(__name__)
 
-_COLUMNS = ("kind", "schema", "reading", "description", "examples", "sha256")
-_YOUNG_SECONDS = 60.0
+_COLUMNS = ("kind", "schema", "reading", "description", "examples", "sha256", "added")
 _WROTE_NOTHING = "a worker could not write"
 
 
@@ -87,7 +82,7 @@ class _Reading:
         """Read, and put on record what came of it. Raises LeaseLost."""
         self._tidy_up()
         try:
-            with _folder(self.settings) as folder:
+            with scratch.folder(self.settings) as folder:
                 request = self._request(folder)
                 if request is None:
                     self.store.readings.fail(self.claim, [_GONE])
@@ -145,11 +140,31 @@ class _Reading:
         files = {file.name: file for file in self.store.files.of(self._owner)}
         if SENT in files:
             path = self.artifacts.path(files[SENT].key)
-            about = {"options": dict(self.claim.options), "name": self.claim.file_name}
+            about = {"options": dict(self.claim.options), "name": self.claim.file_name, "base": self._base()}
             return {**bounds, **about, "file": str(path)} if path.exists() else None
         if BEFORE in files:
             return {**bounds, "table": str(self.artifacts.path(files[BEFORE].key))}
         return None
+
+    def _base(self) -> dict[str, Any] | None:
+        """Tell what the version is to which this one is appended, and where its files lie; None if it is to none."""
+        if self.claim.appended_to is None:
+            return None
+        row = self.store.datasets.version(self.claim.dataset, self.claim.appended_to)
+        if row is None:  # not as long as this one is read
+            raise LeaseLost(f"{self.claim.dataset}/{self.claim.version}")
+        files = self.store.files.of(owners.of_data(row.dataset, row.version))
+        return {
+            "name": f"{row.dataset}/{row.version}",
+            "files": {
+                file.name: str(self.artifacts.path(file.key))
+                for file in files
+                if is_array(file.name) or file.name == MARKS
+            },
+            "schema": row.schema,
+            "reading": row.reading,
+            "levels": (row.description or {}).get("levels"),
+        }
 
     def _publish(self, folder: Path, request: Mapping[str, Any], found: Mapping[str, Any]) -> None:
         """Keep the arrays that were read, and point to them, all at once. Raises LeaseLost, and OSError."""
@@ -162,7 +177,7 @@ class _Reading:
             if (picture := draw(folder, request, found, f"{self.claim.dataset}/{self.claim.version}")) is not None:
                 written.append(self.artifacts.write(self._owner, "samples.png", picture))
             columns = {name: found[name] for name in _COLUMNS}
-            gone = self.store.readings.finish(self.claim, columns, written)
+            gone = self.store.readings.finish(self.claim, columns, written, found["shared"])
         except (LeaseLost, OSError):
             self.artifacts.remove([file.key for file in written])
             raise
@@ -176,7 +191,7 @@ class _Reading:
 
     def _tidy_up(self) -> None:
         """Remove what attempts before this one wrote and did not live to record."""
-        names = [Path(name).stem for name in ("values.npy", "labels.npy", "parts.npy", "samples.png")]
+        names = [Path(name).stem for name in ("values.npy", "labels.npy", "parts.npy", "marks.npy", "samples.png")]
         self.artifacts.remove(self.store.files.unreferenced(self.artifacts.keys(self._owner, names)))
 
     @property
@@ -201,38 +216,3 @@ def _copying(source: Any) -> Any:
         shutil.copyfileobj(source, target, 2**20)
 
     return fill
-
-
-@contextmanager
-def _folder(settings: Settings) -> Iterator[Path]:
-    """Give a folder for one reading, on the disk of all that is kept; what readings before left behind goes."""
-    place = settings.home / "readings"
-    place.mkdir(parents=True, exist_ok=True)
-    for left in place.iterdir():
-        if _is_abandoned(left):
-            shutil.rmtree(left, ignore_errors=True)
-    with tempfile.TemporaryDirectory(dir=place, ignore_cleanup_errors=True) as name:
-        descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            with suppress(OSError):  # there are file systems without locks
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield Path(name)
-        finally:
-            os.close(descriptor)
-
-
-def _is_abandoned(folder: Path) -> bool:
-    """Whether nobody reads into a folder any more."""
-    try:
-        if time.time() - folder.stat().st_mtime < _YOUNG_SECONDS:  # it may be about to be locked
-            return False
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True

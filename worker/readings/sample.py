@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from models.data.schema import read as schema_of
-from models.data.stored import BEFORE, FILES, Stored
+from models.data.stored import BEFORE, Stored, is_array
 
 _logger = logging.getLogger(__name__)
 
@@ -16,7 +16,8 @@ def draw(folder: Path, request: Mapping[str, Any], found: Mapping[str, Any], nam
     # Imported late: Matplotlib takes a second, and a worker that reads nothing needs none of it.
     from worker.plots.contact_sheet import look
 
-    paths = {file: folder / file for file in FILES if (folder / file).exists()}
+    paths = {file.name: file for file in folder.iterdir() if is_array(file.name)}
+    paths |= {file: Path(request["base"]["files"][file]) for file in found["shared"]}
     stored = Stored(tuple(paths.items()) or ((BEFORE, Path(request["table"])),), schema_of(found["schema"]))
     try:
         return look(stored.load(), name)

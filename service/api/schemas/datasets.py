@@ -36,6 +36,11 @@ class Dataset(BaseModel):
         description="Of its newest version. `unknown`: nobody has asked for it yet. `reading`: a worker reads it."
     )
     newest: int | None = Field(description="Number of its newest version.", examples=[3])
+    ready: str | None = Field(
+        description="Its newest version that is ready: what a job learns from that names the data set alone. `state`, "
+        "`error` and what else is told here are of the newest, which may be another.",
+        examples=["letters/2"],
+    )
     kind: Literal["images", "table"] | None
     classes: list[str] | None = Field(description="Names of the classes, in the order that they have everywhere.")
     description: DatasetDescription | None
@@ -43,12 +48,15 @@ class Dataset(BaseModel):
     links: dict[str, str]
 
     @classmethod
-    def of(cls, name: str, row: Row | None) -> Self:
-        """Show a data set by its newest version; a built-in one that nobody has asked for yet has none."""
+    def of(cls, name: str, row: Row | None, ready: int | None) -> Self:
+        """Show a data set by its newest version; a built-in one that nobody has asked for yet has none.
+
+        `ready` is the number of the newest that is ready.
+        """
         path = f"/datasets/{name}"
         lead = {"self": path, "samples": f"{path}/samples.png", "versions": f"{path}/versions"}
         if row is None:
-            empty: dict[str, Any] = dict.fromkeys(("newest", "kind", "classes", "description", "error"))
+            empty: dict[str, Any] = dict.fromkeys(("newest", "ready", "kind", "classes", "description", "error"))
             return cls(name=name, source="builtin", state="unknown", links=links(lead), **empty)
         description = DatasetDescription(**row.description) if row.description else None
         return cls(
@@ -56,11 +64,16 @@ class Dataset(BaseModel):
             source=row.source,
             state=row.state,
             newest=row.version,
+            ready=None if ready is None else f"{name}/{ready}",
             kind=row.kind,
             classes=None if row.schema is None else row.schema["classes"],
             description=description,
             error=why(row),
-            links=links(lead | {"newest": f"{path}/versions/{row.version}"}),
+            links=links(
+                lead
+                | {"newest": f"{path}/versions/{row.version}"}
+                | ({} if ready is None else {"ready": f"{path}/versions/{ready}"})
+            ),
         )
 
 
@@ -76,6 +89,20 @@ class Progress(BaseModel):
     bytes: int = Field(examples=[1_048_576])
     bytes_total: int | None = Field(description="Unknown of what is built in.", examples=[18_289_443])
     rows: int = Field(description="Examples so far.", examples=[600])
+    phase: Literal["waiting", "reading", "examining"] | None = Field(
+        description="`waiting` for a worker; `reading`: more of the file is to come; `examining`: all bytes are read, "
+        "and what they hold is looked at. None once it has ended."
+    )
+
+    @classmethod
+    def of(cls, row: Row) -> Self:
+        """Tell how far the reading of a version has come."""
+        said = dict(row.progress)
+        phase: Literal["waiting", "reading", "examining"] | None = None
+        if row.state == "reading":
+            is_through = bool(said["bytes_total"]) and said["bytes"] >= said["bytes_total"]
+            phase = "waiting" if row.owner is None else "examining" if is_through else "reading"
+        return cls(**said, phase=phase)
 
 
 class SentFile(BaseModel):
@@ -114,6 +141,10 @@ class DataVersion(BaseModel):
     )
     progress: Progress
     examples: int | None = Field(examples=[600])
+    appended_to: str | None = Field(
+        default=None, description="The version whose examples come before those of its file.", examples=["letters/2"]
+    )
+    added: int | None = Field(default=None, description="How many examples its file added to those.", examples=[60])
     description: DatasetDescription | None
     sha256: str | None = Field(description="Digest of the examples: what a network that learned from them knows.")
     file: SentFile | None = Field(description="None of what is built in, or was uploaded before files were kept.")
@@ -144,8 +175,10 @@ class DataVersion(BaseModel):
             created_at=moment(row.created_at),
             schema=row.schema,
             reading=row.reading,
-            progress=Progress(**row.progress),
+            progress=Progress.of(row),
             examples=row.examples,
+            appended_to=None if row.appended_to is None else f"{row.dataset}/{row.appended_to}",
+            added=row.added,
             description=DatasetDescription(**row.description) if row.description else None,
             sha256=row.sha256,
             file=sent,

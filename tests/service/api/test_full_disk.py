@@ -58,6 +58,7 @@ class TestLittleRoom:
             api.post("/sweeps", json={"base": {"dataset": "digits"}, "grid": {"seed": [1, 2]}}),
             api.post("/datasets?name=mine", content=CSV, headers=AS_CSV),
             api.post("/datasets?name=mine", content=iter([CSV.encode()]), headers=AS_CSV),
+            api.post("/datasets/preview", content=CSV, headers=AS_CSV),
             api.post("/models", json={"name": "both", "members": ["m/1", "m/2"]}),
             api.get("/models/m/versions/1/export.onnx"),
             api.get("/models/m/versions/2/export.pt2"),
@@ -133,6 +134,7 @@ class TestNoRoomForFiles:
         with ballast.open("r+b") as file:
             file.truncate(ballast.stat().st_size - 2**20)
         refused(api.post("/datasets?name=mine", content=more_than_fits, headers=AS_CSV), 507, disk)
+        refused(api.post("/datasets/preview", content=more_than_fits, headers=AS_CSV), 507, disk)
         assert [path.name for path in disk.rglob("*") if path.is_file()] == ["ballast"]
         assert store.datasets.get("mine") is None
         ballast.unlink()

@@ -14,7 +14,7 @@ from schemathesis.core.failures import FailureGroup
 
 from service.errors import PROTOCOLS
 from service.store.store import Store
-from tests.fuzz import CONFIG
+from tests.fuzz import CONFIG, media_types
 from tests.service.conftest import submit
 
 
@@ -26,6 +26,9 @@ def database_url(sqlite_url: str) -> str:
 
 def test_the_served_document_is_a_valid_one(api: TestClient) -> None:
     validate(api.get("/openapi.json").json())
+
+
+assert media_types, "what is registered there is known here"
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from service.cli.doctor import examine
 from service.cli.main import app
 from service.settings import Settings
 from service.store import owners
+from service.store.data_tables import uploads
 from service.store.engine import Database
 from service.store.store import Store
 from service.store.tables import artifacts as pointers
@@ -119,6 +120,29 @@ def test_old_jobs_go_and_nothing_else(store: Store, artifacts: Artifacts, settin
     left = {path.name for job_id in old for path in (artifacts.folder / owners.of_job(job_id)).iterdir()}
     assert len(left) == 3, "their versions keep their weights, and nothing else"
     assert list(examine(store, artifacts, young_seconds=-1)) == []
+
+
+def test_uploads_that_are_open_are_nobody_s_to_remove_and_those_that_expired_go(
+    store: Store, artifacts: Artifacts, settings: Settings
+) -> None:
+    (open_one, old, whole) = (store.uploads.begin(3, None, "") for _ in range(3))
+    for row in (open_one, old, whole):
+        growing = artifacts.grow(row.key, size=0)
+        assert growing is not None
+        growing.write(b"abc")
+        growing.keep()
+        growing.close()
+        store.uploads.record(store.uploads.take(row.id, 0), 3)
+    store.uploads.finish(whole.id, *artifacts.measure(whole.key))
+    assert list(examine(store, artifacts, young_seconds=-1)) == []
+    with store.database.writer.begin() as connection:
+        connection.execute(update(uploads).where(uploads.c.id == old.id).values(expires_at=1))
+    assert "1 file(s) of expired uploads deleted" in told(settings, "gc", "--apply")[1]
+    assert {path.name for path in (artifacts.folder / "uploads").iterdir()} == {open_one.id, whole.id}
+    artifacts.path(whole.key).write_bytes(b"abd")
+    status, text = told(settings, "doctor")
+    assert status == 1
+    assert f"DELETE /uploads/{whole.id}" in text
 
 
 def fall_silent(store: Store, hours: float) -> None:

@@ -74,7 +74,7 @@ def test_what_is_no_request_is_refused_as_a_problem(edge: Edge, sent: bytes, sta
 
 def test_who_asks_for_a_tunnel_is_told_what_there_is(edge: Edge) -> None:
     head = edge.ask(REFUSED["a tunnel"][0]).partition(b"\r\n\r\n")[0]
-    assert b"allow: GET, HEAD, POST, PUT, DELETE" in head.splitlines()
+    assert b"allow: GET, HEAD, POST, PUT, PATCH, DELETE" in head.splitlines()
 
 
 @pytest.mark.parametrize("blank", [b" ", b"\t", b" \t  "])

@@ -13,6 +13,7 @@ from models.spec import TrainingSpec
 from service.artifacts import Artifacts
 from service.settings import Settings
 from service.store import owners
+from service.store.files import File
 from service.store.store import Store
 from tests.records import claim
 from worker.datasets import load, stored
@@ -126,5 +127,29 @@ def test_uploads_are_their_first_version_and_unended_jobs_find_their_data(
         seen = store.datasets.version("unseen", 1)
         assert seen is not None
         assert (seen.state, seen.sha256, seen.reading) == ("ready", examples.digest, None)
+    finally:
+        store.database.close()
+
+
+def test_a_file_that_was_uploaded_before_data_grew_is_never_appended_to_itself(
+    bare_url: str, settings: Settings, artifacts: Artifacts
+) -> None:
+    about = {"options": "{}", "progress": "{}", "faults": "[]", "attempt": 1, "fruitless_attempts": 0}
+    times = {"created_at": 1, "changed_at": 2, "rung_at": 1}
+    version = {"dataset": "letters", "version": 1, "state": "ready", "file_sha256": "a" * 64, "cancel_requested": False}
+    at(
+        bare_url,
+        "0010",
+        datasets=[{"name": "letters", "source": "upload", "newest": 1, "created_at": 1}],
+        dataset_versions=[version | about | times],
+    )
+    store = Store.open(settings)
+    try:
+        sent = File("file", "datasets/letters/file-a", "a" * 64, 1, 0)
+        row, is_new = store.datasets.add("letters", sent, None, {}, append=True)
+        assert (row.version, is_new, row.appended_to) == (1, False, None)
+        other = File("file", "datasets/letters/file-b", "b" * 64, 1, 0)
+        row, is_new = store.datasets.add("letters", other, None, {}, append=True)
+        assert (row.version, is_new, row.appended_to) == (2, True, 1)
     finally:
         store.database.close()

@@ -8,6 +8,7 @@ from sqlalchemy import update
 from models.spec import TrainingSpec
 from service.artifacts import Artifacts
 from service.store import owners
+from service.store.data_tables import dataset_versions
 from service.store.engine import now_ms
 from service.store.errors import (
     DataNotReady,
@@ -19,7 +20,6 @@ from service.store.errors import (
 )
 from service.store.readings import MAX_FRUITLESS_READINGS, ReadingClaim
 from service.store.store import Store
-from service.store.tables import dataset_versions
 from tests.records import data, file, submit
 
 OWNER = "host:1:token/1"

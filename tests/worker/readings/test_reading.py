@@ -80,7 +80,7 @@ def test_what_was_read_is_ready_with_its_arrays_its_picture_and_what_it_was_take
     assert (row.state, row.examples, row.kind, row.owner) == ("ready", 30, "images", None)
     assert row.reading["examples"] == 30
     files = [file.name for file in store.files.of("datasets/letters/1")]
-    assert files == ["file", "labels.npy", "samples.png", "values.npy"]
+    assert files == ["file", "labels.npy", "marks.npy", "samples.png", "values.npy"]
     assert load("letters/1", store, artifacts, settings).digest == row.sha256 == row.description["sha256"]
     assert row.description["image_shape"] == [28, 28]
     assert left(settings, artifacts, store) == []
@@ -137,7 +137,7 @@ def test_a_file_that_needs_more_memory_than_there_is_is_refused_with_the_setting
     sent(store, artifacts, csv())
     greedy = double(
         tmp_path,
-        "from worker.readings import child\n"
+        "from service.processes import reader as child\n"
         "child.read = lambda *_: bytearray(10 * request['memory'])\n"
         "import io; sys.stdin = io.StringIO(json.dumps(request))\n"
         "child.main(os.fdopen(int(sys.argv[1]), 'w'))",

@@ -13,7 +13,7 @@ from models.data.builtin import BUILTIN
 from models.data.examples import Examples
 from models.data.schema import Images
 from models.data.schema import read as schema_of
-from models.data.stored import FILES, Stored
+from models.data.stored import Stored, is_array
 from models.images import to_png
 from service.api.dependencies import Dependencies, Deps
 from service.api.entity_tags import is_known, require_match
@@ -142,5 +142,5 @@ def _stored(deps: Dependencies, name: str, number: int) -> Stored:
     version = the_version(deps, name, number)
     if version.state != "ready":
         raise Conflict(f"{name}/{number} has no examples: it is {version.state}")
-    files = [file for file in deps.store.files.of(owners.of_data(name, number)) if file.name in FILES]
+    files = [file for file in deps.store.files.of(owners.of_data(name, number)) if is_array(file.name)]
     return Stored(tuple((file.name, deps.artifacts.path(file.key)) for file in files), schema_of(version.schema))

@@ -22,7 +22,8 @@ router = APIRouter(tags=["data sets"])
 def find(deps: Deps) -> DatasetList:
     """List the built-in and the uploaded data sets."""
     rows = {row.dataset: row for row in deps.store.datasets.all()}
-    return DatasetList(data=[Dataset.of(name, rows.get(name)) for name in sorted({*BUILTIN, *rows})])
+    ready = deps.store.datasets.ready()
+    return DatasetList(data=[Dataset.of(name, rows.get(name), ready.get(name)) for name in sorted({*BUILTIN, *rows})])
 
 
 @router.get(
@@ -46,7 +47,8 @@ async def get(name: DatasetName, response: Response, deps: Deps) -> Dataset:
         row = await run_in_threadpool(deps.store.datasets.get, name)
     if row is None or row.state == "reading":
         response.headers["Retry-After"] = str(RETRY_SECONDS)
-    return Dataset.of(name, row)
+    ready = await run_in_threadpool(deps.store.datasets.ready, name)
+    return Dataset.of(name, row, ready.get(name))
 
 
 @router.get(

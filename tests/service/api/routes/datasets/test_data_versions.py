@@ -41,6 +41,8 @@ def test_a_version_tells_what_it_is_and_what_was_read(api: TestClient, store: St
     assert second["faults"] == [{"where": "line 1", "detail": "it is bad", "remedy": "mend it"}]
     whole = api.get("/datasets/mine").json()
     assert (whole["newest"], whole["state"], whole["error"]) == (2, "failed", "line 1: it is bad; mend it")
+    assert (whole["ready"], whole["links"]["ready"]) == ("mine/1", "/datasets/mine/versions/1")
+    assert [one["ready"] for one in api.get("/datasets").json()["data"] if one["name"] == "mine"] == ["mine/1"]
     page = api.get("/datasets/mine/versions?limit=1").json()
     assert ([one["version"] for one in page["data"]], page["has_more"]) == ([2], True)
     assert [one["version"] for one in api.get(page["next"]).json()["data"]] == [1]
@@ -52,6 +54,24 @@ def test_a_version_tells_what_it_is_and_what_was_read(api: TestClient, store: St
         "event: data.ready",
         "event: end",
     ]
+
+
+def test_progress_says_whether_bytes_or_only_work_is_left(api: TestClient, store: Store) -> None:
+    api.post("/datasets?name=letters", content=b"a" * 100, headers={"Content-Type": "text/csv"})
+
+    def progress() -> dict[str, Any]:
+        seen: dict[str, Any] = api.get("/datasets/letters/versions/1?wait=0").json()["progress"]
+        return seen
+
+    assert progress()["phase"] == "waiting"
+    claim = store.readings.claim(("letters", 1), "host:1:token/1")
+    assert claim is not None
+    for count, phase in ((60, "reading"), (100, "examining")):
+        store.readings.renew(claim, {"bytes": count, "bytes_total": 100, "rows": 1})
+        assert progress() == {"bytes": count, "bytes_total": 100, "rows": 1, "phase": phase}
+    store.readings.fail(claim, [{"where": "file", "detail": "bad", "remedy": "mend it"}])
+    assert progress()["phase"] is None
+    assert api.get("/datasets/letters").json()["ready"] is None
 
 
 def test_a_reading_is_json_or_a_page_that_shows_what_was_written(

@@ -1,6 +1,7 @@
 """Uploads: kept once, whole or not at all, with what was said about them."""
 
 import json
+import zipfile
 from typing import Any
 
 import pytest
@@ -65,18 +66,55 @@ def test_forms_that_cannot_be_read_are_refused_and_nothing_of_them_is_kept(
     api: TestClient, store: Store, settings: Settings
 ) -> None:
     part = b'--x y\r\nContent-Disposition: form-data; name="%b"\r\n\r\n0,1\r\n'
+    named = b'--x y\r\nContent-Disposition: form-data; name="%b"; filename="%b"\r\n\r\n0,1\r\n'
     for body, told in (
-        (part % b"file" + part % b"label" + b"--x y--", "more than one part; send the file alone"),
-        (part % b"data" + b"--x y--", "a part data; the file is its only part, and called file"),
+        (
+            part % b"file" + part % b"label" + b"--x y--",
+            "a part label; its parts are file, once or for each of several",
+        ),
+        (part % b"data" + b"--x y--", "a part data; its parts are file"),
+        (part % b"file" * 21 + b"--x y--", "more than 20 parts; send fewer files, or one ZIP of them"),
+        (named % (b"file", b"a.npy") * 2 + b"--x y--", "two parts of the form are called a.npy; give each file a name"),
         (b"--x y\r\n\r\n0,1\r\n--x y--", "a part without a name"),
         (b"--x y--\r\n", "no part"),
     ):
         assert told in problem(form(api, body), 422)["detail"]
-    for body in (part % b"file", part % b"file" + b"--x y", b"", b"--x y\r\nA: " + b"b" * 10_000):
+    for body in (part % b"file", part % b"file" * 2, part % b"file" + b"--x y", b"", b"--x y\r\nA: " + b"b" * 10_000):
         problem(form(api, body), 400)
     assert "boundary" in problem(upload(api, kind="multipart/form-data"), 400)["detail"]
     assert store.datasets.get("letters") is None
     assert not [path for path in settings.artifacts.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("cut", [1, 7, 10_000])
+def test_several_files_of_a_form_are_kept_as_one_zip_of_them(api: TestClient, settings: Settings, cut: int) -> None:
+    part = b'--x y\r\nContent-Disposition: form-data; name="%b"; filename="%b"\r\nContent-Type: a/b\r\n\r\n%b\r\n'
+    body = (
+        part % (b"file", b"C:\\data\\a.npy", b"one\r\n--x")
+        + part % (b"file", b"", b"")
+        + part % (b"file", b"b.npy", b"")
+    )
+    body += part % (b"images", b"c d", b"2" * 3_000) + part % (b"labels", "é".encode(), b"3") + b"--x y--"
+    chunks = iter([body[start : start + cut] for start in range(0, len(body), cut)])
+    kind = {"Content-Type": 'multipart/form-data; boundary="x y"'}
+    answer = api.post("/datasets?name=letters", content=chunks, headers=kind)
+    assert answer.status_code == 202, answer.text
+    assert answer.json()["file"]["name"] == "a.npy and 3 more.zip"
+    (stored,) = [path for path in settings.artifacts.rglob("*") if path.is_file()]
+    with zipfile.ZipFile(stored) as archive:
+        assert {about.filename: archive.read(about) for about in archive.infolist()} == {
+            "a.npy": b"one\r\n--x", "b.npy": b"", "images/c d": b"2" * 3_000, "labels/é": b"3"
+        }  # fmt: skip
+        assert {about.compress_type for about in archive.infolist()} == {zipfile.ZIP_STORED}
+    again = api.post("/datasets?name=letters", content=body, headers=kind)
+    assert (again.status_code, again.json()["version"]) == (200, 1), "equal files make equal bytes, whenever they come"
+
+
+def test_one_file_of_a_form_stays_what_it_is_beside_an_input_left_empty(api: TestClient, settings: Settings) -> None:
+    part = b'--x y\r\nContent-Disposition: form-data; name="file"; filename="%b"\r\n\r\n%b\r\n'
+    answer = form(api, part % (b"", b"") + part % (b"a.csv", rows()) + b"--x y--")
+    assert (answer.status_code, answer.json()["file"]["name"]) == (202, "a.csv")
+    assert upload(api).status_code == 200
 
 
 def test_uploads_that_cannot_be_are_refused(api: TestClient, settings: Settings) -> None:
@@ -121,6 +159,7 @@ def test_options_come_one_by_one_or_together_and_hold_for_the_next_version(api: 
         ({"options": '{"size": [0, 8]}'}, "#query/options/size/0", "greater than or equal to 1"),
         ({"channels": "2"}, "#query/channels", "1 or 3"),
         ({"separator": ";;"}, "#query/separator", "at most 1"),
+        ({"fit": "shrink"}, "#query/fit", "'stretch', 'pad' or 'crop'"),
         ({"missing": "skip"}, "#query/missing", "'impute' or 'refuse'"),
         ({"label": "a", "options": '{"label": "b"}'}, "#query/label", "given twice"),
     ],
@@ -151,6 +190,7 @@ def test_what_a_reading_says_can_be_said_back(api: TestClient) -> None:
         "types": '{"joined": "date"}',
         "ignore": "Id",
         "size": "[28, 28]",
+        "fit": "pad",
         "scale": "[0, 255]",
         "classes": '["no", "yes"]',
     }
@@ -160,6 +200,7 @@ def test_what_a_reading_says_can_be_said_back(api: TestClient) -> None:
         "types": {"joined": "date"},
         "ignore": ["Id"],
         "size": [28, 28],
+        "fit": "pad",
         "scale": [0.0, 255.0],
         "classes": ["no", "yes"],
     }

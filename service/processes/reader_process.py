@@ -1,4 +1,4 @@
-"""The process that reads one data set, as the worker sees it: started, listened to, killed."""
+"""The process that reads one data set, as who has it read sees it: started, asked, listened to, killed."""
 
 import json
 import os
@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
 from service.processes.tether import tied
 
-CHILD: Sequence[str] = (sys.executable, "-P", "-m", "worker.readings.child")
+CHILD: Sequence[str] = (sys.executable, "-P", "-m", "service.processes.reader")
 
 _PIECE = 2**16
 _LONGEST = 64 * 2**20
@@ -20,9 +21,12 @@ _LONGEST = 64 * 2**20
 
 
 class ReadingProcess:
-    """Reads in a process of its own, within a `with` block, which kills it in the end; it dies with this thread."""
+    """Reads in a process of its own, within a `with` block, which kills it in the end; it dies with this thread.
 
-    def __init__(self, request: Mapping[str, Any], command: Sequence[str] = CHILD) -> None:
+    Without a request it gets ready, and stands by until it is asked.
+    """
+
+    def __init__(self, request: Mapping[str, Any] | None = None, command: Sequence[str] = CHILD) -> None:
         self._request, self._command = request, command
         self._heard = bytearray()
         self._bytes = 0
@@ -39,20 +43,33 @@ class ReadingProcess:
             raise
         finally:
             os.close(mouth)
-        assert self._popen.stdin is not None, "it was asked for"
-        try:
-            with self._popen.stdin as stdin:
-                stdin.write(json.dumps(self._request).encode())
-        except BrokenPipeError:
-            pass  # it is dead already, and `ending` tells
+        if self._request is not None:
+            self.ask(self._request)
         return self
+
+    def ask(self, request: Mapping[str, Any], *, last: bool = True) -> None:
+        """Have it read; what comes of that, `listen` gives. It ends after the last request."""
+        assert self._popen.stdin is not None, "it was asked for"
+        with suppress(BrokenPipeError):  # it is dead already, and `ending` tells
+            self._popen.stdin.write(json.dumps(request).encode() + b"\n")
+            self._popen.stdin.flush()
+            if last:
+                self._popen.stdin.close()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._popen.kill()
         self._popen.wait()
+        if self._popen.stdin is not None:
+            with suppress(BrokenPipeError):
+                self._popen.stdin.close()
         os.close(self._ear)
+
+    @property
+    def ear(self) -> int:
+        """Give the descriptor at which it is heard, for who waits for several."""
+        return self._ear
 
     @property
     def number(self) -> int:
