@@ -14,9 +14,11 @@ from docs.tables import table
 from models import images, size, suitability
 from models.data import schema as schemas_of_data
 from models.data.reading import classes
+from models.data.reading.pictures import outcome
 from service import errors
 from service.api import app
 from service.api.routes.jobs import submit
+from service.api.routes.uploads import tus_headers
 from service.edge import document
 from service.predict import batcher, pictures, receive, requests, schemas
 from service.processes import process
@@ -38,6 +40,8 @@ LIMITS = (
     ("Bytes in the body of `POST /jobs`", submit.MAX_SPEC_BYTES),
     ("Bytes in the body of `POST /predict`", receive.MAX_BODY_BYTES),
     ("Bytes in the body of `POST /datasets`", "`TENFOLD_MAX_UPLOAD_BYTES`"),
+    ("Bytes of a file that comes by `POST /uploads`", "`TENFOLD_MAX_UPLOAD_BYTES`"),
+    ("Bytes of its `Upload-Metadata`", tus_headers.LONGEST_METADATA),
     ("Bytes in the body of `POST /predict` that is a PNG or raw bytes", receive.MAX_BINARY_BYTES),
     ("Bytes of long bodies of predictions that one process holds at a time, inflated", receive.MAX_HELD_BYTES),
     ("Of these, bytes of one client, beside one longer body", receive.MAX_HELD_BYTES // 4),
@@ -55,6 +59,8 @@ LIMITS = (
     ("Pixels of a PNG, each way", images.MAX_SIDE),
     ("Pixels of all pictures of one `POST /predict`", pictures.MOST_PIXELS),
     ("Pixels of pictures that may wait in one process, half as many of one client", pictures.MOST_WAITING),
+    ("Bytes of a picture's file among the examples of a data set", outcome.MOST_BYTES),
+    ("Pixels of such a picture", outcome.MOST_PIXELS),
     ("Examples of an upload, at least", classes.LEAST_EXAMPLES),
     ("Classes of a data set, at most", schemas_of_data.MAX_CLASSES),
     ("Columns of a table, at most", schemas_of_data.MAX_COLUMNS),
