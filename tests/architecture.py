@@ -17,7 +17,7 @@ HOMES = {
     "optuna": ("worker/errands/suggest.py",),
     "orjson": ("service/api/routes/v2.py", "service/predict", "service/protocols"),
     "pandas": ("models/moving_average.py",),
-    "PIL": ("models/images.py",),
+    "PIL": ("models/data/reading/pictures", "models/images.py"),
     "psycopg": (),
     "pyarrow": ("models/data/reading",),
     "pydantic_settings": ("service/settings.py",),
