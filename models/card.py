@@ -248,8 +248,12 @@ def _confusion(names: Sequence[object], counts: Sequence[Sequence[int]]) -> list
 
 def escape(text: object) -> str:
     """Give a text as Markdown that shows it as it is, on one line: no emphasis, link, HTML or end of a table's cell."""
-    printable = "".join(letter if letter.isprintable() else " " for letter in str(text))
-    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(printable.split()))
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", printable(text))
+
+
+def printable(text: object) -> str:
+    """Give a text on one line, of letters that show."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in str(text)).split())
 
 
 def _table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> str:

@@ -45,6 +45,13 @@ class Excerpt:
         self.ends(fit, of_examples=count)
         return [place * count // fit for place in range(fit)]
 
+    def most(self, size: int, *, of: int) -> int:
+        """Tell how many of the first examples are looked at, of so many bytes each; that more follow is told."""
+        count = min(of, self.extent.examples, max(1, self.extent.bytes // max(1, size)))
+        if count < of:
+            self.ends(count, of_examples=of)
+        return count
+
     def ends(self, examples: int, *, of_examples: int | None = None, size: int | None = None) -> None:
         """Tell that more follows after so many examples: of how many, and of which bytes of the file, if known."""
         self.has_more = True

@@ -17,7 +17,7 @@ LEAST_CALLED = 9
 
 _PIXEL = re.compile(r"(?:(?:pixel|pix|px|img|image)s?[ _.\-]*\d+|\d+x\d+)(?:[ _.x,\-]+\d+){0,2}", re.IGNORECASE)
 _NUMBERED = re.compile(
-    r"(?:[a-z]{1,2}|attr|attribute|feature|feat|col|column|var|val|dim)?[ _.\-]*\d+(\.\d+)?", re.IGNORECASE
+    r"_?(?:[a-z]{1,2}|attr|attribute|feature|feat|col|column|var|val|dim)?[ _.\-]*\d+(\.\d+)?", re.IGNORECASE
 )
 
 
@@ -89,7 +89,7 @@ def size(count: int, options: Options, named: tuple[int, int, int] | None = None
     side = math.isqrt(count // channels)
     if side * side * channels != count or side > MAX_SIDE:
         raise UnreadableError(
-            Fault("columns", f"{count:,} numbers to a picture are no square", "say its height and width: size=[H,W]")
+            Fault("columns", f"{count:,} numbers to a picture are no square", "say its height and width: size=HxW")
         )
     return side, side, channels
 

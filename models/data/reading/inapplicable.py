@@ -16,4 +16,13 @@ def refuse(options: Options, names: Sequence[str], why: str) -> None:
     """Raise UnreadableError for those of some options that were said."""
     said = [name for name in names if getattr(options, name) not in (None, {}, ())]
     if said:
-        raise UnreadableError(*(Fault(name, f"`{name}` was said, and {why}", "leave it out") for name in said))
+        raise UnreadableError(
+            *(
+                Fault(
+                    name,
+                    f"`{name}` was said, and {why}",
+                    f'leave it out; where it holds from a version before, options={{"{name}":null}} takes it back',
+                )
+                for name in said
+            )
+        )

@@ -1,5 +1,6 @@
 """What a column of a table is taken for, by what stands in it; and which columns are left out, and why."""
 
+import re
 from dataclasses import dataclass
 
 from models.data.reading import cells, columns
@@ -15,6 +16,8 @@ _OFTEN = 0.01
 _WORDS = 3
 _FEW = 10
 _ENOUGH = 50
+_PICTURE = re.compile(r"\[?\s*\d[\d.]*(?:[\s,;]+\d[\d.]*){63,}\s*\]?")
+_FILE = re.compile(r"(?i).+\.(png|jpe?g|webp|avif|gif|bmp|tiff?)")
 
 
 @dataclass(frozen=True)
@@ -66,10 +69,15 @@ def decide(profile: Profile, said: str | None, told: Told) -> Kind | None:
         why = f'it holds dates; types={{"{profile.name}": "date"}} takes them as days'
         told.leave_out(profile.name, why)
         return None
+    if profile.some and all(_PICTURE.fullmatch(text) for text in profile.some):
+        raise _picture_in_a_cell(profile)
     if (long := max(names, key=len, default="")) and len(long) > MOST_CHARACTERS:
         told.leave_out(
             profile.name, f"its texts have up to {len(long):,} characters, and levels at most {MOST_CHARACTERS}"
         )
+        return None
+    if len(profile.some) > 1 and all(_FILE.fullmatch(text.strip()) for text in profile.some):
+        told.leave_out(profile.name, "it names pictures, which are read where they come with it, in one ZIP")
         return None
     if names and len(names) <= min(MOST_LEVELS, max(2, profile.there // 2)):
         return Kind("category", f"it holds {len(names)} distinct texts", _levels(plain))
@@ -97,6 +105,16 @@ def _one(profile: Profile, name: str, told: Told) -> Kind | None:
     )
     why = f"it holds {name[:40]!r}, or nothing"
     return Kind("number", why) if profile.numbers else Kind("category", why, (columns.level(name),))
+
+
+def _picture_in_a_cell(profile: Profile) -> UnreadableError:
+    """Give the refusal of a column in whose cells whole pictures stand, as in FER2013's `pixels`."""
+    name, count = profile.name, len(re.findall(r"[\d.]+", profile.some[0]))
+    what = f"each of its cells holds many numbers, as the {count:,} of the first: a whole picture"
+    split = f"frame.pop({name!r}).str.strip('[] ').str.split('[ ,;]+', expand=True, regex=True)"
+    remedy = f'in pandas, give each a column: frame.join({split}.add_prefix("pixel")).to_csv(FILE, index=False)'
+    remedy += f'; a table without it is read with ignore=["{name}"]'
+    return UnreadableError(Fault(f"column {name}", what, remedy))
 
 
 def _too_large(profile: Profile) -> UnreadableError:

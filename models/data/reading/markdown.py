@@ -1,9 +1,10 @@
 """A reading as a page in Markdown; what stood in the file is escaped, and shows as it was written."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from models.card import escape
+from models.card import printable
 
 _MOST = 100
 
@@ -14,7 +15,7 @@ def markdown(reading: Mapping[str, Any], *, title: str) -> str:
     return (
         "\n\n".join(
             [
-                f"# What was read: {escape(title)}",
+                f"# What was read: {_cell(title)}",
                 f"{reading['examples']:,} examples of {len(reading['classes']):,} classes.",
                 "## Taken for",
                 _table(("what", "taken for"), ((_words(name), _shown(value)) for name, value in taken.items())),
@@ -76,8 +77,21 @@ def _words(name: object) -> str:
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [
-        [escape(_words(name)) for name in head],
+        [_cell(_words(name)) for name in head],
         ["---"] * len(head),
-        *([escape(one) for one in row] for row in rows),
+        *([_cell(one) for one in row] for row in rows),
     ]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _cell(text: object) -> str:
+    """Give a text as it is in a cell or a heading: what stands in a file is no emphasis, link, HTML or end of a cell.
+
+    Other marks mean something only where a line begins, and stay as they are, to be read in a terminal as well.
+    """
+    shown = re.sub(r"([\\\\`*{}\[\]<>|&~$#!]|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", printable(text))
+    return re.sub(r"(?i)(www)\.|(https?|ftp|mailto|xmpp):|(?<=\w)@(?=\w)", _unlinked, shown)
+
+
+def _unlinked(found: re.Match[str]) -> str:
+    return f"{found[0][:-1]}\\{found[0][-1]}"

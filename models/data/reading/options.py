@@ -1,5 +1,6 @@
 """What may be said about a file, where what would be found is not what is meant."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -10,6 +11,7 @@ Column = str | Annotated[int, Field(ge=0)]
 """The name of a column, or its place, counted from 0."""
 
 
+_SIZE = re.compile(r"(\d{1,6})(?:\s*[x,]\s*(\d{1,6}))?")
 _SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
 
 
@@ -64,6 +66,28 @@ class Options(BaseModel):
     @classmethod
     def _called(cls, given: object) -> object:
         return _SEPARATORS.get(given, given) if isinstance(given, str) else given
+
+    @field_validator("size", mode="before")
+    @classmethod
+    def _written_size(cls, given: object) -> object:
+        """Take `28x28`, or one number for both: in addresses brackets mean something else to many."""
+        if not isinstance(given, str | int) or isinstance(given, bool):
+            return given
+        found = _SIZE.fullmatch(str(given).strip())
+        if found is None:
+            raise ValueError("say height and width, as 28x28 or [28, 28], or one number for both")
+        return [int(found[1]), int(found[2] or found[1])]
+
+    @field_validator("scale", mode="before")
+    @classmethod
+    def _written_scale(cls, given: object) -> object:
+        """Take `0,255`."""
+        if not isinstance(given, str):
+            return given
+        try:
+            return [float(part) for part in given.split(",")]
+        except ValueError:
+            raise ValueError("say the least and the greatest number of a pixel, as 0,255 or [0, 255]") from None
 
     @model_validator(mode="after")
     def _low_is_below_high(self) -> "Options":

@@ -199,7 +199,8 @@ class Columns:
                 is_of_pictures = "bytes" in names
                 what = "files of pictures ({bytes, path})" if is_of_pictures else "structures, no cells of a table"
                 remedy = (
-                    "send the Parquet file by itself, in no archive"
+                    "send one such file alone; for a split, the pictures as files in a ZIP: train/CLASS/1.png, "
+                    "test/CLASS/2.png"
                     if is_of_pictures else "write the pixels as a column of lists of numbers"
                 )  # fmt: skip
                 faults.append(Fault(f"column {field.name}", f"it holds {what}", remedy))

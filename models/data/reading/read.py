@@ -10,12 +10,15 @@ from models.data.reading.archives.zipped import open_zip
 from models.data.reading.arrays import alone, archived, sparse_examples, svmlight
 from models.data.reading.delimited import Rows
 from models.data.reading.excerpt import Excerpt
-from models.data.reading.found import Found
+from models.data.reading.found import Fault, Found, UnreadableError
 from models.data.reading.options import Options
 from models.data.reading.parquet import Columns
 from models.data.reading.pictures import in_parquet
 from models.data.reading.source import Progress, Source
 from models.data.reading.told import Told
+
+_TAKEN_AWAY = frozenset(b"\n\r\0")
+_ENOUGH = 2048  # among so many bytes that are no text
 
 __all__ = ["Progress", "read"]
 
@@ -36,13 +39,15 @@ def read(
     than that is read, and what it was stands there; such a reading is looked at, and never learned from. To `base` its
     examples are appended: of that nothing is written again.
     """
-    if base is not None:
-        options = base.options(options)
+    its = options if base is None else base.options(options)
     try:
-        return _read(file, folder, options, Told(excerpt, base), progress, name, None)
-    except text.OtherEncodingError:
-        # The whole of it has one encoding, so it is read anew as what it must be.
-        return _read(file, folder, options, Told(excerpt, base), progress, name, "cp1252")
+        try:
+            return _read(file, folder, its, Told(excerpt, base), progress, name, None)
+        except text.OtherEncodingError:
+            # The whole of it has one encoding, so it is read anew as what it must be.
+            return _read(file, folder, its, Told(excerpt, base), progress, name, "cp1252")
+    except UnreadableError as error:
+        raise error if base is None else base.in_its_words(error, options) from None
 
 
 def _read(
@@ -57,9 +62,9 @@ def _read(
 
 def _alone(
     file: Path, kind: signature.Format, folder: Path, options: Options, told: Told, progress: Progress,
-    name: str | None, guess: str | None,
+    name: str | None, guess: str | None, names: list[str] | None = None,
 ) -> Found:  # fmt: skip
-    """Read a file that is no archive."""
+    """Read a file that is no archive; `names` are those of its classes by number, where another file says them."""
     if kind == "parquet" and (column := in_parquet.find(file, options)) is not None:
         return in_parquet.read(file, column, folder, options, told, progress, name)
     if (array := _array(file, kind, folder, options, told, progress, name)) is not None:
@@ -73,7 +78,7 @@ def _alone(
             source, given, told = other, its, again
     if name is not None:
         told.note("name", f"its sender called it {name!r}")
-    return source_examples.of(source, folder, options, told, name=name, given=given)
+    return source_examples.of(source, folder, options, told, name=name, given=names if given is None else given)
 
 
 def _archive(
@@ -93,23 +98,30 @@ def _archive(
             told.note("name", f"its sender called it {name!r}")
         return archived.read(archive, arrays, folder, options, told, progress, size=size, name=name)
 
-    def alone_in_it(path: Path, advance: Progress) -> Found:
-        return _alone(path, _look(path), folder, options, told, advance, name, guess)
+    def alone_in_it(path: Path, advance: Progress, names: list[str] | None) -> Found:
+        return _alone(path, _look(path), folder, options, told, advance, name, guess, names)
 
     def opened(path: Path, advance: Progress) -> Source:
         return _open(path, _look(path), options, told, advance, guess)[0]
 
-    def read_rows(source: Source) -> Found:
+    def read_rows(source: Source, names: list[str] | None) -> Found:
         if name is not None:
             told.note("name", f"its sender called it {name!r}")
-        return source_examples.of(source, folder, options, told, name=name, given=None)
+        return source_examples.of(source, folder, options, told, name=name, given=names)
 
     reader = single.Reader(alone_in_it, opened, read_rows)
     return packed.read(archive, folder, options, told, progress, name, size, reader)
 
 
 def _look(file: Path) -> signature.Format:
-    return signature.look(text.first_bytes(file, signature.HEAD))
+    head = text.first_bytes(file, signature.HEAD)
+    kind = signature.look(head)
+    if kind != "text" and len(head) >= _ENOUGH and not _TAKEN_AWAY & set(head):
+        raise UnreadableError(
+            Fault("file", "no byte of it is zero or a line break, and there should be many: they were taken away",
+                  "send it with curl --data-binary @FILE (-d takes them away)")
+        )  # fmt: skip
+    return kind
 
 
 def _array(

@@ -25,6 +25,7 @@ PARTS = {
 _ID = re.compile(r"(?i)id|__index_level_\d+__|uuid|guid|index|idx|rownames?|.+[_ .-]id|key|.*(?-i:[a-z]I[dD])")
 _LEAST_ROWS = 20
 _ROWS = 100
+_TWO = 2
 _MOSTLY = 0.99  # so many cells are numbers; others are faults of a picture, not a sign of a table
 
 
@@ -133,9 +134,13 @@ def _label(source: Source, places: Sequence[int], options: Options) -> tuple[int
             return others[0], "it is the only column that is not called as pixels are", ()
         if others:
             called = ", ".join(names[place] for place in others[:10])
-            raise UnreadableError(
-                Fault("columns", f"{called} may hold the classes", f"say which one: label={names[others[0]]}")
-            )
+            remedy = f"say which one: label={names[others[0]]}"
+            if len(others) > _TWO:
+                remedy += (
+                    "; where each of them is one class, write one column of their names, in pandas: "
+                    "frame[[...]].idxmax(axis=1)"
+                )
+            raise UnreadableError(Fault("columns", f"{called} may hold the classes", remedy))
         raise UnreadableError(
             Fault("columns", "all columns are pixels; none holds the classes", "send the label of each picture as well")
         )
@@ -149,7 +154,8 @@ def _pixels(source: Source, places: Sequence[int], options: Options, told: Told)
     names = source.names
     called = grid.pixel_columns(names, places)
     if options.kind is not None:
-        columns, why = list(called or places), "so it was said"
+        columns = list(called or places)
+        why = "so it was said" if told.base is None else f"as in {told.base.name}"
         pictures = options.kind == "images"
     elif len(called) >= grid.LEAST_CALLED:
         columns, pictures, why = called, True, f"{len(called):,} columns are called as pixels are ({names[called[0]]})"

@@ -68,6 +68,8 @@ def write(
         raise UnreadableError(*faults)
     if not 0 < len(kinds) <= MAX_COLUMNS:
         what = "no column is left that a label could be told by" if not kinds else f"there are {len(kinds):,} columns"
+        if not kinds and told.left_out:
+            what += "".join(f"; {one['column']!r} is left out: {one['why']}" for one in told.left_out[:_SHOWN])
         raise UnreadableError(Fault("columns", what, f"send 1 to {MAX_COLUMNS:,} columns of numbers or categories"))
     found = tuple(_column(profiles[place], kind) for place, kind in kinds.items())
     _tell(profiles, kinds, told)

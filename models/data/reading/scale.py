@@ -63,7 +63,7 @@ def settle(
     if said is None and not decoded and not in_doubt and scale[1] > 1 and high < scale[1] / 2:
         told.warn(
             "scale",
-            f"the greatest pixel is {high:g}, on a scale up to {scale[1]:g}; scale=[0,{written(high)}] says otherwise",
+            f"the greatest pixel is {high:g}, on a scale up to {scale[1]:g}; scale=0,{written(high)} says otherwise",
         )
     return scale, steps
 
@@ -89,7 +89,7 @@ def known(low: float, high: float, *, whole: bool) -> tuple[tuple[float, float],
         Fault(
             "columns",
             f"pixels go from {low:g} to {high:g}, on none of the usual scales (0 to 1, -1 to 1, 0 to 16, 0 to 255)",
-            f"say the least and the greatest number that a pixel can be, as scale=[{written(low)}, {written(high)}]",
+            f"say the least and the greatest number that a pixel can be, as scale={written(low)},{written(high)}",
         )
     )
 

@@ -1,7 +1,9 @@
 """What a file is by its first bytes, whatever it is called; and for those that are not read, what to do instead."""
 
 import re
+import struct
 import zlib
+from contextlib import suppress
 from typing import Literal
 
 from models.data.reading.found import Fault, UnreadableError
@@ -18,6 +20,7 @@ _UNPACK = "unpack it, and send what is in it, several files as one ZIP"
 _CSV = "save it as CSV and send that"
 _FOLDERS = "a folder for each class, named as the class is, with its pictures in it"
 _PICTURE = f"send many pictures in one ZIP: {_FOLDERS}"
+_AS_PNG = f"save it as PNG, and {_PICTURE}"
 _PANDAS = "in Python, write it with pandas.DataFrame.to_csv or to_parquet and send that"
 _SAVEZ = "write its arrays with numpy.savez(FILE, images=..., labels=...) and send that"
 PICKLE = (
@@ -25,6 +28,11 @@ PICKLE = (
     f"where you trust it, open it in Python and {_SAVEZ}; a table with pandas.DataFrame.to_parquet",
 )
 """What a pickle is, and what to do."""
+
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_OF_HDF5 = f"in Python, open it with h5py and {_SAVEZ}; a table as CSV or Parquet"
+_OF_MATLAB = f"in Python, open it with scipy.io.loadmat and {_SAVEZ}; in MATLAB, write a table with writetable"
+_MATLAB_4 = 20  # bytes of its header, which a name follows
 
 _STARTS: tuple[tuple[bytes, str, str], ...] = (
     (b"PARE", "an encrypted Parquet file", "write it without encryption"),
@@ -34,12 +42,8 @@ _STARTS: tuple[tuple[bytes, str, str], ...] = (
     (b"\x28\xb5\x2f\xfd", "a file compressed with Zstandard", "unpack it, or compress it with gzip"),
     (b"BZh", "a file compressed with bzip2", "unpack it, or compress it with gzip"),
     (b"\x04\x22\x4d\x18", "a file compressed with LZ4", "unpack it, or compress it with gzip"),
-    (b"\x89HDF\r\n\x1a\n", "an HDF5 file", f"in Python, open it with h5py and {_SAVEZ}; a table as CSV or Parquet"),
-    (
-        b"MATLAB 5.0",
-        "a MATLAB file",
-        f"in Python, open it with scipy.io.loadmat and {_SAVEZ}; in MATLAB, write a table with writetable",
-    ),
+    (_HDF5, "an HDF5 file", _OF_HDF5),
+    (b"MATLAB 5.0", "a MATLAB file", _OF_MATLAB),
     (
         b"MATLAB 7.3",
         "a MATLAB file of version 7.3 (HDF5)",
@@ -61,6 +65,21 @@ _STARTS: tuple[tuple[bytes, str, str], ...] = (
     (b"Obj\x01", "an Avro file", _PANDAS),
     (b"SQLite format 3\x00", "an SQLite database", "write the table as CSV: sqlite3 -header -csv FILE 'SELECT ...'"),
     (b"$FL2", "an SPSS file", _CSV),
+    (b"\x1f\x9d", "a file compressed with compress (.Z)", "unpack it, or compress it with gzip"),
+    (b"\x5d\x00\x00", "a file compressed with LZMA, as joblib does too", "unpack it, or compress it with gzip"),
+    (b"MSCF", "a CAB archive", _UNPACK),
+    (b"CDF\x01", "a NetCDF file", f"in Python, open it with xarray and {_SAVEZ}"),
+    (b"CDF\x02", "a NetCDF file", f"in Python, open it with xarray and {_SAVEZ}"),
+    (b"<stata_dta>", "a Stata file", "in Stata, write it with export delimited, and send that CSV"),
+    (b"\0" * 12 + b"\xc2\xea\x81\x60\xb3\x14\x11\xcf", "a SAS file", _CSV),
+    (b"\xac\xed\0\x05", "a serialised Java object", _CSV),
+    (b"\x0a\x23\xd7\xce", "a RecordIO file of MXNet", f"read its pictures, and send them in a ZIP: {_FOLDERS}"),
+    (b"8BPS", "a Photoshop document", _AS_PNG),
+    (b"\0\0\0\x0cjP  ", "a JPEG 2000 picture", _AS_PNG),
+    (b"\0\0\0\x0cJXL ", "a JPEG XL picture", _AS_PNG),
+    (b"\xff\x0a", "a JPEG XL picture", _AS_PNG),
+    (b"\0\0\x01\0", "an icon", _AS_PNG),
+    *((b"P%d\n" % kind, "a Netpbm picture", _AS_PNG) for kind in range(4, 7)),
     (b"RDX", "an R data file", "in R, write it with write.csv and send that"),
     (b"X\n\x00\x00\x00", "an R data file (.rds)", "in R, write it with write.csv and send that"),
     (b"version https://git-lfs", "a pointer of Git LFS, not the file itself", "fetch the file with git lfs pull"),
@@ -93,6 +112,8 @@ def look(head: bytes) -> Format:
         raise _refused("is empty", "send a CSV or Parquet file with at least 20 examples")
     if head.startswith(b"\x1f\x8b"):
         return "gzip"
+    if is_tar(head):  # which begins with the name of its first file, whatever that is: BMW/1.png
+        return "tar"
     is_text = _CONTROL.search(head[:_LOOKED_AT]) is None
     if head.startswith(b"PAR1") and not is_text:
         return "parquet"
@@ -104,12 +125,14 @@ def look(head: bytes) -> Format:
         # Letters are the start of many a name; no name is a whole sentence.
         if head.startswith(start) and (not is_text or start.startswith(_TEXTUAL)):
             raise _refused(f"is {what}", remedy)
-    if is_tar(head):
-        return "tar"
     if head[4:8] == b"ftyp" and not is_text:
         raise _refused(*_FILMS.get(head[8:12], ("is a film, or a picture of a kind that is not read", _PICTURE)))
     if head[:4] == b"RIFF" and not is_text:
-        raise _refused("is a WebP picture, or sound", _PICTURE)
+        if head[8:12] == b"WEBP":
+            raise _refused("is a WebP picture", _PICTURE)
+        raise _refused("is sound, or a film", f"Tenfold learns from pictures and tables; {_PICTURE}")
+    if (within := _further_in(head)) is not None and not is_text:
+        raise _refused(*within)
     if re.match(rb"\x00\x00[\x08\x09\x0b-\x0e][\x01-\x04]", head):
         return "idx"
     if re.match(rb"\x80[\x02-\x05]", head) or _is_other_pickle(head, is_text=is_text):
@@ -125,9 +148,58 @@ def look(head: bytes) -> Format:
     return "text"
 
 
+def is_text(head: bytes) -> bool:
+    """Whether a file is a text by its first bytes, compressed or not."""
+    with suppress(UnreadableError):
+        return look(head[:HEAD]) in {"text", "gzip"}
+    return False
+
+
 def is_tar(head: bytes) -> bool:
     """Whether what starts with these bytes is a TAR archive."""
-    return head[257:262] == b"ustar" and _CONTROL.search(head[:_LOOKED_AT]) is not None
+    if _CONTROL.search(head[:_LOOKED_AT]) is None:
+        return False
+    return head[257:262] == b"ustar" or _is_old_tar(head)
+
+
+def _is_old_tar(head: bytes) -> bool:
+    """Whether bytes begin a TAR of before POSIX, as `tar --format=v7` writes: only its sum tells."""
+    said = head[148:156].strip(b" \0")
+    if len(head) < TAR or not head[0] or not re.fullmatch(rb"[0-7]{4,7}", said):
+        return False
+    return int(said, 8) == sum(head[:148]) + 8 * ord(" ") + sum(head[156:TAR])
+
+
+def _further_in(head: bytes) -> tuple[str, str] | None:
+    """Tell what bytes are that say so only behind their beginning, and what to do; None where they do not."""
+    # Before HDF5, and so before MATLAB's and Keras' files of that form, anything may stand.
+    if any(head[place:].startswith(_HDF5) for place in (512, 1024, 2048, 4096)):
+        return "is an HDF5 file", _OF_HDF5
+    if head[128:132] == b"DICM":
+        return "is a DICOM file", f"write its pixels as PNG, and {_PICTURE}"
+    if head[8:12] == b"DUCK":
+        return "is a DuckDB database", "write the table as CSV: COPY (SELECT ...) TO 'FILE' (HEADER)"
+    if re.match(rb".{6}\0\0\{\s*\"", head, re.DOTALL):
+        return (
+            "is a file of safetensors, the weights of a network",
+            "send the examples that it learned from",
+        )
+    if len(head) > _MATLAB_4 and _is_matlab_4(head):
+        return "is a MATLAB file of version 4", _OF_MATLAB
+    return None
+
+
+def _is_matlab_4(head: bytes) -> bool:
+    """Whether bytes begin a file of MATLAB 4: kind, rows, columns, whether imaginary, and the length of a name."""
+    for order in "<>":
+        kind, rows, columns, imaginary, length = struct.unpack_from(f"{order}5i", head)
+        # The kind is four digits: order of bytes, nothing, type of numbers, and full, text or sparse.
+        if kind // 1000 != "<>".index(order) or kind // 100 % 10 or kind % 10 > 2 or kind // 10 % 10 > 5:
+            continue
+        name = head[_MATLAB_4 : _MATLAB_4 + length]
+        if rows > 0 and columns > 0 and imaginary in (0, 1) and re.fullmatch(rb"[A-Za-z]\w{0,62}\0", name):
+            return True
+    return False
 
 
 def look_at_text(text: str) -> None:

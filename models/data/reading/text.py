@@ -14,7 +14,9 @@ from models.data.reading.found import Fault, UnreadableError
 
 CHUNK = 16 * 2**20
 SAMPLE = 2**20
-_LONGEST = 64 * 2**20
+LONGEST = 64 * 2**20
+"""Bytes of one line."""
+
 _FEW_LINES = 10
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -61,11 +63,11 @@ class Text:
                     return
                 cut = _cut(whole)
                 rest = whole[cut:]
-                if len(rest) > _LONGEST:
+                if len(rest) > LONGEST:
                     raise UnreadableError(
                         Fault(
                             "file",
-                            f"a line, or what stands between two quotes, is longer than {_LONGEST // 2**20} MiB",
+                            f"a line, or what stands between two quotes, is longer than {LONGEST // 2**20} MiB",
                             "end each example's line with a line break, and each quote with a quote",
                         )
                     )
@@ -83,7 +85,7 @@ def find(
     """
     asked = SAMPLE
     head = first_bytes(file, asked, compressed=compressed)
-    while len(head) == asked < _LONGEST and head.count(b"\n") + head.count(b"\r") < _FEW_LINES:
+    while len(head) == asked < LONGEST and head.count(b"\n") + head.count(b"\r") < _FEW_LINES:
         asked *= 4
         head = first_bytes(file, asked, compressed=compressed)
     if compressed and signature.look(head) != "text":
@@ -105,7 +107,8 @@ def find(
             Fault(
                 "file",
                 "the body has no line breaks, or only one line",
-                "send it with curl --data-binary @FILE (-d takes the line breaks away), a line for each example",
+                "send it with curl --data-binary @FILE, a line for each example (-d takes the line breaks away, and "
+                "without @ the name alone is sent)",
             )
         )
     if not whole:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from models.data import stored
 from models.data.examples import Examples
 from models.data.reading import cells, hashes
+from models.data.reading.found import Fault, UnreadableError
 from models.data.reading.options import Options
 from models.data.schema import Images, Table
 from models.data.schema import read as schema_of
@@ -88,6 +89,27 @@ class Base:
         size = options.size or (self.schema.height, self.schema.width)
         channels = options.channels or self.schema.channels
         return options.model_copy(update={"size": size, "channels": channels})
+
+    def in_its_words(self, error: UnreadableError, said: Options) -> UnreadableError:
+        """Tell of a size that nobody has said, and is that of this version, as such."""
+        schema = self.schema
+        if not isinstance(schema, Images):
+            return error
+        form = f"{schema.height} x {schema.width} pixels, {'grey' if schema.channels == 1 else 'in colours'}"
+        remedy = f"send pictures as those of {self.name}: {form}; or send the file as a data set of another name"
+        its = {name for name in ("size", "channels") if getattr(said, name) is None}
+        return UnreadableError(*(
+            Fault(fault.where, fault.detail.replace("were said", f"are those of {self.name}"), remedy)
+            if fault.where in its and "were said" in fault.detail
+            else fault
+            for fault in error.faults
+        ))  # fmt: skip
+
+    def options_of_files(self, options: Options) -> Options:
+        """Give the options for files of pictures: what becomes of their proportions is as it was here."""
+        if options.fit is not None or not isinstance(self.schema, Images):
+            return options
+        return options.model_copy(update={"fit": self.schema.fit})
 
     def options_of_rows(self, options: Options, names: Sequence[str], *, named: bool) -> Options:
         """Give the options for rows under these names, which the file gives itself or which are their places."""

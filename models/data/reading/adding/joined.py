@@ -54,7 +54,7 @@ def pictures(
             Fault(
                 "size",
                 f"its pictures have {_sizes(shape)}, and those of {base.name} {_sizes(its)}",
-                f"bring them to {schema.height} x {schema.width}, or send all of them as a new data set",
+                f"bring them to {_sizes(its)}, or send all of them as a new data set",
             )
         )
     if options.preparation not in (None, schema.preparation):
@@ -64,6 +64,12 @@ def pictures(
                 f"`{options.preparation}` was said, and {base.name} has `{schema.preparation}`",
                 "leave it out: what a network takes in is brought to one form alone",
             )
+        )
+    if options.fit not in (None, schema.fit):
+        told.warn(
+            "fit",
+            f"{options.fit}: so it was said; pictures that are sent to a network are brought to its size by "
+            f"{schema.fit}, as those of {base.name} were",
         )
     joint = renumbered.union(schema.classes, len(base.examples.labels), labels, options, told, given)
     rescaled.bring(folder / stored.VALUES, schema, options.scale, told, base.name)
@@ -127,8 +133,7 @@ def _join(
     if options.duplicates == "drop":
         kept = ~same & alike.first_ones(marks, labels)
         if not kept.any():
-            what = f"all of its {sent:,} examples are in {base.name} already, and duplicates=drop leaves them out"
-            raise UnreadableError(Fault("file", what, "send examples that are new, or take duplicates=drop back"))
+            told.note("added", f"all {sent:,} examples are in {base.name} already: nothing is added to it")
         if not kept.all():
             told.drop("an equal example with the same label was there before it", int((~kept).sum()), alike.some(kept))
             alike.keep(folder / stored.VALUES, kept)
@@ -173,10 +178,13 @@ def _segments(base: Base, folder: Path, count: int) -> tuple[NDArray[Any], list[
     pieces, names = base.pieces, stored.segments(base.files)
     if new.dtype != pieces[0].dtype:
         raise ValueError(f"the examples of {base.name} are stored as {pieces[0].dtype}, and these as {new.dtype}")
-    if count > npy.MOST_ROWS or count * new[0].nbytes > npy.MOST_BYTES:
-        what = f"{base.name} and it would have {count:,} examples, {count * new[0].nbytes:,} bytes"
+    row_bytes = pieces[0][0].nbytes
+    if count > npy.MOST_ROWS or count * row_bytes > npy.MOST_BYTES:
+        what = f"{base.name} and it would have {count:,} examples, {count * row_bytes:,} bytes"
         remedy = f"a data set has at most {npy.MOST_ROWS:,} examples, and {npy.MOST_BYTES:,} bytes of them"
         raise UnreadableError(Fault("file", what, remedy))
+    if not len(new) and stored.BEFORE not in base.files:
+        return base.examples.values, [], names
     shared = len(names)
     if len(names) >= MOST_SEGMENTS or stored.BEFORE in base.files:
         shared = 1 if names and count <= 2 * len(pieces[0]) else 0

@@ -3,6 +3,7 @@
 Legend of shapes: N rows.
 """
 
+import difflib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -62,17 +63,20 @@ def find(source: Source, base: Base, schema: Table, options: Options, told: Told
     for column in schema.columns:
         place = _place(column.name, names)
         if place is None:
-            what = f"no column is called {column.name!r}, as one of {base.name} is"
-            lacking.append(Fault("columns", what, "send it as well; or send all examples in one file, not appended"))
+            lacking.append(_lacking(column.name, names, base, schema))
         else:
             features.append(place)
+    if lacking:
+        raise UnreadableError(*lacking[:MOST_FAULTS])
     said = options.label if options.label is not None else base.label or schema.label
     its_label = named.place_of(said, names, "label") if said is not None else None
-    if lacking or its_label is None:
-        raise UnreadableError(*lacking[:MOST_FAULTS] or [Fault("columns", "none holds the classes", "say label=NAME")])
+    if its_label is None:
+        raise UnreadableError(Fault("columns", "none holds the classes", "say label=NAME"))
     if its_label in features:
         what = f"{names[its_label]!r} was said to hold the classes, and {base.name} learns from it"
-        raise UnreadableError(Fault("label", what, "name the column that holds the classes"))
+        raise UnreadableError(
+            Fault("label", what, f"say label={base.label or schema.label}, as it is there, or leave it out")
+        )
     told.taken_for["label"] = {"column": names[its_label], "place": its_label, "why": f"as in {base.name}"}
     told.taken_for["kind"] = "table"
     told.note("kind", f"the rows are those of a table, as in {base.name}")
@@ -84,6 +88,19 @@ def find(source: Source, base: Base, schema: Table, options: Options, told: Told
             why = "it is left out of" if name in schema.ignored else "no such column is in"
             told.leave_out(name, "so it was said" if place in ignored else f"{why} {base.name}")
     return Roles(its_label, split, None, tuple(features))
+
+
+def _lacking(name: str, names: Sequence[str], base: Base, schema: Table) -> Fault:
+    """Tell of a column that a file lacks, and which of its own may be meant."""
+    known = [column.name for column in schema.columns]
+    near = difflib.get_close_matches(name, [other for other in names if _place(other, known) is None], 1)
+    remedy = "send it as well"
+    if all(other.isdecimal() for other in names):
+        remedy = "name the columns in the first line; those of the file are numbers"
+    elif near:
+        remedy = f"call {near[0]!r} so, if it is meant"
+    what = f"no column is called {name!r}, as one of {base.name} is"
+    return Fault("columns", what, f"{remedy}; or send all examples in one file, not appended")
 
 
 def _place(name: str, names: Sequence[str]) -> int | None:

@@ -13,10 +13,12 @@ from models.data.schema import Images
 def bring(path: Path, schema: Images, said: tuple[float, float] | None, told: Told, base: str) -> None:
     """Bring the pixels of a .npy file to the scale of a schema; raises UnreadableError where that cannot be exact.
 
-    `said` is the scale on which they came, if that was said.
+    `said` is the scale on which they came, if that was said; what was decoded from files of pictures is on theirs.
     """
     values = np.load(path, mmap_mode="r", allow_pickle=False)
     low, high, whole = scale.bounds(values)
+    decoded = "pictures" in told.taken_for
+    said = (0.0, 255.0) if decoded else said
     its = said if said is not None else _scale(low, high, schema, base, whole=whole)
     if np.float32(low) < np.float32(its[0]) or np.float32(high) > np.float32(its[1]):
         raise _beyond(low, high, its)
@@ -44,7 +46,10 @@ def bring(path: Path, schema: Images, said: tuple[float, float] | None, told: To
                 "scale",
                 f"pixels are on the scale from {its[0]:g} to {its[1]:g}, and not in the {schema.steps} steps in which "
                 f"those of {base} are kept, from {schema.scale[0]:g} to {schema.scale[1]:g}",
-                f"send them in these steps; or say their scale, if it is another one: scale=[0,{scale.written(high)}]",
+                f"send them as numbers on the scale of {base}, in a CSV or an NPZ"
+                if decoded
+                else f"send them in these steps; or say their scale, if it is another one: "
+                f"scale=0,{scale.written(high)}",
             )
         )
     if values.dtype != np.uint8 or its != (0, schema.steps):
@@ -71,7 +76,7 @@ def _scale(low: float, high: float, schema: Images, base: str, *, whole: bool) -
                 "scale",
                 f"pixels go from {low:g} to {high:g}, and those of {base} are on the scale from {least:g} to "
                 f"{greatest:g}: on which these are cannot be told",
-                f"say it: scale=[{scale.written(least)},{scale.written(greatest)}] or scale=[0,1]",
+                f"say it: scale={scale.written(least)},{scale.written(greatest)} or scale=0,1",
             )
         )
     return schema.scale
@@ -82,6 +87,6 @@ def _beyond(low: float, high: float, its: tuple[float, float]) -> UnreadableErro
         Fault(
             "scale",
             f"pixels go from {low:g} to {high:g}, beyond the scale from {its[0]:g} to {its[1]:g}",
-            f"say the scale that they are on, as scale=[{scale.written(low)},{scale.written(high)}]",
+            f"say the scale that they are on, as scale={scale.written(low)},{scale.written(high)}",
         )
     )

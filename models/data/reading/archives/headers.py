@@ -98,7 +98,9 @@ def _fields(data: bytes) -> dict[str, str]:
         if not blank or not record.endswith(b"\n"):
             raise damaged("a pax header is wrong")
         key, _, value = record[:-1].decode("utf-8", "surrogateescape").partition("=")
-        found[key] = value
+        # Of the others, which nobody asks for, there may be any number.
+        if key in {"path", "size"} or key.startswith("GNU.sparse"):
+            found[key if key in {"path", "size"} else "GNU.sparse"] = value
         place += length
     return found
 

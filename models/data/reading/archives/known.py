@@ -17,10 +17,15 @@ def _has(*those: str) -> Callable[[Collection[str]], bool]:
     return lambda names: all(name in names for name in those)
 
 
-def _begins(start: str) -> Callable[[Collection[str]], bool]:
-    return lambda names: any(name.startswith(start) for name in names)
+def _office(start: str) -> Callable[[Collection[str]], bool]:
+    # `xl` and `word` may be classes as well.
+    return lambda names: "[Content_Types].xml" in names and any(name.startswith(start) for name in names)
 
 
+_CIFAR = (
+    "in Python, read each: rows = numpy.fromfile(FILE, numpy.uint8).reshape(-1, {bytes}), whose {labels}; write "
+    "numpy.savez(FILE, images=rows[:, -3072:].reshape(-1, 3, 32, 32), labels=rows[:, {column}]), and send that"
+)
 _KNOWN: tuple[tuple[Callable[[Collection[str]], bool], str, str], ...] = (
     (_has("AndroidManifest.xml"), "an Android application (.apk)", "send the data themselves"),
     (_has("META-INF/container.xml"), "a book (.epub)", "send the data themselves"),
@@ -29,11 +34,21 @@ _KNOWN: tuple[tuple[Callable[[Collection[str]], bool], str, str], ...] = (
     (_has("mimetype", "content.xml"), "an OpenDocument file (.ods, .odt)", _SHEET),
     (_has("Index/Document.iwa"), "an iWork document (.numbers, .pages)", _SHEET),
     (_has("xl/workbook.bin"), "an Office document (.xlsb)", _SHEET),
-    (_begins("xl/"), "an Office document (.xlsx)", _SHEET),
-    (_begins("word/"), "an Office document (.docx)", _TABLE),
-    (_begins("ppt/"), "an Office document (.pptx)", "save its pictures in folders of their classes, and send a ZIP"),
+    (_office("xl/"), "an Office document (.xlsx)", _SHEET),
+    (_office("word/"), "an Office document (.docx)", _TABLE),
+    (_office("ppt/"), "an Office document (.pptx)", "save its pictures in folders of their classes, and send a ZIP"),
     (_has("[Content_Types].xml"), "an Office document (.xlsx, .docx)", _TABLE),
     (_has("model.weights.h5"), "a Keras network (.keras)", "send the examples that it learned from, not the network"),
+    (
+        _ends("data_batch_1.bin"),
+        "CIFAR-10 in its binary form",
+        _CIFAR.format(bytes=3073, labels="first column is the label", column=0),
+    ),
+    (
+        lambda names: _ends("train.bin")(names) and _ends("fine_label_names.txt")(names),
+        "CIFAR-100 in its binary form",
+        _CIFAR.format(bytes=3074, labels="second column is the fine label", column=1),
+    ),
     (_ends("/data.pkl"), f"a file of PyTorch (.pt, .pth), which holds {PICKLE[0]}", PICKLE[1]),
     (_has("data.pkl"), f"a file of PyTorch (.pt, .pth), which holds {PICKLE[0]}", PICKLE[1]),
 )

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from models.data.examples import TRAIN
+from models.data.reading.adding.base import Base
 from models.data.reading.archives.members import shown
 from models.data.reading.found import Fault, UnreadableError
 from models.data.reading.roles import PARTS
@@ -33,6 +34,7 @@ class Layout:
     notes: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
     split: str | None = None
+    around: Path = ()
 
 
 def find(counts: Mapping[str, int], *, least: int = 2) -> Layout:
@@ -44,6 +46,7 @@ def find(counts: Mapping[str, int], *, least: int = 2) -> Layout:
     paths = {tuple(name.split("/")) if name else (): count for name, count in counts.items()}
     found = Layout()
     around, inner = _unwrapped(paths, (), found)
+    found.around = around
     tops = _tops(inner)
     known = {top: part for top in tops if (part := part_of(top)) is not None}
     if around:
@@ -74,6 +77,19 @@ def part_of(name: str) -> tuple[int, Path] | None:
     words = [word.casefold() for word in _WORDS.findall(name)]
     said = [word for word in words if word in PARTS]
     return (PARTS[said[0]], tuple(word for word in words if word != said[0])) if len(said) == 1 else None
+
+
+def part_alone(names: Iterable[str], base: Base) -> int | None:
+    """Give the part that the folders around all pictures, or the name of a list, say of what is appended to a version.
+
+    Where that has no split, `test upload` is no word for one, and `test` is.
+    """
+    for name in names:
+        if (part := PARTS.get(name.casefold())) is not None:
+            return part
+        if base.examples.parts is not None and (loose := part_of(name)) is not None:
+            return loose[0]
+    return None
 
 
 def _classes(inner: Mapping[Path, int], around: Path, found: Layout) -> None:
@@ -172,7 +188,7 @@ def _nested(paths: Mapping[Path, int], found: Layout) -> dict[Path, str]:
                 )
             )
     tops = {path[0] for path in paths}
-    if {top.casefold() for top in tops} <= _NO_CLASSES:
+    if len(tops) > 1 and {top.casefold() for top in tops} <= _NO_CLASSES:
         raise UnreadableError(
             Fault(
                 "folders",
@@ -217,4 +233,4 @@ def _no_classes(paths: Mapping[Path, int]) -> UnreadableError:
     lies = max(paths, key=lambda path: paths[path])
     where = f"folder {shown('/'.join(lies))}" if lies else "file"
     what = f"{paths[lies]:,} pictures lie in one folder, and nothing says of which class each is"
-    return UnreadableError(Fault(where, what, f"{_ONE_EACH}, as cat/1.png and dog/2.png; {LIST}"))
+    return UnreadableError(Fault(where, what, f"{_ONE_EACH}, as cat/1.png and dog/2.png, of at least two; {LIST}"))

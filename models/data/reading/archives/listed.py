@@ -19,6 +19,8 @@ from models.data.reading.source import Batch, Source
 from models.data.reading.told import Told
 
 _SAMPLE = 1000
+_MOST_ROWS, _MOST_NAMES, _MOST_CELLS = 1_000_000, 1_000, 32_000_000
+"""Of JSON lines, which may be few bytes each."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ def _whole(name: str, source: Source, told: Told, class_names: list[str] | None)
 def _of_lines(file: Path, name: str, told: Told) -> Listed:
     """Read JSON lines: an object each, whose fields are the columns."""
     rows, lines, faults = list[dict[str, str]](), list[int](), list[Fault]()
+    names = dict[str, None]()
     with file.open("rb") as raw:
         for number, line in enumerate(raw, 1):
             if not line.strip():
@@ -102,8 +105,16 @@ def _of_lines(file: Path, name: str, told: Told) -> Listed:
             except (ValueError, RecursionError):
                 row = None
             if isinstance(row, dict):
-                rows.append({key: _text(value) for key, value in row.items()})
+                its = {_plain(key): _text(value) for key, value in row.items()}
+                names |= dict.fromkeys(its)
+                rows.append(its)
                 lines.append(number)
+                if len(rows) > _MOST_ROWS or len(names) > _MOST_NAMES or len(names) * len(rows) > _MOST_CELLS:
+                    what = (
+                        f"the list has more than {_MOST_ROWS:,} lines, {_MOST_NAMES:,} fields or {_MOST_CELLS:,} cells"
+                    )
+                    remedy = "give each picture a line, with its file and its class alone"
+                    raise UnreadableError(Fault(f"{name}, line {number}", what, remedy))
             elif len(faults) < MOST_FAULTS:
                 what = "the line holds no object of JSON in UTF-8"
                 faults.append(
@@ -111,15 +122,21 @@ def _of_lines(file: Path, name: str, told: Told) -> Listed:
                 )
     if faults:
         raise UnreadableError(*faults)
-    names = list(dict.fromkeys(key for row in rows for key in row))
     if not names:
         raise UnreadableError(Fault(f"member {name}", "the list has no rows", "give each picture a line"))
     columns = [pa.array([row.get(key, "") for row in rows], pa.string()) for key in names]
-    return Listed(name, names, True, ".", columns, lambda row: f"{name}, line {lines[row]}", told)
+    return Listed(name, list(names), True, ".", columns, lambda row: f"{name}, line {lines[row]}", told)
 
 
 def _text(value: Any) -> str:
     if value is None:
         return ""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text.encode("utf-8", "replace").decode()
+    try:
+        return _plain(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    except RecursionError:
+        return "..."
+
+
+def _plain(text: str) -> str:
+    """Give a text without halves of characters, and without NUL, which no text that is kept may hold."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "?")

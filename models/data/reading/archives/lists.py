@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.data.reading import cells, label, named, unlabelled
+from models.data.reading.adding.base import Base
 from models.data.reading.archives import listed
-from models.data.reading.archives.layout import part_of
+from models.data.reading.archives.layout import part_alone, part_of
 from models.data.reading.archives.listed import Listed
 from models.data.reading.archives.matching import Match, Pictures, plain_name
 from models.data.reading.archives.members import Archive, Member, shown
@@ -111,6 +112,8 @@ def labelled(found: Sequence[Named], pictures: Pictures, options: Options, told:
     column = found[0].rows.names[found[0].label or 0]
     counts = Counter(text.strip() for text in texts.values())
     spoken = unlabelled.said(options) | unlabelled.spoken(counts)
+    if told.base is not None:
+        spoken |= told.base.spoken
     labels = Labels(column, spoken)
     lacking = [at for at, text in texts.items() if cells.is_missing(text) and text.strip() not in spoken]
     if lacking:
@@ -127,7 +130,7 @@ def labelled(found: Sequence[Named], pictures: Pictures, options: Options, told:
         )
         told.warn("pictures left out", f"{len(unnamed):,} pictures are named by no list", map(shown, unnamed[:_SHOWN]))
     names = [pictures.names[at] for at in kept]
-    split, said = _split(found, names, parts[kept])
+    split, said = _split(found, names, parts[kept], told.base)
     return Labelled(
         labels, names, [texts[at] for at in kept],
         lambda row: places[kept[row]][0].where(places[kept[row]][1]), split, said, found[0].rows.class_names,
@@ -237,7 +240,7 @@ def _take(
 
 
 def _split(
-    found: Sequence[Named], names: Sequence[str], parts: NDArray[np.uint8]
+    found: Sequence[Named], names: Sequence[str], parts: NDArray[np.uint8], base: Base | None
 ) -> tuple[NDArray[np.uint8] | None, tuple[dict[str, object], str]]:
     """Give the part of each picture, and what says so: a column, the names of lists, or folders of pictures."""
     if (split := found[0].split) is not None:
@@ -246,11 +249,12 @@ def _split(
     if len(found) > 1:
         lists = [its.rows.name for its in found]
         return parts, ({"lists": lists}, f"the lists {', '.join(map(shown, lists))} say which part a picture is of")
-    own = [
-        next((PARTS[part] for part in reversed(name.casefold().split("/")[:-1]) if part in PARTS), 255)
-        for name in names
-    ]
-    if 255 not in own and len(set(own)) > 1:
+    own = [_part_by_folder(name) for name in names]
+    if base is not None and 255 in own:
+        path = found[0].rows.name.rpartition(".")[0].split("/")
+        if (part := part_alone(path, base)) is not None:
+            return np.full(len(names), part, np.uint8), ({"lists": [found[0].rows.name]}, "")
+    if 255 not in own and (len(set(own)) > 1 or base is not None):
         return np.array(own, np.uint8), ({"folders": True}, "folders of pictures say which part each is of")
     return None, ({}, "")
 

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol, Self
 
 import numpy as np
@@ -58,6 +59,10 @@ class Archive(Protocol):
 
         May be called anew, and by several at once. Raises UnreadableError for a member that is damaged or too large.
         """
+        ...
+
+    def place(self, member: Member) -> tuple[Path, int] | None:
+        """Give the file in which a member lies as it is, and the byte at which it begins; None where it is packed."""
         ...
 
     def open(self, member: Member) -> BinaryIO:

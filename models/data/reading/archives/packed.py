@@ -48,6 +48,8 @@ def read(
         # A drawing or two beside the data.
         return single.read(archive, folder, options, told, progress, reader, size)
     refuse(options, _OF_ROWS, "the archive was taken for pictures, which are files")
+    if told.base is None:
+        refuse(options, ("scale",), "pictures in files are on the scale from 0 to 255")
     if name is not None:
         told.note("name", f"its sender called it {name!r}")
     if unclear := [error for error in errors if isinstance(error, lists.UnclearError)]:

@@ -78,6 +78,8 @@ def by_folders(archive: Archive, pictures: Sequence[Member], told: Told) -> Labe
     told.note("label", f"{why}; a list of the pictures, a CSV with file_name and label, would say otherwise")
     labels = Labels("folder", of_folders=True)
     said = None if laid.split is None else np.array([part or 0 for _, part in places], np.uint8)
+    if said is None and told.base is not None and (part := layout.part_alone(laid.around, told.base)) is not None:
+        said = np.full(len(kept), part, np.uint8)
     return Labelled(
         labels, kept, [label for label, _ in places], lambda row: f"member {shown(kept[row])}", said,
         ({"folders": True}, laid.split or ""),
@@ -89,6 +91,8 @@ def read(
 ) -> Found:
     """Decode the pictures, and make a data set of those that are whole. Raises UnreadableError."""
     told.taken_for["kind"] = "images"
+    if told.base is not None:
+        options = told.base.options_of_files(options)
     given = _some(archive, given, told)
     wanted = frozenset(given.names)
 

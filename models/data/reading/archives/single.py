@@ -1,14 +1,16 @@
 """One file of data in an archive, read as if it had been sent by itself; or two that are the parts of one."""
 
 import re
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 
 from models.data.reading import signature, text
+from models.data.reading.archives import foreign
+from models.data.reading.archives.beside import without_copies, without_mapping
 from models.data.reading.archives.layout import part_of
 from models.data.reading.archives.lists import ABOUT, SUBMISSION
 from models.data.reading.archives.members import Archive, Member, shown, tell_left_out
@@ -18,7 +20,6 @@ from models.data.reading.source import Batch, Progress, Source
 from models.data.reading.told import Told
 
 _DATA = re.compile(r"(?i).*\.(csv|tsv|tab|txt|dat|data|parquet|pq)(\.gz)?")
-_ARCHIVE = re.compile(r"(?i).*\.(zip|tar|tgz|tar\.\w+|tbz2?|txz|7z|rar)")
 _PARTS = ("train", "validation", "test")
 _CHUNK = 2**20
 _SHOWN, _MOST_NAMED = 3, 10
@@ -26,11 +27,14 @@ _SHOWN, _MOST_NAMED = 3, 10
 
 @dataclass(frozen=True)
 class Reader:
-    """How what is in an archive is read: one file alone; or several, each opened as rows, and their rows as one."""
+    """How what is in an archive is read: one file alone; or several, each opened as rows, and their rows as one.
 
-    alone: Callable[[Path, Progress], Found]
+    The list holds the names of the classes by number, where another file in the archive says them.
+    """
+
+    alone: Callable[[Path, Progress, list[str] | None], Found]
     open: Callable[[Path, Progress], Source]
-    read: Callable[[Source], Found]
+    read: Callable[[Source, list[str] | None], Found]
 
 
 def data_files(members: Sequence[Member]) -> list[Member]:
@@ -45,50 +49,55 @@ def read(
     archive: Archive, folder: Path, options: Options, told: Told, progress: Progress, reader: Reader, size: int
 ) -> Found:
     """Read the one file of data in an archive, `size` bytes large; raises UnreadableError where there are others."""
-    chosen = _chosen(archive.members, told)
+    chosen, names = _chosen(archive, told)
     paths = [folder / f"member{number}" for number in range(len(chosen))]
     whole = sum(member.size for member in chosen)
     try:
         for member, path in zip(chosen, paths, strict=True):
             with archive.open(member) as source, path.open("wb") as target:
-                shutil.copyfileobj(source, target, _CHUNK)
-            _check_nested(member, path)
+                _unpack(source, target, told)
+            try:
+                foreign.check_nested(member, path)
+            except UnreadableError as error:
+                raise foreign.of([member], error) from error
 
         def advance(read: int, rows: int) -> None:
             progress(min(size, read * size // max(1, whole)), rows)
 
         try:
             if len(paths) == 1:
-                return reader.alone(paths[0], advance)
+                return reader.alone(paths[0], advance, names)
             opened = [reader.open(path, advance) for path in paths]
         except UnreadableError as error:
-            raise _of(chosen, error) from error
-        return reader.read(_joined(chosen, opened, options, told))
+            raise foreign.of(chosen, error) from error
+        return reader.read(_joined(chosen, opened, options, told), names)
     finally:
         for path in paths:
             path.unlink(missing_ok=True)
 
 
-def _chosen(members: Sequence[Member], told: Told) -> list[Member]:
+def _chosen(archive: Archive, told: Told) -> tuple[list[Member], list[str] | None]:
+    """Choose the files that are read, and give the names of classes that another one says."""
+    members = archive.members
     if not members:
         raise UnreadableError(Fault("file", "the archive holds no files", "send one with pictures, or a CSV, in it"))
-    chosen = data_files(members)
-    if not chosen and len(members) == 1 and not _ARCHIVE.fullmatch(members[0].name):
+    data = data_files(members)
+    chosen, class_names = without_mapping(archive, data, told)
+    chosen = without_copies(archive, chosen, told)
+    if not chosen and len(members) == 1 and not foreign.is_called_archive(members[0]):
         chosen = list(members)
     if not chosen:
-        for member in members:
-            if _ARCHIVE.fullmatch(member.name):
-                raise _nested(member)
+        foreign.refuse(archive, members)
         names = ", ".join(shown(member.name) for member in members[:_MOST_NAMED])
         what = f"the archive holds neither pictures nor a CSV or Parquet file: {names}"
         raise UnreadableError(Fault("file", what, "send pictures in folders of their classes, or one file of rows"))
-    others = [member for member in members if member not in chosen]
+    others = [member for member in members if member not in chosen and member not in data]
     if others:
         some = [shown(member.name) for member in others[:_SHOWN]]
         tell_left_out(told, "files beside the data", len(others), some)
     if len(chosen) == 1:
         told.note("archive", f"{shown(chosen[0].name)} in the archive is read as if it had been sent by itself")
-        return chosen
+        return chosen, class_names
     known = {member: part_of(member.name.rpartition("/")[2].partition(".")[0]) for member in chosen}
     parts = [part[0] for part in known.values() if part is not None]
     rests = {part[1] for part in known.values() if part is not None}
@@ -97,35 +106,21 @@ def _chosen(members: Sequence[Member], told: Told) -> list[Member]:
         more = f", and {len(chosen) - _MOST_NAMED:,} more" if len(chosen) > _MOST_NAMED else ""
         raise UnreadableError(
             Fault("file", f"the archive holds several files of data: {names}{more}",
-                  "send one of them by itself, or call them train.csv and test.csv")
+                  "send one of them by itself, and the others after it with append=true; or call them train.csv and "
+                  "test.csv")
         )  # fmt: skip
-    return sorted(chosen, key=lambda member: (known[member] or (0, ()))[0])
+    return sorted(chosen, key=lambda member: (known[member] or (0, ()))[0]), class_names
 
 
-def _check_nested(member: Member, path: Path) -> None:
-    head = text.first_bytes(path, signature.HEAD)
-    kind = signature.look(head) if head.strip() else "text"
-    if kind in ("zip", "tar") or (
-        kind == "gzip" and signature.is_tar(text.first_bytes(path, signature.TAR, compressed=True))
-    ):
-        raise _nested(member)
-
-
-def _nested(member: Member) -> UnreadableError:
-    return UnreadableError(
-        Fault(member.where, "it is an archive within the archive", f"send {shown(member.name)} by itself")
-    )
-
-
-def _of(chosen: Sequence[Member], error: UnreadableError) -> UnreadableError:
-    """Say which of several files a fault is of, where it says no more than that it is of a file."""
-    names = " or ".join(shown(member.name) for member in chosen)
-    return UnreadableError(
-        *(
-            Fault(f"member {names}" if fault.where == "file" else fault.where, fault.detail, fault.remedy)
-            for fault in error.faults
-        )
-    )
+def _unpack(source: BinaryIO, target: BinaryIO, told: Told) -> None:
+    """Write a member into a file, or as much of it as is looked at where that is a part, and the member a text."""
+    piece, left = source.read(_CHUNK), None
+    if told.excerpt is not None and signature.is_text(piece):
+        left = told.excerpt.extent.bytes + text.LONGEST
+    while piece and (left is None or left > 0):
+        target.write(piece)
+        left = None if left is None else left - len(piece)
+        piece = source.read(_CHUNK)
 
 
 def _joined(members: Sequence[Member], sources: Sequence[Source], options: Options, told: Told) -> Source:

@@ -76,11 +76,19 @@ class _Tar:
                 self.position = reader.position
                 yield member, data
 
+    def place(self, member: Member) -> tuple[Path, int] | None:
+        offset = self._offset(member)
+        is_whole = offset + member.size <= self._file.stat().st_size
+        return (self._file, offset) if is_whole and not self._compressed else None
+
     def open(self, member: Member) -> BinaryIO:
         reader = _Reader(self._file, self._compressed)
-        number = next(number for number, known in enumerate(self.members) if known.name == member.name)
-        pieces = _pieces(reader, self._offsets[number], member.size)
+        pieces = _pieces(reader, self._offset(member), member.size)
         return io.BufferedReader(Stream(pieces, cast(BinaryIO, reader)), _CHUNK)
+
+    def _offset(self, member: Member) -> int:
+        number = next(number for number, known in enumerate(self.members) if known.name == member.name)
+        return self._offsets[number]
 
 
 class _Reader:

@@ -99,24 +99,42 @@ class _Zip:
                 self.position = raw.tell()
                 yield member, data
 
+    def place(self, member: Member) -> tuple[Path, int] | None:
+        its = self._its(member)
+        if its.method != _STORED:
+            return None
+        with self._file.open("rb") as raw:
+            _go(raw, member, its)
+            start = raw.tell()
+        if start + its.packed > self._file.stat().st_size:
+            raise refused(member, "its data are cut off", _ANEW)
+        return self._file, start
+
     def open(self, member: Member) -> BinaryIO:
+        raw = self._file.open("rb")
+        return io.BufferedReader(Stream(_inflated(raw, member, self._its(member), _CHUNK), raw), _CHUNK)
+
+    def _its(self, member: Member) -> _Place:
         if self._by_name is None:
             self._by_name = {known.name: number for number, known in enumerate(self.members)}
-        raw = self._file.open("rb")
-        pieces = _inflated(raw, member, self._place(self._by_name[member.name]), _CHUNK)
-        return io.BufferedReader(Stream(pieces, raw), _CHUNK)
+        return self._place(self._by_name[member.name])
 
     def _place(self, number: int) -> _Place:
         return _Place(*self._numbers[4 * number : 4 * number + 4])
 
 
-def _inflated(raw: BinaryIO, member: Member, place: _Place, at_once: int) -> Iterator[bytes]:
-    """Give the bytes of a member, at most so many at once; raises UnreadableError where they are not as was said."""
+def _go(raw: BinaryIO, member: Member, place: _Place) -> None:
+    """Go to the first byte of a member; raises UnreadableError where there is none."""
     raw.seek(place.offset)
     head = raw.read(_HEADER)
     if len(head) < _HEADER or not head.startswith(b"PK\x03\x04"):
         raise refused(member, "its data do not lie where they should", _ANEW)
     raw.seek(int.from_bytes(head[26:28], "little") + int.from_bytes(head[28:30], "little"), io.SEEK_CUR)
+
+
+def _inflated(raw: BinaryIO, member: Member, place: _Place, at_once: int) -> Iterator[bytes]:
+    """Give the bytes of a member, at most so many at once; raises UnreadableError where they are not as was said."""
+    _go(raw, member, place)
     inflater = zlib.decompressobj(-zlib.MAX_WBITS) if place.method == _DEFLATED else None
     left, size, crc, tail, ended = place.packed, 0, 0, b"", False
     while not ended:

@@ -36,7 +36,8 @@ class Form:
 class Array:
     """An array: what it is called, how a fault calls it, its form, and how its numbers are come by.
 
-    Where `fault` stands, it cannot be read, and whoever needs it says so.
+    Where `fault` stands, it cannot be read, and whoever needs it says so. `first` gives so many of its first rows,
+    where these alone are to be looked at, as all of them would take long to unpack.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Array:
     form: Form
     load: Callable[[], NDArray[Any]]
     fault: Fault | None = None
+    first: Callable[[int], NDArray[Any]] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -105,6 +107,17 @@ def unpacked(stream: BinaryIO, form: Form, folder: Path, where: str) -> NDArray[
         check_length(form, form.size - left + len(stream.read(1)), where)
         file.flush()
         return mapped(file, Form(form.dtype, form.shape, 0, form.by_columns))
+
+
+def begun(stream: BinaryIO, form: Form, rows: int, where: str) -> NDArray[Any]:
+    """Give the first rows of a stream whose header was read; raises UnreadableError where it ends before."""
+    its = Form(form.dtype, (rows, *form.shape[1:]))
+    data = bytearray()
+    while len(data) < its.size and (piece := stream.read(min(_PIECE, its.size - len(data)))):
+        data += piece
+    if len(data) < its.size:
+        check_length(form, len(data), where)
+    return np.frombuffer(data, its.dtype).reshape(its.shape)
 
 
 def check_length(form: Form, there: int, where: str) -> None:

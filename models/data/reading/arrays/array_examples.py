@@ -5,6 +5,7 @@ Legend of shapes: N examples.
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from models.data.reading.grid import LEAST, Grid
 from models.data.reading.options import Options
 from models.data.reading.source import Progress
 from models.data.reading.told import Told
+from models.data.schema import Images
 
 
 def of(
@@ -35,7 +37,7 @@ def of(
     inapplicable.refuse(options, inapplicable.OF_TEXTS, "the file holds arrays, which have none")
     pairs, options = pairing.find(arrays, options, told)
     first = pairs.pairs[0].values
-    found = [axes.of(pair.values, options) for pair in pairs.pairs]
+    found = [axes.of(pair.values, _own(options, told)) for pair in pairs.pairs]
     for pair, its in zip(pairs.pairs, found, strict=True):
         if its.shape != found[0].shape or its.columns != found[0].columns:
             what = f"examples of one data set are of one shape, and these differ: {first.shown}, {pair.values.shown}"
@@ -43,7 +45,11 @@ def of(
     if pairs.label is None:
         _require_labels(first, found[0], options)
     told.taken_for["arrays"] = {pair.values.name: list(pair.values.shape) for pair in pairs.pairs}
-    blocks = [_block(pair, its, is_idx, told) for pair, its in zip(pairs.pairs, found, strict=True)]
+    # What is unpacked from the start alone has its first rows looked at, and so have all that stand beside it.
+    from_start = told.excerpt is not None and any(pair.values.first is not None for pair in pairs.pairs)
+    blocks = [
+        _block(pair, its, is_idx, told, from_start=from_start) for pair, its in zip(pairs.pairs, found, strict=True)
+    ]
     if told.excerpt is not None and told.excerpt.has_more:
         every = sum(pair.values.shape[0] for pair in pairs.pairs)
         told.excerpt.ends(sum(block.count for block in blocks), of_examples=every)
@@ -111,13 +117,30 @@ def examples(
     )
 
 
-def _block(pair: pairing.Pair, its: axes.Axes, is_idx: bool, told: Told) -> Block:
+def _own(options: Options, told: Told) -> Options:
+    """Give the options without those that are of the version before: whoever joins the two compares them."""
+    if told.base is None or not isinstance(told.base.schema, Images):
+        return options
+    schema = told.base.schema
+    update: dict[str, Any] = {"size": None} if options.size == (schema.height, schema.width) else {}
+    update |= {"channels": None} if options.channels == schema.channels else {}
+    return options.model_copy(update=update)
+
+
+def _block(pair: pairing.Pair, its: axes.Axes, is_idx: bool, told: Told, *, from_start: bool) -> Block:
     labels: pa.Array | None = None
     if pair.labels is not None:
         labels, how = label_arrays.of(pair.labels, is_idx=is_idx)
         if how is not None:
             told.note("label", how)
     array = pair.values
+    if told.excerpt is not None and from_start:
+        count = told.excerpt.most(array.form.size // max(1, array.shape[0]), of=array.shape[0])
+        its_values = array.load()[:count] if array.first is None else array.first(count)
+        return Block(
+            count, partial(_chunks, its_values, its, np.arange(count)), None if labels is None else labels[:count],
+            pair.part, lambda row: f"row {row + 1} of {array.where}",
+        )  # fmt: skip
     values = array.load()
     if told.excerpt is not None and len(values):
         rows = np.array(told.excerpt.some([values[0].nbytes] * len(values), most=len(values)), np.intp)

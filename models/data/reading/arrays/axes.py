@@ -69,7 +69,7 @@ def _checked(array: Array, axes: Axes, options: Options) -> Axes:
         what = f"{said} pixels were said, and the pictures of {array.name!r} have {size[0]} x {size[1]}"
         raise UnreadableError(Fault("size", what, "leave it out, or send the array in that size"))
     if options.channels not in {None, channels}:
-        what = f"{options.channels} were said, and the pictures of {array.name!r} have {channels}"
+        what = f"{options.channels} channels were said, and the pictures of {array.name!r} have {channels}"
         raise UnreadableError(Fault("channels", what, "leave it out"))
     if options.kind == "table":
         what = f"table was said, and {array.shown} holds pictures: each of its examples has height and width"

@@ -18,6 +18,7 @@ _VALUES = frozenset({
     "features", "input", "inputs",
 })  # fmt: skip
 _LABELS = frozenset({"label", "labels", "lbl", "lbls", "y", "ys", "target", "targets", "class"})
+_IDX = frozenset({"idx", "ubyte", "int", "1", "2", "3", "gz"})
 _NAMES = frozenset({"names", "classes", "categories", "name"})
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _WORD = re.compile(r"t10k|[a-z]+|\d+")
@@ -52,6 +53,11 @@ def said(name: str) -> Said:
 def without_part(name: str) -> str:
     """Give a name without the words that say for which part it is."""
     return "_".join(word for word in _words(name) if word not in _PARTS)
+
+
+def data_set(name: str) -> str:
+    """Give the words of a name that say neither the part nor what is in it: what the data set is called."""
+    return "-".join(word for word in _words(name) if word not in {*_PARTS, *_VALUES, *_LABELS, *_IDX})
 
 
 def _words(name: str) -> list[str]:

@@ -80,13 +80,13 @@ def _one_hot(values: NDArray[Any], array: Array) -> tuple[pa.Array, str | None]:
             )
         if (ones != 1).any():
             row = int(np.flatnonzero(ones != 1)[0])
-            many = int(ones[row])
+            many, its_name = int(ones[row]), array.name.rpartition("/")[2]
             raise UnreadableError(
                 Fault(
                     f"row {start + row + 1} of {array.where}",
                     f"{many or 'none'} of its {classes} labels {'is' if many == 1 else 'are'} 1: several classes at "
                     "once (multi-label), which Tenfold does not do",
-                    f"send one label for each example, [N], as one of these columns: {array.name}[:, 0]",
+                    f"send one label for each example, [N], as one of these columns: {its_name}[:, 0]",
                 )
             )
         numbers[start : start + len(some)] = (some == 1).argmax(axis=1)

@@ -119,6 +119,7 @@ def _pair(group: Sequence[Array], part: int | None, label: str | None, told: Tol
         labels = [array for array in rest if label_arrays.may_be(array)] or [
             each for each in rest if _may_be_one_hot(each)
         ]
+    _refuse_several_sets(values, labels)
     _only(values, "examples", part)
     _only(labels, "labels", part)
     used = [*values, *labels]
@@ -156,6 +157,20 @@ def _only(found: Sequence[Array], what: str, part: int | None) -> None:
         remedy = f"say which one: label={found[0].name}" if what == "labels" else "keep one of them"
         raise UnreadableError(
             Fault("arrays", f"{named} may all hold the {what}{of}", f"{remedy}, or leave others out: ignore=[...]")
+        )
+
+
+def _refuse_several_sets(values: Sequence[Array], labels: Sequence[Array]) -> None:
+    """Refuse several data sets of one form beside each other, as EMNIST's archive holds all six of them."""
+    sets = [dict.fromkeys(called.data_set(array.name) for array in some) for some in (values, labels)]
+    if len(sets[0]) > 1 and set(sets[0]) == set(sets[1]) and all(sets[0]):
+        names = list(sets[0])
+        raise UnreadableError(
+            Fault(
+                "file",
+                f"it holds {len(names)} data sets: {', '.join(names[:10])}",
+                f"send one of them alone: what has {names[0]} in its name, in one ZIP or NPZ, or as parts of one form",
+            )
         )
 
 

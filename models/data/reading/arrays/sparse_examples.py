@@ -94,13 +94,13 @@ def _filled(columns: int, options: Options, told: Told) -> int:
         return columns
     if columns > MAX_COLUMNS and not is_grid(columns) and options.kind != "images":
         what = f"its rows have {columns:,} features; a table has at most {MAX_COLUMNS:,} columns"
-        raise UnreadableError(Fault("file", what, "send fewer, or say the size if they are pictures: size=[H,W]"))
+        raise UnreadableError(Fault("file", what, "send fewer, or say the size if they are pictures: size=HxW"))
     side = int(np.ceil(np.sqrt(columns)))
     if not is_grid(columns) and is_grid(side * side) and side * (side - 1) < columns and options.kind != "table":
         told.warn(
             "features",
             f"there are {columns:,}; if they are pictures of {side} x {side}, of which the last pixels are 0 "
-            f"everywhere, say size=[{side},{side}]",
+            f"everywhere, say size={side}x{side}",
         )
     return columns
 

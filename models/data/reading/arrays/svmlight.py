@@ -25,7 +25,7 @@ _LONGEST = 64 * 2**20
 _MOST_FEATURES = 3 * MAX_SIDE**2
 _NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
 _LINE = re.compile(
-    rf"(?P<label>\S+)(?:[ \t]+qid:\d+)?(?P<pairs>(?:[ \t]+\d+:(?:{_NUMBER}|nan|inf|-inf))*)[ \t]*".encode()
+    rf"(?P<label>\S+)(?:[ \t]+qid:\d+)?(?P<pairs>(?:[ \t]++\d++:(?:{_NUMBER}|nan|inf|-inf))*+)[ \t]*".encode()
 )
 _LOOKS = re.compile(rf"{_NUMBER}(?:,{_NUMBER})*(?:[ \t]+qid:\d+)?(?:[ \t]+\d+:{_NUMBER})*[ \t]*(?:#.*)?")
 _PAIR = re.compile(r"\s\d+:")

@@ -19,6 +19,7 @@ BATCH_BYTES = 4 * 2**20
 BATCH = 64  # pictures
 _WAITING = 2  # batches that one process has been given
 _TRIES = 3  # to start one
+_WORTH = 2**18  # bytes of pictures for each process but the first: to decode them takes as long as to start it
 
 
 @dataclass
@@ -51,7 +52,7 @@ class Decoders:
         self._count, self._start = processes, start
         self._tubes = dict[Tube, deque[_Task]]()
         self._again = deque[_Task]()
-        self._failed = 0
+        self._failed = self._given = 0
 
     def __enter__(self) -> "Decoders":
         self._selector = selectors.DefaultSelector()
@@ -93,7 +94,7 @@ class Decoders:
 
     def _give(self, task: _Task, about: dict[str, Any]) -> bool:
         """Whether a process could take some pictures."""
-        if len(self._tubes) < self._count and not any(len(tasks) == 0 for tasks in self._tubes.values()):
+        if len(self._tubes) < min(self._count, 1 + self._given // _WORTH) and all(self._tubes.values()):
             tube = Tube(self._lock.fileno(), self._start)
             self._tubes[tube] = deque()
             self._selector.register(tube.ear, selectors.EVENT_READ, tube)
@@ -101,6 +102,7 @@ class Decoders:
         if len(self._tubes[tube]) >= _WAITING:
             return False
         self._tubes[tube].append(task)
+        self._given += sum(len(file) for file in task.batch.files[task.start : task.stop])
         files = task.batch.files[task.start : task.stop]
         tube.send({**about, "lengths": [len(file) for file in files]}, files)
         self._listen_for_room(tube)

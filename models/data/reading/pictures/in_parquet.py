@@ -85,6 +85,8 @@ def read(
             said = field.name in ignored
             told.leave_out(field.name, "so it was said" if said else "the label is told by the picture alone")
     spoken = unlabelled.said(options)
+    if told.base is not None:
+        options, spoken = told.base.options_of_files(options), spoken | told.base.spoken
     batches = list(source.batches([its_label] if split is None else [its_label, split]))
     while True:
         every = Labels(source.names[its_label], spoken)
@@ -93,14 +95,16 @@ def read(
             break
         spoken |= heard
     _tell_dropped(every, there, batches, its_label, told)
-    # Of a file of which a part is looked at, the rows that have labels here are not the first ones.
-    wanted = np.concatenate([_place(batch) + np.arange(len(batch.texts[its_label])) for batch in batches])[there]
-    size, total = file.stat().st_size, max(1, len(there))
+    size, total = file.stat().st_size, max(1, pyarrow.parquet.read_metadata(file).num_rows)
     if told.excerpt is not None:
         rows = np.flatnonzero(there)
         count = len(told.excerpt.some([size // total] * len(rows), most=_MOST_LOOKED_AT))
         there[rows[count:]] = False
-        told.excerpt.taken = "start"  # others would have all of the file read
+        if count < len(rows):
+            told.excerpt.ends(count, of_examples=total)
+            told.excerpt.taken = "start"  # others would have all of the file read
+    # Of a file of which a part is looked at, the rows that have labels here are not the first ones.
+    wanted = np.concatenate([_place(batch) + np.arange(len(batch.texts[its_label])) for batch in batches])[there]
 
     def advance(_: int, count: int) -> None:
         progress(size * count // total, count)

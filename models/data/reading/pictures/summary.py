@@ -81,7 +81,10 @@ class Summary:
             told.warn("orientation", f"damaged EXIF, and so perhaps not turned as it should be: {_pictures(count)}")
 
     def _tell_channels(self, channels: int, options: Options, told: Told) -> None:
-        if options.channels is not None:
+        if told.base is not None and options.channels == getattr(told.base.schema, "channels", None):
+            how = "grey" if channels == 1 else "in colour"
+            told.note("channels", f"all are {how}, as those of {told.base.name}, whatever they were in their files")
+        elif options.channels is not None:
             told.note("channels", f"{'grey' if channels == 1 else 'red, green and blue'}: so it was said")
         elif channels == 3 and (grey := self._channels[1]):
             told.note("channels", f"in colour; of {_pictures(self._channels.total())}, {grey:,} are grey")
@@ -104,7 +107,7 @@ class Summary:
         if others:
             detail += f", {others:,} of other proportions {how}"
         if options.size is None:
-            detail += "; size=[HEIGHT,WIDTH] says otherwise"
+            detail += "; size=HEIGHTxWIDTH says otherwise"
         if others and options.fit is None:
             detail += "; fit=pad keeps proportions, and fit=crop cuts"
         shown = [f"{its[0]} x {its[1]}: {count:,}" for its, count in self._sizes.most_common(5)]
@@ -124,7 +127,8 @@ def _most(sizes: Counter[tuple[int, int]]) -> str:
     if len(sizes) == 1:
         height, width = next(iter(sizes))
         return f"all pictures have {height} x {width} pixels"
-    least, most = min(sizes, key=_area), max(sizes, key=_area)
+    # Of those that are equally large, as a picture and one on its side, each is named.
+    least, most = min(sizes, key=lambda its: (_area(its), its)), max(sizes, key=lambda its: (_area(its), its))
     return f"pictures have {len(sizes):,} sizes, from {least[0]} x {least[1]} to {most[0]} x {most[1]} pixels"
 
 

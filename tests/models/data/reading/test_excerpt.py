@@ -172,6 +172,39 @@ def test_of_an_archive_of_pictures_some_from_all_over_it_are_decoded() -> None:
     assert looked_at(file.getvalue(), examples=90)[0].reading == found_in(file.getvalue())[0].reading
 
 
+@pytest.mark.parametrize("compressed", [False, True])
+def test_of_a_long_array_nothing_is_unpacked_but_what_is_looked_at(
+    monkeypatch: pytest.MonkeyPatch, *, compressed: bool
+) -> None:
+    monkeypatch.setattr("models.data.reading.arrays.archived._MOST_UNPACKED", 2**20)
+    file = io.BytesIO()
+    values = np.random.default_rng(0).integers(0, 256, (40_000, 8, 8), np.uint8)
+    (np.savez_compressed if compressed else np.savez)(file, images=values, labels=np.arange(40_000) // 10 % 4)
+    data = bytearray(file.getvalue())
+    # What is not looked at may be damaged, as what has not yet come is.
+    data[len(data) // 2 : len(data) // 2 + 100] = bytes(100)
+    found, excerpt = looked_at(bytes(data), examples=40)
+    assert [one["examples"] for one in found.reading["classes"]] == ([10] * 4 if compressed else [40])
+    taken = "start" if compressed else "throughout"
+    assert (excerpt.taken, excerpt.examples, excerpt.of_examples) == (taken, 40, 40_000)
+    with pytest.raises(UnreadableError, match=r"damaged|not those that were packed"):
+        found_in(bytes(data))
+
+
+def test_of_a_long_text_in_an_archive_no_more_is_unpacked_than_is_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("models.data.reading.text.LONGEST", 2**20)
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("data.csv", b"a,b,label\n" + b"1.5,2.5,x\n3.5,2,y\n" * 2**19)
+    data = bytearray(file.getvalue())
+    data[-(2**20) : -(2**19)] = bytes(2**19)
+    found, excerpt = looked_at(bytes(data), examples=10**9, size=2**20)
+    assert excerpt.has_more
+    assert found.schema.classes == ("x", "y")
+
+
 def test_of_arrays_rows_from_all_over_are_read_with_their_labels() -> None:
     file = io.BytesIO()
     values = np.random.default_rng(0).integers(0, 256, (400, 8, 8), np.uint8)
@@ -180,3 +213,16 @@ def test_of_arrays_rows_from_all_over_are_read_with_their_labels() -> None:
     assert [one["examples"] for one in found.reading["classes"]] == [10] * 4
     assert (excerpt.taken, excerpt.of_examples) == ("throughout", 400)
     assert looked_at(file.getvalue(), examples=400)[0].reading == found_in(file.getvalue())[0].reading
+
+
+def test_of_pictures_in_parquet_as_many_are_looked_at_as_were_asked_for() -> None:
+    file = io.BytesIO()
+    files = list[dict[str, object]]()
+    for row in range(60):
+        its = io.BytesIO()
+        Image.fromarray(np.full((8, 8), row, np.uint8)).save(its, "PNG")
+        files.append({"bytes": its.getvalue(), "path": None})
+    pyarrow.parquet.write_table(pa.table({"image": files, "label": [row % 2 for row in range(60)]}), file)
+    found, excerpt = looked_at(file.getvalue(), examples=25)
+    assert found.examples == 25
+    assert (excerpt.examples, excerpt.of_examples) == (25, 60)

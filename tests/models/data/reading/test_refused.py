@@ -3,7 +3,9 @@
 import gzip
 import io
 import json
+import lzma
 import pickle
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -16,10 +18,11 @@ import pytest
 from tests.models.data.reading.forms import faults_of, iris, lines, parquet, pixels, wine
 
 
-def zipped(name: str) -> bytes:
+def zipped(*names: str) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr(name, "a,b\n1,2\n")
+        for name in names:
+            archive.writestr(name, "a,b\n1,2\n")
     return file.getvalue()
 
 
@@ -62,6 +65,7 @@ def with_line(data: bytes, number: int, line: str) -> bytes:
     return "\n".join(every).encode()
 
 
+PICKLED = pickle.dumps({"images": np.zeros((3, 4)), "labels": [1, 2, 3]})
 PICKLE = (
     "a Python pickle, which can run anything when it is opened; where you trust it, open it in Python and write its "
     "arrays with numpy.savez(FILE, images=..., labels=...) and send that"
@@ -79,7 +83,7 @@ REFUSED: dict[str, tuple[bytes, dict[str, object], str]] = {
         "columns: no column is called label, class or target",
     ),
     "xlsx": (
-        zipped("xl/workbook.xml"),
+        zipped("[Content_Types].xml", "xl/workbook.xml"),
         {},
         "is an Office document (.xlsx); save the sheet as CSV and send that",
     ),
@@ -114,6 +118,58 @@ REFUSED: dict[str, tuple[bytes, dict[str, object], str]] = {
         b"MATLAB 7.3 MAT-file".ljust(512) + b"\x89HDF\r\n\x1a\n",
         {},
         "is a MATLAB file of version 7.3 (HDF5); in Python, open it with h5py and write its arrays with numpy.savez",
+    ),
+    "matlab 4": (
+        struct.pack("<5i", 0, 30, 4, 0, 2) + b"X\0" + bytes(960),
+        {},
+        "is a MATLAB file of version 4; in Python, open it",
+    ),
+    "matlab 4, big-endian": (
+        struct.pack(">5i", 1000, 30, 4, 0, 2) + b"X\0" + bytes(960),
+        {},
+        "MATLAB file of version 4",
+    ),
+    "hdf5 behind something else": (bytes(512) + b"\x89HDF\r\n\x1a\n" + bytes(40), {}, "is an HDF5 file; in Python"),
+    "joblib, lzma": (lzma.compress(PICKLED, lzma.FORMAT_ALONE), {}, "is a file compressed with LZMA, as joblib does"),
+    "joblib, gzip": (gzip.compress(PICKLED), {}, f"is {PICKLE}"),
+    "cifar's batch": (b"\x80\x02}q\x01(U\x0bbatch_labelq\x02U\x15training batch 1 of 5q\x03U", {}, f"is {PICKLE}"),
+    "tfrecord, gz": (gzip.compress(b"\x0c" + bytes(7) + bytes.fromhex("f4c8fe0a") + b"x" * 40), {}, "is a TFRecord"),
+    "compress": (b"\x1f\x9d\x90" + bytes(range(200)), {}, "is a file compressed with compress (.Z); unpack it"),
+    "rar 5": (b"Rar!\x1a\x07\x01\0" + bytes(40), {}, "is a RAR archive; unpack it, and send what is in it"),
+    "cab": (b"MSCF\0\0\0\0" + bytes(40), {}, "is a CAB archive; unpack it"),
+    "safetensors": (
+        struct.pack("<Q", 60) + b'{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,12]}}     ' + bytes(12),
+        {},
+        "is a file of safetensors, the weights of a network; send the examples",
+    ),
+    "stata": (b"<stata_dta><header><release>118</release><byteorder>LSF\0", {}, "is a Stata file; in Stata, write it"),
+    "sas": (bytes(12) + bytes.fromhex("c2ea8160b31411cfbd92080009c7318c"), {}, "is a SAS file; save it as CSV"),
+    "duckdb": (b"\x91" * 8 + b"DUCK" + bytes(40), {}, "is a DuckDB database; write the table as CSV"),
+    "netcdf": (b"CDF\x01" + bytes(40), {}, "is a NetCDF file; in Python, open it with xarray"),
+    "java": (b"\xac\xed\0\x05sr" + bytes(40), {}, "is a serialised Java object; save it as CSV"),
+    "mxnet": (b"\x0a\x23\xd7\xce" + bytes(40), {}, "is a RecordIO file of MXNet; read its pictures"),
+    "dicom": (bytes(128) + b"DICM\x02\0" + bytes(40), {}, "is a DICOM file; write its pixels as PNG, and send many"),
+    "jpeg 2000": (b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(40), {}, "is a JPEG 2000 picture; save it as PNG, and send"),
+    "jpeg xl": (b"\xff\x0a" + bytes(40), {}, "is a JPEG XL picture; save it as PNG"),
+    "photoshop": (b"8BPS\0\1" + bytes(40), {}, "is a Photoshop document; save it as PNG"),
+    "icon": (b"\0\0\1\0\1\0" + bytes(40), {}, "is an icon; save it as PNG"),
+    "netpbm": (b"P5\n28 28\n255\n" + bytes(784), {}, "is a Netpbm picture; save it as PNG"),
+    "webp": (b"RIFF\0\0\0\0WEBPVP8 " + bytes(40), {}, "is a WebP picture; send many pictures in one ZIP"),
+    "sound": (b"RIFF\0\0\0\0WAVEfmt " + bytes(40), {}, "is sound, or a film; Tenfold learns from pictures and tables"),
+    "fer2013, pictures in cells": (
+        lines([[row % 7, " ".join([str(row)] * 100), "Training"] for row in range(40)], ["emotion", "pixels", "Usage"]),
+        {"label": "emotion"},
+        "column pixels: each of its cells holds many numbers, as the 100 of the first: a whole",
+    ),
+    "pandas' lists in cells": (
+        lines([[row % 7, f'"{[row] * 64}"'] for row in range(40)], ["label", "pixels"]),
+        {},
+        "in pandas, give each a column: frame.join(frame.pop('pixels').str.strip('[] ').str.split('[ ,;]+', expand",
+    ),
+    "names of pictures alone": (
+        lines([[f"{row}.png", row % 2] for row in range(40)], ["filename", "label"]),
+        {},
+        "'filename' is left out: it names pictures, which are read where they come with it, in one ZIP",
     ),
     "png": (
         b"\x89PNG\r\n\x1a\n" + bytes(40),
@@ -171,7 +227,12 @@ REFUSED: dict[str, tuple[bytes, dict[str, object], str]] = {
         iris().replace(b"\n", b""),
         {},
         "file: the body has no line breaks, or only one line; send it with curl "
-        "--data-binary @FILE (-d takes the line breaks away)",
+        "--data-binary @FILE, a line for each example (-d takes the line breaks away, and without @ the name alone",
+    ),
+    "an archive without line breaks": (
+        zipped("a.csv").ljust(3000, b"1").replace(b"\n", b"").replace(b"\0", b""),
+        {},
+        "file: no byte of it is zero or a line break, and there should be many: they were taken away; send it",
     ),
     "one column": (b"a\n1\n2\n3\n", {}, "file: the rows have one cell only; separate the cells by commas"),
     "blanks between": (b"1 2 3\n4 5 6\n", {}, "file: cells are separated by blanks; separate the cells by commas"),
@@ -209,12 +270,12 @@ REFUSED: dict[str, tuple[bytes, dict[str, object], str]] = {
         pixels(of_pixel=lambda pixel: round(pixel / 90 - 0.42, 3)),
         {},
         "columns: pixels go from -0.42 to 2.413, on none of the usual scales (0 to 1, -1 to 1, 0 to 16, 0 to 255); "
-        "say the least and the greatest number that a pixel can be, as scale=[-0.42, 2.413]",
+        "say the least and the greatest number that a pixel can be, as scale=-0.42,2.413",
     ),
     "no square": (
         numbered(70, "label"),
         {},
-        "columns: 70 numbers to a picture are no square; say its height and width: size=[H,W]",
+        "columns: 70 numbers to a picture are no square; say its height and width: size=HxW",
     ),
     "pixels without label": (
         numbered(63, "pixel63"),

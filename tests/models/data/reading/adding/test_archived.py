@@ -3,12 +3,16 @@
 import io
 import zipfile
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
+from models.data.examples import TEST
 from tests.models.data.reading.adding.versions import noted, pictures, versions
 from tests.models.data.reading.archives.made import zipped
+from tests.models.data.reading.arrays.made import npz
 from tests.models.data.reading.forms import digits, found_in
 
 IMAGES, LABELS = digits()
@@ -66,3 +70,47 @@ def test_a_split_by_folders_goes_on_and_may_be_of_one_part() -> None:
         assert examples.parts is not None
         assert np.bincount(examples.parts).tolist() == [25, 0, 20]
         assert "all of them are for training" in noted(found, "split")
+
+
+def test_nearly_black_pictures_are_on_the_scale_of_all_that_are_decoded() -> None:
+    with versions(archive(range(30))) as letters:
+        found, examples = letters.read(zipped({f"3/{row}.png": png(IMAGES[row] // 255 + row % 2) for row in range(9)}))
+        assert np.asarray(examples.values)[30:].max() == 2
+        assert noted(found, "scale") == "pixels are on the scale from 0 to 255, as those of letters/1"
+        assert "as those of letters/1" in noted(found, "channels")
+
+
+def test_the_fit_of_a_version_holds_for_what_is_appended() -> None:
+    wide = {f"{row % 2}/{row}.png": png(np.hstack([IMAGES[row]] * 2)) for row in range(30)}
+    with versions(zipped(wide), size=[28, 28], fit="pad") as letters:
+        found, examples = letters.read(zipped({"1/x.png": wide["1/1.png"]}))
+        assert np.array_equal(np.asarray(examples.values)[1], np.asarray(examples.values)[30])
+        found, _ = letters.read(zipped({"1/y.png": wide["1/3.png"]}), fit="crop")
+        assert "crop: so it was said" in str(found.reading["warnings"])
+
+
+def test_a_part_alone_is_that_part_of_the_version() -> None:
+    both = {f"{part}/{row % 2}/{row}.png": png(IMAGES[row]) for row in range(30) for part in ("train", "test")}
+    alone = zipped({"x/test/1/90.png": png(IMAGES[31])})
+    by_list = zipped({"p/90.png": png(IMAGES[31]), "test.csv": b"file_name,label\n90.png,1\n"})
+    with versions(zipped(both)) as letters:
+        for data in (alone, by_list):
+            _, examples = letters.read(data)
+            assert examples.parts is not None
+            assert examples.parts[-1] == TEST
+    with versions(archive(range(30))) as letters:
+        assert "have no split" in letters.faults(alone)[0]
+
+
+def test_arrays_of_another_form_are_compared_with_the_version_and_not_with_what_nobody_said() -> None:
+    with versions(archive(range(30))) as letters:
+        for shape in ((5, 9, 9), (5, 28, 28, 3)):
+            values = np.arange(np.prod(shape)).reshape(shape) % 251
+            faults = letters.faults(npz(x=values, y=np.arange(5) % 2))
+            assert "bring them to 28 x 28 pixels, grey, or send all of them" in faults[0]
+
+
+def png(pixels: NDArray[Any]) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels.astype(np.uint8)).save(file, "PNG")
+    return file.getvalue()

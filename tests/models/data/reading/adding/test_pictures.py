@@ -118,7 +118,7 @@ def test_a_scale_that_cannot_be_told_or_is_another_is_refused() -> None:
         )
         assert letters.faults(binary) == [
             "scale: pixels go from 0 to 1, and those of letters/1 are on the scale from 0 to 255: on which these are "
-            "cannot be told; say it: scale=[0,255] or scale=[0,1]"
+            "cannot be told; say it: scale=0,255 or scale=0,1"
         ]
         found, examples = letters.read(binary, scale=[0, 1])
         assert set(np.unique(examples.values[30:])) == {0, 255}
@@ -129,7 +129,9 @@ def test_a_scale_that_cannot_be_told_or_is_another_is_refused() -> None:
 def test_other_sizes_and_tables_are_refused() -> None:
     with versions(pictures(range(30))) as letters:
         small = b"label," + b",".join(b"pixel%d" % place for place in range(64)) + b"\n1," + b",".join([b"7"] * 64)
-        assert letters.faults(small)[0].startswith("size: 28 x 28 pixels were said, and there are 64 numbers")
+        assert letters.faults(small)[0].startswith(
+            "size: 28 x 28 pixels are those of letters/1, and there are 64 numbers"
+        )
         assert letters.faults(b"a,b,label\n1.5,2,3\n4,5,6\n", kind="table")[0].startswith(
             "file: it holds rows of a table, and letters/1 pictures"
         )
@@ -157,7 +159,12 @@ def test_examples_that_were_there_are_told_and_left_out_where_that_is_wished() -
         found, _ = letters.read(pictures([0], label=77), duplicates="drop")
         assert noted(found, "duplicates").endswith("1 of 1 examples are equal to ones that were there, 1 of them with "
                                                    "another label")  # fmt: skip
-        assert letters.faults(pictures([3]), duplicates="drop")[0].startswith("file: all of its 1 examples are in")
+        before = letters.base
+        found, examples = letters.read(pictures([3, 4]), duplicates="drop")
+        assert (found.added, found.reading["added"]["dropped"]) == (0, 2)
+        assert noted(found, "added").startswith("all 2 examples are in letters/")
+        assert before is not None
+        assert examples.digest == before.examples.digest
     assert found_in(pictures([*EVERY, 3, 3]), duplicates="drop")[0].sha256 == found_in(pictures(EVERY))[0].sha256
 
 

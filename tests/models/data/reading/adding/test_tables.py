@@ -74,6 +74,13 @@ def test_a_column_that_is_lacking_is_refused() -> None:
             "one file, not appended"
             for name in NAMES[1:-1]
         ]
+        other = [name.replace("length", "lengths") for name in NAMES]
+        assert (
+            "'length', as one of letters/1 is; call 'lengths' so, if"
+            in (flowers.faults(lines([flower(60), flower(61)], other))[0])
+        )
+        numbers = flowers.faults(lines([flower(row) for row in range(60, 70)], [*map(str, range(len(NAMES)))]))
+        assert "name the columns in the first line" in numbers[0]
 
 
 def test_levels_that_are_new_come_last() -> None:

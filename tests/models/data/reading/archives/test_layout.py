@@ -119,7 +119,7 @@ def test_what_is_guessed_is_told() -> None:
     ("folders", "sentence"),
     [
         ([""], "file: 10 pictures lie in one folder, and nothing says of which class each is; put the pictures of each "
-         "class into one folder of its name, as cat/1.png and dog/2.png; or add a list of them"),
+         "class into one folder of its name, as cat/1.png and dog/2.png, of at least two; or add a list of them"),
         (["train"], "folder train: 10 pictures lie in one folder"),
         (["all/of/them"], "folder all/of/them: 10 pictures lie in one folder"),
         (["train", "test"], "pictures lie in one folder"),

@@ -211,3 +211,18 @@ REFUSED: dict[str, tuple[Mapping[str, bytes], dict[str, object], str]] = {
 def test_a_list_that_cannot_be_used_is_refused_with_its_remedy(name: str) -> None:
     files, options, sentence = REFUSED[name]
     assert sentence in faults_of(zipped(files), **options)[0]
+
+
+@pytest.mark.parametrize("line", ['{"k%d": 1}', '{"file_name": "%d.png", "a": ' + "[" * 3000 + "]" * 3000 + "}"])
+def test_json_lines_of_any_number_of_fields_or_any_depth_are_refused(line: str) -> None:
+    data = "".join(f"{line % number}\n" for number in range(1500)).encode()
+    faults = faults_of(zipped({f"{n}.png": picture(n) for n in range(30)} | {"metadata.jsonl": data}))
+    assert faults[0].startswith("metadata.jsonl, line ")
+
+
+def test_json_lines_with_what_no_text_may_hold_are_kept_without_it() -> None:
+    lines = [json.dumps({"file_name": f"{n}.png", "label": "ab"[n % 2] + "\0", "\ud800": 1}) for n in range(30)]
+    found, _ = found_in(
+        zipped({f"{n}.png": picture(n) for n in range(30)} | {"metadata.jsonl": "\n".join(lines).encode()})
+    )
+    assert found.schema.classes == ("a?", "b?")

@@ -98,7 +98,8 @@ def test_pictures_that_say_their_class_by_their_names_alone_are_refused() -> Non
     (fault,) = faults_of(zipped({f"train/{'cat' if i % 2 else 'dog'}.{i}.png": picture(i) for i in range(20)}))
     assert fault == (
         "folder train: 20 pictures lie in one folder, and nothing says of which class each is; put the pictures of "
-        "each class into one folder of its name, as cat/1.png and dog/2.png; or add a list of them, a CSV with "
+        "each class into one folder of its name, as cat/1.png and dog/2.png, of at least two; or add a list of them, a "
+        "CSV with "
         "the columns file_name and label"
     )
 
@@ -122,6 +123,7 @@ def test_too_many_classes_are_refused() -> None:
         ({"missing": "impute"}, "missing: `missing` was said, and the archive was taken for pictures"),
         ({"transpose": True}, "transpose: `transpose` was said"),
         ({"classes": {"z": "y"}}, "classes: no example has the label 'z'"),
+        ({"scale": [0, 1]}, "scale: `scale` was said, and pictures in files are on the scale from 0 to 255"),
         ({"kind": "table"}, "holds neither pictures nor a CSV"),
     ],
 )
@@ -219,3 +221,15 @@ def test_progress_tells_bytes_of_the_archive_and_examples(tmp_path: Path) -> Non
     assert heard[-1][1] == 20
     assert all(0 <= read <= file.stat().st_size for read, _ in heard)
     assert heard[-1][0] > file.stat().st_size / 2
+
+
+def test_classes_may_be_called_as_the_folders_of_an_office_document() -> None:
+    found, _ = found_in(zipped(folders("xl", "word", "ppt")))
+    assert found.schema.classes == ("ppt", "word", "xl")
+
+
+def test_pickles_in_an_archive_as_cifar_s_are_refused_as_such() -> None:
+    batches = {f"cifar-10-batches-py/data_batch_{number}": b"\x80\x02}q\x01U" + bytes(99) for number in range(5)}
+    (fault, *_) = faults_of(tarred({"cifar-10-batches-py/readme.html": b"<html>", **batches}))
+    assert "member cifar-10-batches-py/data_batch_0: the file is a Python pickle" in fault
+    assert "numpy.savez(FILE, images=..., labels=...)" in fault

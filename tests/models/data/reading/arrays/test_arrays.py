@@ -8,6 +8,7 @@ import pytest
 from sklearn.datasets import load_iris
 
 from models.data.schema import USUAL, Images, Table
+from tests.models.data.reading.archives.made import tarred
 from tests.models.data.reading.arrays.made import idx, npy, npz, usps, zipped
 from tests.models.data.reading.forms import digits, faults_of, found_in
 
@@ -144,7 +145,7 @@ REFUSED: dict[str, tuple[Callable[[], bytes], dict[str, object], str]] = {
     "two labels": (lambda: npz(x=IMAGES, y=LABELS, labels=LABELS), {}, "say which one: label=y"),
     "another label": (lambda: npz(x=IMAGES, y=LABELS), {"label": "z"}, "label: no array is called 'z'"),
     "size": (lambda: npz(x=IMAGES, y=LABELS), {"size": [14, 56]}, "size: 14 x 56 pixels were said"),
-    "channels": (lambda: npz(x=IMAGES, y=LABELS), {"channels": 3}, "channels: 3 were said"),
+    "channels": (lambda: npz(x=IMAGES, y=LABELS), {"channels": 3}, "channels: 3 channels were said"),
     "kind": (lambda: npz(x=IMAGES, y=LABELS), {"kind": "table"}, "kind: table was said"),
     "separator": (lambda: npz(x=IMAGES, y=LABELS), {"separator": ","}, "the file holds arrays, which have none"),
     "split": (lambda: SPLIT["keras"][0](), {"split": "x"}, "split: `split` was said"),
@@ -162,3 +163,12 @@ REFUSED: dict[str, tuple[Callable[[], bytes], dict[str, object], str]] = {
 def test_what_is_no_data_set_is_refused(name: str) -> None:
     make, options, sentence = REFUSED[name]
     assert sentence in faults_of(make(), **options)[0]
+
+
+def test_arrays_in_a_tar_and_beside_a_drawing_are_read_as_what_they_are() -> None:
+    files = {"x.npy": npy(IMAGES), "y.npy": npy(LABELS)}
+    found, _ = found_in(tarred(files))
+    assert (found.reading["taken_for"]["format"], found.reading["taken_for"]["compression"]) == ("npy", "gzip")
+    found, _ = found_in(zipped(files | {"preview.png": b"\x89PNG"}))
+    assert (found.reading["taken_for"]["format"], found.reading["taken_for"]["compression"]) == ("npz", "zip")
+    assert [one["column"] for one in found.reading["left_out"]] == ["preview.png"]

@@ -50,6 +50,36 @@ def test_photographs_of_many_sizes_become_small_pictures_in_colour() -> None:
     assert found_in(zipped(files), size=[20, 30], channels=1)[1].values.shape == (24, 20, 30)
 
 
+def test_every_form_of_picture_may_lie_beside_the_others_whatever_its_name() -> None:
+    colours, grey = noise(channels=3), noise()
+    turned = Image.Exif()
+    turned[0x112] = 6
+    image = Image.fromarray(colours)
+    forms = {
+        "png": saved(image), "jpg": saved(image, "JPEG"), "webp": saved(image, "WEBP"), "avif": saved(image, "AVIF"),
+        "gif": saved(Image.fromarray(grey), "GIF"), "bmp": saved(image, "BMP"), "tif": saved(image, "TIFF"),
+        "cmyk.jpeg": saved(image.convert("CMYK"), "JPEG"), "palette.png": saved(image.convert("P")),
+        "alpha.png": saved(Image.fromarray(np.dstack([colours, grey]))),
+        "16.png": saved(Image.fromarray(grey.astype(np.uint16) * 257)), "turned.JPG": saved(image, "JPEG", exif=turned),
+    }  # fmt: skip
+    names = ("cafe\u0301 noir", "th\u00e9")
+    found, examples = found_in(zipped({f"{name}/{n} \u00fc.{end}": data for name in names
+                                       for n, (end, data) in enumerate(forms.items())}))  # fmt: skip
+    assert found.schema.classes == ("caf\u00e9 noir", "th\u00e9")
+    assert examples.labels.tolist() == [0] * len(forms) + [1] * len(forms)
+    for place, form in enumerate(forms):
+        its = examples.values[place]
+        if form in {"png", "bmp", "tif"}:
+            assert (its == colours).all()
+        if form in {"gif", "16.png"}:
+            assert (its == grey[..., None]).all()
+    told = "\n".join(one["detail"] for one in [*found.reading["notes"], *found.reading["warnings"]])
+    assert "the files are 8 PNG and 6 JPEG and 2 WEBP and 2 AVIF and 2 GIF and 2 BMP and 2 TIFF" in told
+    for sentence in ("turned upright", "printing inks (CMYK)", "sixteen bits", "transparent pixels"):
+        assert sentence in told
+    assert "pictures have 2 sizes, from 9 x 12 to 12 x 9 pixels" in told
+
+
 def test_a_broken_picture_is_told_by_its_member() -> None:
     files = folders()
     names = list(files)
