@@ -150,6 +150,18 @@ _OF_TUS = {460: "Checksum Mismatch"}
 """What a status is called that no RFC has."""
 
 TOO_LARGE = "the body is larger than this route allows; send less at once"
+_TOO_LARGE_FILE = (
+    "the file is larger than TENFOLD_MAX_UPLOAD_BYTES allows, as OPTIONS /uploads tells in Tus-Max-Size; divide it, "
+    "and send all but the first part with append=true"
+)
+_OF_FILES = {"/datasets", "/datasets/preview"}
+
+
+def reworded(detail: str, path: str) -> str:
+    """Give what to tell of a body that FastAPI found too large on a path, and any other detail as it is."""
+    if detail != "Content Too Large":
+        return detail
+    return _TOO_LARGE_FILE if path in _OF_FILES else TOO_LARGE
 
 
 def document(status: int, detail: str, instance: str, faults: Sequence[Fault] = ()) -> dict[str, Any]:

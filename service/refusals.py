@@ -79,11 +79,14 @@ def as_problem(error: Exception) -> Problem:
         case BaseInUse(name, version, by):
             what = f"version {by} of the data set {name!r} is being read, which is appended to version {version}"
             return Conflict(f"{what}; wait for it, or cancel it first", retry_after=2)
-        case BaseNotThere(name, version, base):
+        case BaseNotThere(name, version, base, is_ready):
+            why = f"it was appended to version {base}, which is not there any more"
+            how = f"append that: POST /datasets?name={name}&append=true"
+            if is_ready:  # its examples would be there twice
+                how = "send that as a data set of another name, or all examples in one file: POST /datasets"
             return Conflict(
-                f"version {version} of the data set {name!r} cannot be read anew: it was appended to version "
-                f"{base}, which is not there any more; download its file, and append that: "
-                f"POST /datasets?name={name}&append=true"
+                f"version {version} of the data set {name!r} cannot be read anew: {why}; download its file "
+                f"(GET /datasets/{name}/versions/{version}/file), and {how}"
             )
         case NothingBefore(model, alias):
             return Conflict(f"the alias {alias} of model {model} has nothing to go back to")

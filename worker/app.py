@@ -12,7 +12,7 @@ import tempfile
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from celery import Celery, signals
 from celery.worker import state
@@ -28,6 +28,9 @@ from service.store.workers import Role
 from worker.heartbeat import Heartbeat
 from worker.reconcile import ask_for_trials
 from worker.slots import Slots
+
+if TYPE_CHECKING:
+    from worker.readings.reserve import Reserve
 
 settings = Settings()
 
@@ -209,10 +212,18 @@ def extend(sweep_id: str) -> None:
     extend(sweep_id, store(), doorbell())
 
 
+@cache
+def _reserve() -> "Reserve":
+    """Give what keeps a reading process ready; it dies with the main thread, in which a worker of readings reads."""
+    from worker.readings.reserve import Reserve
+
+    return Reserve()
+
+
 @app.task(name="tenfold.read")
 def read(dataset: str, version: int) -> None:
     """Read a data set that was uploaded, or look at one that is built in: this one, or what has waited longest."""
     from worker.readings.reading import read
 
     owner = f"{os.environ[_WORKER]}/{os.getpid()}"
-    read((dataset, version), store(), Artifacts(settings.artifacts), settings, owner=owner)
+    read((dataset, version), store(), Artifacts(settings.artifacts), settings, owner=owner, reserve=_reserve())

@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 
 from service.api.methods import allowed
 from service.api.routes.idempotency import again
-from service.errors import Malformed, Problem, rendered
+from service.errors import Malformed, Problem, rendered, reworded
 from service.errors import invalid as wrong_fields
 from service.refusals import as_problem
 from service.store.engine import DatabaseError, cause
@@ -60,7 +60,8 @@ def add_exception_handlers(app: FastAPI) -> None:
         headers = dict(error.headers or {})
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and (methods := allowed(app, request.url.path)):
             headers["Allow"] = methods
-        return _problem(request, error.status_code, error.detail, headers=headers)
+        detail = reworded(error.detail, request.scope["path"])
+        return _problem(request, error.status_code, detail, headers=headers)
 
 
 def _problem(

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.streaming import HEAD
 from service.edge.links import link
-from service.errors import TOO_LARGE, rendered
+from service.errors import rendered, reworded
 
 
 class PlainErrorsMiddleware:
@@ -46,8 +46,7 @@ def _is_plain_error(start: Message) -> bool:
 
 def _word(start: Message, text: str, path: str) -> JSONResponse:
     status = start["status"]
-    detail = TOO_LARGE if text == "Content Too Large" else text
-    status, body, kind = rendered(status, detail or HTTPStatus(status).phrase, path)
+    status, body, kind = rendered(status, reworded(text, path) or HTTPStatus(status).phrase, path)
     response = JSONResponse(body, status_code=status, media_type=kind)
     for name, value in MutableHeaders(raw=start["headers"]).items():
         response.headers.setdefault(name, value)

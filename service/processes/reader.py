@@ -163,6 +163,9 @@ class _WithoutPandas:
 
 def _get_ready() -> None:
     """Load what is needed while nothing may be asked for yet, which takes half a second."""
+    import numpy.ma  # which numpy itself loads late, to find what is there twice
+    import numpy.random  # noqa: F401
+
     import models.data.load
     import models.data.reading.read  # noqa: F401
 
@@ -209,3 +212,5 @@ if __name__ == "__main__":
     sys.meta_path.insert(0, _WithoutPandas)
     with os.fdopen(int(sys.argv[1]), "w", encoding="utf-8") as pipe:
         main(pipe)
+    # Somebody waits for the end, and to take numpy and Arrow down takes as long as to read a small file.
+    os._exit(0)

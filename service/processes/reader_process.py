@@ -76,6 +76,11 @@ class ReadingProcess:
         """Give the id of the process."""
         return self._popen.pid
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended."""
+        return self._popen.poll() is not None
+
     def listen(self, seconds: float) -> list[dict[str, Any]] | None:
         """Give what it has told within so many seconds, at least once; None when it will tell nothing more."""
         if self._has_ended:

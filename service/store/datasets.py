@@ -5,10 +5,10 @@ what has learned from `letters/1` is never said to have learned from something e
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
 from models.data.builtin import BUILTIN
 from service.store import growth, owners
@@ -52,14 +52,14 @@ class Datasets:
         with self.database.reader.connect() as connection:
             return connection.execute(query).one_or_none()
 
-    def ready(self, name: str | None = None) -> dict[str, int]:
+    def ready(self, name: str | None = None) -> dict[str, Row]:
         """Give the newest version that is ready of each data set, or of this one, if there is one."""
-        query = select(dataset_versions.c.dataset, func.max(dataset_versions.c.version))
-        query = query.where(dataset_versions.c.state == "ready").group_by(dataset_versions.c.dataset)
+        its = dataset_versions.c.state == "ready"
         if name is not None:
-            query = query.where(dataset_versions.c.dataset == name)
+            its &= dataset_versions.c.dataset == name
+        newest = select(dataset_versions.c.dataset, func.max(dataset_versions.c.version)).where(its)
         with self.database.reader.connect() as connection:
-            return {row[0]: row[1] for row in connection.execute(query)}
+            return {row.dataset: row for row in connection.execute(_those(newest))}
 
     def version(self, name: str, version: int) -> Row | None:
         """Look a version up."""
@@ -76,14 +76,7 @@ class Datasets:
 
     def all(self) -> Sequence[Row]:
         """List the data sets by name: the newest version of each."""
-        newest = select(dataset_versions.c.dataset, func.max(dataset_versions.c.version)).group_by(
-            dataset_versions.c.dataset
-        )
-        numbers = newest.subquery("newest")
-        query = VERSION.join(
-            numbers,
-            (dataset_versions.c.dataset == numbers.c[0]) & (dataset_versions.c.version == numbers.c[1]),
-        )
+        query = _those(select(dataset_versions.c.dataset, func.max(dataset_versions.c.version)))
         with self.database.reader.connect() as connection:
             return connection.execute(query.order_by(dataset_versions.c.dataset)).all()
 
@@ -124,7 +117,8 @@ class Datasets:
         """
         with self.database.writer.begin() as connection:
             if upload_id is not None:
-                hold(connection, upload_id)
+                # Who used it just before may have let it point to an equal file, and removed this one.
+                file = replace(file, key=hold(connection, upload_id).key)
             _lock(connection, name, "upload")
             before = VERSION.where(dataset_versions.c.dataset == name).order_by(_NEWEST_FIRST)
             rows = connection.execute(before).all()
@@ -169,7 +163,7 @@ class Datasets:
                 raise FileNotKept(name, version)
             base = None if row.appended_to is None else version_of(connection, name, row.appended_to)
             if row.appended_to is not None and base is None:
-                raise BaseNotThere(name, version, row.appended_to)
+                raise BaseNotThere(name, version, row.appended_to, row.state == "ready")
             holding = effective(options, row.options)
             claim(connection, key)
             for other in connection.execute(VERSION.where(dataset_versions.c.dataset == name)).all():
@@ -255,6 +249,13 @@ def is_same(row: Row, file_sha256: str, options: Mapping[str, Any], appended_to:
     """Whether a version is what comes of a file that is read with these options, if it was not in vain."""
     is_alike = row.file_sha256 == file_sha256 and row.options == options and row.appended_to == appended_to
     return is_alike and row.state in {"reading", "ready"}
+
+
+def _those(newest: Select[Any]) -> Select[Any]:
+    """Select the versions whose numbers these are, one of each data set."""
+    numbers = newest.group_by(dataset_versions.c.dataset).subquery("newest")
+    same = (dataset_versions.c.dataset == numbers.c[0]) & (dataset_versions.c.version == numbers.c[1])
+    return VERSION.join(numbers, same)
 
 
 def _there(connection: Connection, name: str, version: int) -> Row:

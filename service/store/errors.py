@@ -84,11 +84,15 @@ class BaseInUse(StoreError):
 
 @dataclass(eq=False)
 class BaseNotThere(StoreError):
-    """A version cannot be read anew: `base`, to which it was appended, is not there any more."""
+    """A version cannot be read anew: `base`, to which it was appended, is not there any more.
+
+    `is_ready` tells whether it was read once: then what is appended next has its examples already.
+    """
 
     name: str
     version: int
     base: int
+    is_ready: bool = False
 
 
 @dataclass(eq=False)

@@ -153,13 +153,15 @@ class Uploads:
     def give_up(self, upload_id: str, owner: str) -> list[str]:
         """Let an upload point to the equal file of an owner, as it is there twice; gives keys that nothing points to.
 
-        Nothing is given, and nothing changed, where either is gone by now.
+        Nothing is given, and nothing changed, where either is gone by now, or the owner's file is another.
         """
         with self.database.writer.begin() as connection:
             row = locked(connection, _of(upload_id)).one_or_none()
             pointers = select(artifacts).where(artifacts.c.owner == owner, artifacts.c.name == _FILE)
             other = locked(connection, pointers, shared=True).one_or_none()
-            if row is None or other is None or other.key == row.key:
+            mine = connection.scalar(select(artifacts.c.sha256).where(artifacts.c.owner == owners.of_upload(upload_id)))
+            # The owner may have been named for having these bytes from a version that is deleted: its file is another.
+            if row is None or other is None or other.key == row.key or other.sha256 != mine:
                 return []
             gone = withdraw_all(connection, [owners.of_upload(upload_id)])
             file = File(name=_FILE, key=other.key, sha256=other.sha256, size=other.size, epoch=0)

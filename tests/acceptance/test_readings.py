@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +56,17 @@ def ready(stack: Stack, number: int, name: str = "letters") -> dict[str, Any]:
 
 
 def child(stack: Stack) -> int:
-    """Wait for the process that reads, and give its id."""
+    """Wait for the process that reads, and give its id; one that stands by has no file open."""
 
     def found() -> int | None:
         every = programs(stack.process.pid)
-        return next((pid for pid, command in every.items() if "-m service.processes.reader" in command), None)
+        readers = (pid for pid, command in every.items() if "-m service.processes.reader" in command)
+        return next((pid for pid in readers if is_reading(pid)), None)
+
+    def is_reading(pid: int) -> bool:
+        with suppress(OSError):
+            return any(str(stack.home) in str(one.readlink()) for one in Path(f"/proc/{pid}/fd").iterdir())
+        return False
 
     return wait_until(found, timeout=60, what=f"a reading to begin: {stack.logs()}")
 

@@ -36,6 +36,7 @@ TOLD = [
     (errors.TooManyUploads(100), 429),
     (errors.BaseInUse("letters", 1, 2), 409),
     (errors.BaseNotThere("letters", 2, 1), 409),
+    (errors.BaseNotThere("letters", 2, 1, is_ready=True), 409),
     (errors.VersionInUse("digits", 1, "champion"), 409),
     (errors.HistoryChanged("epoch 2 of job id is not what it was"), 503),
     (errors.KeyReused(), 422),

@@ -2,8 +2,10 @@
 
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from service.store.files import File
 from service.store.readings import ReadingClaim
 from service.store.store import Store
 from worker.readings.reading_lease import ReadingLease
+from worker.readings.reserve import Reserve
 from worker.readings.sample import draw
 
 _logger = logging.getLogger(__name__)
@@ -39,10 +42,12 @@ def read(
     *,
     owner: str,
     command: Sequence[str] = CHILD,
+    reserve: Reserve | None = None,
 ) -> bool:
     """Claim a version that waits, the one that is wanted or the one that has waited longest, and read it to its end.
 
-    Gives whether there was one. `owner` is the name of the worker, a slash, and the number of its process.
+    Gives whether there was one. `owner` is the name of the worker, a slash, and the number of its process. `reserve`
+    gives the process that reads, where one may stand by; else one is started by `command`.
     """
     floor = Floor.of(settings, store.database.file)
     if (why := floor.shortage() or floor.unwritable()) is not None:
@@ -59,7 +64,8 @@ def read(
     _logger.info("%s/%d: attempt %d to read it begins", claim.dataset, claim.version, claim.attempt)
     try:
         with ReadingLease(store.readings, claim, settings) as lease:
-            _Reading(claim, lease, store, artifacts, settings, command, floor).go()
+            process = reserve.process if reserve is not None else partial(ReadingProcess, command=command)
+            _Reading(claim, lease, store, artifacts, settings, process, floor).go()
     except LeaseLost:
         _logger.warning("%s/%d: attempt %d was replaced, or it is gone", claim.dataset, claim.version, claim.attempt)
     except DatabaseError as error:
@@ -75,7 +81,7 @@ class _Reading:
     store: Store
     artifacts: Artifacts
     settings: Settings
-    command: Sequence[str]
+    process: Callable[[Mapping[str, Any]], AbstractContextManager[ReadingProcess]]
     floor: Floor
 
     def go(self) -> None:
@@ -106,7 +112,7 @@ class _Reading:
     def _read(self, request: Mapping[str, Any]) -> dict[str, Any] | None:
         """Give what the process that reads tells in the end; None where the reading was stopped, or is another's."""
         outcome: dict[str, Any] | None = None
-        with ReadingProcess(request, self.command) as process:
+        with self.process(request) as process:
             while (heard := process.listen(self.settings.poll_seconds)) is not None:
                 for line in heard:
                     if "progress" in line:

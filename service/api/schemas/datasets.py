@@ -28,7 +28,7 @@ class DatasetDescription(BaseModel):
 
 
 class Dataset(BaseModel):
-    """A data set, as its newest version is."""
+    """A data set: how its newest version stands, and what the newest that is ready holds."""
 
     name: str = Field(examples=["mnist"])
     source: Literal["builtin", "upload"]
@@ -37,8 +37,8 @@ class Dataset(BaseModel):
     )
     newest: int | None = Field(description="Number of its newest version.", examples=[3])
     ready: str | None = Field(
-        description="Its newest version that is ready: what a job learns from that names the data set alone. `state`, "
-        "`error` and what else is told here are of the newest, which may be another.",
+        description="Its newest version that is ready: what a job learns from that names the data set alone, and what "
+        "`kind`, `classes` and `description` are of. `state` and `error` are of the newest, which may be another.",
         examples=["letters/2"],
     )
     kind: Literal["images", "table"] | None
@@ -48,32 +48,28 @@ class Dataset(BaseModel):
     links: dict[str, str]
 
     @classmethod
-    def of(cls, name: str, row: Row | None, ready: int | None) -> Self:
+    def of(cls, name: str, row: Row | None, ready: Row | None) -> Self:
         """Show a data set by its newest version; a built-in one that nobody has asked for yet has none.
 
-        `ready` is the number of the newest that is ready.
+        `ready` is the newest that is ready.
         """
         path = f"/datasets/{name}"
         lead = {"self": path, "samples": f"{path}/samples.png", "versions": f"{path}/versions"}
         if row is None:
             empty: dict[str, Any] = dict.fromkeys(("newest", "ready", "kind", "classes", "description", "error"))
             return cls(name=name, source="builtin", state="unknown", links=links(lead), **empty)
-        description = DatasetDescription(**row.description) if row.description else None
+        held = {} if ready is None else {"ready": f"{path}/versions/{ready.version}"}
         return cls(
             name=name,
             source=row.source,
             state=row.state,
             newest=row.version,
-            ready=None if ready is None else f"{name}/{ready}",
-            kind=row.kind,
-            classes=None if row.schema is None else row.schema["classes"],
-            description=description,
+            ready=None if ready is None else f"{name}/{ready.version}",
+            kind=None if ready is None else ready.kind,
+            classes=None if ready is None or ready.schema is None else ready.schema["classes"],
+            description=DatasetDescription(**ready.description) if ready is not None and ready.description else None,
             error=why(row),
-            links=links(
-                lead
-                | {"newest": f"{path}/versions/{row.version}"}
-                | ({} if ready is None else {"ready": f"{path}/versions/{ready}"})
-            ),
+            links=links(lead | {"newest": f"{path}/versions/{row.version}"} | held),
         )
 
 

@@ -142,7 +142,7 @@ def test_what_was_appended_is_read_anew_onto_the_same_version(store: Store) -> N
     row, is_new = send(store, "c")
     assert (is_new, row.appended_to) == (True, 4), "it has not what was appended to the other"
     store.datasets.delete("letters", 1)
-    with pytest.raises(BaseNotThere, check=lambda error: error.base == 1):
+    with pytest.raises(BaseNotThere, check=lambda error: (error.base, error.is_ready) == (1, True)):
         store.datasets.read_again("letters", 4, {})
 
 

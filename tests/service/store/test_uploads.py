@@ -78,6 +78,25 @@ def test_an_upload_of_known_bytes_gives_its_file_up(store: Store) -> None:
     assert store.uploads.end(upload_id) == [known.key]
 
 
+def test_an_upload_gives_nothing_up_for_other_bytes(store: Store) -> None:
+    upload_id, file = whole(store)
+    other = File("file", "datasets/letters/file-0000-o", "e" * 64, 7, 0)
+    row, _ = store.datasets.add("letters", other, None, {})
+    assert store.uploads.give_up(upload_id, owners.of_data("letters", row.version)) == []
+    assert store.uploads.finished(upload_id)[1] == file
+
+
+def test_who_uses_an_upload_that_another_has_just_let_give_its_file_up_has_the_file_that_is_there(store: Store) -> None:
+    upload_id, file = whole(store)
+    known = File("file", "datasets/letters/file-0000-k", "d" * 64, 10, 0)
+    row, _ = store.datasets.add("letters", known, None, {})
+    assert store.uploads.give_up(upload_id, owners.of_data("letters", row.version)) == [file.key]
+    store.datasets.add("others", file, None, {}, upload_id=upload_id)
+    pointer = store.files.get(owners.of_data("others", 1), "file")
+    assert pointer is not None
+    assert pointer.key == known.key
+
+
 def test_expired_ones_go_and_of_one_that_is_not_whole_the_file_as_well(store: Store) -> None:
     upload_id = begun(store)
     with pytest.raises(UploadUnfinished):

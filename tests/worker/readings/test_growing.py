@@ -85,7 +85,7 @@ def test_every_night_some_are_appended(
     assert (added["to"], added["examples"], added["duplicates"]) == ("letters/2", 8, 0)
     page = api.get("/datasets/letters/versions/3/reading", headers={"Accept": "text/markdown"}).text
     assert "## Added" in page
-    assert "| to | letters\\/2 |" in page
+    assert "| to | letters/2 |" in page
 
     (job_id,) = store.submissions.submit([TrainingSpec(dataset="letters/3", hidden_sizes=[8], epochs=2)])
     for version in (1, 2):

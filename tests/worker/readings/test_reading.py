@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from tests.disks import small_disk
 from tests.waiting import wait_until
 from worker.datasets import load
 from worker.readings.reading import read
+from worker.readings.reserve import Reserve
 
 OWNER = "host:1:token/1"
 
@@ -96,6 +98,19 @@ def test_what_is_wrong_with_a_file_is_told(store: Store, artifacts: Artifacts, s
     assert "ink" in row.faults[0]["detail"]
     assert [event.type for event in store.datasets.events("letters", 1)] == ["data.reading", "data.failed"]
     assert [file.name for file in store.files.of("datasets/letters/1")] == ["file"]
+    assert left(settings, artifacts, store) == []
+
+
+def test_what_one_reading_failed_of_is_nothing_to_the_next_in_a_process_that_stood_by(
+    store: Store, artifacts: Artifacts, settings: Settings
+) -> None:
+    with closing(Reserve()) as reserve:
+        for number, (content, state) in enumerate([(csv(corner="ink"), "failed"), (csv(), "ready")], 1):
+            sent(store, artifacts, content)
+            assert read(("letters", number), store, artifacts, settings, owner=OWNER, reserve=reserve)
+            row = store.datasets.version("letters", number)
+            assert row is not None
+            assert row.state == state
     assert left(settings, artifacts, store) == []
 
 

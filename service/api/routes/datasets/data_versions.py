@@ -187,7 +187,10 @@ async def reading(name: DatasetName, version: Number, deps: Deps, accept: Annota
     responses=file_of_type("application/octet-stream", 404, 422, 500, 503),
 )
 def file(name: DatasetName, version: Number, request: Request, deps: Deps) -> Response:
-    """Download the file of a version. The ETag is its SHA-256; ranges are served."""
+    """Download the file of a version: of one that was appended, what was appended alone.
+
+    The ETag is its SHA-256; ranges are served.
+    """
     row = the_version(deps, name, version)
 
     def sent() -> Row:

@@ -46,8 +46,8 @@ def given(
     ignore: Annotated[str | None, _as_json("ignore", '["Id"]')] = None,
     types: Annotated[str | None, _as_json("types", '{"joined": "date"}')] = None,
     classes: Annotated[str | None, _as_json("classes", '{"0": "cat", "1": "dog"}')] = None,
-    size: Annotated[str | None, _as_json("size", "[28, 28]")] = None,
-    scale: Annotated[str | None, _as_json("scale", "[0, 255]")] = None,
+    size: Annotated[str | None, _as_json("size", "28x28")] = None,
+    scale: Annotated[str | None, _as_json("scale", "0,255")] = None,
     options: Annotated[
         str | None,
         Query(
@@ -109,13 +109,15 @@ def checked(said: Mapping[str, Any], where: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _value(name: str, text: str) -> Any:
-    """Give what is written as JSON; where columns are asked for, one of them may be written alone, as it is called."""
+    """Give what is written as JSON; a size or scale as it stands, and one column alone as it is called."""
     try:
         value = read(text.encode())
         return value if name != "ignore" or isinstance(value, list) or value is None else [value]
     except (Malformed, UnicodeEncodeError):
         if name == "ignore":
             return [text]
+        if name in {"size", "scale"}:
+            return text
         detail = f"{name} is to be written as JSON; {text[:100]!a} is none"
         raise Invalid(detail, faults=[Fault(pointer((_QUERY, name)), detail)]) from None
 

@@ -14,7 +14,6 @@ from starlette.requests import ClientDisconnect
 
 from models.data.reading import signature
 from models.data.reading.excerpt import Extent
-from models.data.reading.found import UnreadableError
 from models.data.reading.markdown import markdown
 from models.data.reading.options import Options
 from models.terms import Name
@@ -125,9 +124,8 @@ async def _looked_at(file: Path, is_whole: asyncio.Event, look: _Look, enough: i
 
 
 def _is_text(file: Path) -> bool:
-    with file.open("rb") as begun, suppress(UnreadableError):
-        return signature.look(begun.read(signature.HEAD)) in {"text", "gzip"}
-    return False
+    with file.open("rb") as begun:
+        return signature.is_text(begun.read(signature.HEAD))
 
 
 async def _unless_gone(request: Request, looking: "asyncio.Future[dict[str, Any]]") -> dict[str, Any]:

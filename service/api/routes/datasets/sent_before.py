@@ -35,7 +35,10 @@ def _measured(deps: Dependencies, row: Row) -> File:
     try:
         sha256, size = deps.artifacts.measure(row.key)
     except FileNotFoundError:
-        deps.store.uploads.get(row.id)  # it may have been ended just now
+        # It may have been ended just now, or another who used it has let it point to an equal file.
+        _, elsewhere = deps.store.uploads.finished(row.id)
+        if elsewhere is not None:
+            return elsewhere
         size, sha256 = -1, ""
     if size != row.length:
         raise Damaged(f"the bytes of upload {row.id} are not what came; end it with DELETE /uploads/{row.id}")

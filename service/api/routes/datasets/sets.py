@@ -33,7 +33,7 @@ def find(deps: Deps) -> DatasetList:
     responses=problems(403, 404, 422, 503, 507),
 )
 async def get(name: DatasetName, response: Response, deps: Deps) -> Dataset:
-    """Tell the shape of a data set, its class counts, mean and deviation, as its newest version has them.
+    """Tell the shape of a data set, its class counts, mean and deviation, as the newest version that is ready has them.
 
     A worker looks at a built-in data set when somebody first asks, and downloads it if need be, and reads an upload at
     once; while that takes longer than a request should, the state is `reading`: ask again.
@@ -59,8 +59,11 @@ async def get(name: DatasetName, response: Response, deps: Deps) -> Dataset:
     responses=file_of_type("image/png", 403, 404, 409, 422, 503, 507),
 )
 async def samples(name: DatasetName, request: Request, deps: Deps) -> Response:
-    """Give a picture of 64 random examples of the newest version, 8 x 8, each with its label."""
-    return await _picture(deps, await settled(deps, name), request)
+    """Give a picture of 64 random examples, 8 x 8, each with its label, of the newest version that could be read."""
+    row = await settled(deps, name)
+    if row.state not in {"ready", "reading"}:
+        row = (await run_in_threadpool(deps.store.datasets.ready, name)).get(name, row)
+    return await _picture(deps, row, request)
 
 
 @router.get(

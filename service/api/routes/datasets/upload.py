@@ -21,7 +21,7 @@ from service.api.schemas.jobs import Identifier
 from service.artifacts import Draft
 from service.edge.head import length_in
 from service.edge.links import link
-from service.errors import Conflict, Fault, Invalid
+from service.errors import Conflict, Fault, Invalid, NoRoom
 from service.predict.receive import require_plain
 from service.store import owners
 from service.store.datasets import SENT
@@ -76,8 +76,8 @@ async def upload(
     its next version; a job names `letters`, the newest that is ready, or `letters/3`.
 
     With `append` the next version has the examples of the one before, and then those of the file, which is read by the
-    same options and must fit. Bytes that it has already are not added again, however often they are sent. 409 while a
-    version is being read.
+    same options and must fit. Bytes that it has already, read by those options, are not added again, however often
+    they are sent. 409 while a version is being read.
     """
     require_plain(request.scope["headers"])
     require_upload(name)
@@ -150,7 +150,7 @@ def _kept(
         if trouble(error) == "full":
             deps.artifacts.remove([file.key])
         raise
-    except (StoreError, Conflict, Invalid):
+    except (StoreError, Conflict, Invalid, NoRoom):
         deps.artifacts.remove([file.key])
         raise
     if not is_new:

@@ -85,6 +85,8 @@ async def begin(
     `POST /datasets?name=&upload=`.
     """
     require_plain(request.scope["headers"])
+    if "upload-concat" in request.headers:
+        raise Malformed("parts of uploads are not joined here (concatenation is none of Tus-Extension); send it as one")
     length = number(upload_length)
     if (length is None) == (upload_defer_length is None):
         raise Malformed("say with Upload-Length how many bytes there are, or with Upload-Defer-Length: 1 that you will")

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from fastapi import Header, Request
 from pydantic import WithJsonSchema
 
-from service.api.resumable import VERSION
+from service.api.resumable import ASKED, VERSION
 from service.errors import Malformed, PreconditionFailed, WrongChecksum
 from service.store.engine import Row, moment
 
@@ -21,7 +21,8 @@ OFFSETS = "application/offset+octet-stream"
 ALGORITHMS = ("sha1", "sha256")
 LONGEST_METADATA, LONGEST_NAME = 4096, 255
 
-_BYTES = r"^[0-9]{1,15}$"
+# More digits than any file has: what is too large is told so.
+_BYTES = r"^[0-9]{1,100}$"
 
 Length = Annotated[str | None, Header(alias="Upload-Length", pattern=_BYTES, description="Bytes of the whole file.")]
 Offset = Annotated[
@@ -55,16 +56,19 @@ _Spoken = Annotated[
 ]
 
 
-def spoken(tus_resumable: _Spoken = None) -> None:
-    """Refuse who speaks another version, or none; raises PreconditionFailed."""
+def spoken(request: Request, tus_resumable: _Spoken = None) -> None:
+    """Refuse who speaks another version, or none, or says one thing twice; raises PreconditionFailed and Malformed."""
     if tus_resumable != VERSION:
         raise PreconditionFailed(f"here tus {VERSION} is spoken; say so with Tus-Resumable: {VERSION}")
+    for name in ASKED:
+        if len(request.headers.getlist(name)) > 1:
+            raise Malformed(f"the request has {name} several times, and one counts; say it once")
 
 
-def understood(tus_resumable: _Spoken = None) -> None:
-    """Refuse who speaks another version; of people, who speak none, nothing is asked. Raises PreconditionFailed."""
+def understood(request: Request, tus_resumable: _Spoken = None) -> None:
+    """Refuse who speaks another version; of people, who speak none, nothing is asked. Raises as `spoken` does."""
     if tus_resumable is not None:
-        spoken(tus_resumable)
+        spoken(request, tus_resumable)
 
 
 def number(value: str | None) -> int | None:

@@ -9,6 +9,7 @@ from sqlalchemy import update
 
 from models.data.schema import Column, Images, Table
 from service.artifacts import Artifacts
+from service.store import owners
 from service.store.store import Store
 from service.store.tables import jobs
 from tests.answers import problem
@@ -85,12 +86,29 @@ def test_a_reading_is_json_or_a_page_that_shows_what_was_written(
     assert api.get(link.format(1)).json() == READING
     page = api.get(link.format(1), headers={"Accept": "text/markdown"})
     assert page.headers["content-type"].startswith("text/markdown")
-    assert "| \\<b\\>\\*bold\\*\\<\\/b\\> | 30 |" in page.text
+    assert "| \\<b\\>\\*bold\\*\\</b\\> | 30 |" in page.text
     assert "a\\|b" in page.text
-    assert "column\\: species\\, why\\: its name" in page.text
+    assert "column: species, why: its name" in page.text
     assert "line 1: it is bad; mend it" in problem(api.get(link.format(2)), 409)["detail"]
     assert "is being read" in problem(api.get(link.format(3)), 503)["detail"]
     assert "has no reading" in problem(api.get(link.format(4)), 404)["detail"]
+
+
+def test_a_data_set_whose_newest_version_failed_shows_what_the_one_before_it_holds(
+    api: TestClient, store: Store, artifacts: Artifacts
+) -> None:
+    data(store, artifacts, content=b"1", reading=READING)
+    picture = artifacts.write(owners.of_data("mine", 1), "samples.png", b"a picture")
+    store.files.publish(owners.of_data("mine", 1), [picture])
+    data(store, artifacts, content=b"2", state="failed")
+    shown = api.get("/datasets/mine").json()
+    assert (shown["state"], shown["newest"], shown["ready"]) == ("failed", 2, "mine/1")
+    assert "it is bad" in shown["error"]
+    assert shown["kind"] is not None
+    assert shown["classes"]
+    assert shown in api.get("/datasets").json()["data"]
+    assert api.get("/datasets/mine/samples.png").content == b"a picture"
+    assert api.get("/datasets/mine/versions/2/samples.png").status_code == 409
 
 
 def test_the_file_is_given_as_it_was_sent(api: TestClient, store: Store, artifacts: Artifacts) -> None:

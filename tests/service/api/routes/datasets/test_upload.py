@@ -121,7 +121,8 @@ def test_uploads_that_cannot_be_are_refused(api: TestClient, settings: Settings)
     assert "the body is empty; send the file" in problem(upload(api, b""), 422)["detail"]
     problem(upload(api, name="../x"), 422)
     assert "is built in" in problem(upload(api, name="mnist"), 409)["detail"]
-    problem(upload(api, rows(3000)), 413)
+    assert "append=true" in problem(upload(api, rows(3000)), 413)["detail"]
+    assert "append=true" in problem(api.post("/datasets?name=x", content=iter([rows(3000)])), 413)["detail"]
     packed = {"Content-Type": "text/csv", "Content-Encoding": "gzip"}
     problem(api.post("/datasets?name=zip", content=b"x", headers=packed), 415)
     assert not [path for path in settings.artifacts.rglob("*") if path.is_file()]
@@ -139,11 +140,14 @@ def test_options_come_one_by_one_or_together_and_hold_for_the_next_version(api: 
     assert upload(api, rows(31), label="digit").json()["options"] == first["options"] | {"label": "digit"}
     taken_back = upload(api, rows(32), options='{"label": null, "size": null}').json()
     assert taken_back["options"] == {"header": False, "ignore": ["Id"]}
+    for number, (size, kept) in enumerate([("8x9", [8, 9]), ("8", [8, 8]), ("[8,9]", [8, 9])], start=33):
+        plain = upload(api, rows(number), size=size, scale="0,16").json()
+        assert (plain["options"]["size"], plain["options"]["scale"]) == (kept, [0, 16])
     again = api.post("/datasets/letters/versions", json={"from": 1, "options": {"label": "species"}})
-    assert (again.status_code, again.headers["location"]) == (202, "/datasets/letters/versions/4")
+    assert (again.status_code, again.headers["location"]) == (202, "/datasets/letters/versions/7")
     assert again.json()["options"] == first["options"] | {"label": "species"}
     assert again.json()["file"] == first["file"]
-    same = api.post("/datasets/letters/versions", json={"from": 4, "options": {"label": 0}})
+    same = api.post("/datasets/letters/versions", json={"from": 7, "options": {"label": 0}})
     assert (same.status_code, same.json()["version"]) == (200, 1)
 
 
@@ -159,6 +163,8 @@ def test_options_come_one_by_one_or_together_and_hold_for_the_next_version(api: 
         ({"options": '{"size": [0, 8]}'}, "#query/options/size/0", "greater than or equal to 1"),
         ({"channels": "2"}, "#query/channels", "1 or 3"),
         ({"separator": ";;"}, "#query/separator", "at most 1"),
+        ({"size": "large"}, "#query/size", "say height and width, as 28x28"),
+        ({"scale": "all"}, "#query/scale", "the least and the greatest number of a pixel, as 0,255"),
         ({"fit": "shrink"}, "#query/fit", "'stretch', 'pad' or 'crop'"),
         ({"missing": "skip"}, "#query/missing", "'impute' or 'refuse'"),
         ({"label": "a", "options": '{"label": "b"}'}, "#query/label", "given twice"),

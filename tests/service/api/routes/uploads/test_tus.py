@@ -111,8 +111,18 @@ def test_more_bytes_than_were_said_are_refused_and_nothing_of_them_is_kept(api: 
     assert "10 bytes by its Upload-Length" in problem(sent(api, place, b"x" * 11), 413)["detail"]
     problem(sent(api, place, iter([b"abcd", b"efghijk"])), 413)
     assert offset(api, place) == 0
-    too_long = {**TUS, "Upload-Length": "2000001"}
-    assert "TENFOLD_MAX_UPLOAD_BYTES" in problem(api.post("/uploads", headers=too_long), 413)["detail"]
+    for length in ("2000001", "1" + "0" * 30):
+        told = problem(api.post("/uploads", headers={**TUS, "Upload-Length": length}), 413)["detail"]
+        assert "TENFOLD_MAX_UPLOAD_BYTES" in told
+
+
+def test_what_is_said_twice_or_is_no_part_of_what_is_spoken_is_refused(api: TestClient) -> None:
+    twice = [*TUS.items(), ("Upload-Length", "3"), ("Upload-Length", "4")]
+    assert "Upload-Length several times" in problem(api.post("/uploads", headers=twice), 400)["detail"]
+    for said in ("partial", "final;/uploads/a /uploads/b"):
+        joined = {**TUS, "Upload-Length": "3", "Upload-Concat": said}
+        assert "Tus-Extension" in problem(api.post("/uploads", headers=joined), 400)["detail"]
+    assert api.get("/uploads").json()["data"] == []
 
 
 def test_a_length_may_be_said_later_and_once(api: TestClient) -> None:
