@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from models.data.reading import label, row_groups
+from models.data.reading import label, pages, row_groups
 from models.data.reading.found import MOST_FAULTS, Fault, UnreadableError
 from models.data.reading.named import place_of
 from models.data.reading.options import Options
@@ -39,6 +39,7 @@ class Columns:
             self._file = pyarrow.parquet.ParquetFile(file, memory_map=True)
         except (pa.ArrowException, OSError) as error:
             raise damaged(error) from error
+        self._most = pages.check(file, self._file.metadata, without)
         self._schema = self._file.schema_arrow
         for name in without:
             self._schema = self._schema.remove(self._schema.get_field_index(name))
@@ -139,7 +140,7 @@ class Columns:
                 for place in range(0, piece.num_rows, rows):
                     yield start + place, piece.slice(place, rows).select(names)
             return
-        before = 0
+        before, rows = 0, min(rows, *(self._most.get(name, rows) for name in names), rows)
         try:
             for batch in self._file.iter_batches(batch_size=rows, columns=names):
                 yield before, pa.Table.from_batches([batch]).select(names)

@@ -72,7 +72,7 @@ def _alone(
     source, given = _open(file, kind, options, told, progress, guess)
     if told.base is not None and (header := _as_before(told.base, options, told)) is not None:
         # Few lines tell little of whether the first is a header: it is one as before where it names the same label.
-        again = Told(base=told.base)
+        again = Told(told.excerpt, told.base)
         other, its = _open(file, kind, options.model_copy(update={"header": header}), again, progress, guess)
         if not header or told.base.label in other.names:
             source, given, told = other, its, again

@@ -29,6 +29,7 @@ _OF_THE_WHOLE = frozenset({
 """Warnings that are looked into anew; of others, those of the version before hold still."""
 
 _AT_ONCE = 4096
+_ADDED = "of what was added: "
 
 
 def pictures(
@@ -45,9 +46,7 @@ def pictures(
     given: Sequence[str] | None,
 ) -> Found:
     """Append the pictures that were written into the folder to those of a version; see `finish.pictures`."""
-    schema = base.schema
-    if not isinstance(schema, Images):
-        raise other_kind(base, "pictures")
+    schema = form(base, options)
     its = (schema.height, schema.width, schema.channels)
     if shape != its:
         raise UnreadableError(
@@ -55,14 +54,6 @@ def pictures(
                 "size",
                 f"its pictures have {_sizes(shape)}, and those of {base.name} {_sizes(its)}",
                 f"bring them to {_sizes(its)}, or send all of them as a new data set",
-            )
-        )
-    if options.preparation not in (None, schema.preparation):
-        raise UnreadableError(
-            Fault(
-                "preparation",
-                f"`{options.preparation}` was said, and {base.name} has `{schema.preparation}`",
-                "leave it out: what a network takes in is brought to one form alone",
             )
         )
     if options.fit not in (None, schema.fit):
@@ -96,6 +87,25 @@ def table(
     joint = renumbered.union(schema.classes, len(base.examples.labels), labels, options, told, given)
     whole = schema.model_copy(update={"classes": joint.classes})
     return _join(base, whole, joint, labels.column, parts, folder, options, told)
+
+
+def form(base: Base, options: Options) -> Images:
+    """Give the form of a version to which pictures can be appended; raises UnreadableError where they cannot.
+
+    It is to be asked before any picture is decoded, which may take minutes.
+    """
+    schema = base.schema
+    if not isinstance(schema, Images):
+        raise other_kind(base, "pictures")
+    if options.preparation not in (None, schema.preparation):
+        raise UnreadableError(
+            Fault(
+                "preparation",
+                f"`{options.preparation}` was said, and {base.name} has `{schema.preparation}`",
+                "leave it out: what a network takes in is brought to one form alone",
+            )
+        )
+    return schema
 
 
 def other_kind(base: Base, what: str) -> UnreadableError:
@@ -213,11 +223,17 @@ def _levels(base: Base, labels: NDArray[np.int64], values: NDArray[Any]) -> list
 
 
 def _take_over(base: Base, told: Told) -> None:
-    """Tell what was warned of in the version before, and holds still; of the rest, that it is what was added."""
+    """Tell what was warned of in the version before, and holds still; of the rest, that it is what was added.
+
+    What was added before that gives way to the same kind of warning of what is added now: else they would be ever more.
+    """
     before = [one for one in base.reading.get("warnings", ()) if one["kind"] not in _OF_THE_WHOLE]
-    kinds = {one["kind"] for one in before}
-    new = [one for one in told.warnings if one["kind"] not in kinds or one["kind"] == "scale"]
-    told.warnings[:] = [*before, *({**one, "detail": f"of what was added: {one['detail']}"} for one in new)]
+    said = {one["detail"] for one in before}
+    new = [{**one, "detail": f"{_ADDED}{one['detail']}"} for one in told.warnings if one["detail"] not in said]
+    kinds = {one["kind"] for one in new}
+    told.warnings[:] = [
+        *(one for one in before if one["kind"] not in kinds or not one["detail"].startswith(_ADDED)), *new
+    ]  # fmt: skip
 
 
 def _sizes(shape: tuple[int, int, int]) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from typing import BinaryIO
 
 from models.data.reading.archives.members import Archive, Member, shown, tell_left_out
 from models.data.reading.arrays import mapping
@@ -16,12 +17,10 @@ _OWN = (".parquet", ".pq")  # which say the names of their classes themselves
 def without_mapping(archive: Archive, members: Sequence[Member], told: Told) -> tuple[list[Member], list[str] | None]:
     """Give members without those that say what labels stand for; and that, where one does, by number from 0."""
     texts = dict[Member, str]()
-    for member in members:
-        if mapping.is_called_so(member.name) and member.size < _MOST:
-            with archive.open(member) as stream:
-                text = stream.read().decode("latin-1")
-            if mapping.is_like(text):
-                texts[member] = text
+    called = [member.name for member in members if mapping.is_called_so(member.name) and member.size < _MOST]
+    for member, data in archive.contents(called) if called else ():
+        if mapping.is_like(text := data.decode("latin-1")):
+            texts[member] = text
     rest = [member for member in members if member not in texts]
     if not rest:
         return list(members), None
@@ -39,23 +38,21 @@ def without_copies(archive: Archive, members: Sequence[Member], told: Told) -> l
     alike = dict[tuple[str, int], list[Member]]()
     for member in members:
         alike.setdefault((member.name.rpartition("/")[2], member.size), []).append(member)
-    copies = set[Member]()
-    for its in alike.values():
-        seen = set[bytes]()
-        for member in its if len(its) > 1 else []:
-            digest = _digest(archive, member)
-            if digest in seen:
-                copies.add(member)
-            seen.add(digest)
+    copies, seen = set[Member](), set[tuple[str, bytes]]()
+    several = [member.name for its in alike.values() if len(its) > 1 for member in its]
+    for member, stream in archive.streams(several) if several else ():
+        its_own = member.name.rpartition("/")[2], _digest(stream)
+        if its_own in seen:
+            copies.add(member)
+        seen.add(its_own)
     if copies:
         names = [shown(member.name) for member in members if member in copies]
         tell_left_out(told, "files that are there twice, in several folders", len(names), names[:_SHOWN])
     return [member for member in members if member not in copies]
 
 
-def _digest(archive: Archive, member: Member) -> bytes:
+def _digest(stream: BinaryIO) -> bytes:
     digest = hashlib.sha256()
-    with archive.open(member) as stream:
-        while piece := stream.read(_PIECE):
-            digest.update(piece)
+    while piece := stream.read(_PIECE):
+        digest.update(piece)
     return digest.digest()

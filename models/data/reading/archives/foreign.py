@@ -24,10 +24,9 @@ def is_called_archive(member: Member) -> bool:
 
 def refuse(archive: Archive, members: Sequence[Member]) -> None:
     """Raise UnreadableError where one of the first members is what is never read, wherever it comes from."""
-    for member in members[:_LOOKED_AT]:
+    for member, stream in archive.streams([member.name for member in members[:_LOOKED_AT]]):
         try:
-            with archive.open(member) as stream:
-                head = _head(stream)
+            head = _head(stream)
             # Pictures are read, but not where a table was said to be there.
             kind = "text" if picture_format.name_of(head) is not None else signature.look(head)
         except UnreadableError as error:

@@ -40,7 +40,7 @@ _KNOWN: tuple[tuple[Callable[[Collection[str]], bool], str, str], ...] = (
     (_has("[Content_Types].xml"), "an Office document (.xlsx, .docx)", _TABLE),
     (_has("model.weights.h5"), "a Keras network (.keras)", "send the examples that it learned from, not the network"),
     (
-        _ends("data_batch_1.bin"),
+        _ends(*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin"),
         "CIFAR-10 in its binary form",
         _CIFAR.format(bytes=3073, labels="first column is the label", column=0),
     ),

@@ -61,6 +61,15 @@ class Archive(Protocol):
         """
         ...
 
+    @property
+    def is_sequential(self) -> bool:
+        """Whether a member is reached only by unpacking all that lies before it."""
+        ...
+
+    def streams(self, wanted: Collection[str] | None = None) -> Iterator[tuple[Member, BinaryIO]]:
+        """Give members as `open` does, in one pass: each may be read in part, and only until the next is given."""
+        ...
+
     def place(self, member: Member) -> tuple[Path, int] | None:
         """Give the file in which a member lies as it is, and the byte at which it begins; None where it is packed."""
         ...

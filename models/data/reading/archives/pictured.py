@@ -14,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from models.data.reading import finish, parts
+from models.data.reading.adding import joined
 from models.data.reading.archives import layout
 from models.data.reading.archives.layout import LIST
 from models.data.reading.archives.members import Archive, Member, shown, tell_left_out
@@ -92,6 +93,7 @@ def read(
     """Decode the pictures, and make a data set of those that are whole. Raises UnreadableError."""
     told.taken_for["kind"] = "images"
     if told.base is not None:
+        joined.form(told.base, options)
         options = told.base.options_of_files(options)
     given = _some(archive, given, told)
     wanted = frozenset(given.names)

@@ -35,6 +35,7 @@ class _Tar:
     def __init__(self, file: Path, told: Told, compressed: bool, most_member: int) -> None:
         self._file, self._compressed, self._most = file, compressed, most_member
         self._offsets = array("q")
+        self.is_sequential = compressed
         self.position = 0
         members, names, guessed = list[Member](), Names(), False
         with _Reader(file, compressed) as reader:
@@ -75,6 +76,15 @@ class _Tar:
                 data = reader.read(member.size)
                 self.position = reader.position
                 yield member, data
+
+    def streams(self, wanted: Collection[str] | None = None) -> Iterator[tuple[Member, BinaryIO]]:
+        chosen = None if wanted is None else frozenset(wanted)
+        with _Reader(self._file, self._compressed) as reader:
+            for member, offset in zip(self.members, self._offsets, strict=True):
+                if chosen is None or member.name in chosen:
+                    pieces = _pieces(reader, offset - reader.tell(), member.size)
+                    with io.BufferedReader(Stream(pieces, io.BytesIO()), _CHUNK) as stream:
+                        yield member, stream
 
     def place(self, member: Member) -> tuple[Path, int] | None:
         offset = self._offset(member)
@@ -156,8 +166,8 @@ class _Reader:
         return data
 
 
-def _pieces(reader: _Reader, offset: int, size: int) -> Iterator[bytes]:
-    reader.skip(offset)
+def _pieces(reader: _Reader, before: int, size: int) -> Iterator[bytes]:
+    reader.skip(before)
     while size > 0:
         data = reader.read(min(size, _CHUNK))
         size -= len(data)

@@ -43,6 +43,8 @@ class _Place(NamedTuple):
 
 
 class _Zip:
+    is_sequential = False
+
     def __init__(self, file: Path, told: Told, most_member: int, encoding: str) -> None:
         self._file, self._most = file, most_member
         self._numbers = array("q")
@@ -50,8 +52,12 @@ class _Zip:
         self.position = 0
         members, names, faults = list[Member](), Names(), list[Fault]()
         starts, ends, guessed = array("q"), array("q"), False
+        has_backslashes: bool | None = None
         for entry in directory.entries(file):
             given = entry.name if isinstance(entry.name, str) else entry.name.decode(encoding)
+            if "\\" in given and has_backslashes is None:
+                has_backslashes = _stand_for_slashes(file)
+            given = given.replace("\\", "/") if has_backslashes else given
             guessed = guessed or isinstance(entry.name, bytes)
             starts.append(entry.offset)
             ends.append(entry.offset + _HEADER + entry.packed)
@@ -73,6 +79,8 @@ class _Zip:
         _check_overlaps(starts, ends)
         # No member gives more than is said here, so that this bounds all that is ever inflated.
         limits.check_inflated("file", sum(member.size for member in members), file.stat().st_size)
+        if has_backslashes:
+            told.note("folders", "backslashes in names of members are taken for slashes, as no name has a slash in it")
         if guessed:
             told.note(
                 "encoding",
@@ -99,6 +107,13 @@ class _Zip:
                 self.position = raw.tell()
                 yield member, data
 
+    def streams(self, wanted: Collection[str] | None = None) -> Iterator[tuple[Member, BinaryIO]]:
+        chosen = None if wanted is None else frozenset(wanted)
+        for member in self.members:
+            if chosen is None or member.name in chosen:
+                with self.open(member) as stream:
+                    yield member, stream
+
     def place(self, member: Member) -> tuple[Path, int] | None:
         its = self._its(member)
         if its.method != _STORED:
@@ -121,6 +136,15 @@ class _Zip:
 
     def _place(self, number: int) -> _Place:
         return _Place(*self._numbers[4 * number : 4 * number + 4])
+
+
+def _stand_for_slashes(file: Path) -> bool:
+    """Whether folders are told by backslashes, as .NET wrote archives before version 4.6.1: no name has a slash.
+
+    In a name whose encoding is not known, a backslash may be half of a letter.
+    """
+    names = [entry.name for entry in directory.entries(file)]
+    return not any("/" in name if isinstance(name, str) else b"/" in name or b"\\" in name for name in names)
 
 
 def _go(raw: BinaryIO, member: Member, place: _Place) -> None:

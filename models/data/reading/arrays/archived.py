@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from models.data.reading import npy
 from models.data.reading.archives.members import Archive, Member, shown
+from models.data.reading.archives.spooled import spooled
 from models.data.reading.archives.zipped import open_zip
 from models.data.reading.arrays import array_examples, idx_header, mapping, numpy_header, sparse_examples, svmlight
 from models.data.reading.arrays.array import Array, Form, begun, check_length, mapped, unpacked, unreadable
@@ -50,7 +52,10 @@ def files(archive: Archive) -> list[File] | None:
     if not 0 < len(members) <= _MOST or (pictures and pictures >= arrays):
         return None
     wrapping = _wrapping([member.name for member in members])
-    found = [File(member, *_kind(archive, member), _name(member.name[wrapping:])) for member in members]
+    found = [
+        File(member, *_kind(member, stream.read(_HEAD)), _name(member.name[wrapping:]))
+        for member, stream in archive.streams()
+    ]
     return found if any(file.kind not in {"other", "mapping"} for file in found) else None
 
 
@@ -62,6 +67,14 @@ def read(
 
     `size` is that of the archive in bytes, `name` what its sender called it.
     """
+    with spooled(archive, [file.member.name for file in found if file.kind != "other"], folder) as its:
+        return _read(its, found, folder, options, told, progress, size=size, name=name)
+
+
+def _read(
+    archive: Archive, found: Sequence[File], folder: Path, options: Options, told: Told, progress: Progress, *,
+    size: int, name: str | None,
+) -> Found:  # fmt: skip
     found = _without_copies(archive, found, told)
     kinds = {file.kind for file in found} - {"other", "mapping"}
     sparse = [file for file in found if file.kind == "svmlight"]
@@ -120,15 +133,12 @@ def _digest(archive: Archive, file: File) -> bytes:
     return digest.digest()
 
 
-def _kind(archive: Archive, member: Member) -> tuple[Kind, bool]:
-    with archive.open(member) as stream:
-        head, compressed = stream.read(_HEAD), False
-    if head.startswith(b"\x1f\x8b"):
-        compressed = True
+def _kind(member: Member, head: bytes) -> tuple[Kind, bool]:
+    compressed = head.startswith(b"\x1f\x8b")
+    if compressed:
         try:
-            with archive.open(member) as stream, gunzipped(stream, member.where) as inner:
-                head = inner.read(_HEAD)
-        except UnreadableError:
+            head = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(head, _HEAD)
+        except zlib.error:
             return "other", True
     if head.startswith(numpy_header.MAGIC):
         return "npy", compressed

@@ -43,7 +43,7 @@ def of(
             what = f"examples of one data set are of one shape, and these differ: {first.shown}, {pair.values.shown}"
             raise UnreadableError(Fault(pair.values.where, what, "bring them to one shape"))
     if pairs.label is None:
-        _require_labels(first, found[0], options)
+        _require_labels(first, found[0], options, arrays)
     told.taken_for["arrays"] = {pair.values.name: list(pair.values.shape) for pair in pairs.pairs}
     # What is unpacked from the start alone has its first rows looked at, and so have all that stand beside it.
     from_start = told.excerpt is not None and any(pair.values.first is not None for pair in pairs.pairs)
@@ -64,9 +64,9 @@ def of(
 
 def examples(
     source: Blocks, shape: tuple[int, int, int] | None, pairs: pairing.Pairs, folder: Path, options: Options,
-    told: Told, *, name: str | None, given: list[str] | None,
+    told: Told, *, name: str | None, given: list[str] | None, why: str | None = None,
 ) -> Found:  # fmt: skip
-    """Write the rows of a source of which the shape of one example is known, or is found by its columns."""
+    """Write the rows of a source of which the shape of one example is known (and why), or is found by its columns."""
     names = [pair.values.name for pair in pairs.pairs]
     if source.part is not None and options.split is not None:
         what = f"`split` was said, and the names of the arrays say which part they are: {', '.join(names)}"
@@ -108,7 +108,7 @@ def examples(
         height, width = width, height
     told.taken_for["label"] = about
     told.taken_for["kind"] = "images"
-    told.note("kind", f"each example is a picture: it has height and width in {', '.join(names)}")
+    told.note("kind", why or f"each example is a picture: it has height and width in {', '.join(names)}")
     inapplicable.refuse(options, ("ignore",), "it names no array; pictures have no columns")
     grid = Grid(tuple(range(math.prod(shape))), height, width, channels)
     its_roles = roles.Roles(source.label, source.part, grid, ())
@@ -163,11 +163,14 @@ def _chunks(values: NDArray[Any], its: axes.Axes, rows: NDArray[np.intp], at_onc
         yield its.flat(values[rows[start : start + at_once]])
 
 
-def _require_labels(array: Array, its: axes.Axes, options: Options) -> None:
+def _require_labels(array: Array, its: axes.Axes, options: Options, arrays: Sequence[Array]) -> None:
     """Refuse pictures alone, and labels alone."""
     is_square = options.label is None and its.columns in _SQUARES
     if its.shape is not None or its.columns < 2 or is_square:
         alone = "labels" if label_arrays.may_be(array) else "examples"
+        likely = (one for one in arrays if label_arrays.may_be(one) and not one.fault)
+        if alone == "examples" and (labels := next(likely, array)).shape[0] != array.shape[0]:
+            raise pairing.unequal(array, labels)
         other = "examples" if alone == "labels" else "labels"
         raise UnreadableError(
             Fault(

@@ -6,7 +6,6 @@ Legend of shapes: n rows of a batch, D columns.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import Any, overload
 
 import numpy as np
@@ -147,7 +146,7 @@ class _Where:
 
 def _taken(chunk: NDArray[Any], places: Sequence[int]) -> NDArray[Any]:
     first, last = places[0], places[-1]
-    if last - first + 1 == len(places) and all(after - before == 1 for before, after in pairwise(places)):
+    if tuple(places) == tuple(range(first, last + 1)):
         return chunk[:, first : last + 1]
     return chunk[:, list(places)]
 

@@ -132,14 +132,19 @@ def _pair(group: Sequence[Array], part: int | None, label: str | None, told: Tol
         return None
     its, of_it = values[0].require(), labels[0].require() if labels else None
     if of_it is not None and its.shape[0] != of_it.shape[0]:
-        raise UnreadableError(
-            Fault(
-                its.where,
-                f"{its.shown} has {its.shape[0]:,} examples, and {of_it.shown} {of_it.shape[0]:,} labels",
-                "send as many labels as examples; the first axis of each counts them",
-            )
-        )
+        raise unequal(its, of_it)
     return Pair(its, of_it, part)
+
+
+def unequal(values: Array, labels: Array) -> UnreadableError:
+    """Give the refusal of examples and labels of which there are not as many."""
+    return UnreadableError(
+        Fault(
+            values.where,
+            f"{values.shown} has {values.shape[0]:,} examples, and {labels.shown} {labels.shape[0]:,} labels",
+            "send as many labels as examples; the first axis of each counts them",
+        )
+    )
 
 
 def _is_beside(array: Array, others: Sequence[Array]) -> bool:

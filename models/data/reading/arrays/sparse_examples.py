@@ -9,19 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.data.examples import TEST, TRAIN
-from models.data.reading import inapplicable
+from models.data.reading import grid, inapplicable, npy
+from models.data.reading.archives import limits
 from models.data.reading.arrays import array_examples, called, svmlight
 from models.data.reading.arrays.array import Array, Form
 from models.data.reading.arrays.blocks import Block, Blocks
 from models.data.reading.arrays.pairing import Pair, Pairs
 from models.data.reading.found import Fault, Found, UnreadableError
-from models.data.reading.grid import is_grid
 from models.data.reading.options import Options
 from models.data.reading.source import Progress
 from models.data.reading.told import Told
 from models.data.schema import MAX_COLUMNS
 
 _LABEL = "label"
+_WIDE = 25_000
+_HARMLESS = 2**24
+"""Numbers that a file may have however small it is: 20 pictures of 512 x 512 pixels in colours."""
 
 
 def read(
@@ -58,6 +61,7 @@ def of(
     columns = max(one.greatest for one in lines) + 1 - first
     told.note("features", f"features are counted from {first}" + ("" if first else ", as there is one of index 0"))
     columns = _filled(columns, options, told)
+    _check_dense(sum(one.count for one in lines), columns, size)
     blocks = [
         _block(one, columns, first, part)
         for one, part in zip(lines, _parts([called_ for called_, _, _ in files], told), strict=True)
@@ -65,10 +69,27 @@ def of(
     its = [_array(called_, one, columns) for (called_, _, _), one in zip(files, lines, strict=True)]
     pairs = Pairs([Pair(array, None, None) for array in its], _LABEL, None)
     source = Blocks(blocks, columns, _LABEL, progress, size, first=first)
-    found = array_examples.examples(source, None, pairs, folder, options, told, name=name, given=None)
+    shape, why = None, None
+    if columns > _WIDE:
+        # Not a table, and too wide for its cells to be looked at as those of a file are whose columns may be anything.
+        shape = grid.size(columns, options)
+        why = f"each row is a picture: it has {columns:,} features"
+    found = array_examples.examples(source, shape, pairs, folder, options, told, name=name, given=None, why=why)
     about = {"column": _LABEL, "place": 0, "why": "it stands at the beginning of each line"}
     found.reading["taken_for"]["label"] = about
     return found
+
+
+def _check_dense(rows: int, columns: int, size: int) -> None:
+    """Raise UnreadableError where nearly all numbers of a file of `size` bytes would be those that are not in it."""
+    cells = rows * columns
+    if cells > max(_HARMLESS, limits.MOST_RATIO * size) or cells > npy.MOST_BYTES:
+        what = f"its {rows:,} rows of {columns:,} features are {cells:,} numbers, and the file has {size:,} bytes"
+        remedy = (
+            f"number the features from 1 without gaps, or send rows with fewer of them: at most {limits.MOST_RATIO:,} "
+            "numbers for each byte of the file, and 4 GiB of them"
+        )
+        raise UnreadableError(Fault("file", what, remedy))
 
 
 def _block(lines: svmlight.Lines, columns: int, first: int, part: int | None) -> Block:
@@ -92,11 +113,16 @@ def _filled(columns: int, options: Options, told: Told) -> int:
                 told.note("features", f"the last of {height * width * channels:,} are in no line, and are 0 everywhere")
                 return height * width * channels
         return columns
-    if columns > MAX_COLUMNS and not is_grid(columns) and options.kind != "images":
+    if columns > MAX_COLUMNS and not grid.is_grid(columns) and options.kind != "images":
         what = f"its rows have {columns:,} features; a table has at most {MAX_COLUMNS:,} columns"
         raise UnreadableError(Fault("file", what, "send fewer, or say the size if they are pictures: size=HxW"))
     side = int(np.ceil(np.sqrt(columns)))
-    if not is_grid(columns) and is_grid(side * side) and side * (side - 1) < columns and options.kind != "table":
+    if (
+        not grid.is_grid(columns)
+        and grid.is_grid(side * side)
+        and side * (side - 1) < columns
+        and options.kind != "table"
+    ):
         told.warn(
             "features",
             f"there are {columns:,}; if they are pictures of {side} x {side}, of which the last pixels are 0 "

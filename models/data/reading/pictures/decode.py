@@ -31,6 +31,10 @@ _TURNS = {
 _EXIF = {"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"}
 _LARGE = 4_000_000  # pixels
 _WEBP_ROUNDS = 1  # level by which red, green and blue of what was grey may differ
+_SCAN = b"\xff\xda"
+_MOST_SCANS = 100
+"""Of a JPEG: a progressive one has a dozen, and each may take all of its pixels' time in a few bytes."""
+
 _lock = list[int]()
 _AGAIN = "save the picture again, or leave it out"
 
@@ -116,6 +120,8 @@ def _read(data: bytes, name: str, form: Form | None) -> Picture:
             raise _too_large()
         if image.mode == "F" or image.mode.startswith("F;"):
             raise BrokenError("its pixels are fractions (float)", "bring them to whole numbers from 0 to 255")
+        if name == "JPEG" and data.count(_SCAN) > _MOST_SCANS:
+            raise BrokenError(f"it is drawn in more than {_MOST_SCANS} passes (scans)")
         if form is None:
             # Of a PNG the orientation may stand behind the pixels: such a one counts as it lies. A TIFF tells the size
             # that it will have.

@@ -148,11 +148,12 @@ class Decoders:
         if not tasks:
             return
         guilty = tasks.popleft()
-        if guilty.is_suspect:
+        is_alone = guilty.stop - guilty.start == 1
+        # What takes its own time takes it again.
+        if guilty.is_suspect or (is_alone and tube.ran_out):
             _fill(guilty, [[f"the process that decoded it {ending}", "save the picture again, or leave it out"]], b"")
         else:
             # Once more even where it was alone: a process may also be killed for what others do.
-            is_alone = guilty.stop - guilty.start == 1
             places = range(guilty.start, guilty.stop)
             self._again.extend(_Task(guilty.batch, place, place + 1, is_suspect=is_alone) for place in places)
         self._again.extend(tasks)

@@ -3,7 +3,7 @@
 Legend of shapes: N rows of the file.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from models.data.reading import finish, inapplicable, label, named, unlabelled
+from models.data.reading import finish, inapplicable, label, named, pages, unlabelled
+from models.data.reading.adding import joined
 from models.data.reading.classes import Labels
 from models.data.reading.found import Fault, Found, UnreadableError
 from models.data.reading.options import Options
@@ -43,8 +44,9 @@ def find(file: Path, options: Options) -> str | None:
         with pyarrow.parquet.ParquetFile(file) as parquet:
             names = parquet.schema_arrow.names
             ignored = _ignored(names, options)
+            most = pages.check(file, parquet.metadata, ignored)
             fields = [field for field in parquet.schema_arrow if field.name not in ignored]
-            found = [field.name for field in fields if _is_picture(parquet, field)]
+            found = [field.name for field in fields if _is_picture(parquet, field, most)]
             if found:
                 for name in options.ignore:
                     named.place_of(name, names, "ignore")
@@ -64,6 +66,8 @@ def read(
     inapplicable.refuse(options, (*inapplicable.OF_TEXTS, *inapplicable.OF_TABLES, "transpose", "scale"), why)
     if options.kind == "table":
         raise UnreadableError(Fault("kind", f"`table` was said, and {why}", "leave it out"))
+    if told.base is not None:
+        joined.form(told.base, options)
     fields = pyarrow.parquet.read_schema(file)
     ignored = _ignored(fields.names, options)
     gone = [field.name for field in fields if field.name in ignored or not _may_be_label(field.type)]
@@ -126,13 +130,13 @@ def read(
     return finish.pictures(labels, parts.settle(told), written.shape, folder, options, told, name=name, given=given)
 
 
-def _is_picture(parquet: pyarrow.parquet.ParquetFile, field: pa.Field) -> bool:
+def _is_picture(parquet: pyarrow.parquet.ParquetFile, field: pa.Field, most: Mapping[str, int]) -> bool:
     """Whether a column holds files of pictures; raises UnreadableError where it names them only."""
     kind = field.type
     if pa.types.is_struct(kind):
         names = {kind.field(place).name for place in range(kind.num_fields)}
         if "bytes" in names and (_is_binary(kind.field("bytes").type) or pa.types.is_null(kind.field("bytes").type)):
-            first = _first(parquet, field.name)
+            first = _first(parquet, field.name, most)
             if first and all(one is None or one["bytes"] is None for one in first):
                 raise _paths_only(field.name)
             return True
@@ -141,7 +145,7 @@ def _is_picture(parquet: pyarrow.parquet.ParquetFile, field: pa.Field) -> bool:
         return False
     if not _is_binary(kind):
         return False
-    return any(one is not None and picture_format.name_of(one) is not None for one in _first(parquet, field.name))
+    return any(one is not None and picture_format.name_of(one) is not None for one in _first(parquet, field.name, most))
 
 
 def _may_be_label(kind: pa.DataType) -> bool:
@@ -152,8 +156,8 @@ def _is_binary(kind: pa.DataType) -> bool:
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind))
 
 
-def _first(parquet: pyarrow.parquet.ParquetFile, name: str) -> list[Any]:
-    batch = next(parquet.iter_batches(batch_size=_LOOKED_AT, columns=[name]), None)
+def _first(parquet: pyarrow.parquet.ParquetFile, name: str, most: Mapping[str, int]) -> list[Any]:
+    batch = next(parquet.iter_batches(batch_size=min(_LOOKED_AT, most.get(name, _LOOKED_AT)), columns=[name]), None)
     return [] if batch is None else batch.column(0).to_pylist()
 
 
@@ -195,13 +199,15 @@ def _files(file: Path, column: str, wanted: NDArray[np.int64]) -> Iterator[tuple
     try:
         with pyarrow.parquet.ParquetFile(file, buffer_size=2**20) as parquet:
             row = 0
+            others = set(parquet.schema_arrow.names) - {column}
+            most = pages.check(file, parquet.metadata, others).get(column, _MOST_ROWS)
             for group in range(parquet.num_row_groups):
                 end = row + parquet.metadata.row_group(group).num_rows
                 its = frozenset(wanted[np.searchsorted(wanted, row) : np.searchsorted(wanted, end)].tolist())
                 if not its:
                     row = end
                     continue
-                for batch in parquet.iter_batches(_rows(parquet, group, column), [group], [column]):
+                for batch in parquet.iter_batches(min(most, _rows(parquet, group, column)), [group], [column]):
                     pictures = batch.column(0)
                     if pa.types.is_struct(pictures.type):
                         pictures = pc.struct_field(pictures, "bytes")

@@ -33,7 +33,7 @@ class Tube:
         assert self._popen.stdin is not None, "it was asked for"
         assert self._popen.stdout is not None, "it was asked for"
         self.mouth, self.ear = self._popen.stdin.fileno(), self._popen.stdout.fileno()
-        self.has_begun = self.is_over = False
+        self.has_begun = self.is_over = self.ran_out = False
         self._outbox = deque[memoryview]()
         self._inbox = bytearray()
         for end in (self.mouth, self.ear):
@@ -108,7 +108,8 @@ class Tube:
         except subprocess.TimeoutExpired:
             self._popen.kill()
             code = self._popen.wait()
-        if code == -signal.SIGPROF:
+        self.ran_out = code == -signal.SIGPROF
+        if self.ran_out:
             return "was stopped, as that took more than half a minute of the processor's time"
         return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
 

@@ -12,22 +12,26 @@ import pyarrow.parquet
 import pytest
 from PIL import Image
 
+from models.data.reading.adding.base import Base
 from models.data.reading.excerpt import Excerpt, Extent
 from models.data.reading.found import Found, UnreadableError
 from models.data.reading.options import Options
 from models.data.reading.read import read
 from models.data.schema import Images
+from tests.models.data.reading.adding.versions import versions
 from tests.models.data.reading.forms import found_in, iris, lines, pixels, wine
 
 
-def looked_at(data: bytes, examples: int = 30, size: int = 2**24, **options: object) -> tuple[Found, Excerpt]:
+def looked_at(
+    data: bytes, examples: int = 30, size: int = 2**24, base: Base | None = None, **options: object
+) -> tuple[Found, Excerpt]:
     """Read the first part of a file of these bytes."""
     excerpt = Excerpt(Extent(examples, size))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "file").write_bytes(data)
         said = Options.model_validate(options)
-        found = read(folder / "file", folder, said, progress=lambda *_: None, excerpt=excerpt)
+        found = read(folder / "file", folder, said, base=base, progress=lambda *_: None, excerpt=excerpt)
     return found, excerpt
 
 
@@ -226,3 +230,12 @@ def test_of_pictures_in_parquet_as_many_are_looked_at_as_were_asked_for() -> Non
     found, excerpt = looked_at(file.getvalue(), examples=25)
     assert found.examples == 25
     assert (excerpt.examples, excerpt.of_examples) == (25, 60)
+
+
+def test_a_part_of_what_is_appended_is_a_part_also_where_its_header_is_told_by_the_version_before() -> None:
+    words = [[("red", "blue", "green")[row % 3], ("dog", "cat")[row % 2]] for row in range(400)]
+    with versions(lines(words), header=False, label=1) as pets:
+        found, excerpt = looked_at(lines([["violet", "bird"], *words]), base=pets.base, label=1)
+    assert found.schema.classes == ("bird", "cat", "dog")
+    assert found.added == 30
+    assert excerpt.has_more

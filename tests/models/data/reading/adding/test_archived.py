@@ -13,7 +13,7 @@ from models.data.examples import TEST
 from tests.models.data.reading.adding.versions import noted, pictures, versions
 from tests.models.data.reading.archives.made import zipped
 from tests.models.data.reading.arrays.made import npz
-from tests.models.data.reading.forms import digits, found_in
+from tests.models.data.reading.forms import digits, found_in, iris, parquet
 
 IMAGES, LABELS = digits()
 
@@ -53,6 +53,17 @@ def test_pictures_of_other_sizes_are_brought_to_that_of_the_version() -> None:
         found, examples = letters.read(archive(range(30, 36), size=56))
         assert examples.values.shape == (36, 28, 28)
         assert any("56" in note["detail"] for note in [*found.reading["notes"], *found.reading["warnings"]])
+
+
+def test_each_resizing_is_told_whatever_was_told_before() -> None:
+    with versions(archive(range(30), size=56), size=[28, 28], fit="pad") as letters:
+        for side in (14, 42, 21):
+            rows = range(30, 36)
+            wide = {f"{LABELS[row]}/{row}.png": png(np.ones((side, 28)) * 9 * (row - 20)) for row in rows}
+            found, _ = letters.read(zipped(wide))
+            told = [one["detail"] for one in found.reading["warnings"] if one["kind"] == "size"]
+            assert len(told) == 1
+            assert told[0].startswith(f"of what was added: all pictures have {side} x 28 pixels; 6 were brought to")
 
 
 def test_a_split_by_folders_goes_on_and_may_be_of_one_part() -> None:
@@ -108,6 +119,17 @@ def test_arrays_of_another_form_are_compared_with_the_version_and_not_with_what_
             values = np.arange(np.prod(shape)).reshape(shape) % 251
             faults = letters.faults(npz(x=values, y=np.arange(5) % 2))
             assert "bring them to 28 x 28 pixels, grey, or send all of them" in faults[0]
+
+
+def test_pictures_for_a_table_or_another_form_are_refused_before_any_is_decoded() -> None:
+    broken = {f"{row % 2}/{row}.png": b"\x89PNG\r\n\x1a\n" for row in range(30)}
+    column = parquet({"image": list(broken.values()), "label": ["a", "b"] * 15})
+    with versions(iris()) as flowers:
+        for data in (zipped(broken), column):
+            assert "it holds pictures, and letters/1 rows of a table" in flowers.faults(data)[0]
+    with versions(archive(range(30))) as letters:
+        for data in (zipped(broken), column):
+            assert "letters/1 has `digits`" in letters.faults(data, preparation="plain")[0]
 
 
 def png(pixels: NDArray[Any]) -> bytes:

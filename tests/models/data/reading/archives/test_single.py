@@ -163,7 +163,7 @@ REFUSED: dict[str, tuple[dict[str, bytes], dict[str, object], str]] = {
         "column image: it holds files of pictures ({bytes, path}); send one such file alone; for a split, the pictures",
     ),
     "cifar-10, binary": (
-        {"c/batches.meta.txt": b"airplane\n", "c/data_batch_1.bin": bytes(3073)}, {},
+        {"c/batches.meta.txt": b"airplane\n", "c/data_batch_2.bin": bytes(3073)}, {},
         "file: the file is CIFAR-10 in its binary form; in Python, read each: rows = numpy.fromfile(FILE, numpy.uint8)",
     ),
     "cifar-100, binary": (

@@ -187,3 +187,15 @@ def test_a_member_larger_than_the_bound_is_refused_or_streamed(mode: str, tmp_pa
     assert "member a.png: it takes 0.0 MiB" in refused(tmp_path, tarred(data, mode), most_member=2999)[0]
     with listed(tmp_path, tarred(data, mode), most_member=10) as archive, archive.open(archive.members[1]) as stream:
         assert stream.read() == data["a.png"]
+
+
+def test_headers_are_read_as_python_reads_them(tmp_path: Path) -> None:
+    names = ["a/" * 40 + "b" * 90, "d\u00f6g/1.png", "folder/", "x" * 100, "y" * 99 + "/z"]
+    for form in (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
+        data = tarred({name: b"" if name.endswith("/") else b"123" for name in names}, "w", form)
+        with tarfile.open(fileobj=io.BytesIO(data)) as theirs, listed(tmp_path, data) as ours:
+            assert [(m.name, m.size) for m in ours.members] == [(m.name, m.size) for m in theirs if m.isreg()]
+            assert list(ours.folders) == [m.name for m in theirs if m.isdir()]
+    whole = bytearray(tarred({"a/1.png": b"1"}, "w", tarfile.USTAR_FORMAT))
+    whole[148:154] = b"%06o" % (int(whole[148:154], 8) + 1)
+    assert "a header is wrong (bad checksum)" in refused(tmp_path, bytes(whole))[0]

@@ -124,6 +124,17 @@ def test_names_that_only_other_programs_write_are_refused(letter: bytes, why: st
     assert why in fault
 
 
+def test_backslashes_stand_for_slashes_where_no_name_has_a_slash(tmp_path: Path) -> None:
+    names, told = ["train|cat|", "train|cat|1.png", "train|d\u00f6g|2.png", "labels.csv"], Told()
+    data = zipped([(name, b"1") for name in names], zipfile.ZIP_STORED).replace(b"|", b"\\")
+    assert list(read(tmp_path, data, told)) == ["train/cat/1.png", "train/d\u00f6g/2.png", "labels.csv"]
+    assert "backslashes in names of members are taken for slashes" in notes(told)
+    out = zipped([("a|..|..|x.png", b"1")], zipfile.ZIP_STORED).replace(b"|", b"\\")
+    assert "leads out of the archive" in refused(tmp_path, out)[0]
+    half = zipped([("k__1.png", b"1")], zipfile.ZIP_STORED).replace(b"k__", b"\x95\\-")
+    assert "backslash" in refused(tmp_path, half)[0]
+
+
 def test_names_that_come_twice_are_refused(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="Duplicate"):
         data = zipped([("a/1.png", b"1"), ("a/1.png", b"2")])

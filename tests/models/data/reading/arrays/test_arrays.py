@@ -130,6 +130,11 @@ def test_svmlight_is_a_table_or_pictures() -> None:
     found, examples = found_in(b"# made\n+1 qid:3 1:2 3:0.5 # one\n-1 2:3\n" * 20)
     assert found.schema.classes == ("-1", "1")
     assert examples.values[:2].tolist() == [[2, 0, 0.5], [0, 3, 0]]
+    found, examples = found_in(b"1 %s\n2 3:7\n" % b" ".join(b"%d:%d" % (n, n % 251) for n in range(1, 40001)) * 20)
+    assert isinstance(found.schema, Images)
+    assert (found.schema.shape, examples.values.shape) == ((200, 200), (40, 200, 200))
+    assert examples.values[0].ravel().tolist() == [n % 251 for n in range(1, 40001)]
+    assert examples.values[1].ravel().nonzero()[0].tolist() == [2]
     assert found_in(b"1 0:2\n2 1:3\n" * 20)[1].values.shape == (40, 2)
     assert found_in(b"1 1:2 3:99\n2 2:99\n" * 20, size=[2, 2])[1].values.shape == (40, 2, 2)
 
@@ -141,6 +146,9 @@ REFUSED: dict[str, tuple[Callable[[], bytes], dict[str, object], str]] = {
     "probabilities": (lambda: npz(x=IMAGES, y=np.full((40, 4), 0.25)), {}, "probabilities, or numbers to be predicted"),
     "regression": (lambda: npz(x=IMAGES, y=np.arange(40) / 7), {}, "a number to be predicted (regression)"),
     "counts": (lambda: npz(x=IMAGES, y=LABELS[1:]), {}, "has 40 examples, and 'y' (39) 39 labels"),
+    "counts, by shapes alone": (
+        lambda: zipped({"a.bin": idx(IMAGES), "b.bin": idx(LABELS[1:])}), {}, "has 40 examples, and 'b' (39) 39 labels"
+    ),
     "objects": (lambda: npz(x=IMAGES, y=LABELS.astype(object)), {}, "member y.npy: it holds Python objects"),
     "two labels": (lambda: npz(x=IMAGES, y=LABELS, labels=LABELS), {}, "say which one: label=y"),
     "another label": (lambda: npz(x=IMAGES, y=LABELS), {"label": "z"}, "label: no array is called 'z'"),
@@ -155,6 +163,10 @@ REFUSED: dict[str, tuple[Callable[[], bytes], dict[str, object], str]] = {
     "svmlight, a line": (lambda: b"1 1:2\n2 1:3\n" * 20 + b"2 x\n", {}, "line 41 of file: '2 x' is no line of a label"),
     "svmlight, twice": (lambda: b"1 2:2 2:3\n1 1:1\n" * 20, {}, "write each feature once, in ascending order"),
     "svmlight, wide": (lambda: b"1 1:2\n2 99999:3\n" * 20, {}, "its rows have 99,999 features"),
+    "svmlight, pictures of nothing": (
+        lambda: b"1 1:2\n2 3145728:3\n" * 20, {"kind": "images"},
+        "file: its 40 rows of 3,145,728 features are 125,829,120 numbers, and the file has 360 bytes; number the",
+    ),
     "svmlight, a bomb": (lambda: b"1 1:2\n2 9999999999:3\n" * 20, {}, "feature 9,999,999,999 is among them"),
 }  # fmt: skip
 

@@ -1,10 +1,13 @@
 """Headers that are made to harm whoever reads them: refused before anything of the array is."""
 
+import gzip
 import pickle
 
 import numpy as np
 import pytest
 
+from models.data.reading.archives import tarred
+from tests.models.data.reading.archives.made import tarred as packed
 from tests.models.data.reading.arrays.made import header, idx, npy, npz, zipped
 from tests.models.data.reading.forms import faults_of, found_in
 
@@ -49,3 +52,25 @@ def test_what_nobody_needs_is_left_out_and_never_opened() -> None:
     values = np.arange(30 * 64).reshape(30, 8, 8) % 251
     found, _ = found_in(npz(x=values, y=np.arange(30) % 3, about=np.array([{"a": 1}], object)))
     assert [entry["column"] for entry in found.reading["left_out"]] == ["about"]
+
+
+def test_a_packed_archive_is_unpacked_a_few_times_however_many_members_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    passes = list[int]()
+
+    class Counted(tarred._Reader):
+        def close(self) -> None:
+            passes.append(self.tell())
+            super().close()
+
+    files = {f"note {n}.npy": npy(np.full(3, n)) for n in range(56)}
+    files |= {
+        "x.npy.gz": gzip.compress(npy(np.arange(30 * 64).reshape(30, 8, 8) % 251)),
+        "y.npy": npy(np.arange(30) % 3),
+    }
+    whole = packed(files)
+    with monkeypatch.context() as counting:
+        counting.setattr(tarred, "_Reader", Counted)
+        found, _ = found_in(whole)
+    assert found.examples == 30
+    assert len(found.reading["left_out"]) == 56
+    assert sum(passes) <= 4 * len(gzip.decompress(whole))

@@ -139,3 +139,27 @@ def test_rows_of_numbers_are_no_files_and_know_no_fit() -> None:
 def test_a_damaged_file_is_told() -> None:
     whole = parquet(hugging())
     assert "damaged" in faults_of(whole[: len(whole) // 2])[0]
+
+
+@pytest.mark.parametrize(
+    ("cell", "how"),
+    [
+        (bytes(2**24), {}),
+        (bytes(2**24), {"use_dictionary": False}),
+        ("x" * 2**24, {}),
+        ([0] * 2**21, {"use_dictionary": False}),
+    ],
+)
+def test_a_cell_that_is_large_only_when_unpacked_is_refused_by_its_row_group(cell: Any, how: Any) -> None:
+    file = io.BytesIO()
+    table = pa.table({"image": [*[cell[:9]] * 20, cell, *[cell[:9]] * 9], "label": [0, 1] * 15})
+    pyarrow.parquet.write_table(table, file, row_group_size=10, compression="zstd", **how)
+    (fault,) = faults_of(file.getvalue())
+    assert re.match(
+        r"row group 3, column image: a page of it takes 16,77\d,\d+ bytes, unpacked: more than 1,000", fault
+    )
+
+
+def test_pages_that_do_not_lie_where_they_should_are_told() -> None:
+    whole = parquet(hugging())
+    assert "its pages do not lie where they should" in faults_of(whole[:4] + b"\xff" * 30 + whole[34:])[0]

@@ -15,6 +15,7 @@ from models.data.reading.pictures import decode, decoders
 from models.data.reading.pictures.decoders import Batch, Decoders
 from models.data.reading.pictures.outcome import Answer, Broken, Form
 from models.data.reading.pictures.tube import Tube
+from tests.models.data.reading.pictures import bombs
 from tests.models.data.reading.pictures.files import noise, saved, some
 from tests.waiting import wait_until
 
@@ -111,16 +112,20 @@ def test_a_process_ends_when_its_pipes_are_closed(tmp_path: Path) -> None:
     assert tube.end() == "ended with 0"
 
 
-def test_no_process_outlives_one_that_is_killed() -> None:
+@pytest.mark.parametrize("file", [b"", b"endless"])
+def test_no_process_outlives_one_that_is_killed_whether_it_waits_or_decodes(file: bytes) -> None:
     script = (
-        "from models.data.reading.pictures.tube import Tube; import sys; tube = Tube(2); "
+        "from models.data.reading.pictures.tube import Tube; import sys; tube = Tube(2, sys.argv[1]); "
+        "about = {'size': [9, 9], 'channels': 1, 'fit': 'pad', 'look': False}; "
+        f"tube.send({{**about, 'lengths': [{len(file)}]}}, [{file!r}]); "
         "print(tube.number, flush=True); sys.stdin.read()"
     )
-    reader = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    with reader:
+    command = [sys.executable, "-c", script, FATAL]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as reader:
         assert reader.stdout is not None
         number = int(reader.stdout.readline())
-        assert _is_running(number)
+        # What never ends is stopped after a moment of the processor's time, perhaps by now.
+        assert file or _is_running(number)
         reader.kill()
     wait_until(lambda: not _is_running(number), timeout=20, what="the end of the process that decodes")
 
@@ -128,6 +133,24 @@ def test_no_process_outlives_one_that_is_killed() -> None:
 def _is_running(number: int) -> bool:
     stat = Path(f"/proc/{number}/stat")
     return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_no_picture_fills_the_memory_or_keeps_others_from_being_decoded() -> None:
+    sound = some(20)
+    hostile = {name: data for name, (data, _) in bombs.REFUSED.items()}
+    files = [*hostile.items(), *sound.items(), *bombs.FIRST_FRAMES.items()]
+    with Decoders(1) as processes:
+        found = everything(processes.run(iter(files), FORM))
+        (number,) = processes.numbers
+        peak = next(line for line in Path(f"/proc/{number}/status").read_text().splitlines() if "VmHWM" in line)
+    assert int(peak.split()[1]) < 256 * 1024
+    for name, answer, _ in found:
+        if name in hostile:
+            assert isinstance(answer, Broken), name
+            assert bombs.REFUSED[name][1] in answer.detail, name
+        else:
+            assert isinstance(answer, Answer), (name, answer)
+    assert [name for name, _, _ in found] == [name for name, _ in files]
 
 
 def test_large_pictures_wait_for_each_other_and_for_none_that_is_dead() -> None:
