@@ -102,16 +102,11 @@ def same_data(job: Job, made_with: Mapping[str, Any] | None, deps: Dependencies)
     if (same := deps.store.resolution.same(name, then)) is not None:
         return {"dataset": same}
     newest = deps.store.datasets.get(name)
-    now = (
-        f"has been deleted since it was trained: its digest was {then}"
-        if newest is None
-        else f"has been replaced since it was trained: its digest was {then}, and version {newest.version} has the "
-        f"digest {newest.sha256}"
-    )
-    raise Conflict(
-        f"job {job.id} cannot be verified: the data set {name!r} {now}; upload the data of then again, or train on "
-        "other data"
-    )
+    gone = f"the data set {name!r}" if newest is None else f"version {number} of the data set {name!r}"
+    now = f"{gone} has been {'deleted' if row is None else 'replaced'} since it was trained: its digest was {then}"
+    if newest is not None:
+        now += f", and version {newest.version} has the digest {newest.sha256}"
+    raise Conflict(f"job {job.id} cannot be verified: {now}; upload the data of then again, or train on other data")
 
 
 def expanded(sweep: SweepSpec, deps: Dependencies) -> tuple[SweepSpec, list[Trial]]:

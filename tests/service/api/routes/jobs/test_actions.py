@@ -179,6 +179,7 @@ def test_a_job_whose_data_set_was_replaced_is_not_trained_again_in_vain(
     assert "has been deleted since it was trained" in problem(api.post(verify), 409)["detail"]
     data(store, artifacts, content=b"others", sha256="e" * 64)
     detail = problem(api.post(verify), 409)["detail"]
+    assert "version 1 of the data set 'mine' has been deleted since it was trained" in detail
     assert f"its digest was {'d' * 64}, and version 2 has the digest {'e' * 64}" in detail
     # The examples of then, under another number, are what was trained on.
     data(store, artifacts)
