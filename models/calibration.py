@@ -112,12 +112,27 @@ def measure(logits_NC: NDArray[np.floating], labels_N: NDArray[np.integer], *, t
     logs_NC = log_softmax(logits_NC, temperature)
     p_NC = np.exp(logs_NC)
     rows = np.arange(len(labels_N))
-    bins = _bins(p_NC.max(axis=1), p_NC.argmax(axis=1) == labels_N)
+    sure_N, correct_N = p_NC.max(axis=1), p_NC.argmax(axis=1) == labels_N
     p_NC[rows, labels_N] -= 1.0
+    return summarise(logs_NC[rows, labels_N], np.square(p_NC).sum(axis=1), sure_N, correct_N)
+
+
+def summarise(
+    logs_N: NDArray[np.float64],
+    squares_N: NDArray[np.float64],
+    confidence_N: NDArray[np.float64],
+    correct_N: NDArray[np.bool_],
+) -> Calibration:
+    """Give the calibration of what is known of each of at least one example.
+
+    The log probability of the true class, the squared distance between the probabilities and the truth, how sure the
+    network was, and whether it was right.
+    """
+    bins = _bins(confidence_N, correct_N)
     return Calibration(
-        negative_log_likelihood=float(-logs_NC[rows, labels_N].mean()),
-        brier_score=float(np.square(p_NC).sum(axis=1).mean()),
-        expected_calibration_error=sum(its.count * abs(its.accuracy - its.confidence) for its in bins) / len(labels_N),
+        negative_log_likelihood=float(-logs_N.mean()),
+        brier_score=float(squares_N.mean()),
+        expected_calibration_error=sum(its.count * abs(its.accuracy - its.confidence) for its in bins) / len(logs_N),
         bins=bins,
     )
 

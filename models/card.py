@@ -62,7 +62,7 @@ def write(
     `made_with` is the fingerprint of the run and the versions of what it ran on.
     """
     about = {
-        "name": spec.name,
+        "name": spec.name or spec.model,
         "labels": dict(spec.labels),
         "architecture": spec.architecture,
         "hidden_sizes": list(spec.hidden_sizes),
@@ -124,7 +124,7 @@ def markdown(card: Mapping[str, Any]) -> str:
         "## Intended use",
         card["use"]["intended"],
         "## Limits",
-        "\n".join(f"- {sentence}" for sentence in card["use"]["limits"]),
+        "\n".join(f"- {escape(sentence)}" for sentence in card["use"]["limits"]),
         "## Data",
         f"{escape(data['name'])}: {data['training_examples']:,} {things} to learn from and "
         f"{data['validation_examples']:,} to validate with. SHA-256 of all: {data['sha256']}.",
@@ -178,7 +178,24 @@ def markdown(card: Mapping[str, Any]) -> str:
             ),
         ),
     ]
-    return "\n\n".join(chapters) + "\n"
+    return "\n\n".join([*chapters, *_evaluations(card.get("evaluations", ()))]) + "\n"
+
+
+def _evaluations(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Give what was measured since on other data, the newest first."""
+    rows = (
+        (
+            f"{its['dataset']}, {its['part']}",
+            its["examples"],
+            _percent(its["accuracy"]),
+            its["against"] or "-",
+            "-" if its["difference"] is None else f"{its['difference']:+.4f} ({its['metric'].replace('_', ' ')})",
+            "-" if its["p"] is None else f"{its['p']:.4f}",
+        )
+        for its in found
+    )
+    head = ("data", "examples", "read correctly", "against", "difference", "p")
+    return ["## Evaluations", _table(head, rows)] if found else []
 
 
 _WORDS = "Its words are those of Mitchell et al. 2019, <https://arxiv.org/abs/1810.03993>."

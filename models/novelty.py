@@ -6,6 +6,9 @@ https://doi.org/10.1111/1467-9868.00196). They are nearer to the middle than any
 the network is undecided about it: the entropy of its prediction. Each is expressed by the share of validation images
 with which it is as bad; the smallest share tells.
 
+A row of a table may be unusual in a fourth way: it has levels that were not learned, because the training part has
+none of them, or too few. Of validation rows it is known how often that happens.
+
 Tried beside them on MNIST and images that are none: docs/ood.md has the figures. Pictures are looked at on the scale
 that they came on, rows of a table as the network takes them in: standardised, and with a number for each level.
 
@@ -22,7 +25,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from models import inference
-from models.data.plan import Plan
+from models.data.plan import Levels, Plan
 from models.data.schema import USUAL, Images, Table
 from models.inference import METADATA_KEY, metadata
 
@@ -37,14 +40,17 @@ _MOST_BYTES = 2**28  # of the examples that are looked at together, in float32
 _LARGEST_COVARIANCE = 2**11  # numbers of an example, beyond which D x D of them are not written down
 # How many of the false alarms may come from where: the more images of other kinds it finds, the more. They add up to 1.
 _FAR, _UNDECIDED, _NEAR = 0.45, 0.45, 0.1
+_UNLEARNED = 0.1  # of a table's, of which all others are so many fewer
 _TENSORS = ("mean", "directions", "distances", "entropies")
+_OF_TABLES = "unlearned"
 
 
 @dataclass(frozen=True, eq=False)
 class Novelty:
     """What is usual: float32 `mean` [D] and `directions` [R, D] of examples, and quantiles [Q] of the two figures.
 
-    A squared distance is `precision` times that to the mean, less what the directions, scaled for it, explain.
+    A squared distance is `precision` times that to the mean, less what the directions, scaled for it, explain. Of a
+    table with levels, `unlearned` has quantiles [Q] of how many of a row were not learned; files of before have none.
     """
 
     mean: NDArray[np.float32]
@@ -52,19 +58,30 @@ class Novelty:
     precision: float
     distances: NDArray[np.float32]
     entropies: NDArray[np.float32]
+    unlearned: NDArray[np.float32] | None = None
 
     @property
     def size_bytes(self) -> int:
         """Tell how many bytes of memory its numbers take."""
-        return sum(getattr(self, name).nbytes for name in _TENSORS)
+        return sum(array.nbytes for array in self.tensors.values())
+
+    @property
+    def tensors(self) -> dict[str, NDArray[np.float32]]:
+        """Give its arrays by name, those that it has."""
+        found = {name: getattr(self, name) for name in _TENSORS}
+        return found if self.unlearned is None else found | {_OF_TABLES: self.unlearned}
 
     def share(
-        self, pixels: NDArray[np.uint8] | NDArray[np.float32], entropies_B: NDArray[np.floating]
+        self,
+        pixels: NDArray[np.uint8] | NDArray[np.float32],
+        entropies_B: NDArray[np.floating],
+        unlearned_B: NDArray[np.integer] | None = None,
     ) -> NDArray[np.float64]:
         """Give the share of usual ones, float64 [B] from 0 to 1, that look at least as unusual: less is more unusual.
 
-        `entropies_B` are those of the network's predictions for the examples [B, ...], as it takes them in. A bound
-        from above: of usual ones, no more than a share s are given less than s.
+        `entropies_B` are those of the network's predictions for the examples [B, ...], as it takes them in, and
+        `unlearned_B` counts of rows the levels that were not learned, see `count_unlearned`. A bound from above: of
+        usual ones, no more than a share s are given less than s.
         """
         distances_B = _distance(pixels, self.mean, self.directions, self.precision)
         share_B: NDArray[np.float64] = np.minimum.reduce(
@@ -75,7 +92,10 @@ class Novelty:
                 np.ones(len(distances_B)),
             ]
         )
-        return share_B
+        if self.unlearned is None or unlearned_B is None:
+            return share_B
+        of_levels_B = _share_from(self.unlearned, unlearned_B) / _UNLEARNED
+        return np.minimum(1.0, np.minimum(share_B / (1 - _UNLEARNED), of_levels_B))
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +106,7 @@ class Looks:
     directions: NDArray[np.float32]
     precision: float
     distances: NDArray[np.float32]
+    unlearned: NDArray[np.float32] | None = None
 
 
 def fit(
@@ -131,7 +152,26 @@ def learn_looks(values: NDArray[Any], schema: Images | Table = USUAL, plan: Plan
         _distance(taken_in(others[start : start + at_once]), mean, scaled_RD, 1 / noise)
         for start in range(0, len(others), at_once)
     ]
-    return Looks(mean, scaled_RD, 1 / noise, _quantiles(np.concatenate(parts)))
+    unlearned_N = count_unlearned(values, schema, plan)
+    unlearned_Q = None if unlearned_N is None else _quantiles(unlearned_N)
+    return Looks(mean, scaled_RD, 1 / noise, _quantiles(np.concatenate(parts)), unlearned_Q)
+
+
+def count_unlearned(values: NDArray[Any], schema: Images | Table, plan: Plan | None) -> NDArray[np.intp] | None:
+    """Count in each row, as it is stored, the levels that have no number of their own in what a network takes in.
+
+    Those that nobody knows, and those that were too rare in the training part. None for pictures, and for tables
+    without levels.
+    """
+    if plan is None or isinstance(schema, Images):
+        return None
+    counts = []
+    for place, (column, planned) in enumerate(zip(schema.columns, plan.columns, strict=True)):
+        if isinstance(planned, Levels):
+            # Of a boolean, what is not true is false.
+            learned = [*planned.kept, *([0, 1] if column.type == "boolean" else [])]
+            counts.append(~np.isin(values[:, place], learned) & ~np.isnan(values[:, place]))
+    return np.sum(counts, axis=0, dtype=np.intp) if counts else None
 
 
 def _principal(x_ND: NDArray[np.float32]) -> tuple[np.float32, NDArray[np.float32], NDArray[np.float32]]:
@@ -163,15 +203,16 @@ def _principal(x_ND: NDArray[np.float32]) -> tuple[np.float32, NDArray[np.float3
 
 def pack(novelty: Novelty) -> bytes:
     """Give a safetensors file of what is usual. Equal ones give equal bytes."""
-    tensors = {name: getattr(novelty, name) for name in _TENSORS}
-    return save(tensors, metadata={METADATA_KEY: json.dumps({"precision": novelty.precision})})
+    return save(novelty.tensors, metadata={METADATA_KEY: json.dumps({"precision": novelty.precision})})
 
 
 def unpack(data: bytes) -> Novelty:
     """Read back what `pack` wrote; raises ValueError for anything else."""
     try:
         tensors = load(data)
-        return Novelty(**{name: tensors[name] for name in _TENSORS}, precision=float(metadata(data)["precision"]))
+        found = {name: tensors[name] for name in _TENSORS}
+        precision = float(metadata(data)["precision"])
+        return Novelty(**found, precision=precision, unlearned=tensors.get(_OF_TABLES))
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"this does not tell what is usual: {error}") from error
 
@@ -190,12 +231,14 @@ def _distance(
     return squared_B
 
 
-def _quantiles(values_N: NDArray[np.floating]) -> NDArray[np.float32]:
+def _quantiles(values_N: NDArray[np.floating] | NDArray[np.integer]) -> NDArray[np.float32]:
     quantiles_Q: NDArray[np.float32] = np.quantile(values_N, np.linspace(0, 1, QUANTILES)).astype(np.float32)
     return quantiles_Q
 
 
-def _share_from(quantiles_Q: NDArray[np.float32], values_B: NDArray[np.floating]) -> NDArray[np.float64]:
+def _share_from(
+    quantiles_Q: NDArray[np.float32], values_B: NDArray[np.floating] | NDArray[np.integer]
+) -> NDArray[np.float64]:
     return 1 - np.searchsorted(quantiles_Q, values_B.astype(np.float32)) / len(quantiles_Q)
 
 

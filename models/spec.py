@@ -4,27 +4,21 @@ import hashlib
 import json
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationInfo, field_validator
+from pydantic import ConfigDict, FailFast, Field, ValidationInfo, field_validator
 
-from models.data.builtin import BUILTIN
+from models.filing import Filing, PromotionTerms
 from models.metric import Metric
 from models.size import MAX_PARAMETERS, parameter_count, too_large
-from models.terms import EXAMPLE, ClassWeight, DataName, LabelValue, Name, Width
+from models.terms import EXAMPLE, ClassWeight, Width
 
 PIXELS, CLASSES = 28 * 28, 10
 """Inputs and classes of MNIST's form."""
 
 MAX_EPOCHS = 1000
 
-DEFAULT_MODEL = "default"
-"""The model that is asked where nobody names one, if it is there."""
-
-_AS_ITS_DATA: Any = object()
-"""Stands for the name of a model that nobody gave: it can be told only when the data set is known."""
-
-FILING = frozenset({"name", "labels", "model", "promote", "promote_margin"})
+FILING = frozenset({*Filing.model_fields, *PromotionTerms.model_fields}) - {"dataset"}
 """Fields that say what a job and its network are called and kept for, and change nothing that is trained."""
 
 _ADDED: Mapping[str, tuple[object, ...]] = MappingProxyType(
@@ -33,7 +27,7 @@ _ADDED: Mapping[str, tuple[object, ...]] = MappingProxyType(
 """Fields that specs of before did not have, and the values that stand for what was done then."""
 
 
-class TrainingSpec(BaseModel):
+class TrainingSpec(PromotionTerms, Filing):
     """One network to be trained once. Immutable; unknown fields are refused.
 
     Everything that decides the outcome is here: two runs of an equal spec on equal data, on the same machine,
@@ -45,44 +39,6 @@ class TrainingSpec(BaseModel):
         frozen=True,
         allow_inf_nan=False,
         json_schema_extra={"examples": [EXAMPLE]},
-    )
-
-    name: Name | None = Field(
-        default=None, description="A name for people; need not be unique.", examples=["report-trial-1"]
-    )
-    labels: dict[Name, LabelValue] = Field(
-        default_factory=dict,
-        max_length=16,
-        description="Up to 16 key-value pairs to find the job by (`GET /jobs?label=team:vision`).",
-        examples=[{"team": "vision"}],
-    )
-    dataset: DataName = Field(
-        default="mnist",
-        description=f"A data set: {', '.join(f'`{name}`' for name in BUILTIN)}, or an uploaded one. `letters/3` is its "
-        "third version, `letters` the newest that is ready when the job is submitted; the job tells which one that is.",
-        examples=["mnist"],
-    )
-    model: Name = Field(
-        default_factory=lambda: _AS_ITS_DATA,
-        validate_default=True,
-        description="Name of the model that the network is to be a version of, once the job has succeeded. Default: "
-        "that of its data set, without a version.",
-        examples=["mnist"],
-    )
-    promote: Literal["always", "if_better", "never"] = Field(
-        default="if_better",
-        description="Whether that version becomes the model's champion, which answers for it. `if_better`: only if it "
-        "is better than guessing, and there is no champion, or one that was measured on the same validation part and "
-        "is worse. Better than guessing is a validation accuracy above the share of the most frequent class.",
-        examples=["if_better"],
-    )
-    promote_margin: float = Field(
-        default=0.0,
-        strict=True,
-        ge=0.0,
-        le=1.0,
-        description="By more than how much validation accuracy `if_better` must be better.",
-        examples=[0.0],
     )
 
     architecture: Literal["mlp", "nmlp"] = Field(
@@ -242,14 +198,6 @@ class TrainingSpec(BaseModel):
 
     # Fields are validated in the order in which they stand above: what a rule looks back on is known by then, unless
     # it was itself wrong.
-
-    @field_validator("model", mode="before")
-    @classmethod
-    def _called_as_its_data(cls, model: Any, known: ValidationInfo) -> Any:
-        if model is not _AS_ITS_DATA:
-            return model
-        # A data set that is wrong is told; a name of its model that follows from it is no second fault.
-        return str(known.data.get("dataset", DEFAULT_MODEL)).partition("/")[0]
 
     @field_validator("hidden_sizes")
     @classmethod

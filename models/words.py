@@ -1,9 +1,12 @@
 """What a card says in words: what a network is for, what it is not for, and what its novelty means."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from models.data.schema import USUAL, Images, Table
+
+_MOST_COLUMNS = 20
+"""That are named."""
 
 _CHOSEN = (
     "The epoch that is served was chosen by the validation part, and the temperature fitted to it: new {things} of the "
@@ -60,19 +63,26 @@ def _things(schema: Images | Table) -> str:
     return "rows" if isinstance(schema, Table) else "images"
 
 
+def _listed(names: Sequence[str]) -> str:
+    shown = list(names[:_MOST_COLUMNS])
+    if len(names) > _MOST_COLUMNS:
+        shown.append(f"{len(names) - _MOST_COLUMNS:,} more")
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
 def _takes(schema: Images | Table) -> str:
     if isinstance(schema, Table):
-        numbers = sum(column.type == "number" for column in schema.columns)
-        others = len(schema.columns) - numbers
+        numbers = [column.name for column in schema.columns if column.type == "number"]
+        others = [column.name for column in schema.columns if column.type != "number"]
         holding = " and ".join(
-            f"{count:,} of {what}" for count, what in ((numbers, "numbers"), (others, "levels")) if count
+            f"{what} in {_listed(names)}" for names, what in ((numbers, "numbers"), (others, "levels")) if names
         )
         lacking = (
             "What a row lacks is filled in with what is usual, and the answer notes it."
             if schema.missing == "impute"
             else "A row that lacks one is refused."
         )
-        return f"It takes rows of a table with the columns of its data set, {holding}. {lacking}"
+        return f"It takes rows of a table, with {holding}. {lacking}"
     colour = "grey" if schema.channels == 1 else "colour"
     if schema.preparation == "digits":
         return (

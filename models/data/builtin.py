@@ -101,6 +101,7 @@ BUILTIN: Mapping[str, BuiltIn] = MappingProxyType(
             digest="1f243a60b4b748a44c48b9a6f6907be2a08bee3e4e226f0e86fbde8e147b745a",
             schema=Images(
                 preparation="plain",
+                ground="dark",
                 classes=(
                     "T-shirt/top",
                     "Trouser",
@@ -122,7 +123,11 @@ BUILTIN: Mapping[str, BuiltIn] = MappingProxyType(
                 Source(_LABELS, _LABEL_BYTES, "e144d726b3acfaa3e44228e80efcd344"),
             ),
             test=_ten_thousand("5c965bf0a639b31b8f53240b1b52f4d7", "7320c461ea6c1c855c0b718fb2a4b134"),
-            schema=Images(preparation="plain", classes=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")),
+            schema=Images(
+                preparation="plain",
+                ground="dark",
+                classes=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
+            ),
         ),
         "qmnist": BuiltIn(
             "QMNIST",

@@ -14,6 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+FARTHEST = 1e15
+"""So many deviations a number may be from the mean of those that were learned from: beyond, sums may overflow."""
+
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -51,14 +54,14 @@ class Plan(_Frozen):
     @cached_property
     def inputs(self) -> int:
         """Count the numbers that the network takes in of one row."""
-        return self._layout.width
+        return self.layout.width
 
     def apply(self, values_BF: NDArray[np.float64]) -> NDArray[np.float32]:
         """Give what the network takes in, float32 [B, D], of rows as they are stored: NaN where missing.
 
         Of a level that nobody knows the place is -1.
         """
-        layout = self._layout
+        layout = self.layout
         x_BD = np.zeros((len(values_BF), layout.width), np.float32)
         missing_BF = np.isnan(values_BF)
         known_BF = np.where(missing_BF, layout.usual, values_BF)
@@ -76,7 +79,8 @@ class Plan(_Frozen):
         return x_BD
 
     @cached_property
-    def _layout(self) -> "_Layout":
+    def layout(self) -> "Layout":
+        """Tell where what stands, of the rows and of the numbers that are made of them."""
         numbers, levels, indicated = list[int](), list[int](), list[int]()
         number_places, indicator_places = list[int](), list[int]()
         lists = list[dict[int, int]]()
@@ -104,7 +108,7 @@ class Plan(_Frozen):
         ).reshape(len(lists), most)
         standard = [column for column in self.columns if isinstance(column, Number)]
         usual = [column.median if isinstance(column, Number) else column.usual for column in self.columns]
-        return _Layout(
+        return Layout(
             width,
             np.array(usual, np.float64),
             np.array(numbers, np.intp),
@@ -119,7 +123,7 @@ class Plan(_Frozen):
 
 
 @dataclass(frozen=True, eq=False)
-class _Layout:
+class Layout:
     """Where what stands: columns by their places, and the places of their numbers among those that go in."""
 
     width: int

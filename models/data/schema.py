@@ -16,6 +16,7 @@ Classes = Annotated[tuple[str, ...], Field(min_length=2, max_length=MAX_CLASSES)
 Missing = Literal["impute", "refuse"]
 Unknown = Literal["other", "refuse"]
 Fit = Literal["stretch", "pad", "crop"]
+Ground = Literal["dark", "light"]
 
 
 class _Frozen(BaseModel):
@@ -28,7 +29,8 @@ class Images(_Frozen):
     Numbers come on `scale`, from `low` to `high`. With `steps` they are stored as whole numbers, uint8 from 0 to
     `steps`, of which p stands for `low + p (high - low) / steps`; without, as they came, in float32. `preparation`
     brings any picture to this form; `plain` stretches those of other proportions, pads them with their ground, or cuts
-    them to their middle, as `fit` says. Class i has the i-th of `classes` for its name.
+    them to their middle, as `fit` says. `ground` is that of all of the pictures, where they are grey and agree in it:
+    one that is sent on the other is turned light for dark. Class i has the i-th of `classes` for its name.
     """
 
     kind: Literal["images"] = "images"
@@ -40,6 +42,7 @@ class Images(_Frozen):
     preparation: Literal["digits", "plain"] = "digits"
     # What is usual is not written down: schemas of before, and digests over them, stay what they were.
     fit: Fit = Field(default="stretch", exclude_if=lambda fit: fit == "stretch")
+    ground: Ground | None = Field(default=None, exclude_if=lambda ground: ground is None)
     classes: Classes = tuple("0123456789")
 
     @model_validator(mode="after")
@@ -124,7 +127,7 @@ def is_as_mnist(schema: Images | Table) -> bool:
 
 Schema = Annotated[Images | Table, Field(discriminator="kind")]
 
-_ANY: TypeAdapter[Images | Table] = TypeAdapter(Schema)
+TEXT: TypeAdapter[Images | Table] = TypeAdapter(Schema)
 
 USUAL = Images()
 """MNIST's form: 28 x 28 grey pixels from 0 to 255, ten classes called 0 to 9."""
@@ -132,4 +135,4 @@ USUAL = Images()
 
 def read(document: object) -> Images | Table:
     """Give the schema of a document as `model_dump(mode="json")` writes it; raises ValueError for anything else."""
-    return _ANY.validate_python(document)
+    return TEXT.validate_python(document)

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.data import gathered
+from models.data import gathered, learned
 from models.data.draw import Parts, Rows, draw
 from models.data.examples import Examples
 from models.data.fitting import fit
@@ -34,6 +34,7 @@ class Split:
     be measured on once, where there is a test part; `validation` and `test` are those parts as they are stored.
     `mean` and `deviation` are those of the training part's pixels, on the scale that they came on: what was learned
     holds for images normalised by them. Rows of a table go through `plan`, which was fitted on the training part.
+    `learned` uint64 are the hashes of the training part, by which its examples are known again.
     """
 
     x_train: Inputs
@@ -49,6 +50,7 @@ class Split:
     test: Examples | None = None
     x_test: Inputs | None = None
     y_test: Tensor | None = None
+    learned: NDArray[np.uint64] | None = None
 
     @property
     def inputs(self) -> int:
@@ -127,6 +129,7 @@ def _made(
         test=test,
         x_test=None if parts.test is None else features(parts.test),
         y_test=None if test is None else torch.from_numpy(test.labels),
+        learned=learned.learn(examples.values, examples.schema, parts.train),
     )
 
 

@@ -1,1 +1,1 @@
-"""What is kept of an evaluation after each epoch: bounded in its bytes, for plots and for whoever looks."""
+"""What is measured of networks on labelled examples, alone and in pairs, and kept: bounded in its bytes."""

@@ -161,3 +161,9 @@ def test_any_text_is_one_line_of_plain_text(text: str) -> None:
     shown = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     assert "<" not in inner
     assert unescape(inner).split() == shown.split()
+
+
+def test_a_network_that_was_not_named_is_called_as_its_model() -> None:
+    data, unnamed = DataDescription("wine", 160, 40, "d" * 64), TrainingSpec(model="wine")
+    made: dict[str, Any] = {"accuracies": {}, "epoch": 1, "weights_sha256": "e" * 64, "parameters": 1, "made_with": {}}
+    assert write(unnamed, data, ASSESSED, **made)["model"]["name"] == "wine"

@@ -9,7 +9,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from models import export, inference
+from models import inference
+from models.export.onnx_file import to_onnx
+from models.export.program import to_pt2
 from models.inference import Network
 from tests.models.networks import NETWORKS, NO_WEIGHTS, network_and_file, random_pixels
 
@@ -39,7 +41,7 @@ def assert_predicts_as(network: Network, outputs: Outputs, pixels: NDArray[np.ui
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_an_onnx_file_predicts_what_we_predict_for_any_number_of_images(kind: str) -> None:
     _, weights = network_and_file(*NETWORKS[kind], seed=1)
-    file = export.to_onnx(weights)
+    file = to_onnx(weights)
     for count in (0, 1, 7):
         pixels = random_pixels(count)
         assert_predicts_as(inference.read(weights), by_onnx(file, pixels), pixels)
@@ -48,29 +50,29 @@ def test_an_onnx_file_predicts_what_we_predict_for_any_number_of_images(kind: st
 @pytest.mark.parametrize("kind", ["mlp", "nmlp"])
 def test_an_exported_program_predicts_what_we_predict_for_any_number_of_images(kind: str) -> None:
     _, weights = network_and_file(*NETWORKS[kind], seed=1)
-    file = export.to_pt2(weights)
+    file = to_pt2(weights)
     for count in (0, 1, 7):
         pixels = random_pixels(count)
         assert_predicts_as(inference.read(weights), by_torch(file, pixels), pixels)
 
 
 def test_an_onnx_file_says_what_it_takes_and_gives() -> None:
-    model = onnx.load_from_string(export.to_onnx(network_and_file("nmlp", (6, 5), seed=0)[1]))
+    model = onnx.load_from_string(to_onnx(network_and_file("nmlp", (6, 5), seed=0)[1]))
     (taken,) = model.graph.input
     shape = taken.type.tensor_type.shape.dim
     assert (taken.name, taken.type.tensor_type.elem_type) == ("pixels", onnx.TensorProto.UINT8)
     assert [shape[0].dim_param, shape[1].dim_value, shape[2].dim_value] == ["images", 28, 28]
-    assert [given.name for given in model.graph.output] == ["logits", "probabilities"]
+    assert [given.name for given in model.graph.output] == ["logits", "probabilities", "label"]
     assert {"linear1.weight", "norm2.bias", "linear3.bias"} <= {tensor.name for tensor in model.graph.initializer}
 
 
 def test_equal_weights_are_equal_onnx_bytes() -> None:
     _, weights = network_and_file("nmlp", (6, 5), seed=0)
-    assert len({export.to_onnx(weights) for _ in range(5)}) == 1
+    assert len({to_onnx(weights) for _ in range(5)}) == 1
 
 
 def test_an_exported_program_needs_no_code_of_ours() -> None:
-    file = export.to_pt2(network_and_file("nmlp", (6, 5), seed=0)[1])
+    file = to_pt2(network_and_file("nmlp", (6, 5), seed=0)[1])
     program = (
         "import io, sys, torch; program = torch.export.load(io.BytesIO(sys.stdin.buffer.read())).module(); "
         "program(torch.zeros(3, 28, 28, dtype=torch.uint8)); sys.exit('models' in sys.modules)"
@@ -81,13 +83,13 @@ def test_an_exported_program_needs_no_code_of_ours() -> None:
 
 def test_a_network_whose_outputs_are_no_numbers_is_not_exported() -> None:
     _, weights = network_and_file("mlp", (5,), seed=0, scale=float("nan"))
-    with pytest.raises(ValueError, match="ONNX Runtime's logits differ from torch's by nan"):
-        export.to_onnx(weights)
+    with pytest.raises(ValueError, match="ONNX Runtime's logits differ from ours by nan"):
+        to_onnx(weights)
 
 
 @pytest.mark.parametrize("what", NO_WEIGHTS)
 def test_what_is_no_weights_file_is_not_exported(what: str) -> None:
-    for exported in (export.to_onnx, export.to_pt2):
+    for exported in (to_onnx, to_pt2):
         with pytest.raises(ValueError, match=r"^this is no weights file of a trained network: "):
             exported(NO_WEIGHTS[what])
 
@@ -95,4 +97,4 @@ def test_what_is_no_weights_file_is_not_exported(what: str) -> None:
 def test_without_its_packages_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(ValueError, match=r"pip install 'tenfold\[export\]'"):
-        export.to_onnx(network_and_file("mlp", (5,), seed=0)[1])
+        to_onnx(network_and_file("mlp", (5,), seed=0)[1])

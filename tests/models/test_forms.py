@@ -16,7 +16,6 @@ from models.calibration import entropy
 from models.data.plan import Levels, Plan
 from models.data.schema import USUAL, Images, Table
 from models.ensemble import Ensemble
-from models.export import to_onnx, to_pt2
 from models.golden import Golden
 from models.saliency import gradient
 from models.spec import TrainingSpec
@@ -190,12 +189,6 @@ def test_pixels_that_speak_for_a_class_have_the_form_of_the_picture() -> None:
         gradient(inference.read(weights_of(WINE, WINE_PLAN)), np.zeros((1, 13), np.float32), np.array([0]))
 
 
-def test_other_forms_are_not_exported_yet() -> None:
-    for write in (to_onnx, to_pt2):
-        with pytest.raises(ValueError, match="this one is of another form: ask it by POST /predict"):
-            write(weights_of(LETTERS))
-
-
 def card_of(form: str, **about: Any) -> tuple[dict[str, Any], str]:
     network, found = assessed(form)
     data = card.DataDescription("mine/3", 160, 40, "d" * 64, network.schema, **about)
@@ -213,7 +206,7 @@ def test_the_card_of_a_table_says_nothing_of_pixels_and_names_the_classes() -> N
     text = json.dumps(told["use"]) + page
     for word in ("pixel", "image", "28", "handwriting", "ten classes"):
         assert word not in re.sub(r"[0-9a-f]{64}|https?://\S+|\d+\.\d+|\d{3,}", "", text), word
-    assert "It takes rows of a table with the columns of its data set, 13 of numbers" in text
+    assert "It takes rows of a table, with numbers in alcohol, malic_acid" in text
     assert "its 3 classes" in text
     assert "Grignolino" in page
     assert "- 40 rows are there twice" in page

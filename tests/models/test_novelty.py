@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,11 @@ from numpy.typing import NDArray
 
 from models import novelty
 from models.data.examples import Examples
+from models.data.fitting import fit as fit_plan
+from models.data.plan import Plan
+from models.data.schema import Column, Table
 from models.novelty import Novelty
+from tests.forms import LETTERS, TITANIC, TITANIC_PLAN, WINE, WINE_PLAN, stored
 
 Entropies = NDArray[np.float64]
 
@@ -130,6 +135,41 @@ def test_what_was_packed_is_unpacked(usual: Novelty, digits: Examples) -> None:
     assert np.array_equal(unpacked.share(pixels, entropies(50)), usual.share(pixels, entropies(50)))
 
 
+def test_a_file_of_a_table_tells_of_levels_that_were_not_learned_and_one_of_before_does_not() -> None:
+    rows = stored(TITANIC, 200)
+    usual = novelty.fit(rows, sure(200), TITANIC, TITANIC_PLAN)
+    strange = np.array([[-1.0, 0.0, 20.0, 1.0], [0.0, 0.0, 20.0, -1.0]])
+    counts = novelty.count_unlearned(np.vstack([strange, [[1.0, 0.0, np.nan, 0.0]]]), TITANIC, TITANIC_PLAN)
+    assert counts is not None
+    assert counts.tolist() == [1, 1, 1], "the last has a level that was too rare"
+    after = novelty.unpack(novelty.pack(usual))
+    x = TITANIC_PLAN.apply(rows)
+    unlearned = novelty.count_unlearned(rows, TITANIC, TITANIC_PLAN)
+    assert np.array_equal(after.share(x, sure(200), unlearned), usual.share(x, sure(200), unlearned))
+    before = replace(usual, unlearned=None)
+    assert after.size_bytes > before.size_bytes
+    assert np.array_equal(
+        novelty.unpack(novelty.pack(before)).share(x, sure(200), unlearned), before.share(x, sure(200))
+    )
+
+
+def test_of_usual_rows_no_more_are_below_a_share_than_it_says() -> None:
+    rows = stored(TITANIC, 3000, seed=3)
+    rows[rows[:, 0] == 1, 0] = 0  # the level that was not learned, but for a few
+    rows[::40, 0] = 1
+    usual = novelty.fit(rows[::2], entropies(1500), TITANIC, TITANIC_PLAN)
+    fresh, counts = rows[1::2], novelty.count_unlearned(rows[1::2], TITANIC, TITANIC_PLAN)
+    shares = usual.share(TITANIC_PLAN.apply(fresh), entropies(1500, seed=9), counts)
+    for share in (0.02, 0.05, 0.2):
+        assert (shares < share).mean() < 1.5 * share
+
+
+def test_pictures_and_tables_of_numbers_have_no_levels_to_count() -> None:
+    assert novelty.count_unlearned(stored(LETTERS, 3), LETTERS, None) is None
+    assert novelty.count_unlearned(stored(WINE, 3), WINE, WINE_PLAN) is None
+    assert novelty.fit(stored(WINE, 9), sure(9), WINE, WINE_PLAN).unlearned is None
+
+
 @pytest.mark.parametrize(("images", "values"), [(0, 0), (3, 2)])
 def test_nothing_is_learned_without_an_entropy_for_each_image(images: int, values: int) -> None:
     with pytest.raises(ValueError, match=f"{images} examples and {values} entropies say nothing"):
@@ -151,3 +191,75 @@ def test_a_file_cut_short_anywhere_is_refused(usual: Novelty, data: st.DataObjec
 def test_what_tells_nothing_is_refused(file: bytes) -> None:
     with pytest.raises(ValueError, match=r"^this does not tell what is usual: "):
         novelty.unpack(file)
+
+
+SIZES = ("small", "middle", "large")
+PARCELS = Table(
+    columns=(
+        Column(name="length", type="number"),
+        Column(name="weight", type="number", missing=True),
+        Column(name="size", type="category", levels=SIZES),
+        Column(name="box", type="category", levels=SIZES),
+    ),
+    classes=("near", "far"),
+)
+
+
+def parcels(count: int, seed: int = 0) -> NDArray[np.float64]:
+    """Draw rows whose weight goes with their length, and whose box is always of their size."""
+    random = np.random.default_rng(seed)
+    sizes = random.integers(0, 3, count)
+    lengths = 100.0 * (1 + sizes) + random.normal(0, 10, count)
+    weights = lengths / 50 + random.normal(0, 0.2, count)
+    weights[random.random(count) < 0.05] = np.nan
+    return np.stack([lengths, weights, sizes, sizes], axis=1)
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    rows = parcels(400, seed=1)
+    return fit_plan(Examples(rows, np.arange(400) % 2, PARCELS))
+
+
+@pytest.fixture(scope="module")
+def usual_rows(plan: Plan) -> Novelty:
+    return novelty.fit(parcels(400), entropies(400), PARCELS, plan)
+
+
+def test_rows_as_those_of_the_table_look_usual(usual_rows: Novelty, plan: Plan) -> None:
+    shares = usual_rows.share(plan.apply(parcels(1000, seed=2)), entropies(1000, seed=3))
+    for limit in (0.05, 0.2):
+        assert (shares < limit).mean() <= limit * 1.3 + 0.02
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        (100_000.0, 4.0, 0, 0),
+        (200.0, -400.0, 1, 1),
+        (np.nan, 4.0, 0, 0),
+        (200.0, 4.0, 1, 2),
+        (100.0, 6.0, 2, 2),
+        (200.0, 4.0, -1, -1),
+        (1e15, 4.0, 1, 1),
+    ],
+    ids=[
+        "a number far outside",
+        "a number of another sign",
+        "a missing number whose median does not fit the rest",
+        "levels that never stand together",
+        "numbers as those of another level",
+        "levels that nobody knows",
+        "a number beyond all measure",
+    ],
+)
+def test_a_row_that_is_none_of_the_tables_looks_unusual_even_where_the_network_is_sure(
+    usual_rows: Novelty, plan: Plan, row: tuple[float, ...]
+) -> None:
+    assert usual_rows.share(plan.apply(np.array([row])), sure(1))[0] < 0.05
+
+
+def test_a_missing_cell_as_others_have_it_looks_usual(usual_rows: Novelty, plan: Plan) -> None:
+    rows = parcels(2000, seed=4)
+    rows = rows[np.isnan(rows[:, 1]) & (rows[:, 2] == 1)]
+    assert np.median(usual_rows.share(plan.apply(rows), sure(len(rows)))) > 0.05

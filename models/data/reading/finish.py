@@ -49,16 +49,22 @@ def pictures(
     its_scale, steps = scale.settle(folder / stored.VALUES, options.scale, told, decoded="pictures" in told.taken_for)
     values = np.load(folder / stored.VALUES, mmap_mode="r", allow_pickle=False)
     preparation = ground.preparation(values, its_scale, steps, options.preparation, told)
+    its_ground = ground.common(values, its_scale, steps) if preparation == "plain" else None
     told.taken_for |= {"size": [height, width], "channels": channels, "order": order}
     colours = "grey" if channels == 1 else "red, green and blue side by side"
     turned = "column by column" if order == "columns" else "row by row"
     told.note("size", f"{height} x {width} pixels, {colours}, {turned}")
     schema = form(
         Images, height=height, width=width, channels=1 if channels == 1 else 3, scale=its_scale, steps=steps,
-        preparation=preparation, fit=options.fit or "stretch", classes=names,
+        preparation=preparation, fit=options.fit or "stretch", ground=its_ground,
+        classes=names,
     )  # fmt: skip
     if options.fit is not None and preparation == "plain":
         told.note("fit", f"{options.fit}: so it was said, and holds for pictures that are sent to a network as well")
+    if its_ground is not None:
+        told.note(
+            "ground", f"all pictures are on a {its_ground} ground: one that is sent to a network on the other is turned"
+        )
     ground.doubts(values, schema, told, name)
     # Mapped twice, the pages would count twice.
     del values

@@ -5,9 +5,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from models import grounds
 from models.data.reading.found import Fault, UnreadableError
 from models.data.reading.told import Told
-from models.data.schema import Images
+from models.data.schema import Ground, Images
 
 SIDE, BOX = 28, 20
 _SOME, _PIXELS = 2000, 16_000_000
@@ -16,6 +17,9 @@ _MOSTLY = 0.95
 _OFF = 1.5  # pixels by which the centre of mass may be off
 _MORE = 1.1
 _DARK_FROM = 0.6
+_LEAST_SIDE = 3
+_AGREE = 0.99
+_GROUNDS: tuple[Ground, ...] = ("dark", "light")
 
 
 def preparation(
@@ -45,6 +49,18 @@ def preparation(
     other = "; preparation=digits says otherwise" if values.shape[1:] == (SIDE, SIDE) else ""
     told.note("preparation", f"plain: {why}{other}")
     return "plain"
+
+
+def common(values: NDArray[Any], scale: tuple[float, float], steps: int | None) -> Ground | None:
+    """Tell on which ground all pictures [N, height, width(, 3)] are; None for colours, and where they do not agree.
+
+    Of grounds that are neither dark nor light nothing is said.
+    """
+    if values.ndim != 3 or not len(values) or min(values.shape[1:]) < _LEAST_SIDE:
+        return None
+    shares = _share(values, scale, steps)
+    on = {ground: float(grounds.are(shares, ground).mean()) for ground in _GROUNDS}
+    return next((ground for ground in _GROUNDS if on[ground] >= _AGREE), None)
 
 
 def doubts(values: NDArray[Any], schema: Images, told: Told, name: str | None) -> None:

@@ -8,11 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from models.images import from_png
+from models.data.schema import USUAL
+from models.preparation import prepare
 
 Grey = NDArray[np.uint8]
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 END = struct.pack(">I4sI", 0, b"IEND", zlib.crc32(b"IEND"))
+
+
+def from_png(file: bytes) -> NDArray[np.uint8]:
+    """Give a file as an image of MNIST's form."""
+    return prepare(file, USUAL)
 
 
 def encoded(picture: Image.Image | NDArray[np.generic], **options: object) -> bytes:

@@ -7,8 +7,7 @@ import pytest
 from PIL import Image
 
 from models.data.examples import Examples
-from models.images import from_png
-from tests.models.images.pngs import FRAMED, PIXELS, SEVEN, chunk, encoded, handmade, header, unfiltered
+from tests.models.images.pngs import FRAMED, PIXELS, SEVEN, chunk, encoded, from_png, handmade, header, unfiltered
 
 ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 

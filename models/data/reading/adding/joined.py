@@ -68,8 +68,12 @@ def pictures(
     told.note("size", f"{schema.height} x {schema.width} pixels, as those of {base.name}")
     values = np.load(folder / stored.VALUES, mmap_mode="r", allow_pickle=False)
     ground.doubts(values, schema, told, name)
+    # That all pictures are on one ground is not so any more where those that were added are on another.
+    its_ground = schema.ground if ground.common(values, schema.scale, schema.steps) == schema.ground else None
+    if its_ground != schema.ground:
+        told.note("ground", "those that were added are on another ground: pictures that are sent are turned no more")
     del values
-    whole = schema.model_copy(update={"classes": joint.classes})
+    whole = schema.model_copy(update={"classes": joint.classes, "ground": its_ground})
     return _join(base, whole, joint, labels.column, parts, folder, options, told)
 
 

@@ -6,6 +6,7 @@ Nothing but Pillow is loaded here: the processes in which this runs start at onc
 import fcntl
 import importlib
 import io
+import re
 import struct
 import warnings
 import zlib
@@ -13,8 +14,8 @@ from typing import Literal, NamedTuple
 
 from PIL import Image, ImageChops, ImageFile
 
-from models.data.reading.pictures import picture_format
-from models.data.reading.pictures.outcome import MOST_BYTES, MOST_PIXELS, Answer, Form
+from models.data.reading.pictures import file_pieces, footprint, picture_format, png_stream
+from models.data.reading.pictures.outcome import MOST_BYTES, MOST_PIXELS, Answer, BrokenError, Form
 from models.data.reading.pictures.resize import draft, resize
 from models.data.reading.pictures.transparency import opaque
 
@@ -29,6 +30,7 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _EXIF = {"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"}
+_OF_TAGS = "Tag (data larger|offset too large)"
 _LARGE = 4_000_000  # pixels
 _WEBP_ROUNDS = 1  # level by which red, green and blue of what was grey may differ
 _SCAN = b"\xff\xda"
@@ -36,15 +38,6 @@ _MOST_SCANS = 100
 """Of a JPEG: a progressive one has a dozen, and each may take all of its pixels' time in a few bytes."""
 
 _lock = list[int]()
-_AGAIN = "save the picture again, or leave it out"
-
-
-class BrokenError(ValueError):
-    """A picture that cannot be decoded: why, and what to do."""
-
-    def __init__(self, detail: str, remedy: str = _AGAIN) -> None:
-        super().__init__(detail)
-        self.detail, self.remedy = detail, remedy
 
 
 class Picture(NamedTuple):
@@ -72,10 +65,15 @@ def prepare(lock: int | None = None) -> None:
     _lock.clear()
     if lock is not None:
         _lock.append(lock)
-    warnings.simplefilter("error")
-    warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+    bound("")
+
+
+def bound(module: str) -> None:
+    """Set Pillow's own bounds, and have what is warned of be refused, by modules whose names begin so."""
+    warnings.filterwarnings("error", module=module)
+    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
     # What a camera wrote beside a picture says nothing against the picture; see _orientation.
-    warnings.filterwarnings("ignore", ".*(EXIF|Metadata Warning|MPO)")
+    warnings.filterwarnings("ignore", ".*(EXIF|Metadata Warning|MPO|APNG)", module=module)
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     # It warns from this number on, and refuses from twice as many.
     Image.MAX_IMAGE_PIXELS = MOST_PIXELS // 2
@@ -96,6 +94,13 @@ def _guarded(data: bytes, form: Form | None) -> Picture:
         return _read(data, name, form)
     except BrokenError:
         raise
+    except UserWarning as warned:
+        if name == "TIFF" or not re.match(_OF_TAGS, str(warned)):
+            raise BrokenError(f"it cannot be decoded ({_said(warned)}), as a {name} picture") from None
+        # As in `bound`; but of a TIFF the tags are the picture.
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", _OF_TAGS)
+            return _guarded(data, form)
     except MemoryError:
         raise BrokenError("it takes more memory than there is", "send a smaller picture, or leave it out") from None
     except Image.DecompressionBombError:
@@ -113,6 +118,7 @@ def _guarded(data: bytes, form: Form | None) -> Picture:
 
 
 def _read(data: bytes, name: str, form: Form | None) -> Picture:
+    file_pieces.check(data, name)
     # As Image.open does, which would look for the form once more.
     with Image.OPEN[name][0](io.BytesIO(data), "") as image:
         width, height = image.size
@@ -128,12 +134,16 @@ def _read(data: bytes, name: str, form: Form | None) -> Picture:
             turn = 1 if name == "TIFF" else _orientation(image, [], early=True)
             upright = (width, height) if turn >= 5 else (height, width)
             return Picture(Answer(*upright, 0, name, (), -1), b"")
+        size = form.size or _shortened((height, width), form.longest)
         marks = list[str]()
         if getattr(image, "is_animated", False) and image.format != "MPO":
             marks.append("animated")
-        is_drafted = name == "JPEG" and form.size is not None
-        if is_drafted and form.size is not None:
-            draft(image, form.size)
+        if name == "JPEG" and size is not None:
+            # What is only bounded has pixels to spare, and is made smaller again.
+            draft(image, size, **({} if form.size is not None else {"times": 1}))
+        if form.memory is not None:
+            footprint.check(image, (width, height), data.count(_SCAN), form.memory)
+        stream = png_stream.begin(data, image) if name == "PNG" else None
         if name == "TIFF" and _orientation(image, marks) != 1:
             marks.append("turned")  # while it is loaded
         if width * height > _LARGE and _lock and (name != "JPEG" or "progressive" in image.info):
@@ -141,6 +151,8 @@ def _read(data: bytes, name: str, form: Form | None) -> Picture:
             # is not progressive is never whole in memory.
             fcntl.lockf(_lock[0], fcntl.LOCK_EX)
         image.load()
+        if stream is not None:
+            png_stream.finish(image, stream)
         turn = 1 if name == "TIFF" else _orientation(image, marks)
         if "icc_profile" in image.info:
             marks.append("profile")
@@ -150,10 +162,21 @@ def _read(data: bytes, name: str, form: Form | None) -> Picture:
             marks.append("turned")
     if turn >= 5:
         height, width = width, height
-    if form.size is not None:
-        plain = resize(plain, form.size, form.fit)
+    if size is not None:
+        upright = size if form.size is not None or turn < 5 else (size[1], size[0])
+        plain = resize(plain, upright, form.fit)
     plain = _coloured(plain, form.channels, marks, slack=_WEBP_ROUNDS if name == "WEBP" else 0)
+    if form.size is None:
+        width, height = plain.size
     return Picture(Answer(height, width, len(plain.getbands()), name, marks, greatest), plain.tobytes())
+
+
+def _shortened(size: tuple[int, int], longest: int | None) -> tuple[int, int] | None:
+    """Give the size of a picture whose longer side is too long; None where it keeps its own."""
+    if longest is None or max(size) <= longest:
+        return None
+    height, width = (max(1, round(side * longest / max(size))) for side in size)
+    return height, width
 
 
 def _orientation(image: Image.Image, marks: list[str], *, early: bool = False) -> int:
@@ -163,10 +186,12 @@ def _orientation(image: Image.Image, marks: list[str], *, early: bool = False) -
     if early and image.format == "PNG" and "exif" not in image.info:
         return 1
     try:
-        turn = image.getexif().get(_ORIENTATION, 1)
-        if isinstance(written := image.info.get("exif"), bytes):
-            with warnings.catch_warnings():
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", _OF_TAGS)  # others than the turn
+            turn = image.getexif().get(_ORIENTATION, 1)
+            if isinstance(written := image.info.get("exif"), bytes):
                 warnings.simplefilter("error")
+                warnings.filterwarnings("ignore", _OF_TAGS)
                 Image.Exif().load(written)
     except Exception:  # noqa: BLE001 - what a camera wrote beside the picture may be damaged in any way
         marks.append("exif")

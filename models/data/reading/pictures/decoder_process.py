@@ -10,8 +10,8 @@ import signal
 import sys
 from typing import Any, BinaryIO
 
-from models.data.reading.pictures.decode import BrokenError, decode, look, prepare
-from models.data.reading.pictures.outcome import Form
+from models.data.reading.pictures.decode import decode, look, prepare
+from models.data.reading.pictures.outcome import BrokenError, Form
 
 SECONDS = 30
 """Of the processor's time for one picture: one that takes more ends the process, by SIGPROF."""

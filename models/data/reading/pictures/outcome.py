@@ -12,11 +12,17 @@ Fit = Literal["stretch", "pad", "crop"]
 
 
 class Form(NamedTuple):
-    """What a picture is brought to: height and width, or its own; grey (1), colours (3), or whichever it is."""
+    """What a picture is brought to: height and width, or its own; grey (1), colours (3), or whichever it is.
+
+    One that keeps its own size is made smaller, by area, where a side is longer than `longest`. Of one whose decoding
+    would take more than `memory` bytes nothing is decoded.
+    """
 
     size: tuple[int, int] | None = None
     channels: Literal[1, 3] | None = None
     fit: Fit = "stretch"
+    longest: int | None = None
+    memory: int | None = None
 
 
 class Answer(NamedTuple):
@@ -39,3 +45,11 @@ class Broken(NamedTuple):
 
     detail: str
     remedy: str
+
+
+class BrokenError(ValueError):
+    """A picture that cannot be decoded: why, and what to do."""
+
+    def __init__(self, detail: str, remedy: str = "save the picture again, or leave it out") -> None:
+        super().__init__(detail)
+        self.detail, self.remedy = detail, remedy

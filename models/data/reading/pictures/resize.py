@@ -5,13 +5,14 @@ from PIL import Image
 from models.data.reading.pictures.outcome import Fit
 from models.data.reading.pictures.transparency import ground_of
 
-_SHARP = 2
-"""A JPEG is decoded at least so many times as large as is wanted: what its blocks lose is then not seen."""
+_SHARP = 4
+"""A JPEG is decoded at least so many times as large as is wanted: what its blocks lose is then not seen. With twice, 2
+of 100 digits of 8 x 8 were read wrong for it that were sent as 224 x 224."""
 
 
-def draft(image: Image.Image, size: tuple[int, int]) -> None:
-    """Have a JPEG decoded at a fraction of its size, as far as a picture of that height and width allows."""
-    side = _SHARP * max(size)
+def draft(image: Image.Image, size: tuple[int, int], times: int = _SHARP) -> None:
+    """Have a JPEG decoded at a fraction of its size, at least so many times as large as that height and width."""
+    side = times * max(size)
     image.draft(None, (side, side))
 
 

@@ -9,7 +9,7 @@ def opaque(image: Image.Image) -> tuple[Image.Image, bool]:
     """Lay a picture on its ground; gives it without transparency, and whether there was any.
 
     The ground is the median of the border where that is opaque; else black where the ink is light, and white where it
-    is dark. That is what pictures are laid on that are sent to a network as well, see models/images.py.
+    is dark.
     """
     both = image if image.mode == "RGBA" else image.convert("RGBA")
     alpha, colours = both.getchannel("A"), both.convert("RGB")

@@ -85,6 +85,7 @@ def _webp_canvas() -> bytes:
 _MANY = "more than 50 million pixels"
 _TEXT = "Decompressed data too large"
 _GIF = saved(Image.fromarray(noise()), "GIF")
+_PNG, _JPEG = saved(Image.fromarray(noise())), saved(Image.fromarray(noise()), "JPEG")
 _SIZE, _VAST = b"\x09\0\x0c\0", b"\xff\xff\xff\xff"
 REFUSED: dict[str, tuple[bytes, str]] = {
     "png, 30000 x 30000": (_png(30000, 30000, chunk(b"IDAT", _zeros(3751 * 30000))), _MANY),
@@ -96,9 +97,17 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "tiff, 2**62 pixels": (tiff(_GREY | _STRIP | {256: (4, 1, 2**31), 257: (4, 1, 2**31)}, bytes(300)), _MANY),
     "tiff, strips": (
         tiff(_GREY | _STRIP | {273: (4, 2**30, 200), 279: (4, 2**30, 200)}, bytes(300)),
-        "larger than file",
+        "strips or tiles",
     ),
     "tiff, bits": (tiff(_GREY | _STRIP | {258: (3, 2**28, 200)}, bytes(300)), "larger than file"),
+    "tiff, a strip for each pixel": (
+        tiff(_GREY | _STRIP | {273: (4, 10**5, 200), 279: (4, 10**5, 200)}, bytes(10**6)),
+        "strips or tiles",
+    ),
+    "png, chunks": (_PNG[:33] + chunk(b"teXt", b"") * 20_000 + _PNG[33:], "more than 20,000 chunks"),
+    "png, chunks of pixels": (_PNG[:33] + chunk(b"IDAT", b"") * 20_000 + _PNG[33:], "more than 20,000 chunks"),
+    "jpeg, segments": (b"\xff\xd8" + b"\xff\xe1\0\2" * 5_000 + _JPEG[2:], "more than 5,000 segments"),
+    "jpeg, filled up": (b"\xff\xd8" + b"\xff" * 5_000 + _JPEG[2:], "more than 5,000 segments"),
     "jpeg, 65500 x 65500": (_jpeg(65500), _MANY),
     "jpeg, scans": (_progressive(), "more than 100 passes"),
     "avif, 65500 x 65500": (_avif(65500), "damaged"),

@@ -11,9 +11,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from models import images
-from models.data.reading.pictures.decode import BrokenError, Picture, decode, look
-from models.data.reading.pictures.outcome import Form
+from models import preparation
+from models.data.reading.pictures.decode import Picture, decode, look
+from models.data.reading.pictures.outcome import BrokenError, Form
 from models.data.schema import Images
 from tests.models.data.reading.pictures.files import noise, saved
 
@@ -91,11 +91,23 @@ def test_a_picture_is_turned_as_its_exif_says(turn: int, form: str) -> None:
     assert look(data).about[:2] == picture.about[:2] == rows[turn].shape[:2]
 
 
-def test_exif_that_is_damaged_keeps_the_picture_as_it_lies() -> None:
-    data = saved(Image.fromarray(COLOUR), "JPEG", exif=b"Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x05junk")
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
+def test_exif_that_is_damaged_keeps_the_picture_as_it_lies(form: str) -> None:
+    data = saved(Image.fromarray(COLOUR), form, exif=b"Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x05junk")
     picture = decode(data, Form())
     assert "exif" in picture.about.marks
-    assert (pixels(picture) == np.asarray(Image.open(io.BytesIO(saved(Image.fromarray(COLOUR), "JPEG"))))).all()
+    assert (pixels(picture) == pixels(decode(saved(Image.fromarray(COLOUR), form), Form()))).all()
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
+def test_a_maker_s_note_that_is_cut_short_says_nothing_of_the_turn(form: str) -> None:
+    entries = struct.pack("<HHIIHHII", 0x0112, 3, 1, 6, 0x927C, 7, 10**6, 38)
+    exif = b"Exif\0\0" + struct.pack("<2sHIH", b"II", 42, 8, 2) + entries + bytes(4)
+    turned = decode(saved(Image.fromarray(COLOUR), form, exif=exif), Form())
+    plain = Image.Exif()
+    plain[0x0112] = 6
+    assert "turned" in turned.about.marks
+    assert (pixels(turned) == pixels(decode(saved(Image.fromarray(COLOUR), form, exif=plain), Form()))).all()
 
 
 def test_sixteen_bits_are_divided_by_256() -> None:
@@ -149,7 +161,7 @@ def test_transparent_pixels_lie_on_what_they_lie_on_when_a_network_is_asked(name
     data = transparent()[name]
     schema = Images(height=12, width=9, channels=3, preparation="plain")
     picture = decode(data, Form(channels=3))
-    assert (pixels(picture) == images.to_form(data, schema)).all()
+    assert (pixels(picture) == preparation.prepare(data, schema)).all()
     assert ("transparent" in picture.about.marks) == (name != "nowhere")
 
 

@@ -11,7 +11,7 @@ import pyarrow.parquet
 import pytest
 from PIL import Image
 
-from models import images
+from models import preparation
 from tests.models.data.reading.forms import digits, faults_of, found_in, parquet
 from tests.models.data.reading.pictures.files import saved
 
@@ -91,7 +91,7 @@ def test_how_pictures_are_made_to_fit_is_kept_with_the_schema_where_it_is_not_th
     columns = {"image": wide, "label": digits()[1]}
     found, examples = found_in(parquet(columns), fit="pad", size=[16, 16])
     assert found.schema.model_dump(mode="json")["fit"] == "pad"
-    sent = images.to_form(wide[3], found.schema)  # type: ignore[arg-type]
+    sent = preparation.prepare(wide[3], found.schema)  # type: ignore[arg-type]
     assert (sent == examples.values[3]).all()
     assert any(note["what"] == "fit" and "sent to a network" in note["detail"] for note in found.reading["notes"])
     assert "fit" not in found_in(parquet(columns))[0].schema.model_dump(mode="json")

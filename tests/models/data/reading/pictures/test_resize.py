@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from models import images
+from models import preparation
 from models.data.reading.pictures.decode import decode
 from models.data.reading.pictures.outcome import Fit, Form
 from models.data.schema import Images
@@ -27,7 +27,7 @@ def resized(image: NDArray[np.uint8], size: tuple[int, int], fit: Fit, form: str
 def test_pictures_are_made_to_fit_as_those_that_are_sent_to_a_network(fit: Fit) -> None:
     for image, channels in ((noise(40, 30), 1), (noise(40, 30, 3), 3), (noise(5, 6), 1)):
         schema = Images(height=8, width=8, channels=channels, preparation="plain", fit=fit)
-        assert (resized(image, (8, 8), fit) == images.to_form(saved(Image.fromarray(image)), schema)).all()
+        assert (resized(image, (8, 8), fit) == preparation.prepare(saved(Image.fromarray(image)), schema)).all()
 
 
 def test_every_pixel_counts_by_its_area() -> None:
