@@ -57,6 +57,10 @@ class Client:
         """Let a paused job go on."""
         return self._json("POST", f"/jobs/{job_id}/resume")
 
+    def finish(self, job_id: str) -> dict[str, Any]:
+        """Let a job end now, and succeed with what it has learned."""
+        return self._json("POST", f"/jobs/{job_id}/finish")
+
     def retry(self, job_id: str) -> dict[str, Any]:
         """Train a job anew; gives the new job."""
         return self._json("POST", f"/jobs/{job_id}/retry")
@@ -142,6 +146,19 @@ class Client:
     def combine(self, model: str, members: Sequence[str]) -> dict[str, Any]:
         """Make a version of a model of others (`name/3`) that answer together; gives it."""
         return self._json("POST", "/models", json={"name": model, "members": members})
+
+    def adopt(self, model: str, job_id: str, *, checkpoint: str | int = "best", **terms: Any) -> dict[str, Any]:
+        """Make a version of a model of a checkpoint of a job that has ended; gives it."""
+        body = {"job": job_id, "checkpoint": checkpoint, **terms}
+        return self._json("POST", f"/models/{model}/versions", json=body)
+
+    def history(self, model: str) -> dict[str, Any]:
+        """Give how the aliases of a model were moved, and what was decided on its versions."""
+        return self._json("GET", f"/models/{model}/history")
+
+    def delete_model(self, model: str, *, force: bool = False) -> None:
+        """Delete a model with its versions; with `force` also one that answers by aliases."""
+        self._request("DELETE", f"/models/{model}", params={"force": force})
 
     def download(self, link: str) -> bytes:
         """Download a plot or a checkpoint by its link."""

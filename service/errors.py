@@ -227,5 +227,7 @@ def sentence(fault: Mapping[str, Any]) -> str:
     """Say what Pydantic found wrong, in words that help whoever sent it."""
     if fault["type"] == "extra_forbidden":
         return "there is no field of this name; /docs lists those that are"
+    if fault["type"] == "missing" and fault["loc"][0] == "query":
+        return f"this is missing; say it in the address, as ?{fault['loc'][-1]}=..."
     message: str = fault["msg"]
     return message.removeprefix("Value error, ")[:500]

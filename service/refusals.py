@@ -23,11 +23,13 @@ from service.store.errors import (
     HistoryChanged,
     KeyReused,
     LengthSaid,
+    ModelInUse,
     NoCheckpoint,
     NoSuchData,
     NoSuchUpload,
     NoSuchVersion,
     NothingBefore,
+    NothingLearned,
     NothingThere,
     OtherOffset,
     PartOfSweep,
@@ -57,6 +59,16 @@ def as_problem(error: Exception) -> Problem:
             return NotYet("as many files are open as this process may have; come again", retry_after=1)
         case StateConflict() | SweepConflict() | PartOfSweep() | DatasetInUse() | VersionInUse():
             return Conflict(_why_not(error))
+        case NothingLearned(job_id, state):
+            return Conflict(
+                f"job {job_id} is {state} and has learned nothing yet that it could succeed with; let it run for a "
+                f"batch first, or cancel it with POST /jobs/{job_id}/cancel"
+            )
+        case ModelInUse(model, aliases):
+            return Conflict(
+                f"model {model} answers by its aliases ({', '.join(aliases)}); delete them first, or it with them: "
+                f"DELETE /models/{model}?force=true"
+            )
         case NoSuchData(name):
             detail = no_such_data(name)
             return Invalid(detail, faults=[Fault("/dataset", detail)])
@@ -108,7 +120,7 @@ def as_problem(error: Exception) -> Problem:
                 "something else was asked for under this Idempotency-Key; take a new key for a new request",
                 faults=[Fault("#header/Idempotency-Key", "something else was asked for under this key")],
             )
-    # MemberGone and LeaseLost among them: who asks over HTTP never meets what is told to workers.
+    # MemberGone, ChampionChanged and LeaseLost among them: who asks over HTTP never meets what is told to workers.
     return Problem("something went wrong here; the log of the API says what")
 
 
@@ -178,12 +190,20 @@ def _why_not(conflict: StateConflict | SweepConflict | PartOfSweep | DatasetInUs
         case StateConflict(job_id, state, "cancel"):
             return f"job {job_id} has already {state}; there is nothing to cancel"
         case StateConflict(job_id, state, "pause"):
-            why = "it is cancelled, or about to be" if state == "cancelled" else f"it has {state}"
+            why = {"cancelled": "it is cancelled, or about to be", "succeeded": "it has succeeded, or is about to"}.get(
+                state, f"it has {state}"
+            )
             return f"job {job_id} cannot be paused: {why}"
         case StateConflict(job_id, state, "resume"):
             return (
                 f"job {job_id} has {state}; POST /jobs/{job_id}/continue trains it for more epochs, "
                 f"/jobs/{job_id}/retry anew"
+            )
+        case StateConflict(job_id, state, "finish"):
+            why = "is cancelled, or about to be" if state == "cancelled" else f"has {state}"
+            return (
+                f"job {job_id} {why}, and cannot succeed any more; POST /models/{{name}}/versions makes a version of "
+                "one of its checkpoints"
             )
         case StateConflict(job_id, state, "continue"):
             return f"job {job_id} is {state} by now; wait for its end"

@@ -186,14 +186,20 @@ def draw_sweep(sweep_id: str, plot: str) -> None:
 
 
 @app.task(name="tenfold.combine")
-def combine(
-    model: str, members: list[tuple[str, int]], promote: Literal["always", "if_better", "never"], margin: float
-) -> None:
+def combine(model: str, members: list[tuple[str, int]], promotion: dict[str, Any]) -> None:
     """Make a version of a model of several others, unless it is there."""
     from worker.errands.combine import combine
 
     chosen = [(name, version) for name, version in members]
-    combine(model, chosen, Promotion(promote, margin), store(), Artifacts(settings.artifacts), settings)
+    combine(model, chosen, Promotion(**promotion), store(), Artifacts(settings.artifacts), settings)
+
+
+@app.task(name="tenfold.adopt")
+def adopt(model: str, job_id: str, checkpoint: Literal["best", "last"], promotion: dict[str, Any]) -> None:
+    """Make a version of a model of a job's checkpoint, unless it is there."""
+    from worker.errands.adopt import adopt
+
+    adopt(model, job_id, checkpoint, Promotion(**promotion), store(), Artifacts(settings.artifacts), settings)
 
 
 @app.task(name="tenfold.export")
@@ -202,6 +208,15 @@ def export(model: str, version: int, form: Literal["onnx", "pt2"]) -> None:
     from worker.errands.export import export
 
     export(model, version, form, store(), Artifacts(settings.artifacts))
+
+
+@app.task(name="tenfold.evaluate")
+def evaluate(evaluation_id: str) -> None:
+    """Measure a model on a data set: in this evaluation, or the one that has waited longest."""
+    from worker.errands.evaluate import evaluate
+
+    owner = f"{os.environ[_WORKER]}/{os.getpid()}"
+    evaluate(evaluation_id, store(), Artifacts(settings.artifacts), settings, owner=owner)
 
 
 @app.task(name="tenfold.extend")

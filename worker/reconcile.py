@@ -1,4 +1,4 @@
-"""Jobs and readings are taken back from workers that died or fell silent, and rung for again; old uploads are ended."""
+"""Jobs, readings and evaluations are taken back from workers that fell silent, and rung for again; old uploads end."""
 
 import logging
 import os
@@ -76,6 +76,7 @@ def reconcile(store: Store, doorbell: Doorbell, floor: Floor, *, ring_again_seco
         if unheard and doorbell.rings_waiting() == 0 and doorbell.ring(unheard):
             store.stalled.announced(unheard)
         ring_for_readings(store, doorbell, ring_again_seconds=ring_again_seconds)
+        ask_for_evaluations(store, doorbell, ring_again_seconds=ring_again_seconds)
     ask_for_trials(store, doorbell)
 
 
@@ -87,6 +88,16 @@ def ring_for_readings(store: Store, doorbell: Doorbell, *, ring_again_seconds: f
     waiting = expired or store.readings.unheard(ring_again_seconds)
     if waiting and doorbell.readings_waiting() == 0 and doorbell.ring_for_readings(waiting):
         store.readings.announced(waiting)
+
+
+def ask_for_evaluations(store: Store, doorbell: Doorbell, *, ring_again_seconds: float) -> None:
+    """Take evaluations back from workers that fell silent, and ask again for those that nobody heard of."""
+    expired = store.evaluations.release_expired()
+    if expired:
+        _logger.warning("took %d evaluation(s) back from workers that fell silent", len(expired))
+    waiting = expired or store.evaluations.unheard(ring_again_seconds)
+    if waiting and doorbell.errands_waiting() == 0 and doorbell.ask_for_evaluations(waiting):
+        store.evaluations.announced(waiting)
 
 
 def end_uploads(store: Store, artifacts: Artifacts) -> None:

@@ -5,7 +5,19 @@ from ipaddress import IPv6Network, ip_network
 
 FIRST_WORDS = frozenset(
     {
-        *("datasets", "docs", "invocations", "jobs", "livez", "models", "openapi.json", "ping", "predict", "readyz"),
+        *(
+            "datasets",
+            "docs",
+            "evaluations",
+            "invocations",
+            "jobs",
+            "livez",
+            "models",
+            "openapi.json",
+            "ping",
+            "predict",
+            "readyz",
+        ),
         *("static", "sweeps", "uploads", "v1", "v2", "version"),
     }
 )

@@ -15,8 +15,10 @@ from service.api.middleware import HeadMiddleware, PlainErrorsMiddleware, Redire
 from service.api.openapi import offer_documentation
 from service.api.resumable import ResumableMiddleware
 from service.api.routes import (
+    adoption,
     aliases,
     ensembles,
+    evaluations,
     exports,
     health,
     index,
@@ -27,12 +29,13 @@ from service.api.routes import (
     v2,
 )
 from service.api.routes.datasets import data_versions, preview, rows, sets, upload
-from service.api.routes.jobs import actions, checkpoints, evaluation, events, metrics, plots, submit
+from service.api.routes.jobs import actions, checkpoints, evaluation, events, holding, metrics, plots, submit
 from service.api.routes.uploads import begin, proceed
 from service.api.strict import known_body, known_query
 from service.edge.links import ROOT, below
 from service.predict.asgi import PATH, Predict
 from service.predict.fast_path import FAST_PATH
+from service.predict.pictures import Pictures
 from service.predict.receive import Bodies
 from service.protocols.asgi import Infer, is_infer
 from service.settings import Settings
@@ -41,6 +44,7 @@ MAX_BODY_BYTES = 2**20
 
 _OURS = (
     submit,
+    holding,
     actions,
     metrics,
     plots,
@@ -51,6 +55,8 @@ _OURS = (
     models,
     aliases,
     ensembles,
+    adoption,
+    evaluations,
     exports,
 )
 _OTHERS = (predict, scoring, v2, health, index)
@@ -63,9 +69,9 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: "_Api") -> AsyncIterator[dict[str, Any]]:
         app.state.dependencies = Dependencies.build(app.state.settings)
-        bodies = Bodies()  # one limit for all long ones
-        app.state.predict = Predict(app.state.dependencies.predictor, bodies)
-        app.state.infer = Infer(app.state.dependencies.predictor, bodies)
+        bodies, pictures = Bodies(), Pictures()  # one limit for all long ones, and for all that are decoded
+        app.state.predict = Predict(app.state.dependencies.predictor, bodies, pictures)
+        app.state.infer = Infer(app.state.dependencies.predictor, bodies, pictures)
         yield {FAST_PATH: app.bypass, ROOT.name: settings.root_path}
         app.state.dependencies.store.database.close()
 

@@ -3,7 +3,8 @@
 import json
 from importlib.metadata import version
 
-from models.spec import DEFAULT_MODEL, TrainingSpec
+from models.filing import DEFAULT_MODEL
+from models.spec import TrainingSpec
 from service.api.dependencies import Dependencies
 from service.store import owners
 from service.store.states import Job, reference

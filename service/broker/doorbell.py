@@ -1,6 +1,6 @@
 """The doorbell: tells workers that something waits. A message names what to look at, and is allowed to get lost."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -44,13 +44,24 @@ class Doorbell:
         """Ask for a plot of a sweep; gives whether the broker took it."""
         return self._send("tenfold.draw_sweep", [[sweep_id, plot]], ERRANDS)
 
-    def ask_for_ensemble(self, model: str, members: Sequence[tuple[str, int]], promote: str, margin: float) -> bool:
-        """Ask for a version of a model that is made of several; gives whether the broker took it."""
-        return self._send("tenfold.combine", [[model, members, promote, margin]], ERRANDS)
+    def ask_for_ensemble(self, model: str, members: Sequence[tuple[str, int]], promotion: Mapping[str, Any]) -> bool:
+        """Ask for a version of a model that is made of several; gives whether the broker took it.
+
+        `promotion` has the fields of the store's `Promotion`.
+        """
+        return self._send("tenfold.combine", [[model, members, promotion]], ERRANDS)
+
+    def ask_for_version(self, model: str, job_id: str, checkpoint: str, promotion: Mapping[str, Any]) -> bool:
+        """Ask for a version of a model that is made of a job's checkpoint; gives whether the broker took it."""
+        return self._send("tenfold.adopt", [[model, job_id, checkpoint, promotion]], ERRANDS)
 
     def ask_for_export(self, model: str, version: int, form: str) -> bool:
         """Ask for a version in a form for programs of others; gives whether the broker took it."""
         return self._send("tenfold.export", [[model, version, form]], ERRANDS)
+
+    def ask_for_evaluations(self, evaluation_ids: Sequence[str]) -> bool:
+        """Tell the worker for errands that these evaluations wait; gives whether the broker took it."""
+        return self._send("tenfold.evaluate", [[its_id] for its_id in evaluation_ids[:MAX_RINGS]], ERRANDS)
 
     def ask_for_trials(self, sweep_id: str) -> bool:
         """Ask for the next trials of a sweep that chooses them by what it has learned; whether the broker took it."""

@@ -127,33 +127,24 @@ def demo(
 @app.command()
 def predict(
     onnx: Annotated[Path, typer.Option(help="A version as ONNX: /models/<name>/versions/<number>/export.onnx.")],
-    images: Annotated[list[Path], typer.Argument(help="PNG files, each with one digit.")],
+    files: Annotated[list[Path], typer.Argument(help="Pictures, or CSV files of rows with the columns' names.")],
 ) -> None:
-    """Read the digits in pictures with an exported network, by ONNX Runtime: without a service, and without torch.
+    """Read pictures or rows of a table with an exported network, by ONNX Runtime: without a service, and without torch.
 
-    A picture that cannot be read is told, and the others are read; the exit code is 1 then.
+    What cannot be read is told, and the others are read; the exit code is 1 then. Answers alone are printed to the
+    standard output.
     """
-    import numpy as np
+    from service.cli.by_onnx import read_with
 
-    from models.images import from_png
-    from models.predict_onnx import predict
-
-    pictures = []
-    for image in images:
-        try:
-            pictures.append((image, from_png(image.read_bytes())))
-        except (OSError, ValueError) as error:
-            typer.echo(f"{image}: {error}", err=True)
-    if pictures:
-        try:
-            _, probabilities = predict(onnx.read_bytes(), np.stack([pixels for _, pixels in pictures]))
-        except (OSError, ValueError) as error:
-            typer.echo(f"{onnx}: {error}", err=True)
-            raise typer.Exit(1) from None
-        for (image, _), row in zip(pictures, probabilities, strict=True):
-            typer.echo(f"{image}: {int(row.argmax())} ({row.max():.1%})")
-    if len(pictures) < len(images):
-        raise typer.Exit(1)
+    went_well = True
+    try:
+        for kind, told in read_with(onnx.read_bytes(), files):
+            typer.echo(told, err=kind != "answer")
+            went_well = went_well and kind != "fault"
+    except (OSError, ValueError) as error:
+        typer.echo(f"{onnx}: {error}", err=True)
+        raise typer.Exit(1) from None
+    raise typer.Exit(0 if went_well else 1)
 
 
 @app.command()

@@ -1,8 +1,8 @@
 """Answers POST /predict as plain ASGI: what most requests need and no more, because it takes longer than predicting."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from functools import lru_cache, partial
 from http import HTTPStatus
 from time import monotonic
 from typing import Any
@@ -15,16 +15,18 @@ from service.edge.query import require_known
 from service.errors import Fault, Invalid, NotYet, invalid
 from service.predict import responses
 from service.predict.compute import computed, unless_it_leaves
+from service.predict.csv_answers import Answers, headers_of
 from service.predict.details import are_wanted, tell
 from service.predict.executors import READ, apart
 from service.predict.fast_path import Pending, pending
-from service.predict.inputs.arrays import Arrays
+from service.predict.inputs.arrays import NO_SHARES, Arrays
 from service.predict.inputs.taken import Taken
+from service.predict.negotiation import CSV, LINES, wished
 from service.predict.pictures import Pictures
 from service.predict.predictor import Predictor
 from service.predict.receive import Bodies, ClientLeft, Receive, client_of, require_plain
 from service.predict.reply import Send, encode_problem, reply, reply_problem
-from service.predict.requests import OPTIONS, SHORT, Asked, reader
+from service.predict.requests import IN_LINES, OPTIONS, SHORT, SHORT_LINES, Asked, reader
 from service.predict.schemas import PredictQuery
 from service.predict.served import PROBABILITIES, Scores, Served
 from service.predict.shadow import Shadow
@@ -32,8 +34,14 @@ from service.security import CAREFUL, Header
 
 PATH = "/predict"
 
-_NOT_ONE = frozenset({"file", "files", "rows"})
+_NOT_ONE = IN_LINES | {"file", "files", "rows"}
 """What a body may hold that is not answered at once: pictures are to be decoded first, and rows to be told apart."""
+
+Each = Callable[..., list[bytes]]
+"""Writes predictions of examples, by their probabilities [B, C] and perhaps details of each."""
+
+_MOST_TOLD = 10
+"""Pictures of which is told why they cannot be read, where none can."""
 
 _JSON = [(b"content-type", b"application/json")]
 _LINES = [(b"content-type", b"application/x-ndjson")]
@@ -46,10 +54,10 @@ class Predict:
     is the API's to say.
     """
 
-    def __init__(self, predictor: Predictor, bodies: Bodies) -> None:
+    def __init__(self, predictor: Predictor, bodies: Bodies, pictures: Pictures) -> None:
         self._predictor = predictor
         self._bodies = bodies
-        self._pictures = Pictures()
+        self._pictures = pictures
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -68,7 +76,8 @@ class Predict:
     def start(self, scope: Any, headers: Mapping[bytes, bytes], body: bytes) -> Pending | None:
         """Start to answer one example, asked without options, by a network that is at hand; see FastPathProtocol."""
         kind = headers.get(b"content-type", b"").decode("latin-1")
-        if scope["query_string"] or b"ndjson" in headers.get(b"accept", b"") or b"content-encoding" in headers:
+        accept = headers.get(b"accept", b"").lower()
+        if scope["query_string"] or b"ndjson" in accept or b"csv" in accept or b"content-encoding" in headers:
             return None
         if b'"images' in body or len(body) > SHORT:  # several images would have been read for nothing
             return None
@@ -77,7 +86,7 @@ class Predict:
         if served is None:
             return None
         rows, several, notes = served.input.take(asked)
-        if several or notes:
+        if several or notes or asked.options:
             return None
 
         def encode(scores: Scores) -> tuple[Iterable[Header], bytes]:
@@ -99,30 +108,40 @@ class Predict:
         if asked.model is not None and query.model not in {None, asked.model}:
             detail = "model is another one in the query than in the body; give it once"
             raise Invalid(detail, faults=[Fault("/model", detail)])
+        if query.scale is not None:
+            asked = asked._replace(is_unit=True)
         reference = asked.model or query.model
         served = await self._predictor.find(reference)
         shadow = self._predictor.along_with(reference)
-        in_lines = b"ndjson" in headers.get(b"accept", b"")
+        form = wished(headers.get(b"accept", b""))
         unreadable: Mapping[int, str] = {}
         if asked.are_pictures and isinstance(served.input, Arrays):
             taken, unreadable = await self._decoded(asked, served.input, client_of(scope), receive, deadline)
-        elif len(body) <= SHORT:
+        elif len(body) <= (SHORT_LINES if asked.field in IN_LINES else SHORT):
             taken = served.input.take(asked)
         else:
             taken = await apart(READ, served.input.take, asked)
-        if not (taken.several or taken.notes or in_lines) and query.is_plain:
+        if not (taken.several or taken.notes or form in (LINES, CSV)) and query.is_plain:
             (scores,) = await computed(served, taken.rows, receive, deadline, shadow)
             await reply(send, responses.one(scores[PROBABILITIES], served.words, served.model_json), _JSON)
             return
         details = are_wanted(served, query, taken, dict(asked.options))
-        batches = _predictions(served, taken, query, receive, deadline, shadow, with_details=details)
+        each: Each = partial(_in_json, served, query)
+        error = responses.unreadable
+        if form == CSV:
+            classes = served.network.schema.classes
+            answers = Answers(classes, query, noted=bool(taken.notes), unreadable=bool(unreadable))
+            each, error = answers.each, answers.unreadable
+        batches = _predictions(served, taken, query, receive, deadline, shadow, each, with_details=details)
         if unreadable:
-            batches = _with_unreadable(batches, unreadable)
-        if in_lines:
+            batches = _with_unreadable(batches, unreadable, error)
+        if form == LINES:
             await _stream(batches, served.model_json, send)
             return
         predictions = [prediction async for batch in batches for prediction in batch]
-        if taken.several:
+        if form == CSV:
+            await reply(send, b"".join([answers.header, *predictions]), headers_of(served.model))
+        elif taken.several:
             await reply(send, responses.several(predictions, served.model_json), _JSON)
         else:
             await reply(send, responses.with_model(predictions[0], served.model_json), _JSON)
@@ -134,15 +153,32 @@ class Predict:
         files: Sequence[bytes] = asked.value
         if len(files) > form.most:
             raise Invalid(f"at most {form.most:,} pictures of this model's size are answered at once; send fewer")
+        if asked.is_unit:
+            raise Invalid(NO_SHARES, faults=[Fault("/scale", NO_SHARES)])
         try:
             async with asyncio.timeout(None if deadline is None else deadline - monotonic()):
                 pixels, unreadable = await unless_it_leaves(receive, self._pictures.put(client, files, form.decode))
         except TimeoutError:
             raise NotYet("the pictures would not be decoded in time; allow more", retry_after=1) from None
-        several = asked.field == "files"
-        if not several and unreadable:
-            raise Invalid(unreadable[0])
-        return Taken(pixels, several), unreadable
+        if len(unreadable) == len(files):
+            raise _none_readable(asked, unreadable)
+        return Taken(pixels, several=asked.field == "files"), unreadable
+
+
+def _none_readable(asked: Asked, unreadable: Mapping[int, str]) -> Invalid:
+    """Say of each picture of a request why it cannot be read; of many, of the first ones."""
+    place = f"/{asked.place or 'files'}"
+    if len(unreadable) == 1 and (asked.field == "file" or asked.place == "images_base64"):
+        detail = unreadable[0]
+        return Invalid(f"{asked.place}: {detail}" if asked.place else detail, faults=[Fault(place, detail)])
+    faults = [Fault(f"{place}/{number}", why) for number, why in list(unreadable.items())[:_MOST_TOLD]]
+    first = unreadable[0]
+    detail = (
+        f"the only file cannot be used: {first}"
+        if len(unreadable) == 1
+        else (f"none of the {len(unreadable):,} pictures can be used; of the first: {first}")
+    )
+    return Invalid(detail, faults=faults)
 
 
 @lru_cache(maxsize=256)
@@ -169,6 +205,10 @@ def _validated(given: Mapping[str, str], place: str) -> PredictQuery:
         raise invalid([{**fault, "loc": (place, *fault["loc"])} for fault in faults]) from None
 
 
+def _in_json(served: Served, query: PredictQuery, rows: responses.Probabilities, *told: Sequence[bytes]) -> list[bytes]:
+    return responses.each(rows, served.words, query, *told)
+
+
 async def _predictions(
     served: Served,
     taken: Taken,
@@ -176,11 +216,12 @@ async def _predictions(
     receive: Receive,
     deadline: float | None,
     shadow: Shadow | None,
+    each: Each,
     *,
     with_details: bool,
 ) -> AsyncIterator[list[bytes]]:
     """Yield predictions batch by batch; while one is encoded here, the next is being computed in a thread."""
-    pixels, largest, words = taken.rows, served.batcher.largest, served.words
+    pixels, largest = taken.rows, served.batcher.largest
 
     def compute(start: int) -> asyncio.Future[Scores]:
         batch = pixels[start : start + largest]
@@ -189,10 +230,10 @@ async def _predictions(
     async def encode(start: int, scores: Scores) -> list[bytes]:
         rows = np.ascontiguousarray(scores[:, PROBABILITIES])
         if not with_details:
-            return responses.each(rows, words, query)
+            return each(rows)
         batch = pixels[start : start + largest]
         told = await asyncio.to_thread(tell, served, query, batch, rows, taken.notes, start)
-        return responses.each(rows, words, query, told)
+        return each(rows, told)
 
     if not len(pixels):
         return
@@ -213,7 +254,7 @@ async def _predictions(
 
 
 async def _with_unreadable(
-    batches: AsyncIterator[list[bytes]], unreadable: Mapping[int, str]
+    batches: AsyncIterator[list[bytes]], unreadable: Mapping[int, str], written: Callable[[str], bytes]
 ) -> AsyncIterator[list[bytes]]:
     """Put an error into the place of each file that could not be read."""
     place = 0
@@ -222,7 +263,7 @@ async def _with_unreadable(
         nonlocal place
         errors = []
         while place in unreadable:
-            errors.append(responses.unreadable(unreadable[place]))
+            errors.append(written(unreadable[place]))
             place += 1
         return errors
 

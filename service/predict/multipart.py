@@ -14,7 +14,7 @@ _PARAMETER = re.compile(rb""";\s*([^\s=;"]+)\s*=\s*(?:"([^"]*)"|([^\s;]*))""")
 _OF_THE_TYPE = re.compile(r""";\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))""")
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")  # RFC 2046, section 5.1.1
 _TYPE = re.compile(rb"(?:^|\r\n)content-type:[ \t]*([^\s;]*)", re.IGNORECASE)
-_PICTURES = (b"\x89PNG", b"\xff\xd8\xff")
+_PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
 """With what pictures begin, which no text does: some clients send them as if they were text."""
 
 
@@ -65,7 +65,7 @@ def read(body: bytes, parameters: str, most: int) -> Form:
 def _field(head: bytes, content: bytes) -> str | None:
     """Give the name of a part that is a field, or None of a file."""
     disposition = _DISPOSITION.search(head)
-    if disposition is None or content.startswith(_PICTURES):
+    if disposition is None or content.startswith(_PICTURES) or content[8:12] in (b"WEBP", b"avif"):
         return None
     about = {name.lower(): quoted or plain for name, quoted, plain in _PARAMETER.findall(disposition[1])}
     kind = _TYPE.search(head)

@@ -4,17 +4,15 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.images import pixels_of
+from models.data.reading.pictures import pixel_count
 from service.errors import Invalid, TooMuch
 from service.predict.executors import DECODE, apart
-
-MAX_DECODING_BYTES = 256 * 2**20
-"""That decoding may take at a time in one process: one picture is decoded at a time, and may take all of it."""
 
 MOST_PIXELS = 2**28
 """Of all pictures of one request together, by what their headers say."""
@@ -27,6 +25,9 @@ _TURN = 2**18
 
 _ANY = 2**14
 """Pixels that every picture counts for, however small it is: as many as are decoded in the time that it takes."""
+
+_LONGEST_TURN = 0.1
+"""Seconds after which no further picture is begun with in the same turn."""
 
 _PIXELS_A_SECOND = 2**25
 """That are decoded at about; says only when to come again."""
@@ -93,7 +94,7 @@ class Pictures:
 
         Raises Invalid where they have more pixels together than may be, and TooMuch where too many wait already.
         """
-        sizes = [max(pixels_of(file), _ANY) for file in files]
+        sizes = [max(pixel_count.of(file), _ANY) for file in files]
         if (pixels := sum(sizes)) > MOST_PIXELS and len(files) > 1:
             raise Invalid(
                 f"the {len(files):,} pictures have {pixels:,} pixels, where each counts for {_ANY:,} at least; send "
@@ -145,10 +146,18 @@ class Pictures:
         self._next()
 
 
-def _decoded(decode: Decode, files: Sequence[bytes]) -> list[NDArray[Any] | str]:
-    """Decode some pictures, in the thread; in the place of one that cannot be read stands why."""
+def _decoded(
+    decode: Decode, files: Sequence[bytes], clock: Callable[[], float] = monotonic
+) -> list[NDArray[Any] | str]:
+    """Decode some pictures, in the thread, as many as time allows; in the place of one that cannot be read stands why.
+
+    A header may say less of a picture than there is: the turn ends after the picture that takes too long.
+    """
     decoded: list[NDArray[Any] | str] = []
+    end = clock() + _LONGEST_TURN
     for file in files:
+        if decoded and clock() > end:
+            break
         try:
             decoded.append(decode(file))
         except ValueError as error:

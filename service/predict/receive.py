@@ -3,13 +3,15 @@
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
+from models.data.reading.pictures.outcome import MOST_BYTES
 from service.edge.head import length_in
 from service.errors import TOO_LARGE, NotYet, TooLarge, UnsupportedMedia
 from service.processes.memory import give_back_soon
 from service.security import Header
 
 MAX_BODY_BYTES = 64 * 2**20
-MAX_BINARY_BYTES = 8 * 2**20  # of raw bytes or one PNG
+MAX_BINARY_BYTES = 8 * 2**20  # of raw bytes or CSV
+_SHORTER = (b"application/octet-stream", b"text/csv", b"application/csv")
 
 MAX_HELD_BYTES = 2 * MAX_BODY_BYTES
 """Bytes of long bodies that one process holds at a time; whoever comes then is told to come again.
@@ -87,8 +89,7 @@ class Bodies:
 
     async def _whole(self, message: Any, headers: Mapping[bytes, bytes], receive: Receive, held: Held) -> bytes:
         """Read a body that is long, or comes in several pieces."""
-        binary = headers.get(b"content-type", b"").startswith((b"application/octet-stream", b"image/png"))
-        most = MAX_BINARY_BYTES if binary else MAX_BODY_BYTES
+        most = _most(headers.get(b"content-type", b""))
         if (length_in(headers.get(b"content-length")) or 0) > most:
             raise TooLarge(TOO_LARGE)
         body = bytearray()
@@ -101,6 +102,13 @@ class Bodies:
             if not message.get("more_body"):
                 return bytes(body)
             message = await receive()
+
+
+def _most(kind: bytes) -> int:
+    """Give how many bytes a body of a media type may have."""
+    if kind.startswith(_SHORTER):
+        return MAX_BINARY_BYTES
+    return MOST_BYTES if kind[:6].lower() == b"image/" else MAX_BODY_BYTES
 
 
 def client_of(scope: Any) -> str:

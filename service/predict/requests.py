@@ -3,31 +3,41 @@
 What the examples are is a matter of the network's schema: see `service.predict.inputs`.
 """
 
+import codecs
 import re
 import struct
-from codecs import BOM_UTF8
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
 from pydantic import ValidationError
 
+from models.data.reading.pictures.outcome import MOST_BYTES
 from models.data.schema import MAX_COLUMNS
 from service.edge.document import read, values_in
 from service.edge.query import require_known
-from service.errors import Fault, Invalid, UnsupportedMedia, invalid
+from service.errors import Fault, Invalid, TooLarge, UnsupportedMedia, invalid
 from service.predict import multipart
+from service.predict.encoded_pictures import files_in
 from service.predict.schemas import MAX_IMAGES, REFERENCE_LENGTH, PredictQuery, PredictRequest
 
 SHORT = 64 * 1024
 """Bytes of a body that is read in the event loop; longer ones are read in a thread, and pictures in another."""
 
+SHORT_LINES = 8 * 1024
+"""The same of CSV and of lines of JSON, of which a byte takes longer."""
+
+IN_LINES = frozenset({"csv", "ndjson"})
+"""Fields of what comes in lines, each an example, and is told apart by the network that it is for."""
+
 MAX_SCHEMA_BYTES = 8 * 2**20
 """Bytes of JSON that may be read as a whole: lists of numbers take many times the memory that their text takes."""
 
-MAX_FLAT_BYTES = 12 * 2**20
-"""Bytes of JSON with few values: as many images in base64 as there may be have 10.5 million letters."""
+MAX_FLAT_BYTES = MOST_BYTES * 4 // 3 + 2**17
+"""Bytes of JSON with few values: a picture in base64 as large as one may be, and what stands beside it."""
 
 FIELDS = ("image", "images", "images_base64", "row", "rows")
 """What a body in JSON may hold beside the model, one of them at a time."""
@@ -49,8 +59,10 @@ class Pieces:
 class Asked(NamedTuple):
     """What a body asks: the field that holds its examples and what it holds, and the model that it names.
 
-    `field` is one of FIELDS, or `bytes`, or `file` or `files`: pictures to be decoded. `body` is the JSON that `value`
-    was read from. `options` are those that a form has among its fields, as they stand in a query.
+    `field` is one of FIELDS, or `bytes`, or `file` or `files`: pictures to be decoded; or `csv`, a text, or `ndjson`,
+    bytes. `body` is the JSON that `value` was read from; of pictures in JSON, `place` is the field that they came in.
+    `options` are those that a form has among its fields, or JSON beside its examples, as they stand in a query.
+    `is_unit`: numbers are shares of the scale.
     """
 
     field: str
@@ -58,6 +70,8 @@ class Asked(NamedTuple):
     body: bytes = b""
     model: str | None = None
     options: Sequence[tuple[str, str]] = ()
+    place: str = ""
+    is_unit: bool = False
 
     @property
     def are_pictures(self) -> bool:
@@ -72,10 +86,16 @@ def reader(content_type: str) -> Callable[[bytes], Asked]:
     kind = kind.strip().lower()
     if kind == "multipart/form-data":
         return lambda body: _from_form(body, parameters)
+    if kind.startswith("image/"):
+        return _from_picture  # which it is, its first bytes tell, and what it is where it cannot be read
+    if kind in CSV_TYPES:
+        return lambda body: _from_csv(body, parameters)
     try:
         return _READERS[kind]
     except KeyError:
-        raise UnsupportedMedia(f"send {', '.join(_READERS)} or multipart/form-data") from None
+        raise UnsupportedMedia(
+            f"send {', '.join(_READERS)}, text/csv, multipart/form-data, or a picture as image/png, image/jpeg or other"
+        ) from None
 
 
 def _from_json(body: bytes) -> Asked:
@@ -84,7 +104,11 @@ def _from_json(body: bytes) -> Asked:
     if len(body) > SHORT and values_in(body) > SHORT:
         return _one_by_one(body)
     if len(body) > MAX_FLAT_BYTES:
-        raise _too_long("images_base64")
+        detail = (
+            f"this body has {len(body):,} bytes, and one that holds texts may have {MAX_FLAT_BYTES:,}; send pictures "
+            "as files of a form (multipart/form-data)"
+        )
+        raise Invalid(detail, faults=[Fault("", detail)])
     return _read(body)
 
 
@@ -97,18 +121,27 @@ def _read(body: bytes) -> Asked:
 
 def _quickly(document: Any, body: bytes) -> Asked:
     """Give what a document asks; raises one error or another unless it is exactly as it should be."""
+    if may_hold_nul(body):
+        raise ValueError
     model = document.pop("model", None)
     if model is not None and not _REFERENCE.fullmatch(model):
         raise ValueError
     ((field, value),) = document.items()
     if field not in FIELDS or value is None:
         raise ValueError
+    if type(value) is str or (type(value) is list and type(value[0]) is str):
+        return _encoded(Asked(field, value, body, model))
     if field.startswith("row"):
         # Of a column that is given twice the last would count: with as many colons as there are names, none is.
         names = len(value) if field == "row" else sum(map(len, value))
         if body.count(b":") != names + (1 if model is None else 2):
             raise ValueError
     return Asked(field, value, body, model)
+
+
+def may_hold_nul(body: bytes) -> bool:
+    """Whether one has to look, because a text with NUL in it is refused; in most bodies there is no backslash."""
+    return b"\\" in body and b"\\u0000" in body
 
 
 _REFERENCE = re.compile(rf"[!-~]{{1,{REFERENCE_LENGTH}}}")
@@ -134,7 +167,16 @@ def _thoroughly(body: bytes) -> Asked:
     if len(given) != 1:
         detail = "give one of image (one) or images (several), or images_base64; of a table, row or rows"
         raise Invalid(detail, faults=[Fault("/image", detail)])
-    return Asked(given[0], document[given[0]], body, model)
+    options = () if document.get("scale") is None else (("scale", str(document["scale"])),)
+    return _encoded(Asked(given[0], document[given[0]], body, model, options))
+
+
+def _encoded(asked: Asked) -> Asked:
+    """Give the files that are asked about, where what is asked about are pictures as texts."""
+    files = files_in(asked.field, asked.value)
+    if files is None:
+        return asked
+    return asked._replace(field="file" if asked.field == "image" else "files", value=files, body=b"", place=asked.field)
 
 
 _SEVERAL = re.compile(rb'"(images|rows)"\s*:\s*\[\s*')
@@ -193,7 +235,7 @@ def _from_bytes(body: bytes) -> Asked:
     return Asked("bytes", body)
 
 
-def _from_png(body: bytes) -> Asked:
+def _from_picture(body: bytes) -> Asked:
     return Asked("file", [body])
 
 
@@ -205,13 +247,53 @@ def _from_form(body: bytes, parameters: str) -> Asked:
     return Asked("files", files, options=fields)
 
 
+def _from_lines(body: bytes) -> Asked:
+    return Asked("ndjson", body.removeprefix(BOM_UTF8))
+
+
+def _from_csv(body: bytes, parameters: str) -> Asked:
+    if len(body) > MAX_SCHEMA_BYTES:
+        raise TooLarge(f"CSV of at most {MAX_SCHEMA_BYTES:,} bytes is read at once; send fewer rows, or lines of JSON")
+    said = {name.strip().lower(): value.strip().strip('"') for name, _, value in _parameters(parameters)}
+    charset = said.get("charset", "utf-8")
+    encoding = "utf-16" if body.startswith((BOM_UTF16_BE, BOM_UTF16_LE)) else _ENCODINGS.get(_codec(charset))
+    if encoding is None:
+        raise UnsupportedMedia(f"CSV is read in {', '.join(_ENCODINGS.values())}; send it in UTF-8")
+    try:
+        return Asked("csv", body.decode(encoding))
+    except UnicodeDecodeError as error:
+        line = body.count(b"\n", 0, error.start) + 1
+        remedy = "send it so, or say what it is: text/csv; charset=windows-1252"
+        detail = f"this is no text in {encoding.upper()}"
+        raise Invalid(
+            f"line {line:,}: {detail}; {remedy}", faults=[Fault("", detail, f"line {line:,}", remedy)]
+        ) from None
+
+
+def _codec(charset: str) -> str:
+    """Give what Python calls it: `utf8` and `UTF-8` are one."""
+    with suppress(LookupError, ValueError):
+        return codecs.lookup(charset).name
+    return ""
+
+
+def _parameters(text: str) -> Iterator[tuple[str, str, str]]:
+    return (parameter.partition("=") for parameter in text.split(";") if parameter.strip())
+
+
 OPTIONS = dict.fromkeys(PredictQuery.model_fields, False)
 """The options of a prediction by their names, as parameters or fields of a form; each may be given once."""
 
 _READERS: dict[str, Callable[[bytes], Asked]] = {
     "application/json": _from_json,
-    "image/png": _from_png,
     "application/octet-stream": _from_bytes,
+    "application/x-ndjson": _from_lines,
+    "application/ndjson": _from_lines,
+    "application/jsonl": _from_lines,
 }
+CSV_TYPES = ("text/csv", "application/csv")
+_ENCODINGS = {  # by what Python calls them, whatever they are called
+    "utf-8": "utf-8", "ascii": "us-ascii", "iso8859-1": "iso-8859-1", "cp1252": "windows-1252", "utf-16": "utf-16",
+}  # fmt: skip
 REFUSALS = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, struct.error, RecursionError)
 """What is raised of anything that is not as it should be, where it is not looked at first."""

@@ -12,6 +12,12 @@ MAX_IMAGES = 10_000
 MOST_EXPLAINED = 100
 """How many of them may be explained: a gradient takes a hundred times the text of what else is told of an image."""
 
+MOST_GRADIENTS = 2**20
+"""Numbers of the gradients of one answer, each a dozen letters."""
+
+MOST_OCCLUDED = 2**24
+"""Numbers that are computed with to explain rows: of each row, for each of its columns, what the network takes in."""
+
 # These describe what may be sent to some network; what one network takes is told by its version's schema.
 Pixel = float | Annotated[list[float], Field(min_length=3, max_length=3)]
 PixelRow = Annotated[list[Pixel], Field(min_length=1, max_length=MAX_SIDE)]
@@ -21,6 +27,12 @@ Row = Annotated[dict[str, Cell], Field(min_length=1, max_length=MAX_COLUMNS)]
 REFERENCE_LENGTH = 256
 Reference = Annotated[str, StringConstraints(pattern=r"^[!-~]+$", max_length=REFERENCE_LENGTH)]
 """What may name a network; see `service.store.references`."""
+
+
+_UNIT = (
+    "`unit`: the numbers of images are from 0 to 1, as shares of the model's scale, and are brought to it; they are "
+    "refused otherwise where they look so."
+)
 
 
 class PredictQuery(BaseModel):
@@ -38,9 +50,11 @@ class PredictQuery(BaseModel):
     reject_below: float | None = Field(
         default=None, ge=0, le=1, description="No class is named whose probability is less: `rejected` is true."
     )
-    explain: Literal["gradient"] | None = Field(
+    scale: Literal["unit"] | None = Field(default=None, description=_UNIT)
+    explain: Literal["gradient", "columns"] | None = Field(
         default=None,
-        description=f"Tell which pixels speak for the digit that was read; up to {MOST_EXPLAINED} images of 28 x 28.",
+        description="Tell what speaks for the class that was read: of images `gradient`, by their pixels, of rows of a "
+        f"table `columns`. Up to {MOST_EXPLAINED}, of large ones fewer.",
     )
 
     @property
@@ -55,18 +69,19 @@ class PredictRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    image: Image | None = Field(
+    image: Image | str | None = Field(
         default=None,
         description="As many rows of as many numbers as the model's images have, on their scale: 28 rows of 28 from 0 "
-        "(paper) to 255 (ink) for the digits. Of colour images, red, green and blue for each number.",
+        "(paper) to 255 (ink) for the digits. Of colour images, red, green and blue for each number. Or a picture's "
+        "file, as a data URL or in base64.",
     )
-    images: Annotated[list[Image], Field(min_length=1, max_length=MAX_IMAGES)] | None = Field(
-        default=None, description=f"Up to {MAX_IMAGES:,} images."
+    images: Annotated[list[Image | str], Field(min_length=1, max_length=MAX_IMAGES)] | None = Field(
+        default=None, description=f"Up to {MAX_IMAGES:,} images, all as numbers or all as files."
     )
     images_base64: str | None = Field(
         default=None,
         description=f"Up to {MAX_IMAGES:,} images of a byte for each number, 784 for the digits, in base64 (RFC 4648, "
-        "section 4).",
+        "section 4). Or a picture's file.",
     )
     row: Row | None = Field(
         default=None,
@@ -76,6 +91,7 @@ class PredictRequest(BaseModel):
     rows: Annotated[list[Row], Field(min_length=1, max_length=MAX_IMAGES)] | None = Field(
         default=None, description=f"Up to {MAX_IMAGES:,} rows."
     )
+    scale: Literal["unit"] | None = Field(default=None, description=_UNIT)
     model: Reference | None = Field(
         default=None,
         description="`name` of a model, whose alias `champion` answers, or without one its newest version; "
@@ -124,6 +140,12 @@ class NoteView(BaseModel):
         "it: an unknown level counts as none of those that were learned, but that of a boolean as the one said here.",
         examples=[28.0],
     )
+    nearest: str | None = Field(
+        default=None,
+        description="The level that is written as the unknown one, but for small and capital letters and blanks; only "
+        "sent where there is one.",
+        examples=["female"],
+    )
 
 
 class Prediction(BaseModel):
@@ -156,10 +178,16 @@ class Prediction(BaseModel):
         description="Share of validation examples that look at least as unusual, at most: the less, the more unusual; "
         "`null` where the network was not assessed. Only sent with `details`.",
     )
-    gradient: list[list[float]] | None = Field(
+    gradient: list[list[float | list[float]]] | None = Field(
         default=None,
-        description="Change of the logit of the most probable digit with each pixel, 28 rows of 28: above 0 where more "
-        "ink speaks for it. Only sent with `explain=gradient`.",
+        description="Change of the logit of the most probable class with each number of the image, in its shape: above "
+        "0 where more (of the digits, ink) speaks for it. Only sent with `explain=gradient`.",
+    )
+    columns: dict[str, float] | None = Field(
+        default=None,
+        description="What each column adds to the probability of the most probable class: how much less it would be if "
+        "the column had the value that is usual in the training part. Only sent with `explain=columns`.",
+        examples=[{"Sex": 0.31, "Age": -0.02}],
     )
     notes: list[NoteView] = Field(
         default=[], description="What was made of a row that is not exactly as the table; only sent where there is any."
@@ -167,7 +195,7 @@ class Prediction(BaseModel):
 
 
 class Unreadable(BaseModel):
-    """Stands in the place of a file that can not be read."""
+    """Stands in the place of a picture that cannot be read."""
 
     error: str = Field(examples=["the picture is blank; draw in an ink that stands out from its background"])
 
@@ -181,5 +209,7 @@ class PredictionWithModel(Prediction):
 class Predictions(BaseModel):
     """What the network reads in several images or rows, in their order."""
 
-    predictions: list[Prediction | Unreadable] = Field(description="Only files of a form may be unreadable.")
+    predictions: list[Prediction | Unreadable] = Field(
+        description="Only pictures may be unreadable; where all are, that is a 422."
+    )
     model: ModelView

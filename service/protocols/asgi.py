@@ -2,26 +2,38 @@
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from time import monotonic, perf_counter_ns
 from typing import Any
 
 import numpy as np
-import orjson
 
-from service.errors import Invalid
+from service.errors import Invalid, NotYet
 from service.predict.batcher import LARGEST, Rows
-from service.predict.compute import computed
+from service.predict.compute import computed, unless_it_leaves
 from service.predict.executors import READ, apart
 from service.predict.fast_path import Pending, pending
+from service.predict.pictures import Pictures
 from service.predict.predictor import Predictor
-from service.predict.receive import MAX_BODY_BYTES, Bodies, ClientLeft, Held, Receive, codings_of, require_plain
+from service.predict.receive import (
+    MAX_BODY_BYTES,
+    Bodies,
+    ClientLeft,
+    Held,
+    Receive,
+    client_of,
+    codings_of,
+    require_plain,
+)
 from service.predict.reply import Send, reply, reply_problem
-from service.predict.requests import SHORT
-from service.predict.served import LOGITS, PROBABILITIES, Scores, Served
+from service.predict.requests import SHORT, SHORT_LINES
+from service.predict.served import Scores, Served
 from service.predict.shadow import Shadow
 from service.protocols import requests, responses, scoring
+from service.protocols.given import Given
+from service.protocols.offers import Offer, offer_of
+from service.protocols.outputs import Output
 from service.protocols.statistics import Statistics
 from service.security import Header
 
@@ -41,15 +53,6 @@ def answering(served: Served) -> str:
     return "" if served.model.version is None else str(served.model.version)
 
 
-def require_usual(served: Served) -> None:
-    """Refuse a network that is not of MNIST's form, of which alone these protocols know; raises Invalid."""
-    if not served.is_usual:
-        raise Invalid(
-            f"this protocol asks for images of 28 x 28 grey pixels in ten classes, and {served.called} takes "
-            f"{served.input.form}: ask it by POST /predict"
-        )
-
-
 def is_infer(path: str) -> bool:
     """Whether a POST to this path is answered here."""
     return path == INVOCATIONS or bool(_INFER.fullmatch(path) or _V1.fullmatch(path))
@@ -58,9 +61,10 @@ def is_infer(path: str) -> bool:
 class Infer:
     """Answers requests of other model servers' clients; all go through the batchers that /predict uses."""
 
-    def __init__(self, predictor: Predictor, bodies: Bodies) -> None:
+    def __init__(self, predictor: Predictor, bodies: Bodies, pictures: Pictures) -> None:
         self._predictor = predictor
         self._bodies = bodies
+        self._pictures = pictures
         self.statistics = Statistics()
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
@@ -77,11 +81,9 @@ class Infer:
             name = reference(model, version)
             served, shadow = await self._predictor.find(name), self._predictor.along_with(name)
             try:
-                require_usual(served)
                 if path == INVOCATIONS or path.startswith("/v1"):
                     require_plain(scope["headers"])
-                    kind = headers.get(b"content-type", b"").decode("latin-1")
-                    answer = await self._score(served, path, body, kind, receive, shadow)
+                    answer = await self._score(served, scope, body, receive, shadow)
                 else:
                     answer, more = await self._infer(served, model, version, scope, body, held, receive, shadow)
             except Exception:
@@ -103,20 +105,25 @@ class Infer:
         began = perf_counter_ns()
         model, version = matched.groups()
         name = reference(model, version)
-        asked = requests.read(body, headers.get(b"inference-header-content-length"))
         served = self._predictor.at_hand(name)
-        if served is None or not served.is_usual or asked.timeout is not None or len(asked.pixels) > LARGEST:
+        if served is None:
+            return None
+        asked = requests.read(body, headers.get(b"inference-header-content-length"))
+        offer = offer_of(served)
+        outputs, given = offer.outputs.of(asked), offer.form.tensors(asked.tensors)
+        rows = given.rows
+        if rows is None or given.notes or asked.timeout is not None or len(rows) > served.batcher.largest:
             return None
         was_read = perf_counter_ns()
 
         def encode(scores: Scores) -> tuple[Iterable[Header], bytes]:
             were_computed = perf_counter_ns()
-            about, answer = _encode(scores, asked, model, version)
+            about, answer = _encode(scores, outputs, offer.outputs.classes, asked.id, model, version, {})
             times = (was_read - began, were_computed - was_read, perf_counter_ns() - were_computed)
             self.statistics.succeeded(model, answering(served), len(scores), times)
             return about, answer
 
-        return pending(served, asked.pixels, self._predictor.along_with(name), encode)
+        return pending(served, rows, self._predictor.along_with(name), encode)
 
     async def _infer(
         self,
@@ -132,14 +139,19 @@ class Infer:
         began, length = perf_counter_ns(), dict(scope["headers"]).get(b"inference-header-content-length")
         pieces = await self._pieces(body, scope["headers"], held)
 
-        def read() -> requests.Asked:
-            return requests.read(b"".join(pieces), length)
+        offer = offer_of(served)
 
-        asked = read() if sum(map(len, pieces)) <= SHORT else await apart(READ, read)
+        def read() -> tuple[requests.Asked, Sequence[Output], Given]:
+            asked = requests.read(b"".join(pieces), length)
+            return asked, offer.outputs.of(asked), offer.form.tensors(asked.tensors)
+
+        asked, outputs, given = read() if sum(map(len, pieces)) <= SHORT else await apart(READ, read)
+        deadline = None if asked.timeout is None else monotonic() + asked.timeout
+        rows = await self._rows(offer, given, client_of(scope), receive, deadline)
         was_read = perf_counter_ns()
-        scores = await _scores(served, asked.pixels, receive, asked.timeout, shadow)
+        scores = await _scores(served, rows, receive, deadline, shadow)
         were_computed = perf_counter_ns()
-        encode = partial(_encode, scores, asked, model, version)
+        encode = partial(_encode, scores, outputs, offer.outputs.classes, asked.id, model, version, given.notes)
         # Naming the classes of thousands of images takes half a second.
         about, answer = encode() if len(scores) <= LARGEST else await asyncio.to_thread(encode)
         ended = perf_counter_ns()
@@ -159,40 +171,58 @@ class Infer:
             pieces.append(piece)
         return pieces
 
-    async def _score(
-        self, served: Served, path: str, body: bytes, kind: str, receive: Receive, shadow: Shadow | None
-    ) -> bytes:
-        def read() -> Rows:
-            return scoring.invocations(body, kind) if path == INVOCATIONS else scoring.instances(body)
+    async def _score(self, served: Served, scope: Any, body: bytes, receive: Receive, shadow: Shadow | None) -> bytes:
+        offer, path = offer_of(served), scope["path"]
+        kind = dict(scope["headers"]).get(b"content-type", b"").decode("latin-1")
 
-        pixels = read() if len(body) <= SHORT else await apart(READ, read)
-        scores = await _scores(served, pixels, receive, None, shadow)
-        logits, probabilities = scores[:, LOGITS], scores[:, PROBABILITIES]
-        rows = zip(logits.argmax(axis=1).tolist(), logits, probabilities, strict=True)
-        predictions = [{"digit": digit, "logits": row, "probabilities": sure} for digit, row, sure in rows]
-        return orjson.dumps({"predictions": predictions}, option=orjson.OPT_SERIALIZE_NUMPY)
+        def read() -> Given:
+            if path == INVOCATIONS:
+                return scoring.invocations(offer.form, body, kind)
+            return scoring.instances(offer.form, body)
+
+        given = read() if len(body) <= SHORT_LINES else await apart(READ, read)
+        rows = await self._rows(offer, given, client_of(scope), receive, None)
+        scores = await _scores(served, rows, receive, None, shadow)
+        outputs = offer.outputs
+        encode = partial(responses.predictions, scores, outputs.classes, given.notes, has_digits=outputs.has_digits)
+        return encode() if len(scores) <= LARGEST else await asyncio.to_thread(encode)
+
+    async def _rows(self, offer: Offer, given: Given, client: str, receive: Receive, deadline: float | None) -> Rows:
+        """Give the examples of a request, for which its pictures are decoded at their turn, if it has some."""
+        if given.rows is not None:
+            return given.rows
+        assert offer.form.decode is not None, "who takes files can decode them"
+        decoding = self._pictures.put(client, given.files, offer.form.decode)
+        try:
+            async with asyncio.timeout(None if deadline is None else deadline - monotonic()):
+                rows, unreadable = await unless_it_leaves(receive, decoding)
+        except TimeoutError:
+            raise NotYet("the pictures would not be decoded in time; allow more", retry_after=1) from None
+        for place, why in unreadable.items():
+            raise Invalid(f"{given.called}, picture {place}: {why}")
+        return rows
 
 
 _JSON = (b"content-type", b"application/json")
 _BYTES = (b"content-type", b"application/octet-stream")
 
 
-def _encode(scores: Scores, asked: requests.Asked, model: str, version: str | None) -> tuple[Iterable[Header], bytes]:
-    answer, json_length = responses.encode(scores, asked, model, version)
+def _encode(scores: Scores, *about: Any) -> tuple[Iterable[Header], bytes]:
+    answer, json_length = responses.encode(scores, *about)
     if json_length is None:
         return [_JSON], answer
     return [_BYTES, (b"inference-header-content-length", b"%d" % json_length)], answer
 
 
 async def _scores(
-    served: Served, pixels: Rows, receive: Receive, timeout: float | None, shadow: Shadow | None
+    served: Served, rows: Rows, receive: Receive, deadline: float | None, shadow: Shadow | None
 ) -> Scores:
     """Have all rows computed, one batch after the other."""
-    deadline = None if timeout is None else monotonic() + timeout
-    if len(pixels) <= LARGEST:
-        return await computed(served, pixels, receive, deadline, shadow)
+    largest = served.batcher.largest
+    if len(rows) <= largest:
+        return await computed(served, rows, receive, deadline, shadow)
     batches = [
-        await computed(served, pixels[start : start + LARGEST], receive, deadline, shadow, admitted=start > 0)
-        for start in range(0, len(pixels), LARGEST)
+        await computed(served, rows[start : start + largest], receive, deadline, shadow, admitted=start > 0)
+        for start in range(0, len(rows), largest)
     ]
     return np.concatenate(batches)

@@ -1,112 +1,70 @@
-"""Images as MLflow, SageMaker, TensorFlow Serving and KServe V1 send them: rows in JSON, or CSV."""
+"""Examples as MLflow, SageMaker, TensorFlow Serving and KServe V1 send them: objects, lists, frames, or CSV."""
 
-import re
-from codecs import BOM_UTF8
-from itertools import chain, repeat
+from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-import orjson
+from service.errors import Invalid, TooLarge, UnsupportedMedia
+from service.predict.requests import CSV_TYPES, MAX_SCHEMA_BYTES, reader
+from service.protocols.given import Form, Given
+from service.protocols.lenient_json import object_of, require_once
+from service.protocols.requests import unit_in
 
-from models.spec import PIXELS
-from service.edge.document import require_sound
-from service.errors import Invalid, Malformed, TooLarge, UnsupportedMedia
-from service.predict.requests import MAX_SCHEMA_BYTES
-from service.predict.schemas import MAX_IMAGES
-from service.protocols.tensors import Pixels, from_numbers, require_bounded
+_INVOCATIONS = ("inputs", "instances", "dataframe_split", "dataframe_records")
+_V1 = ("instances", "inputs")
 
 
-def invocations(body: bytes, kind: str) -> Pixels:
-    """Read pixels [n, 784] of POST /invocations; raises a Problem."""
-    if len(body) > MAX_SCHEMA_BYTES:
-        raise TooLarge(f"the body is larger than {MAX_SCHEMA_BYTES:,} bytes; send fewer images at once")
-    kind = kind.partition(";")[0].strip().lower()
-    if kind == "text/csv":
-        return _csv(body)
+def invocations(form: Form, body: bytes, content_type: str) -> Given:
+    """Read the examples of POST /invocations; raises a Problem."""
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind in CSV_TYPES:
+        return form.csv(reader(content_type)(body).value)
     if kind not in ("application/json", ""):
         raise UnsupportedMedia("send application/json or text/csv")
-    document = _object(body)
-    given = [field for field in ("inputs", "instances", "dataframe_split", "dataframe_records") if field in document]
-    if given == ["dataframe_split"]:
-        frame = document["dataframe_split"]
-        return _images(frame.get("data") if isinstance(frame, dict) else None, "dataframe_split.data")
-    if given not in (["inputs"], ["instances"]):
-        raise Invalid("give one of inputs, instances and dataframe_split: a list of images")
-    images = document[given[0]]
-    if isinstance(images, dict) and len(images) == 1:  # one tensor, by its name
-        (images,) = images.values()
-    return _images(images, given[0])
+    return _taken(form, body, _INVOCATIONS, ("params", "parameters"))
 
 
-def instances(body: bytes) -> Pixels:
-    """Read pixels [n, 784] of the V1 protocol; raises a Problem."""
+def instances(form: Form, body: bytes) -> Given:
+    """Read the examples of the V1 protocol; raises a Problem."""
+    return _taken(form, body, _V1, ("parameters",))
+
+
+def _taken(form: Form, body: bytes, fields: tuple[str, ...], options: tuple[str, ...]) -> Given:
     if len(body) > MAX_SCHEMA_BYTES:
-        raise TooLarge(f"the body is larger than {MAX_SCHEMA_BYTES:,} bytes; send fewer images at once")
-    return _images(_object(body).get("instances"), "instances")
+        raise TooLarge(f"the body is larger than {MAX_SCHEMA_BYTES:,} bytes; send fewer examples at once")
+    document = _object(body)
+    given = [field for field in fields if field in document]
+    if len(given) != 1:
+        raise Invalid(f"give one of {', '.join(fields)}: the examples")
+    is_unit = False
+    for option in options:
+        parameters = document.get(option) or {}
+        if not isinstance(parameters, dict):
+            raise Invalid(f"{option} is to be an object")
+        is_unit = unit_in(parameters, default=is_unit)
+    (field,) = given
+    value = document[field]
+    if field != "dataframe_split":
+        return form.listed(value, field, is_unit=is_unit)
+    if not isinstance(value, dict):
+        raise Invalid("dataframe_split is to be an object of columns and data")
+    return form.framed(value.get("columns"), value.get("data"), is_unit=is_unit)
 
 
 def _object(body: bytes) -> dict[str, Any]:
-    require_bounded(body)
-    try:
-        document = orjson.loads(body.removeprefix(BOM_UTF8))
-    except orjson.JSONDecodeError:
-        require_sound(body)
-        raise Malformed("the body is no valid JSON") from None
-    if not isinstance(document, dict):
-        raise Malformed("the body is to be a JSON object")
+    document = object_of(body)
+    # With as many colons as there are names, none is given twice.
+    names = len(document) if body.count(b"{") == 1 else sum(map(len, _objects(document)))
+    if body.count(b":") != names:
+        require_once(body)
     return document
 
 
-def _images(images: Any, field: str) -> Pixels:
-    if not isinstance(images, list) or not 1 <= len(images) <= MAX_IMAGES:
-        raise Invalid(f"{field} is to be a list of 1 to {MAX_IMAGES:,} images")
-    pixels = []
-    for number, image in enumerate(images):
-        if isinstance(image, dict) and len(image) == 1:
-            (image,) = image.values()
-        try:
-            pixels.append(from_numbers(image, None, 1, called="the image"))
-        except Invalid as error:
-            raise Invalid(f"{field}[{number}]: {error.detail}") from None
-    return np.concatenate(pixels)
-
-
-def _csv(body: bytes) -> Pixels:
-    """Read lines of 784 numbers, one by one; a first line of names is passed over."""
-    if body.count(b"\n") + body.count(b"\r") > _MOST_LINE_ENDS:
-        raise Invalid(f"the CSV has far more lines than the {MAX_IMAGES:,} images that may be sent at once")
-    images = list[Pixels]()
-    try:
-        text = body.removeprefix(BOM_UTF8).decode()
-        lines = (line[0].split(",", PIXELS) for line in _LINE.finditer(text) if line[0].strip())
-        for is_first, cells in zip(chain([True], repeat(False)), lines, strict=False):
-            if is_first and _are_names(cells):
-                continue
-            if len(images) == MAX_IMAGES:
-                raise Invalid(f"the CSV is to be a list of 1 to {MAX_IMAGES:,} images")
-            numbers = [float(cell) for cell in cells]
-            images.append(from_numbers(numbers, None, 1, called=f"the CSV[{len(images)}]"))
-    except ValueError:
-        raise Invalid(
-            f"the CSV is to have {PIXELS} numbers in each line, without quotes, and perhaps as many names above them"
-        ) from None
-    if not images:
-        raise Invalid(f"the CSV is to be a list of 1 to {MAX_IMAGES:,} images")
-    return np.concatenate(images)
-
-
-_LINE = re.compile(r"[^\r\n]+")
-_MOST_LINE_ENDS = 4 * MAX_IMAGES  # of two letters each, and with empty lines between
-
-
-def _are_names(cells: list[str]) -> bool:
-    """Whether this is a line of names, and no image with something wrong in it: none is a number, and none twice."""
-    return len(cells) == len(set(cells)) == PIXELS and not any(map(_is_number, cells))
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text.strip().strip('"'))  # what is quoted may be one all the same
-    except ValueError:
-        return False
-    return True
+def _objects(document: Any) -> Iterator[dict[str, Any]]:
+    waiting = [document]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            yield value
+            value = list(value.values())
+        if not set(map(type, value)).isdisjoint((dict, list)):
+            waiting += [inner for inner in value if isinstance(inner, (dict, list))]

@@ -29,6 +29,8 @@ class Claim:
     """The epoch of the last rung that it went on from."""
     ends_after: int | None = None
     """The epoch of the rung at which it fell behind."""
+    is_to_finish: bool = False
+    """Whether it was asked for, before it was taken, to end with what it has learned."""
 
 
 def claims_of(connection: Connection, taken: Sequence[Job], owner: str) -> list[Claim]:
@@ -50,6 +52,7 @@ def claims_of(connection: Connection, taken: Sequence[Job], owner: str) -> list[
             halving=halvings.get(job.sweep_id),
             passed_rung=job.passed_rung,
             ends_after=job.ends_after,
+            is_to_finish=job.finish_requested,
         )
         for job in taken
     ]

@@ -2,6 +2,7 @@
 
 StoreError
 +-- StateConflict     the state of a job does not allow what was asked for
++-- NothingLearned    a job that waits cannot be finished before its first epoch
 +-- SweepConflict     the state of a sweep does not allow what was asked for
 +-- PartOfSweep       the job belongs to a sweep, and goes with it
 +-- DatasetInUse      a job that has not ended needs the data set, or a version of it
@@ -18,6 +19,7 @@ StoreError
 +-- UploadUnfinished  bytes are missing of an upload that is to be used
 +-- TooManyUploads    as many uploads are open as may be
 +-- VersionInUse      an alias points to the version
++-- ModelInUse        an alias of the model that is to be deleted is there
 +-- KeyReused         something else was asked for under the key
 +-- Repeated          what is asked for under the key was done before; it is answered as then
 +-- WrongRevision     the alias was moved since the client looked
@@ -27,6 +29,7 @@ StoreError
 +-- NoCheckpoint      the job that a reference means has nothing to predict with yet
 +-- HistoryChanged    a history was deleted, or taken back, while it was read
 +-- MemberGone        a version that was to be a member is not there any more; told to workers
++-- ChampionChanged   a version was compared with another champion than there is by now; told to workers
 +-- LeaseLost         the job belongs to another attempt by now, or has ended; told to workers
 
 That the database itself does not answer is a `DatabaseError`, of `engine.py`.
@@ -46,7 +49,15 @@ class StateConflict(StoreError):
 
     job_id: str
     state: str
-    action: Literal["cancel", "pause", "resume", "continue", "delete"]
+    action: Literal["cancel", "pause", "resume", "finish", "continue", "delete"]
+
+
+@dataclass(eq=False)
+class NothingLearned(StoreError):
+    """A job that waits for a worker, or is paused, has no epoch on record with which it could succeed."""
+
+    job_id: str
+    state: str
 
 
 @dataclass(eq=False)
@@ -186,6 +197,14 @@ class VersionInUse(StoreError):
     alias: str
 
 
+@dataclass(eq=False)
+class ModelInUse(StoreError):
+    """The model that is to be deleted has aliases, by which it answers."""
+
+    model: str
+    aliases: tuple[str, ...]
+
+
 class KeyReused(StoreError):
     """Something else was asked for before under this key."""
 
@@ -242,6 +261,13 @@ class LeaseLost(StoreError):
     """The job, or the reading, belongs to another attempt by now, or has ended: stop, and write nothing."""
 
     job_id: str
+
+
+@dataclass(eq=False)
+class ChampionChanged(StoreError):
+    """The champion is another than the one with which a new version was compared: compare again."""
+
+    model: str
 
 
 class HistoryChanged(StoreError):

@@ -1,4 +1,4 @@
-"""Jobs as clients see them: listed, looked at, cancelled, paused, resumed, deleted."""
+"""Jobs as clients see them: listed, looked at, cancelled, paused, resumed, finished, deleted."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, select, update
 from models.spec import TrainingSpec
 from service.store import owners
 from service.store.engine import Database, Row, now_ms
-from service.store.errors import PartOfSweep, StateConflict
+from service.store.errors import NothingLearned, PartOfSweep, StateConflict
 from service.store.files import withdraw_all
 from service.store.inheritance import hand_on, history_of, locked_family
 from service.store.keys import Key, claim, keep_job
@@ -113,8 +113,9 @@ class Jobs:
             if job is None:
                 return None
             claim(connection, key)
-            if job.state in FINAL_STATES or job.cancel_requested:
-                raise StateConflict(job_id, "cancelled" if job.cancel_requested else job.state, "pause")
+            if job.state in FINAL_STATES or job.cancel_requested or job.finish_requested:
+                asked = "cancelled" if job.cancel_requested else "succeeded" if job.finish_requested else job.state
+                raise StateConflict(job_id, asked, "pause")
             if job.state == "queued":
                 move(connection, job_id, "paused")
             elif job.state == "running" and not job.pause_requested:
@@ -137,6 +138,30 @@ class Jobs:
                 move(connection, job_id, "queued")
             elif job.pause_requested:
                 connection.execute(update(jobs).where(jobs.c.id == job_id).values(pause_requested=False))
+            return keep_job(connection, key, job_id)
+
+    def finish(self, job_id: str, *, key: Key | None = None) -> Job | None:
+        """Let a job end now and succeed with what it has learned; one that waits gets a worker for that.
+
+        Gives the job as it is then; of one that has succeeded, nothing is to be done. Raises StateConflict where it has
+        failed or was cancelled, or is about to be, and NothingLearned while it waits and has no epoch on record.
+        """
+        with self.database.writer.begin() as connection:
+            job = locked_job(connection, job_id)
+            if job is None:
+                return None
+            if job.state == "succeeded":  # nothing is to be done, and nothing is kept
+                return keep_job(connection, None, job_id)
+            claim(connection, key)
+            if job.state in FINAL_STATES or job.cancel_requested:
+                raise StateConflict(job_id, "cancelled" if job.cancel_requested else job.state, "finish")
+            if job.state != "running" and job.last_epoch == 0:
+                raise NothingLearned(job_id, job.state)
+            if not job.finish_requested:
+                _ask_to_stop(connection, job_id, "finish_requested")
+                connection.execute(update(jobs).where(jobs.c.id == job_id).values(pause_requested=False))
+            if job.state == "paused" or job.waits_at_rung:
+                move(connection, job_id, "queued", waits_at_rung=False)
             return keep_job(connection, key, job_id)
 
     def delete(self, job_id: str) -> list[str] | None:
@@ -186,7 +211,9 @@ class Jobs:
             return connection.execute(query).all()
 
 
-def _ask_to_stop(connection: Connection, job_id: str, request: Literal["cancel_requested", "pause_requested"]) -> None:
+def _ask_to_stop(
+    connection: Connection, job_id: str, request: Literal["cancel_requested", "finish_requested", "pause_requested"]
+) -> None:
     asked = {request: True, "stop_requested_at": now_ms()}
     connection.execute(update(jobs).where(jobs.c.id == job_id).values(asked))
     log_event(connection, job_id, request, {})

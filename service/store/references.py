@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
-from models.spec import DEFAULT_MODEL
+from models.filing import DEFAULT_MODEL
 from service.store import owners
 from service.store.aliases import CHAMPION, Targets, alias_of
 from service.store.engine import Database
@@ -111,7 +111,9 @@ def _usual(connection: Connection) -> str:
 
 
 def _is_model(connection: Connection, name: str) -> bool:
-    return connection.scalar(select(models.c.name).where(models.c.name == name)) is not None
+    return (
+        connection.scalar(select(models.c.name).where(models.c.name == name, models.c.deleted_at.is_(None))) is not None
+    )
 
 
 def _require(connection: Connection, model: str) -> None:

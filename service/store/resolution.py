@@ -54,6 +54,12 @@ class Resolution:
             raise DataNotReady(name, row.version, row.state, why)
         return Meant(f"{name}/{row.version}", row)
 
+    def row_of(self, reference: str) -> Row | None:
+        """Look up the version that a resolved reference names; None of what is built in and nobody has looked at."""
+        name, _, number = reference.partition("/")
+        with self.database.reader.connect() as connection:
+            return version_of(connection, name, int(number or 1))
+
     def same(self, name: str, sha256: str) -> str | None:
         """Give the newest ready version of an uploaded data set that holds the examples of this digest, if one does."""
         its = (dataset_versions.c.dataset == name) & (dataset_versions.c.sha256 == sha256)
@@ -64,13 +70,19 @@ class Resolution:
 
     def settle(self, specs: Sequence[TrainingSpec]) -> list[TrainingSpec]:
         """Give specs as they are trained, with all that was left open; raises what `of` raises."""
-        meant = {reference: self.of(reference) for reference in {spec.dataset for spec in specs}}
-        return [settled(spec, meant[spec.dataset]) for spec in specs]
+        named = {reference for spec in specs for reference in (spec.dataset, spec.evaluate_on) if reference is not None}
+        meant = {reference: self.of(reference) for reference in named}
+        return [
+            settled(spec, meant[spec.dataset], None if spec.evaluate_on is None else meant[spec.evaluate_on])
+            for spec in specs
+        ]
 
 
-def settled(spec: TrainingSpec, meant: Meant) -> TrainingSpec:
-    """Give a spec whose data set is known, with all that was left open."""
+def settled(spec: TrainingSpec, meant: Meant, compared: Meant | None = None) -> TrainingSpec:
+    """Give a spec whose data set is known, and the one that promotion is decided by, with all that was left open."""
     chosen: dict[str, object] = {"dataset": meant.reference}
+    if compared is not None:
+        chosen["evaluate_on"] = compared.reference
     if spec.stratify is None:
         chosen["stratify"] = meant.stratify
     if "model" not in spec.model_fields_set:

@@ -6,6 +6,7 @@ current one: a worker that was only slow, and has been replaced, learns it here 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, select, update
@@ -32,7 +33,7 @@ from service.store.states import (
 from service.store.tables import artifacts, attempts, epochs, jobs, workers
 from service.store.versions import NO_FINDINGS, Findings, make
 
-StopRequest = Literal["cancel", "pause", "drain"]
+StopRequest = Literal["cancel", "finish", "pause", "drain"]
 """What a training process is asked to do with a job: to end it, or to give it back, for later or for another worker."""
 
 CHECKPOINT = ("safetensors", "json", "state.safetensors")
@@ -40,6 +41,7 @@ CHECKPOINT = ("safetensors", "json", "state.safetensors")
 
 
 _NO_INHERITANCE = {"inherits_from": None, "inherited_epochs": None}
+_ASKED = (jobs.c.id, jobs.c.cancel_requested, jobs.c.finish_requested, jobs.c.pause_requested)
 _ALONE_AFTER = 3  # fruitless attempts; a job is given up after five (service/store/stalled.py)
 
 
@@ -132,10 +134,7 @@ class Runs:
             # In the order in which a sweep's cancelling locks them, or the two would wait for each other.
             locked(connection, select(jobs.c.id).where(held_by(claims)).order_by(jobs.c.number))
             held = connection.execute(
-                update(jobs)
-                .where(held_by(claims))
-                .values(lease_expires_at=self._lease_end())
-                .returning(jobs.c.id, jobs.c.cancel_requested, jobs.c.pause_requested)
+                update(jobs).where(held_by(claims)).values(lease_expires_at=self._lease_end()).returning(*_ASKED)
             ).all()
             return _stop_requests(
                 held, draining=bool(connection.scalar(select(_is_draining(worker_of(claims[0].owner)))))
@@ -144,7 +143,7 @@ class Runs:
     def look(self, claims: Sequence[Claim]) -> dict[str, StopRequest | None]:
         """Give what `renew` gives; writes nothing."""
         draining = _is_draining(worker_of(claims[0].owner)).label("draining")
-        query = select(jobs.c.id, jobs.c.cancel_requested, jobs.c.pause_requested, draining).where(held_by(claims))
+        query = select(*_ASKED, draining).where(held_by(claims))
         with self.database.reader.connect() as connection:
             held = connection.execute(query).all()
         return _stop_requests(held, draining=any(job.draining for job in held))
@@ -219,11 +218,9 @@ class Runs:
             job = _locked_by(connection, claim)
             state: State = "cancelled" if job.cancel_requested else "succeeded"
             told = {"made_with": made_with, "test_accuracy": test_accuracy}
-            result = finish(connection, claim.job_id, state, stopped_early=stopped_early, told=told)
+            become = partial(make, connection, job, findings) if state == "succeeded" else None
+            finish(connection, claim.job_id, state, stopped_early=stopped_early, told=told, become=become)
             end_attempt(connection, claim.job_id, claim.attempt, state)
-            if state == "succeeded":
-                assert result is not None, "a job that succeeded has at least one epoch on record"
-                make(connection, job, result, findings)
             names = [f"previous.{ending}" for ending in CHECKPOINT]
             gone = withdraw_names(connection, owners.of_job(claim.job_id), names)
             return state, gone if state == "succeeded" else gone + [file.key for file in findings.files]
@@ -237,7 +234,8 @@ class Runs:
         with self.database.writer.begin() as connection:
             job = _locked_by(connection, claim)
             end_attempt(connection, claim.job_id, claim.attempt, "left")
-            return put_back(connection, job, waits_at_rung=waits_at_rung)
+            # Who was asked to end meanwhile is taken at once, to do so.
+            return put_back(connection, job, waits_at_rung=waits_at_rung and not job.finish_requested)
 
     def give_back(self, claim: Claim, error: Mapping[str, str]) -> State:
         """Give a job back whose worker could not write; it fails with this error if that goes on in vain.
@@ -266,7 +264,15 @@ def _is_draining(worker_id: str) -> ColumnElement[bool]:
 
 def _stop_requests(held: Sequence[Job], *, draining: bool) -> dict[str, StopRequest | None]:
     last: StopRequest | None = "drain" if draining else None
-    return {job.id: "cancel" if job.cancel_requested else "pause" if job.pause_requested else last for job in held}
+    return {job.id: _request(job) or last for job in held}
+
+
+def _request(job: Job) -> StopRequest | None:
+    if job.cancel_requested:
+        return "cancel"
+    if job.finish_requested:
+        return "finish"
+    return "pause" if job.pause_requested else None
 
 
 def _previous(connection: Connection, owner: str) -> list[File]:

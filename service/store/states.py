@@ -4,11 +4,11 @@ The legal moves of a job's state; nothing leaves a state on the right:
 
     queued  -> running, paused, cancelled
     running -> queued (its worker left it, or fell silent), paused, succeeded, failed, cancelled
-    paused  -> queued, cancelled
+    paused  -> queued (to go on, or to be finished), cancelled
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
@@ -25,7 +25,7 @@ State = Literal["queued", "running", "paused", "succeeded", "failed", "cancelled
 STATES: tuple[State, ...] = get_args(State)
 FINAL_STATES: tuple[State, ...] = ("succeeded", "failed", "cancelled")
 UNENDED_STATES: tuple[State, ...] = ("queued", "running", "paused")
-StoppedEarly = Literal["patience", "halving", "max_seconds"]
+StoppedEarly = Literal["patience", "halving", "max_seconds", "finish"]
 How = Literal["waiting", "stopped", "killed", "worker_lost"]
 """How a job was cancelled: before or between its attempts, by its training process, or with it."""
 
@@ -151,10 +151,12 @@ def finish(
     error: Mapping[str, str] | None = None,
     how: How = "stopped",
     told: Mapping[str, Any] = MappingProxyType({"made_with": None, "test_accuracy": None}),
-) -> dict[str, Any] | None:
-    """Move a job to a final state; gives its result. Whoever calls this has locked the job's row.
+    become: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+) -> None:
+    """Move a job to a final state. Whoever calls this has locked the job's row.
 
-    `told` is what only its worker knows of the result.
+    `told` is what only its worker knows of the result, `become` makes a version of it, and gives what to tell of that:
+    whoever sees that the job has succeeded sees this too.
 
     A job that is cancelled gets a receipt: how, after which batch, and how long after that was asked for.
 
@@ -167,6 +169,10 @@ def finish(
         ended_early = state == "succeeded" and not is_whole
         result |= told
         result["stopped_early"] = (stopped_early or "patience") if ended_early else None
+    version = None
+    if become is not None:
+        assert result is not None, "a job that succeeded has at least one epoch on record"
+        version = become(result)
     receipt = _receipt(connection, job_id, how, result) if state == "cancelled" else None
     connection.execute(
         update(jobs)
@@ -180,13 +186,13 @@ def finish(
             waits_at_rung=False,
             result=result,
             weights_sha256=weights_sha256,
+            version=version,
             error=error,
             cancellation=receipt,
         )
     )
-    ended = {"result": result, "error": error, "cancellation": receipt}
+    ended = {"result": result, "version": version, "error": error, "cancellation": receipt}
     log_event(connection, job_id, "state", {"state": state} | {key: it for key, it in ended.items() if it is not None})
-    return result
 
 
 def _result(connection: Connection, job_id: str) -> tuple[dict[str, Any] | None, str | None]:

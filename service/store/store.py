@@ -7,6 +7,7 @@ from service.store.aliases import Aliases
 from service.store.datasets import Datasets
 from service.store.engine import Database
 from service.store.ensembles import Ensembles
+from service.store.evaluations import Evaluations
 from service.store.files import Files
 from service.store.halving import Rungs
 from service.store.jobs import Jobs
@@ -42,6 +43,7 @@ class Store:
     models: Models
     aliases: Aliases
     ensembles: Ensembles
+    evaluations: Evaluations
     references: References
     uploads: Uploads
     workers: Workers
@@ -66,6 +68,7 @@ class Store:
             models=Models(database),
             aliases=Aliases(database),
             ensembles=Ensembles(database),
+            evaluations=Evaluations(database, settings.lease_seconds),
             references=References(database, settings.default_model),
             uploads=Uploads(database, most=settings.open_uploads, hours=settings.upload_hours),
             workers=Workers(database),

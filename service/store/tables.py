@@ -7,6 +7,7 @@ from sqlalchemy import (
     Column,
     Float,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -73,7 +74,8 @@ jobs = Table(
     Column("lease_expires_at", BigInteger),
     Column("cancel_requested", Boolean, nullable=False),
     Column("pause_requested", Boolean, nullable=False, server_default=false()),
-    Column("stop_requested_at", BigInteger),  # when one of the two was asked for last
+    Column("finish_requested", Boolean, nullable=False, server_default=false()),  # to end now, and succeed
+    Column("stop_requested_at", BigInteger),  # when one of the three was asked for last
     Column("cancellation", JSON),  # the receipt of a job that was cancelled
     Column("passed_rung", Integer, nullable=False, server_default="0"),  # epoch of the last rung it went on from
     Column("ends_after", Integer),  # epoch of the rung at which it fell behind
@@ -87,6 +89,7 @@ jobs = Table(
     Column("epoch_seconds", Float),
     Column("result", JSON),
     Column("weights_sha256", String(64)),
+    Column("version", JSON),  # of which model it became which version, and whether that was promoted
     Column("error", JSON),
     Index(None, "state", "number"),
     Index(None, "state", "shape", "number"),
@@ -146,6 +149,7 @@ models = Table(
     Column("name", String(128), primary_key=True),
     Column("newest", Integer, nullable=False),  # number of the newest version, also if that was deleted
     Column("created_at", BigInteger, nullable=False),
+    Column("deleted_at", BigInteger),  # its numbers and its history go on where there is one of this name again
 )
 
 versions = Table(
@@ -163,6 +167,38 @@ versions = Table(
     Column("facts", JSON, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Index(None, "job_id"),
+)
+
+# While an evaluation runs, `owner` is the worker that measures; without one it waits for a worker. It goes with what it
+# is of: with its version, or with its job where that is no version. What it was compared with may be gone.
+evaluations = Table(
+    "evaluations",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("id", String(36), nullable=False, unique=True),
+    Column("state", String(16), nullable=False),
+    Column("asked", JSON, nullable=False),
+    Column("model", String(128)),
+    Column("version", Integer),
+    Column("job_id", String(36), ForeignKey("jobs.id", ondelete="CASCADE")),  # of a checkpoint that is no version
+    Column("against", JSON(none_as_null=True)),  # model, version and job_id of what it is compared with
+    Column("dataset", String(128), nullable=False),
+    Column("dataset_version", Integer),  # none of what is built in
+    Column("created_at", BigInteger, nullable=False),
+    Column("started_at", BigInteger),
+    Column("finished_at", BigInteger),
+    Column("rung_at", BigInteger, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("owner", String(255)),
+    Column("lease_expires_at", BigInteger),
+    Column("result", JSON(none_as_null=True)),
+    Column("error", JSON(none_as_null=True)),
+    ForeignKeyConstraint(["model", "version"], ["versions.model", "versions.version"], ondelete="CASCADE"),
+    Index(None, "state", "rung_at"),
+    Index(None, "model", "version", "number"),
+    Index(None, "job_id", "number"),
+    Index(None, "dataset", "number"),
+    sqlite_autoincrement=True,
 )
 
 aliases = Table(
@@ -185,6 +221,21 @@ moves = Table(
     Column("after", JSON),  # targets; none where the alias was deleted
     Column("why", String(16), nullable=False),
     Column("moved_at", BigInteger, nullable=False),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("model", String(128), ForeignKey("models.name"), nullable=False),
+    Column("version", Integer, nullable=False),  # no foreign key: it may have been deleted
+    Column("job_id", String(36)),
+    Column("promoted", Boolean, nullable=False),
+    Column("because", String),  # it was not
+    Column("comparison", JSON(none_as_null=True)),  # what was measured, of which two, on which examples
+    Column("decided_at", BigInteger, nullable=False),
+    Index(None, "model", "number"),
+    sqlite_autoincrement=True,
 )
 
 events = Table(

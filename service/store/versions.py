@@ -7,16 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, update
 
 from models.spec import TrainingSpec
 from service.store import owners
 from service.store.aliases import CHAMPION, alias_of, alone, move
 from service.store.engine import Row, insert_or, now_ms
+from service.store.errors import ChampionChanged
 from service.store.files import File, publish, share
-from service.store.promotion import Promotion, obstacle_to
-from service.store.states import Job, spec_of
-from service.store.tables import models, versions
+from service.store.inheritance import history_of
+from service.store.promotion import NOT_COMPARED, Promotion, Verdict
+from service.store.states import Job, log_event, spec_of
+from service.store.tables import artifacts, decisions, jobs, models, versions
 
 WEIGHTS = "weights.safetensors"
 """What a version calls the file of its weights; those of an ensemble are called by `weights_of`."""
@@ -36,20 +38,25 @@ def weights_of(member: int) -> str:
 
 @dataclass(frozen=True)
 class Findings:
-    """What a worker found out about a network before its job succeeded; `files` were written for its version."""
+    """What a worker found out about a network before its job succeeded; `files` were written for its version.
+
+    `verdict` is what came of comparing it with the champion, if anybody did.
+    """
 
     data_sha256: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     files: Sequence[File] = ()
+    verdict: Verdict | None = None
 
 
 NO_FINDINGS = Findings()
 
 
-def make(connection: Connection, job: Job, result: Mapping[str, Any], findings: Findings) -> int:
+def make(connection: Connection, job: Job, findings: Findings, result: Mapping[str, Any]) -> dict[str, Any]:
     """Make the best checkpoint of a job that succeeded the next version of its model, and promote it by its spec.
 
-    The version points to the files by itself: they stay when the job is deleted. Gives its number.
+    The version points to the files by itself: they stay when the job is deleted. Gives what the job tells of it. Raises
+    ChampionChanged.
     """
     spec = TrainingSpec.model_validate(spec_of(job))
     number = next_number(connection, spec.model)
@@ -61,20 +68,58 @@ def make(connection: Connection, job: Job, result: Mapping[str, Any], findings: 
         "weights_sha256": result["best_weights_sha256"],
         "val_accuracy": result["best_val_accuracy"],
     }
-    put(connection, spec.model, number, values, findings, Promotion(spec.promote, spec.promote_margin))
-    return number
+    return put(connection, spec.model, number, values, findings, Promotion.of(spec))
 
 
 def next_number(connection: Connection, model: str) -> int:
     """Take the next number of a model, which is made if it is not there; locks its row."""
     first = insert_or(connection, models).values(name=model, newest=1, created_at=now_ms())
     number = connection.scalar(
-        first.on_conflict_do_update(index_elements=["name"], set_={"newest": models.c.newest + 1}).returning(
-            models.c.newest
-        )
+        first.on_conflict_do_update(
+            index_elements=["name"], set_={"newest": models.c.newest + 1, "deleted_at": None}
+        ).returning(models.c.newest)
     )
     assert number is not None, "a row was inserted or updated"
     return int(number)
+
+
+def adopt(
+    connection: Connection, job: Job, checkpoint: str, model: str, findings: Findings, promotion: Promotion
+) -> int | None:
+    """Make a checkpoint of a job that has ended the next version of a model, unless it is one; gives its number.
+
+    None where the checkpoint is not there any more. Raises ChampionChanged.
+    """
+    owner = owners.of_job(job.id)
+    query = select(artifacts).where(artifacts.c.owner == owner, artifacts.c.name == f"{checkpoint}.safetensors")
+    weights = connection.execute(query).one_or_none()
+    if weights is None:
+        return None
+    number = next_number(connection, model)
+    if (there := adopted(connection, model, job.id, weights.sha256)) is not None:
+        connection.rollback()
+        return int(there.version)
+    names = {f"{checkpoint}.safetensors": WEIGHTS, f"{checkpoint}.json": "about.json"}
+    share(connection, owner, owners.of_version(model, number), names)
+    history = history_of(job.id)
+    values = {
+        "job_id": job.id,
+        "spec": {**spec_of(job), "model": model},
+        "epoch": weights.epoch,
+        "weights_sha256": weights.sha256,
+        "val_accuracy": connection.scalar(select(history.c.val_accuracy).where(history.c.epoch == weights.epoch)),
+    }
+    told = put(connection, model, number, values, findings, promotion)
+    if job.version is None:
+        connection.execute(update(jobs).where(jobs.c.id == job.id).values(version=told))
+    return number
+
+
+def adopted(connection: Connection, model: str, job_id: str, weights_sha256: str) -> Row | None:
+    """Look up the version of a model that these weights of a job are, if they are one; the first of several."""
+    same = (versions.c.job_id == job_id) & (versions.c.weights_sha256 == weights_sha256)
+    query = select(versions).where(versions.c.model == model, same).order_by(versions.c.version).limit(1)
+    return connection.execute(query).one_or_none()
 
 
 def put(
@@ -84,16 +129,45 @@ def put(
     values: Mapping[str, Any],
     findings: Findings,
     promotion: Promotion,
-) -> None:
-    """Put a version on record, with its findings, and let it be champion if it is to be. The model's row is locked."""
+) -> dict[str, Any]:
+    """Put a version on record, with its findings, and let it be champion if it is to be. The model's row is locked.
+
+    What was decided is told by events of its job, and kept with the model. Gives what a job tells of its version.
+    Raises ChampionChanged where it was compared with another one than there is by now.
+    """
     publish(connection, owners.of_version(model, number), findings.files)
-    values = {**values, "data_sha256": findings.data_sha256}
-    champion = _champion(connection, model) if promotion.rule == "if_better" else None
-    obstacle = obstacle_to(promotion, values, findings.facts, champion)
-    facts = {**findings.facts, "promoted": obstacle is None, "not_promoted_because": obstacle}
-    connection.execute(insert(versions).values(model=model, version=number, **values, facts=facts, created_at=now_ms()))
+    champion = champion_of(connection, model)
+    verdict = findings.verdict or Verdict(None, None if champion is None else NOT_COMPARED, is_final=True)
+    if promotion.rule == "if_better" and not verdict.is_final and verdict.champion != (champion and champion.version):
+        raise ChampionChanged(model)
+    obstacle = {"always": None, "never": "promote is never"}.get(promotion.rule, verdict.obstacle)
+    told = {"promoted": obstacle is None, "not_promoted_because": obstacle}
+    comparison = None if verdict.comparison is None else verdict.comparison.as_dict()
+    facts = {**findings.facts, **told, **({} if comparison is None else {"comparison": comparison})}
+    values = {**values, "data_sha256": findings.data_sha256, "facts": facts, "created_at": now_ms()}
+    connection.execute(insert(versions).values(model=model, version=number, **values))
+    connection.execute(
+        insert(decisions).values(
+            model=model,
+            version=number,
+            job_id=values["job_id"],
+            promoted=obstacle is None,
+            because=obstacle,
+            comparison=comparison,
+            decided_at=now_ms(),
+        )
+    )
     if obstacle is None:
         move(connection, model, CHAMPION, alone(number), why=promotion.rule)
+    its = {"model": model, "version": number}
+    if (job_id := values["job_id"]) is not None:
+        log_event(connection, job_id, "version.made", {**its, "comparison": comparison})
+        if obstacle is None:
+            before = None if champion is None else champion.version
+            log_event(connection, job_id, "alias.moved", {**its, "alias": CHAMPION, "before": before})
+        elif promotion.rule == "if_better":
+            log_event(connection, job_id, "version.refused", {**its, "because": obstacle, "comparison": comparison})
+    return {**its, **told}
 
 
 def version_of(connection: Connection, model: str, version: int) -> Row | None:
@@ -102,12 +176,13 @@ def version_of(connection: Connection, model: str, version: int) -> Row | None:
     return connection.execute(query).one_or_none()
 
 
-def _champion(connection: Connection, model: str) -> Row | None:
-    """Look up the version that answers for a model, or for most of its requests, if its alias is set."""
+def champion_of(connection: Connection, model: str) -> Row | None:
+    """Look up the version that answers for a model, or for most of its requests, if its alias is set.
+
+    Who has not locked the model's row gets None as well where it was deleted in between.
+    """
     alias = alias_of(connection, model, CHAMPION)
     if alias is None:
         return None
     shares = alias.targets["versions"]
-    champion = version_of(connection, model, int(max(shares, key=shares.__getitem__)))
-    assert champion is not None, "what an alias points to is not deleted"
-    return champion
+    return version_of(connection, model, int(max(shares, key=shares.__getitem__)))

@@ -9,7 +9,14 @@ import pytest
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize(
     ("scenario", "every"),
-    [("trained together", 97), ("PUT /jobs", 29), ("a data set is read", 19), ("of which some have come", 27)],
+    [
+        ("trained together", 97),
+        ("PUT /jobs", 29),
+        ("a data set is read", 19),
+        ("a model is measured", 9),
+        ("a checkpoint becomes a version", 37),
+        ("of which some have come", 27),
+    ],
 )
 def test_wherever_a_process_is_killed_nothing_is_lost(scenario: str, every: int) -> None:
     # In a process of its own, which has loaded torch and not used it: only such a one may be forked.

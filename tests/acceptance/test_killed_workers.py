@@ -8,6 +8,7 @@ import signal
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.conftest import fresh_database
@@ -123,3 +124,21 @@ def test_a_running_job_is_cancelled_within_an_epoch_and_keeps_what_it_learned(st
         assert history["epochs"][0]["complete"] is False
         assert len(history["losses"]) < 1437
         assert stack.client.checkpoints(job_id)["data"][0]["name"] == "last"
+
+
+def test_an_evaluation_is_made_though_the_worker_that_heard_of_it_is_killed(
+    stack: Stack, undisturbed: dict[str, Any]
+) -> None:
+    worker = stack.program("--hostname errands@")
+    os.kill(worker, signal.SIGSTOP)  # the broker gives it the message, and it does nothing with it
+    body = {"model": undisturbed["id"], "dataset": "digits", "part": "validation"}
+    asked = httpx.post(f"{stack.url}/evaluations", json=body).raise_for_status().json()
+    os.kill(worker, signal.SIGKILL)
+
+    def ended() -> dict[str, Any] | None:
+        found: dict[str, Any] = httpx.get(f"{stack.url}/evaluations/{asked['id']}?wait=2", timeout=9).json()
+        return found if found["state"] in {"succeeded", "failed"} else None
+
+    found = wait_until(ended, timeout=60, what=f"the evaluation to be made: {stack.logs()}")
+    assert found["state"] == "succeeded", found
+    assert found["result"]["examples"] + found["result"]["left_out"] == 360

@@ -8,9 +8,11 @@ import httpx
 from models.records import Epoch, TrainingRecord
 from models.training import train
 from service.store import owners
+from tests.chaos.promotions import PROMOTIONS
 from tests.chaos.torn import UPLOADS
 from tests.chaos.world import FIRST, SPEC, Scenario, World
 from worker.errands.draw_job import draw
+from worker.errands.evaluate import evaluate
 from worker.readings.reading import read
 from worker.train.lease import Lease
 
@@ -132,6 +134,22 @@ def _draw(world: World) -> None:
     draw(world.ids()[-1], "loss", world.store, world.artifacts)
 
 
+def _measure(world: World) -> None:
+    (row,) = world.store.evaluations.find(limit=1)
+    # As the worker does it, but for the thread that renews the lease, which comes at its own times.
+    evaluate(row.id, world.store, world.artifacts, world.settings, owner=f"{FIRST}/1")
+
+
+def _asked_to_measure(world: World) -> None:
+    _trained(world)
+    _EVALUATE(world)
+
+
+def _delete_evaluation(world: World) -> None:
+    for row in world.store.evaluations.find(limit=1):
+        assert world.ask("DELETE", f"/evaluations/{row.id}").is_success
+
+
 def _read(world: World) -> None:
     read(("mine", 1), world.store, world.artifacts, world.settings, owner=f"{FIRST}/1")
 
@@ -163,13 +181,24 @@ _RETRY, _CONTINUE = _request("POST", "/jobs/{job}/retry"), _request("POST", "/jo
 _UPLOAD = _request("POST", "/datasets?name=mine", content=_CSV, headers={"Content-Type": "text/csv"})
 _APPEND = _request("POST", "/datasets?name=mine&append=true", content=_MORE, headers={"Content-Type": "text/csv"})
 _ANEW = _request("POST", "/datasets/mine/versions", json={"from": 1, "options": {"header": False}})
+_EVALUATE = _request(
+    "POST",
+    "/evaluations",
+    json={"model": "digits", "dataset": "digits", "include_learned": True},
+    headers={"Idempotency-Key": "one"},
+)
 _CANCEL_READING = _request("POST", "/datasets/mine/versions/1/cancel")
 
 _TO_BE_MENDED = frozenset({"no_temporary_files"})
 """What was half written and belongs to no run of a job lies there until `tenfold doctor --mend`."""
 
 SCENARIOS: tuple[Scenario, ...] = (
-    Scenario("two jobs are trained together", lambda world: (world.submit(), world.submit(seed=1)), _train),
+    # Each of a model of its own: which of two ends first, and has the lower number, is nobody's promise.
+    Scenario(
+        "two jobs are trained together",
+        lambda world: (world.submit(model="one"), world.submit(model="other", seed=1)),
+        _train,
+    ),
     Scenario("a job goes on from the checkpoint before a damaged one", _damaged, _train),
     Scenario(
         "a job diverges",
@@ -207,6 +236,9 @@ SCENARIOS: tuple[Scenario, ...] = (
         again=lambda world: world.store.sweeps.find(limit=1) and _request("DELETE", "/sweeps/{sweep}")(world),
     ),
     Scenario("a plot is drawn", _trained, _draw, again=_draw, allows=_TO_BE_MENDED),
+    _same("POST /evaluations", _trained, _EVALUATE),
+    Scenario("a model is measured", _asked_to_measure, _measure),
+    Scenario("DELETE /evaluations/ID", _asked_to_measure, _delete_evaluation, again=_delete_evaluation),
     Scenario("POST /datasets", _nothing, _UPLOAD, again=_UPLOAD, allows=_TO_BE_MENDED),
     Scenario("a data set is read", _UPLOAD, _read, allows=_TO_BE_MENDED),
     Scenario("POST /datasets?append=true", _uploaded_and_read, _APPEND, again=_APPEND, allows=_TO_BE_MENDED),
@@ -227,5 +259,6 @@ SCENARIOS: tuple[Scenario, ...] = (
         again=_request("DELETE", "/datasets/mine", done=404),
         allows=_TO_BE_MENDED,
     ),
+    *PROMOTIONS,
     *UPLOADS,
 )

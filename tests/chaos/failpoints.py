@@ -120,6 +120,7 @@ def _recover(mouth: Connection, scenario: Scenario, settings: Settings, was_kill
             scenario.again(world)
         world.train_all()
         world.read_all()
+        world.measure_all()
         outcome = world.outcome()
         broken = violations(Evidence.read(settings))
         found = [f"{each.rule}: {each.what}" for each in broken if each.rule not in scenario.allows]

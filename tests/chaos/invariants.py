@@ -25,6 +25,7 @@ from service.store.tables import artifacts, attempts, events, jobs, versions
 REFERENCE = {"chaos": "reference"}
 """Label of the jobs that nobody disturbed."""
 
+_OF_VERSIONS = ("version.", "alias.")
 _OF_TRAINING = ("last.", "best.", "previous.", "evaluation.")
 
 
@@ -98,9 +99,9 @@ def one_end(evidence: Evidence) -> Iterator[str]:
 
 
 def nothing_after_the_end(evidence: Evidence) -> Iterator[str]:
-    """Nothing is recorded of a job that has ended, but for pictures."""
+    """Nothing is recorded of a job that has ended, but for pictures, and checkpoints that become versions."""
     for job in evidence.jobs:
-        told = evidence.events.get(job.id, [])
+        told = [event for event in evidence.events.get(job.id, []) if not event.type.startswith(_OF_VERSIONS)]
         for event in told[next((number for number, event in enumerate(told, 1) if _is_end(event)), len(told)) :]:
             yield f"job {job.id}: event {event.number} ({event.type}) comes after its end"
         for row in evidence.epochs.get(job.id, []):

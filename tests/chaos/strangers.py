@@ -97,7 +97,7 @@ def send_bodies(url: str, size: int) -> list[int]:
     """Send what takes many times its size to read, one after the other."""
     keys = b"{%b}" % b",".join(b'"k%d":1' % number for number in range(size // 13))
     csv, v2 = {"Content-Type": "text/csv"}, "/v2/models/default/infer"
-    image = json.dumps([[0] * 28] * 28).encode()
+    image = json.dumps([[0, 255] * 14] * 28).encode()
     return [post(url, path, keys, JSON) for path in ("/predict", "/invocations", v2, "/v1/models/default:predict")] + [
         post(url, "/invocations", b"\n" * size, csv),
         post(url, "/invocations", b"a\r" * (size // 2), csv),

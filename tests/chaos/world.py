@@ -2,15 +2,15 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from fastapi.testclient import TestClient
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from models.records import TrainingRecord
+from models.records import Epoch, TrainingRecord
 from models.spec import TrainingSpec
 from models.training import train
 from service.api.app import create_app
@@ -20,14 +20,19 @@ from service.settings import Settings
 from service.store import owners
 from service.store.engine import Row
 from service.store.store import Store
-from service.store.tables import jobs, submissions
+from service.store.tables import evaluations, jobs, submissions
 from tests.waiting import wait_until
+from worker.errands.evaluate import evaluate
 from worker.readings.reading import read
 from worker.train.run import run
 
 SPEC: Mapping[str, Any] = {"dataset": "digits", "hidden_sizes": [8], "epochs": 2, "batch_size": 256}
 FIRST, NEXT = "host:1:first", "host:2:next"
 """Workers: one that is killed, and one that goes on."""
+
+
+class _LeftError(BaseException):
+    pass
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,20 @@ class World:
         """Train a job, and whatever fits to it."""
         run(job_id, self.store, self.artifacts, self.settings, owner=f"{worker}/1", trainer=trainer)
 
+    def learn_one_epoch(self, job_id: str) -> None:
+        """Let a worker train a job for an epoch and die; then it is paused."""
+
+        def trainer(*arguments: Any, **options: Any) -> Iterator[TrainingRecord]:
+            for record in train(*arguments, **options):
+                yield record
+                if isinstance(record, Epoch):
+                    raise _LeftError
+
+        with suppress(_LeftError):
+            self.train(job_id, worker=FIRST, trainer=trainer)
+        self.store.stalled.release_dead(f"{FIRST}/1")
+        self.store.jobs.pause(job_id)
+
     def take_back(self) -> None:
         """Take jobs back from the process that was killed; its database sessions may take a moment to end."""
 
@@ -81,6 +100,9 @@ class World:
             return not self.store.stalled.of_worker(FIRST) and not self.store.readings.of_worker(FIRST)
 
         wait_until(none_held, timeout=20, what="the jobs of the killed process")
+        with self.store.database.writer.begin() as connection:
+            connection.execute(update(evaluations).values(lease_expires_at=0))
+        self.store.evaluations.release_expired()
 
     def train_all(self) -> None:
         """Train until no job waits; those that are paused are resumed."""
@@ -94,6 +116,11 @@ class World:
         """Read until nothing waits to be read."""
         while read(None, self.store, self.artifacts, self.settings, owner=f"{NEXT}/1"):
             pass
+
+    def measure_all(self) -> None:
+        """Make the evaluations that wait."""
+        for evaluation_id in self.store.evaluations.unheard(-1):
+            evaluate(evaluation_id, self.store, self.artifacts, self.settings, owner=f"{NEXT}/1")
 
     def outcome(self) -> dict[str, Any]:
         """Give what is on record in the end, without what depends on times, ids and attempts."""
@@ -113,22 +140,37 @@ class World:
         ]
         owned = [[f"{name}/{number}", self._files_of(name, number)] for name, number, *_ in versions]
         datasets = [versions, owned]
+        made = [
+            [row.model, row.version, row.epoch, row.weights_sha256, row.facts["promoted"], self._files_of_version(row)]
+            for model in self.store.models.all()
+            for row in self.store.models.versions(model.name, limit=10)
+        ]
+        answering = [[row.model, row.alias, row.targets, row.revision] for row in self.store.aliases.all()]
         uploads = [
             [row.received, row.length, row.name, hashlib.sha256(self._bytes_of(row)).hexdigest()]
             for row in self.store.uploads.find(limit=10)
         ]
+        measured = [
+            [row.model, row.version, row.state, row.result and row.result["headline"]]
+            for row in self.store.evaluations.find(limit=10)
+        ]
         return {
+            "evaluations": measured,
             "jobs": told,
             "files": list(files.values()),
             "keys": keys,
             "sweeps": sweeps,
             "datasets": datasets,
             "uploads": uploads,
+            "models": [made, answering],
         }
 
     def _bytes_of(self, upload: Row) -> bytes:
         path = self.artifacts.path(upload.key)
         return path.read_bytes()[: upload.received] if path.exists() else b""
+
+    def _files_of_version(self, row: Row) -> list[str]:
+        return [file.name for file in self.store.files.of(owners.of_version(row.model, row.version))]
 
     def _files_of(self, name: str, version: int) -> list[str]:
         return [file.name for file in self.store.files.of(owners.of_data(name, version))]

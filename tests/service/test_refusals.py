@@ -15,6 +15,9 @@ TOLD = [
     (errors.StateConflict("id", "failed", "resume"), 409),
     (errors.StateConflict("id", "running", "continue"), 409),
     (errors.StateConflict("id", "running", "delete"), 409),
+    (errors.NothingLearned("id", "queued"), 409),
+    (errors.NothingLearned("id", "paused"), 409),
+    (errors.ModelInUse("digits", ("champion",)), 409),
     (errors.SweepConflict("id", "cancel"), 409),
     (errors.SweepConflict("id", "delete"), 409),
     (errors.PartOfSweep("id", "sweep"), 409),
@@ -46,7 +49,7 @@ TOLD = [
     (errors.NothingThere("there is no model called digits"), 404),
     (errors.NoCheckpoint("id"), 409),
 ]
-TOLD_TO_WORKERS = {errors.MemberGone, errors.LeaseLost}
+TOLD_TO_WORKERS = {errors.MemberGone, errors.LeaseLost, errors.ChampionChanged}
 ANSWERED_AS_BEFORE = {errors.Repeated}
 
 

@@ -6,6 +6,9 @@ import httpx
 
 from tests.waiting import wait_until
 
+STRIPES = b"\0\xff" * 392
+"""The bytes of a picture of 28 x 28 on which there is something: a blank one is refused."""
+
 
 def train(tenfold: httpx.Client, **spec: Any) -> dict[str, Any]:
     """Post a job and wait for its end."""

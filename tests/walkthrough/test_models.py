@@ -10,7 +10,7 @@ import httpx
 from safetensors.numpy import load
 
 from tests.waiting import wait_until
-from tests.walkthrough.steps import train
+from tests.walkthrough.steps import STRIPES, train
 
 
 def test_the_weights_are_downloaded_and_their_hash_is_on_record(tenfold: httpx.Client, trained: dict[str, Any]) -> None:
@@ -36,7 +36,7 @@ def test_a_better_network_is_promoted_and_taken_back(tenfold: httpx.Client) -> N
 
     def answers() -> int:
         form = {"Content-Type": "application/octet-stream"}
-        answer = tenfold.post("/predict", params={"model": "walk"}, content=bytes(784), headers=form)
+        answer = tenfold.post("/predict", params={"model": "walk"}, content=STRIPES, headers=form)
         return int(answer.raise_for_status().json()["model"]["version"])
 
     assert answers() == 2

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from tests.walkthrough.steps import train
+from tests.walkthrough.steps import STRIPES, train
 
 
 def test_the_network_reads_images_that_it_never_saw(tenfold: httpx.Client, trained: dict[str, Any]) -> None:
@@ -60,13 +60,13 @@ def test_a_network_is_asked_by_the_name_of_its_data_where_its_model_was_given_no
 ) -> None:
     assert trained["spec"]["model"] == trained["spec"]["dataset"] == "digits"
     form = {"Content-Type": "application/octet-stream"}
-    answer = tenfold.post("/predict", params={"model": "digits"}, content=bytes(784), headers=form)
+    answer = tenfold.post("/predict", params={"model": "digits"}, content=STRIPES, headers=form)
     assert answer.json()["model"]["name"] == "digits"
 
 
 def test_who_names_no_network_asks_the_model_called_default(tenfold: httpx.Client) -> None:
     usual = train(tenfold, model="default", epochs=1)
-    answer = tenfold.post("/predict", content=bytes(784), headers={"Content-Type": "application/octet-stream"})
+    answer = tenfold.post("/predict", content=STRIPES, headers={"Content-Type": "application/octet-stream"})
     assert answer.json()["model"]["job_id"] == usual["id"]
 
 

@@ -17,7 +17,7 @@ from tests.walkthrough.steps import train
 
 
 def test_a_job_is_followed_live_as_a_stream_of_events(tenfold: httpx.Client) -> None:
-    job = tenfold.post("/jobs", json={"dataset": "digits", "epochs": 3}).json()
+    job = tenfold.post("/jobs", json={"dataset": "digits", "epochs": 3, "model": "watched"}).json()
     seen = []
     with connect_sse(tenfold, "GET", f"/jobs/{job['id']}/events") as source:
         for event in source.iter_sse():
@@ -31,6 +31,8 @@ def test_a_job_is_followed_live_as_a_stream_of_events(tenfold: httpx.Client) -> 
         ("epoch", 1),
         ("epoch", 2),
         ("epoch", 3),
+        ("version.made", None),
+        ("alias.moved", None),  # nobody was champion of this model
         ("state", "succeeded"),
         ("end", None),
     ]

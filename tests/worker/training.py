@@ -1,11 +1,15 @@
 """Jobs that are trained in this process, to their end or until their worker dies."""
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from models.data.examples import Examples
+from models.data.schema import Images
 from models.records import Epoch, TrainingRecord
 from models.spec import TrainingSpec
 from models.training import train
@@ -14,7 +18,7 @@ from service.settings import Settings
 from service.store import owners
 from service.store.engine import Row
 from service.store.store import Store
-from tests.records import expire
+from tests.records import data, expire
 from worker.train.run import run
 
 SMALL = {"dataset": "digits", "hidden_sizes": (8,), "epochs": 4, "learning_rate": 0.01}
@@ -59,3 +63,21 @@ def interrupted(store: Store, artifacts: Artifacts, settings: Settings) -> str:
     expire(store, job_id)
     assert store.stalled.release_expired() == [job_id]
     return job_id
+
+
+def learnable(store: Store, artifacts: Artifacts, name: str, examples: Examples) -> str:
+    """Put a version of a data set on record with its examples, as if it had been read; gives its reference."""
+    arrays = {"values.npy": examples.values, "labels.npy": examples.labels}
+    if examples.parts is not None:
+        arrays["parts.npy"] = examples.parts
+    files = []
+    for file_name, array in arrays.items():
+        content = io.BytesIO()
+        np.save(content, array, allow_pickle=False)
+        files.append(artifacts.write(owners.of_dataset(name), file_name, content.getvalue()))
+    kind = "images" if isinstance(examples.schema, Images) else "table"
+    about: dict[str, Any] = {"kind": kind, "schema": examples.schema.model_dump(mode="json"), "sha256": examples.digest}
+    number = data(
+        store, artifacts, name, content=examples.digest.encode(), files=files, examples=len(examples.labels), **about
+    )
+    return f"{name}/{number}"

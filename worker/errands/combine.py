@@ -2,10 +2,15 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from models import card
 from models.assessment import assess
+from models.data.learned import union
 from models.data.split import divide
 from models.ensemble import Ensemble
 from models.inference import Network, read
@@ -18,10 +23,12 @@ from service.store.engine import Row
 from service.store.ensembles import Member
 from service.store.errors import MemberGone
 from service.store.files import File
-from service.store.promotion import Promotion
+from service.store.promotion import Promotion, measured_on
 from service.store.store import Store
 from service.store.versions import WEIGHTS, Findings
+from worker.comparison.contest import Candidate, Contest
 from worker.datasets import load, warnings_of
+from worker.learned_from import Known, UnknownError
 from worker.train.assess import facts_of, write_down
 
 _logger = logging.getLogger(__name__)
@@ -39,12 +46,13 @@ def combine(
     if store.ensembles.find(model, members) is not None:
         return
     written: list[File] = []
-    accuracy = None
+    accuracy, candidate = None, None
     try:
         rows = [_version(store, member) for member in sorted(members)]
         networks = [_network(store, artifacts, row) for row in rows]
         try:
-            findings, accuracy = _assessed(model, rows, Ensemble(networks), store, artifacts, settings, written)
+            ensemble = Ensemble(networks)
+            findings, accuracy, candidate = _assessed(model, rows, ensemble, store, artifacts, settings, written)
         except (ValueError, OSError) as error:
             artifacts.remove([file.key for file in written])
             if may_pass(error):
@@ -52,7 +60,13 @@ def combine(
             _logger.warning("an ensemble of model %s could not be assessed, and has no card", model, exc_info=True)
             why = f"it could not be assessed: {told(error)}"
             findings = Findings(rows[0].data_sha256, {"no_card_because": why})
-        if store.ensembles.make(model, members, findings, val_accuracy=accuracy, promotion=promotion):
+        metric = TrainingSpec.model_validate(rows[0].spec).metric
+        contest = Contest(model, metric, promotion, candidate, store, artifacts, settings)
+        if contest.settle(
+            lambda verdict: store.ensembles.make(
+                model, members, replace(findings, verdict=verdict), val_accuracy=accuracy, promotion=promotion
+            )
+        ):
             return
     except MemberGone as gone:
         _logger.warning("no ensemble of model %s is made: %s", model, gone)
@@ -85,7 +99,7 @@ def _assessed(
     artifacts: Artifacts,
     settings: Settings,
     written: list[File],
-) -> tuple[Findings, float]:
+) -> tuple[Findings, float, Candidate]:
     spec = TrainingSpec.model_validate(rows[0].spec)
     examples = load(spec.dataset, store, artifacts, settings)
     if examples.digest != rows[0].data_sha256:
@@ -107,8 +121,19 @@ def _assessed(
     )
     about = card.write_ensemble(model, [_described(row) for row in rows], data, assessment)
     # Under the model's name: the number of the version is given when it is put on record.
-    write_down(owners.of_model(model), assessment, about, artifacts, written)
-    return Findings(parts.digest, facts_of(assessment), written), assessment.accuracy
+    known, facts = _learned(rows, Known(store, artifacts, settings)), facts_of(assessment)
+    write_down(owners.of_model(model), assessment, about, artifacts, written, known=known)
+    key = measured_on(rows[0].spec, parts.digest)
+    candidate = Candidate(ensemble, spec.dataset, parts.validation, key, facts, known)
+    return Findings(parts.digest, facts, written), assessment.accuracy, candidate
+
+
+def _learned(rows: Sequence[Row], known: Known) -> NDArray[np.uint64] | None:
+    """Give the hashes of what any member has learned from; None where that is unknown of one of them."""
+    try:
+        return union(*(known.of_version(row) for row in rows))
+    except UnknownError:
+        return None
 
 
 def _described(row: Row) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-from models.export import to_onnx, to_pt2
+from models.export.onnx_file import to_onnx
+from models.export.program import to_pt2
 from service.artifacts import Artifacts
 from service.store import owners
 from service.store.store import Store

@@ -25,7 +25,10 @@ class Lease:
     def __init__(self, runs: Runs, claims: Sequence[Claim], settings: Settings) -> None:
         self._runs, self._settings = runs, settings
         self._held = {claim.job_id: claim for claim in claims}
-        self._stop_requests: dict[str, StopRequest | None] = {}
+        # One that waited only to be finished learns nothing more, not even until the record is asked again.
+        self._stop_requests: dict[str, StopRequest | None] = {
+            claim.job_id: "finish" for claim in claims if claim.is_to_finish
+        }
         self._silent = False
         self._renewed_at = time.monotonic()
         self._ended = threading.Event()

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
@@ -21,10 +21,12 @@ from service.store import owners
 from service.store.claims import Claim
 from service.store.engine import DatabaseError, cause
 from service.store.errors import LeaseLost
+from service.store.promotion import Promotion
 from service.store.stalled import MAX_FRUITLESS_ATTEMPTS
 from service.store.states import State
 from service.store.store import Store
 from service.store.versions import NO_FINDINGS
+from worker.comparison.contest import Contest
 from worker.datasets import stored
 from worker.train import assess, epoch, held_out
 from worker.train.lease import Lease
@@ -196,17 +198,24 @@ class _Run:
         _logger.info("job %s: %s", claim.job_id, state)
 
     def _finish(self, claim: Claim, spec: TrainingSpec, split: Split) -> State:
-        findings, test_accuracy = NO_FINDINGS, None
+        findings, candidate, test_accuracy = NO_FINDINGS, None, None
         if not self.stopping.is_cancelled(claim):
             test_accuracy = held_out.measure(claim.job_id, spec, split, self.store, self.artifacts)
-            findings = assess.assess_best(claim.job_id, spec, split, self.store, self.artifacts)
+            findings, candidate = assess.assess_best(
+                claim.job_id, spec, split, self.store, self.artifacts, self.settings
+            )
+        made_with = epoch.made_with(claim.job_id, spec, split, self.device, self.store, self.artifacts)
+        promotion = Promotion.of(spec)
+        contest = Contest(spec.model, spec.metric, promotion, candidate, self.store, self.artifacts, self.settings)
         try:
-            state, unreferenced = self.store.runs.finish(
-                claim,
-                stopped_early=self.stopping.why_early(claim),
-                findings=findings,
-                made_with=epoch.made_with(claim.job_id, spec, split, self.device, self.store, self.artifacts),
-                test_accuracy=test_accuracy,
+            state, unreferenced = contest.settle(
+                lambda verdict: self.store.runs.finish(
+                    claim,
+                    stopped_early=self.stopping.why_early(claim),
+                    findings=replace(findings, verdict=verdict),
+                    made_with=made_with,
+                    test_accuracy=test_accuracy,
+                )
             )
         except LeaseLost:
             self.artifacts.remove([file.key for file in findings.files])
@@ -246,6 +255,8 @@ class _Run:
         except LeaseLost:
             self._forget(claim)
         else:
+            if epoch_number:
+                self.stopping.goes_on(claim)
             self.rungs.came(claim, epoch_number)
         return found.checkpoint
 

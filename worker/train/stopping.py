@@ -17,6 +17,7 @@ class Stopping:
         self._released: set[str] = set()
         self._at_rung: set[str] = set()
         self._began_at: dict[str, float] = {}  # by this machine's own clock
+        self._has_learned: set[str] = set()
 
     def should_stop(self, claim: Claim) -> Stop | None:
         """Whether to stop now, and what becomes of the epoch; notes why, which decides what becomes of the job."""
@@ -26,6 +27,9 @@ class Stopping:
             return "end"
         match self._lease.stop_request(claim):
             case "cancel":
+                return "end"
+            case "finish" if claim.job_id in self._has_learned or claim.job_id in self._began_at:
+                self._ends_early[claim.job_id] = "finish"
                 return "end"
             case _ if claim.job_id in self._at_rung:
                 self._released.add(claim.job_id)
@@ -41,6 +45,10 @@ class Stopping:
             self._ends_early[claim.job_id] = "max_seconds"
             return "end"
         return None
+
+    def goes_on(self, claim: Claim) -> None:
+        """Note that a job has an epoch on record: it may be finished before its first batch here."""
+        self._has_learned.add(claim.job_id)
 
     def fell_behind(self, claim: Claim) -> None:
         """Note that halving ends a job at this epoch."""

@@ -13,7 +13,7 @@ from service.api.problems import problems
 from service.api.routes.idempotency import IdempotencyKey, answered, once
 from service.api.routes.models import ModelName, the_model
 from service.api.routes.naming import require_name_of_model
-from service.api.schemas.aliases import AliasView, History, MoveView, Pointing
+from service.api.schemas.aliases import AliasView, DecisionView, History, MoveView, Pointing
 from service.errors import Fault, Invalid, NotFound
 from service.refusals import as_problem
 from service.store.aliases import Condition
@@ -55,11 +55,18 @@ Conditional = Annotated[Condition, Depends(_condition)]
 
 @router.get("/models/{name}/history", summary="What a model's aliases pointed to", responses=problems(404, 422, 503))
 def history(
-    name: ModelName, deps: Deps, limit: Annotated[int, Query(ge=1, le=1000, description="Moves.")] = 100
+    name: ModelName, deps: Deps, limit: Annotated[int, Query(ge=1, le=1000, description="Moves, and decisions.")] = 100
 ) -> History:
-    """List the moves of a model's aliases, the newest first: from where, to where, why and when."""
+    """List the moves of a model's aliases, the newest first: from where, to where, why and when.
+
+    And what was decided on each of its versions: what it and the champion came to on which examples, and why it was not
+    promoted.
+    """
     the_model(deps, name)
-    return History(data=[MoveView.of(row) for row in deps.store.aliases.history(name, limit=limit)])
+    return History(
+        data=[MoveView.of(row) for row in deps.store.aliases.history(name, limit=limit)],
+        decisions=[DecisionView.of(row) for row in deps.store.models.decisions(name, limit=limit)],
+    )
 
 
 @router.get(

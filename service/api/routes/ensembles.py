@@ -12,6 +12,7 @@ from service.api.documents import DocumentRoute
 from service.api.problems import problems
 from service.api.routes.downloads import read_weights
 from service.api.routes.idempotency import IdempotencyKey, answered, once
+from service.api.routes.jobs.resolving import settled_terms
 from service.api.routes.naming import require_name_of_model
 from service.api.routes.on_demand import on_demand
 from service.api.schemas.ensembles import MOST_MEMBERS, MOST_PARAMETERS, Combination
@@ -54,6 +55,7 @@ async def combine(
     key = await run_in_threadpool(once, idempotency_key, request, deps, _made, combination)
     rows = await run_in_threadpool(_chosen, deps, combination)
     members: list[Member] = [(row.model, row.version) for row in rows]
+    terms = await run_in_threadpool(settled_terms, deps, combination, rows[0].spec)
 
     def found() -> Row | None:
         return deps.store.ensembles.find(combination.name, members)
@@ -62,9 +64,7 @@ async def combine(
         response.status_code = 201
         for member in members:
             read_weights(deps, *member)
-        return deps.doorbell.ask_for_ensemble(
-            combination.name, members, combination.promote, combination.promote_margin
-        )
+        return deps.doorbell.ask_for_ensemble(combination.name, members, terms)
 
     response.status_code = 200  # unless somebody has to be asked
     row = await on_demand(

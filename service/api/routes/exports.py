@@ -5,15 +5,12 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from models.data.schema import is_as_mnist
-from models.inference import Network
 from service.api.dependencies import Dependencies, Deps
 from service.api.gate import own_pages_only
 from service.api.routes.downloads import conditions, download, file_of_type, read_weights
 from service.api.routes.models import ModelName, Version, the_version
 from service.api.routes.on_demand import REFUSED_SECONDS, on_demand, taken_back
 from service.errors import Conflict, NotFound
-from service.predict.served import input_of
 from service.store import owners
 from service.store.engine import Row
 from service.store.files import REFUSED
@@ -37,9 +34,12 @@ Form = Annotated[
 async def export(name: ModelName, version: Version, form: Form, request: Request, deps: Deps) -> Response:
     """Download a version for programs of others. ONNX and pt2 are written by a worker when somebody first asks.
 
-    Both take `pixels`, uint8 `[n, 28, 28]`, ink light (255) on dark, and give `logits` and the calibrated
-    `probabilities`, float32 `[n, 10]`. An ONNX file is offered once ONNX Runtime has given with it what torch gives.
-    409 if it can not be written, and why. The ETag is the file's SHA-256; ranges are served.
+    Both give `logits` and the calibrated `probabilities`, float32 `[n, classes]`, and ONNX `label`, the names. Of
+    pictures both take `pixels`, `[n, height, width]` or `[n, height, width, 3]`, on their scale: uint8 where that is
+    0 to 255 in whole steps, else float32. Of a table ONNX takes an input `[n, 1]` for each column: float64 for numbers,
+    NaN where missing, and texts for the others, empty where missing; pt2 takes `rows`, float64 `[n, columns]`, with
+    the places of levels. An ONNX file is offered once ONNX Runtime has given with it what this service gives. 409 if
+    it can not be written, and why. The ETag is the file's SHA-256; ranges are served.
     """
     row = await run_in_threadpool(the_version, deps, name, version)
     if row.members is not None:
@@ -73,7 +73,7 @@ async def _written(deps: Dependencies, name: str, version: int, form: str) -> No
         return files.get(owner, file) or files.refusal(owner, file, seconds=REFUSED_SECONDS)
 
     def ask() -> bool:
-        _require_usual(read_weights(deps, name, version), f"{name}/{version}", form)
+        read_weights(deps, name, version)
         return deps.doorbell.ask_for_export(name, version, form)
 
     found = await on_demand(
@@ -86,13 +86,3 @@ async def _written(deps: Dependencies, name: str, version: int, form: str) -> No
     if found.name.endswith(REFUSED):
         why = await run_in_threadpool(taken_back, deps, found)
         raise Conflict(f"version {version} of model {name} cannot be written as {form}: {why}")
-
-
-def _require_usual(network: Network, called: str, form: str) -> None:
-    """Refuse to write what is not of MNIST's form; raises Conflict."""
-    if not is_as_mnist(network.schema):
-        takes = input_of(network, f"model {called}").form
-        raise Conflict(
-            f"{form} is written of models that take images of 28 x 28 grey pixels in ten classes, and "
-            f"model {called} takes {takes}: ask it by POST /predict, or take its weights, export.safetensors"
-        )

@@ -17,6 +17,7 @@ _PATHS = {
     "sweeps": "/sweeps",
     "models": "/models",
     "datasets": "/datasets",
+    "evaluations": "/evaluations",
     "uploads": "/uploads",
     "predict": "/predict",
     "ready": "/readyz",

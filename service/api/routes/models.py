@@ -11,6 +11,7 @@ from models.terms import Name
 from service.api.dependencies import Dependencies, Deps
 from service.api.problems import problems
 from service.api.routes.listing import Page
+from service.api.schemas.evaluations import on_card
 from service.api.schemas.models import Lineage, LineageList, ModelList, ModelSummary, VersionPage, VersionView
 from service.errors import Damaged, NotFound
 from service.store import owners
@@ -20,6 +21,9 @@ router = APIRouter(tags=["models"])
 
 ModelName = Annotated[Name, Path(description="Name of a model.")]
 Version = Annotated[int, Path(ge=1, le=2**31 - 1, description="Number of a version.")]
+
+_ON_CARD = 5
+"""So many evaluations, the latest, are shown on a card."""
 
 
 @router.get("/models", summary="List models", responses=problems(503))
@@ -34,6 +38,28 @@ def find(deps: Deps) -> ModelList:
 def get(name: ModelName, deps: Deps) -> ModelSummary:
     """Tell which versions and aliases a model has."""
     return ModelSummary.of(the_model(deps, name), deps.store.aliases.all(name))
+
+
+@router.delete("/models/{name}", status_code=204, summary="Delete a model", responses=problems(404, 409, 422, 503, 507))
+def delete(
+    name: ModelName,
+    deps: Deps,
+    force: Annotated[bool, Query(description="Delete its aliases as well, by which it answers.")] = False,
+) -> None:
+    """Delete a model with its versions and their files; those that a job shares stay with the job.
+
+    409 while it has aliases, unless `force` says that they are to go too. Its version numbers are not given again, nor
+    are the revisions of its aliases: a model of this name goes on with the next ones, and knows its history. Jobs that
+    are still to become versions of it make it anew.
+    """
+    the_model(deps, name)
+    numbers = deps.store.models.numbers(name)
+    unreferenced = deps.store.models.delete_all(name, force=force)
+    if unreferenced is None:
+        raise NotFound(f"there is no model called {name}")
+    deps.artifacts.remove(unreferenced)
+    for folder in (*(owners.of_version(name, number) for number in numbers), owners.of_model(name)):
+        deps.artifacts.remove_folder(folder)
 
 
 @router.get("/models/{name}/versions", summary="List versions, the newest first", responses=problems(404, 422, 503))
@@ -88,8 +114,8 @@ def delete_version(name: ModelName, version: Version, deps: Deps) -> None:
 def card(name: ModelName, version: Version, deps: Deps, accept: Annotated[str, Header()] = "*/*") -> Response:
     """Give what a network is, what it was trained on, how good it is and what it is not for.
 
-    JSON, or a page for those who accept `text/markdown`. 404 if there is none, because its assessment failed, or the
-    version is from before there were any.
+    And what its latest evaluations came to, if there are any. JSON, or a page for those who accept `text/markdown`.
+    404 if there is none, because its assessment failed, or the version is from before there were any.
     """
     row = the_version(deps, name, version)
     file = deps.store.files.get(owners.of_version(name, version), "card.json")
@@ -100,6 +126,8 @@ def card(name: ModelName, version: Version, deps: Deps, accept: Annotated[str, H
         found: dict[str, Any] = json.loads(deps.artifacts.read(file.key, file.sha256))
     except (ValueError, FileNotFoundError) as error:
         raise Damaged(f"the card of version {version} of model {name} cannot be used: {error}") from error
+    if measured := deps.store.evaluations.latest(name, version, _ON_CARD):
+        found["evaluations"] = [on_card(row) for row in measured]
     if "text/markdown" in accept.lower():
         return PlainTextResponse(markdown(found), media_type="text/markdown", headers={"Vary": "Accept"})
     return JSONResponse(found, headers={"Vary": "Accept"})

@@ -1,6 +1,7 @@
 """/v2: the Open Inference Protocol, https://github.com/kserve/open-inference-protocol, for clients of other servers."""
 
 from codecs import BOM_UTF8
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version as version_of
 from reprlib import repr as shown
 from typing import Annotated, Any
@@ -10,24 +11,18 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from models.spec import CLASSES
 from service.api.dependencies import Deps
 from service.api.problems import problems
 from service.errors import Invalid, Malformed, NotYet
-from service.predict.batcher import LARGEST
 from service.predict.receive import MAX_BODY_BYTES
 from service.predict.served import Served
-from service.protocols.asgi import Infer, answering, reference, require_usual
+from service.protocols.asgi import Infer, answering, reference
+from service.protocols.offers import offer_of
 
 router = APIRouter(tags=["v2"], prefix="/v2")
 
 EXTENSIONS = ["binary_tensor_data", "classification", "model_repository", "model_configuration", "statistics"]
-_INPUTS = [{"name": "pixels", "datatype": "UINT8", "shape": [-1, 28, 28]}]
-_OUTPUTS = [
-    {"name": "logits", "datatype": "FP32", "shape": [-1, CLASSES]},
-    {"name": "probabilities", "datatype": "FP32", "shape": [-1, CLASSES]},
-    {"name": "digit", "datatype": "INT64", "shape": [-1]},
-]
+_TRITONS = {"BYTES": "TYPE_STRING"}  # all others have the same name behind TYPE_
 _WRONG = problems(400, 404, 409, 413, 415, 429, 500, 503)
 _UNUSABLE = problems(400, 404, 409, 500, 503)
 
@@ -56,11 +51,9 @@ class Delegated(Response):
         await self._infer(scope, receive, send)
 
 
-async def usual(deps: Deps, model: str, version: str | None = None) -> Served:
-    """Give a network that these protocols can ask; raises Invalid for one of another form than MNIST's."""
-    served = await deps.predictor.find(reference(model, version))
-    require_usual(served)
-    return served
+async def asked_for(deps: Deps, model: str, version: str | None = None) -> Served:
+    """Give the network that is asked for."""
+    return await deps.predictor.find(reference(model, version))
 
 
 def names(deps: Deps) -> list[str]:
@@ -104,10 +97,13 @@ async def all_statistics(infer: Answering) -> dict[str, Any]:
 @router.get("/models/{model}/versions/{version}", summary="Inputs and outputs of a version", responses=_UNUSABLE)
 @router.get("/models/{model}", summary="Inputs and outputs of a model", responses=_UNUSABLE)
 async def metadata(deps: Deps, model: str, version: str | None = None) -> dict[str, Any]:
-    """Describe the tensors; -1 is as many images as you like. Other numeric datatypes are understood too."""
-    served = await usual(deps, model, version)
-    version = answering(served)
-    about = {"name": model, "platform": "tenfold", "inputs": _INPUTS, "outputs": _OUTPUTS}
+    """Describe the tensors: `pixels`, or one for each column of a table; -1 is as many examples as you like.
+
+    Other numeric datatypes are understood too, as are pictures' files in BYTES, and a table of numbers as one tensor.
+    """
+    served = await asked_for(deps, model, version)
+    version, offer = answering(served), offer_of(served)
+    about = {"name": model, "platform": "tenfold", "inputs": offer.inputs, "outputs": offer.outputs.described}
     return {**about, "versions": [version]} if version else about
 
 
@@ -115,19 +111,24 @@ async def metadata(deps: Deps, model: str, version: str | None = None) -> dict[s
 @router.get("/models/{model}/ready", summary="Does a model answer?", responses=_UNUSABLE)
 async def model_ready(deps: Deps, model: str, version: str | None = None) -> dict[str, Any]:
     """Load the model if it is not yet loaded, and say so."""
-    await usual(deps, model, version)
+    await asked_for(deps, model, version)
     return {"name": model, "ready": True}
 
 
 @router.get("/models/{model}/versions/{version}/config", summary="Settings of a version", responses=_UNUSABLE)
 @router.get("/models/{model}/config", summary="Settings of a model", responses=_UNUSABLE)
 async def config(deps: Deps, model: str, version: str | None = None) -> dict[str, Any]:
-    """Describe the model as Triton does; dimensions are without that of the batch."""
-    await usual(deps, model, version)
+    """Describe the model as Triton does; dimensions are without that of the batch, and `classes` a list in JSON."""
+    served = await asked_for(deps, model, version)
+    offer = offer_of(served)
 
-    def tensors(described: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def tensors(described: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         return [
-            {"name": one["name"], "data_type": f"TYPE_{one['datatype']}", "dims": one["shape"][1:] or [1]}
+            {
+                "name": one["name"],
+                "data_type": _TRITONS.get(one["datatype"], f"TYPE_{one['datatype']}"),
+                "dims": one["shape"][1:] or [1],
+            }
             for one in described
         ]
 
@@ -135,10 +136,11 @@ async def config(deps: Deps, model: str, version: str | None = None) -> dict[str
         "name": model,
         "platform": "tenfold",
         "backend": "tenfold",
-        "max_batch_size": LARGEST,
-        "input": tensors(_INPUTS),
-        "output": tensors(_OUTPUTS),
+        "max_batch_size": served.batcher.largest,
+        "input": tensors(offer.inputs),
+        "output": tensors(offer.outputs.described),
         "dynamic_batching": {},
+        "parameters": {"classes": {"string_value": orjson.dumps(offer.outputs.classes).decode()}},
     }
 
 
@@ -201,7 +203,7 @@ _TENSORS = {
     }
 }
 _INFER: dict[str, Any] = {
-    "summary": "Read digits",
+    "summary": "Predict",
     "max_body_size": MAX_BODY_BYTES,
     "openapi_extra": _TENSORS,
     "responses": _WRONG,
@@ -211,9 +213,11 @@ _INFER: dict[str, Any] = {
 @router.post("/models/{model}/versions/{version}/infer", dependencies=[Depends(version_in_path)], **_INFER)
 @router.post("/models/{model}/infer", **_INFER)
 async def infer(infer: Answering, model: str) -> Response:  # noqa: ARG001
-    """Read digits from one tensor of any name, [n,28,28], [n,784] or [n,1,28,28], of pixels from 0 to 255.
+    """Predict pictures from one tensor of any name, or rows of a table from a tensor for each column.
 
-    JSON, or JSON followed by raw tensors (`Inference-Header-Content-Length`); with the length 0, 784 raw bytes for each
-    image. Answers the outputs asked for, in that order, or `logits`, `probabilities` and `digit`.
+    Pictures are `[n,28,28]`, or of the model's size, flat, with a channel before or behind, or BYTES of files; see the
+    model's metadata. JSON, or JSON followed by raw tensors (`Inference-Header-Content-Length`); with the length 0, a
+    byte for each pixel. With the parameter `scale` of `unit`, pixels are from 0 to 1. Answers the outputs asked for, in
+    that order, or `logits`, `probabilities` and `digit` or `label`; notes on a table's cells are in the parameters.
     """
     return Delegated(infer)

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from service.api.schemas.comparison import AgainstChampion
 from service.predict.shadow import Shadow
 from service.store.aliases import Targets
 from service.store.engine import Row, moment
@@ -87,10 +88,38 @@ class MoveView(BaseModel):
         )
 
 
+class DecisionView(BaseModel):
+    """What was decided on a new version: whether it was promoted, why not, and what was measured for that."""
+
+    version: int = Field(description="May have been deleted since.", examples=[4])
+    job_id: str | None = Field(description="The job that made it; none of an ensemble.")
+    promoted: bool
+    not_promoted_because: str | None = Field(
+        examples=["its accuracy on 360 examples (validation of letters/2), 0.9500, is below promote_min_value, 0.96"]
+    )
+    comparison: AgainstChampion | None = Field(description="None where nothing depended on it.")
+    decided_at: datetime
+
+    @classmethod
+    def of(cls, row: Row) -> "DecisionView":
+        """Show a row of the table `decisions`."""
+        return cls(
+            version=row.version,
+            job_id=row.job_id,
+            promoted=row.promoted,
+            not_promoted_because=row.because,
+            comparison=row.comparison,
+            decided_at=moment(row.decided_at),
+        )
+
+
 class History(BaseModel):
-    """The moves of a model's aliases, the newest first."""
+    """The moves of a model's aliases, and what was decided on its versions, each the newest first."""
 
     data: list[MoveView]
+    decisions: list[DecisionView] = Field(
+        description="Every version that was made: whether it was promoted, and if not, why."
+    )
 
 
 Number = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]

@@ -1,9 +1,8 @@
 """What an ensemble shall be made of."""
 
-from typing import Literal
+from pydantic import ConfigDict, Field, model_validator
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-
+from models.filing import PromotionTerms
 from models.terms import Name
 from service.api.schemas.jobs import Identifier
 from service.predict.schemas import Reference
@@ -15,7 +14,7 @@ MOST_PARAMETERS = 64 * 2**20
 """Numbers that the networks of one ensemble may have learned together: in memory they take 256 MB."""
 
 
-class Combination(BaseModel):
+class Combination(PromotionTerms):
     """What an ensemble is to be made of, and what becomes of it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -42,10 +41,6 @@ class Combination(BaseModel):
         description="So many of them, by their validation accuracy. Default: all.",
         examples=[5],
     )
-    promote: Literal["always", "if_better", "never"] = Field(
-        default="if_better", description="As in the spec of a job.", examples=["if_better"]
-    )
-    promote_margin: float = Field(default=0.0, strict=True, ge=0.0, le=1.0, description="As in the spec of a job.")
 
     @model_validator(mode="after")
     def _is_one(self) -> "Combination":

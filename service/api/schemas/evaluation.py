@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,10 +75,9 @@ class CurveView(BaseModel):
         )
 
 
-class EvaluationView(BaseModel):
-    """What was measured of a network on the validation part after an epoch."""
+class Scores(BaseModel):
+    """What a network comes to on labelled examples, as a whole and by class."""
 
-    epoch: int = Field(description="The epoch, which is the last one, after which it was measured.", examples=[10])
     examples: int = Field(examples=[360])
     accuracy: float | None = Field(description="Share of the examples that were read rightly.", examples=[0.9444])
     balanced_accuracy: float | None = Field(description="Mean recall of the classes that have examples.")
@@ -95,27 +94,48 @@ class EvaluationView(BaseModel):
     confused_left_out: int = Field(description="Further pairs that were confused.", examples=[0])
     curve: CurveView | None = Field(description="Of two classes: ROC, and precision by recall.")
 
+
+class EvaluationView(Scores):
+    """What was measured of a network on the validation part after an epoch."""
+
+    epoch: int = Field(description="The epoch, which is the last one, after which it was measured.", examples=[10])
+
     @classmethod
     def of(cls, found: Evaluation) -> Self:
         """Show what is kept of an evaluation."""
-        counts = found.counts
-        pairs = counts.pairs[:MOST_PAIRS].tolist()
-        return cls(
-            epoch=found.epoch,
-            examples=counts.examples,
-            accuracy=counts.accuracy,
-            balanced_accuracy=counts.balanced_accuracy,
-            macro_f1=counts.macro_f1,
-            log_loss=found.log_loss,
-            classes=_classes(counts, found.classes),
-            confusion=counts.as_dict().get("confusion"),
-            confused=[
-                ConfusedPair(true=found.classes[true], read=found.classes[read], examples=often)
-                for true, read, often in pairs
-            ],
-            confused_left_out=len(counts.pairs) - len(pairs) + counts.pairs_left_out,
-            curve=None if found.curve is None else CurveView.of(found.curve, found.classes),
-        )
+        return cls(epoch=found.epoch, **scores_of(found))
+
+
+class _Scored(Protocol):
+    @property
+    def classes(self) -> Sequence[str]: ...
+    @property
+    def counts(self) -> Counts: ...
+    @property
+    def curve(self) -> Curve | None: ...
+    @property
+    def log_loss(self) -> float | None: ...
+
+
+def scores_of(found: _Scored) -> dict[str, Any]:
+    """Give the fields of `Scores` for what is kept of an evaluation."""
+    counts = found.counts
+    pairs = counts.pairs[:MOST_PAIRS].tolist()
+    return {
+        "examples": counts.examples,
+        "accuracy": counts.accuracy,
+        "balanced_accuracy": counts.balanced_accuracy,
+        "macro_f1": counts.macro_f1,
+        "log_loss": found.log_loss,
+        "classes": _classes(counts, found.classes),
+        "confusion": counts.as_dict().get("confusion"),
+        "confused": [
+            ConfusedPair(true=found.classes[true], read=found.classes[read], examples=often)
+            for true, read, often in pairs
+        ],
+        "confused_left_out": len(counts.pairs) - len(pairs) + counts.pairs_left_out,
+        "curve": None if found.curve is None else CurveView.of(found.curve, found.classes),
+    }
 
 
 def _classes(counts: Counts, classes: Sequence[str]) -> list[ClassScores]:

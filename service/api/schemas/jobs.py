@@ -69,7 +69,7 @@ class Result(BaseModel):
     stopped_early: StoppedEarly | None = Field(
         default=None,
         description="Why a job succeeded before its last epoch: `patience` was spent, it fell behind in the "
-        "`halving` of its sweep, or its `max_seconds` were over.",
+        "`halving` of its sweep, its `max_seconds` were over, or somebody asked for it to `finish`.",
     )
 
 
@@ -100,6 +100,19 @@ class Origin(BaseModel):
     weights_sha256: str | None = Field(default=None, description="The weights that are to be verified, or begun with.")
 
 
+class Became(BaseModel):
+    """The version of a model that a job's network became, and whether it was promoted to champion then."""
+
+    model: str = Field(examples=["mnist"])
+    version: int = Field(description="May have been deleted since.", examples=[3])
+    promoted: bool
+    not_promoted_because: str | None = Field(
+        examples=[
+            "its accuracy on 360 examples (validation of letters/2), 0.9500, does not exceed that of the champion"
+        ]
+    )
+
+
 class Job(BaseModel):
     """A job: a spec, and what became of it."""
 
@@ -107,6 +120,9 @@ class Job(BaseModel):
     state: State
     cancel_requested: bool = Field(description="Whether a running job was asked to stop.")
     pause_requested: bool = Field(description="Whether a running job was asked to be left for now.")
+    finish_requested: bool = Field(
+        default=False, description="Whether it was asked to end before its last epoch, and to succeed."
+    )
     spec: TrainingSpec
     name: str | None
     labels: dict[str, str]
@@ -123,6 +139,11 @@ class Job(BaseModel):
     progress: Progress
     result: Result | None
     weights_sha256: str | None = Field(description="SHA-256 of the final weights, the file `last.safetensors`.")
+    version: Became | None = Field(
+        default=None,
+        description="Which version its network became; there once it is seen that the job has succeeded. `null` of one "
+        "that has not, unless a version was made of a checkpoint of it.",
+    )
     parameters: int | None = Field(
         description="Numbers that the network learns; `null` while no worker has prepared the data of an upload.",
         examples=[84_060],
@@ -152,6 +173,7 @@ class Job(BaseModel):
             state=row.state,
             cancel_requested=row.cancel_requested,
             pause_requested=row.pause_requested,
+            finish_requested=row.finish_requested,
             waits_at_rung=row.waits_at_rung,
             cancellation=row.cancellation,
             origin=row.origin,
@@ -170,9 +192,10 @@ class Job(BaseModel):
             progress=_progress(row, spec),
             result=row.result,
             weights_sha256=row.weights_sha256,
+            version=row.version,
             parameters=row.parameters or spec.parameters,
             error=row.error,
-            links=_links(row.id, row.sweep_id),
+            links=_links(row),
         )
 
 
@@ -187,11 +210,11 @@ def _progress(row: JobRow, spec: TrainingSpec) -> Progress:
     )
 
 
-def _links(job_id: str, sweep_id: str | None) -> dict[str, str]:
-    job = f"/jobs/{job_id}"
+def _links(row: JobRow) -> dict[str, str]:
+    job = f"/jobs/{row.id}"
     paths = {
         "self": job,
-        **{action: f"{job}/{action}" for action in ("cancel", "pause", "resume", "retry", "continue", "verify")},
+        **{action: f"{job}/{action}" for action in _ACTIONS},
         "metrics": f"{job}/metrics",
         "events": f"{job}/events",
         "checkpoints": f"{job}/checkpoints",
@@ -199,7 +222,13 @@ def _links(job_id: str, sweep_id: str | None) -> dict[str, str]:
         "evaluation": f"{job}/evaluation",
         **{f"{plot}_plot": f"{job}/plots/{plot}.png" for plot in PLOTS},
     }
-    return links(paths | ({"sweep": f"/sweeps/{sweep_id}"} if sweep_id else {}))
+    if row.version is not None:
+        model, number = row.version["model"], row.version["version"]
+        paths |= {"model": f"/models/{model}", "version": f"/models/{model}/versions/{number}"}
+    return links(paths | ({"sweep": f"/sweeps/{row.sweep_id}"} if row.sweep_id else {}))
+
+
+_ACTIONS = ("cancel", "pause", "resume", "finish", "retry", "continue", "verify")
 
 
 class JobPage(BaseModel):
@@ -208,52 +237,6 @@ class JobPage(BaseModel):
     data: list[Job]
     has_more: bool
     next: str | None = Field(description="Where the page after this one is.", examples=["/jobs?limit=20&after=117"])
-
-
-class EpochView(BaseModel):
-    """What one epoch brought."""
-
-    epoch: int = Field(examples=[1])
-    iterations: int = Field(description="Batches since the job began.", examples=[375])
-    loss: float = Field(description="Mean of the batches' losses.", examples=[0.2736])
-    train_accuracy: float = Field(examples=[0.9551])
-    val_accuracy: float = Field(examples=[0.9486])
-    seconds: float = Field(description="Seconds of training and evaluation.", examples=[0.71])
-    complete: bool = Field(description="False for an epoch that was cancelled on its way.", examples=[True])
-    val_metric: float | None = Field(
-        default=None,
-        description="What it reached by the `metric` of the spec; `null` of epochs of before there was a choice.",
-        examples=[0.9486],
-    )
-
-
-class Metrics(BaseModel):
-    """The history of a job, in the terms of the study it grew out of."""
-
-    iters: list[int] = Field(description="Batches so far, one number for each loss.")
-    losses: list[float] = Field(description="Loss of each batch.")
-    moving_average: list[float | None] = Field(description="Mean of each loss and the nine before it.")
-    train_acc: list[float] = Field(description="Accuracy on the training part after each epoch.")
-    val_acc: list[float] = Field(description="Accuracy on the validation part after each epoch.")
-    epochs: list[EpochView]
-    total_points: int = Field(description="Batches on record.", examples=[3750])
-    reduced: bool = Field(description="Whether `max_points` left batches out; each bucket keeps its extremes.")
-
-
-class Event(BaseModel):
-    """Something that happened to a job."""
-
-    id: int = Field(description="Grows with time; to be sent back as `Last-Event-ID` or `after`.", examples=[42])
-    type: str = Field(description="`state`, `epoch`, `cancel_requested` or `pause_requested`.", examples=["epoch"])
-    created_at: datetime
-    data: dict[str, Any]
-
-
-class EventPage(BaseModel):
-    """Some of what happened to a job, in order."""
-
-    data: list[Event]
-    has_more: bool
 
 
 class Checkpoint(BaseModel):

@@ -61,7 +61,8 @@ class VersionView(BaseModel):
         description="Unknown of an ensemble that could not be assessed.", examples=[0.9655]
     )
     facts: dict[str, Any] = Field(
-        description="`promoted`, and if not `not_promoted_because`; of its assessment the `temperature` "
+        description="`promoted`, and if not `not_promoted_because`, with the `comparison` that this was decided by; of "
+        "its assessment the `temperature` "
         "and `majority_share`, the share of the most frequent class of the validation part, which is the accuracy of "
         "who always guesses that one, and by each metric its `values` and those of `guessing`; or as `no_card_because` "
         "why there is none.",
@@ -94,6 +95,7 @@ class VersionView(BaseModel):
             created_at=moment(row.created_at),
             links=links(
                 {"self": this, "card": f"{this}/card", "schema": f"{this}/schema", "lineage": f"{this}/lineage"}
+                | {"evaluations": f"/evaluations?model={row.model}/{row.version}"}
                 | _paths(row, this)
             ),
         )

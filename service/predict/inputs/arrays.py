@@ -2,6 +2,7 @@
 
 import base64
 import struct
+from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
@@ -9,13 +10,19 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from models.data.schema import USUAL, Images
-from models.images import from_png, to_form
+from models.data.schema import Images
+from models.framing import BLANK, FAINTEST
+from models.preparation import prepare
 from service.errors import Fault, Invalid, pointer
 from service.predict.batcher import Rows
+from service.predict.inputs.csv.pixel_cells import pictures
+from service.predict.inputs.ndjson import lines
+from service.predict.inputs.places import Lines, Place
 from service.predict.inputs.taken import MOST_BYTES, Taken
 from service.predict.requests import REFUSALS, Asked, Pieces
 from service.predict.schemas import MAX_IMAGES
+
+NO_SHARES = "scale=unit goes with numbers in JSON or CSV alone, and here are none: leave it out"
 
 
 class Arrays:
@@ -33,6 +40,8 @@ class Arrays:
         self._bytes_can_say = self._low >= 0 and schema.unit == 1 and schema.origin % 1 == 0 and self._high <= 255
         self._any_byte = self._low <= 0 and self._high >= 255
         self._doubles = struct.Struct(f"{schema.inputs}d")
+        self._refuses_blank = schema.preparation == "digits"
+        self._ink = FAINTEST / 255 * (self._high - self._low)
         self.most = max(1, min(MAX_IMAGES, MOST_BYTES // (4 * schema.inputs)))
         size = " x ".join(map(str, schema.shape))
         rows = f"{schema.height} rows of {schema.width} numbers" + (" three by three" if schema.channels == 3 else "")
@@ -41,6 +50,8 @@ class Arrays:
 
     def take(self, asked: Asked) -> Taken:
         """Take pictures [n, D]; raises Invalid with a pointer to what is none of this form."""
+        if asked.is_unit:
+            return self._of_shares(asked)
         if asked.field == "image":
             return Taken(self._one(asked.value, asked.body, ("image",)), several=False)
         if asked.field == "images":
@@ -50,21 +61,16 @@ class Arrays:
         if asked.field == "bytes":
             rows = self._from_bytes(asked.value)
             return Taken(rows, several=len(rows) > 1)
+        if asked.field in ("csv", "ndjson"):
+            return Taken(self._in_lines(asked), several=True)
         detail = f"{self._called} takes images of {self.form}, and no {asked.field}; send image or images"
         raise Invalid(detail, faults=[Fault(f"/{asked.field}", detail)])
 
     def decode(self, file: bytes) -> NDArray[Any]:
         """Bring a picture to this form, [1, D]; raises ValueError where it cannot be read."""
-        schema = self._schema
-        if schema.preparation != "digits" or schema.shape != USUAL.shape:
-            return to_form(file, schema).reshape(1, self._inputs)
-        pixels = from_png(file).reshape(1, self._inputs)
-        if schema.scale == USUAL.scale:
-            return pixels
-        # Framed as MNIST's are, whatever the numbers are called that stand for its levels.
-        return (self._low + pixels * ((self._high - self._low) / 255)).astype(np.float32)
+        return prepare(file, self._schema).reshape(1, self._inputs)
 
-    def _one(self, value: Any, body: bytes, place: tuple[str | int, ...]) -> Rows:
+    def _one(self, value: Any, body: bytes, place: Place) -> Rows:
         try:
             return self._quickly(value, body)
         except REFUSALS:
@@ -79,15 +85,29 @@ class Arrays:
             if set(map(len, rows)) != {3}:
                 raise ValueError
         try:
-            pixels = np.frombuffer(b"".join(map(bytes, rows)), np.uint8).reshape(1, self._inputs)
+            raw = b"".join(map(bytes, rows))
+            pixels = np.frombuffer(raw, np.uint8).reshape(1, self._inputs)
         except (TypeError, ValueError):
             doubles = np.frombuffer(self._doubles.pack(*chain.from_iterable(rows))).reshape(1, self._inputs)
             if not self._low <= doubles.min() <= (most := doubles.max()) <= self._high or self._is_unit(doubles, most):
                 raise ValueError from None
+            if self._refuses_blank and most - doubles.min() < self._ink:
+                raise ValueError from None
             return doubles.astype(np.float32)
         if not (self._any_byte or self._low <= pixels.min() <= pixels.max() <= self._high):
             raise ValueError
+        # Most have both black and white, which is found much faster than the least and the greatest.
+        if self._refuses_blank and not (255 in raw and 0 in raw) and np.ptp(pixels) < self._ink:
+            raise ValueError
         return pixels
+
+    def _of_shares(self, asked: Asked) -> Taken:
+        """Take pictures whose numbers are from 0 to 1, as shares of this scale."""
+        if asked.field not in ("image", "images", "csv", "ndjson"):
+            raise Invalid(NO_SHARES, faults=[Fault("/scale", NO_SHARES)])
+        shares = Arrays(self._schema.model_copy(update={"scale": (0.0, 1.0), "steps": None}), self._called)
+        taken = shares.take(asked._replace(is_unit=False))
+        return taken._replace(rows=(self._low + taken.rows * (self._high - self._low)).astype(np.float32))
 
     def _is_unit(self, numbers: NDArray[np.float64], most: float) -> bool:
         """Whether numbers were divided by what they should reach up to: all from 0 to 1, and not all of them whole."""
@@ -98,20 +118,40 @@ class Arrays:
             found = f"there are {len(value):,}" if isinstance(value, (list, Pieces)) else "this is none"
             raise _wrong("images", f"{self._called} takes a list of 1 to {self.most:,} images at once; {found}")
         if isinstance(value, Pieces):
-            return np.concatenate([self._piece(piece, number) for number, piece in enumerate(value)])
+            return np.concatenate([self._piece(piece, ("images", number)) for number, piece in enumerate(value)])
         return np.concatenate([self._one(image, body, ("images", number)) for number, image in enumerate(value)])
 
-    def _piece(self, piece: bytes, number: int) -> Rows:
+    def _in_lines(self, asked: Asked) -> Rows:
+        """Take a picture from each line, of CSV or of JSON."""
+        if asked.field == "csv":
+            given: Iterator[tuple[int, Any]] = pictures(asked.value, self._schema.shape, self._called)
+        else:
+            given = lines(asked.value)
+        parts = list[Rows]()
+        for line, image in given:
+            if len(parts) == self.most:
+                raise Invalid(f"{self._called} takes 1 to {self.most:,} images at once; there are more")
+            with Lines([line], len(parts)).told():
+                place = (len(parts),)
+                taken = self._piece(image, place) if isinstance(image, bytes) else self._one(image, b"", place)
+                parts.append(taken)
+        if not parts:
+            raise Invalid(f"{self._called} takes 1 to {self.most:,} images at once; there are none")
+        return np.concatenate(parts)
+
+    def _piece(self, piece: bytes, place: Place) -> Rows:
+        detail = ""
         if piece.count(b",") >= self._inputs:
-            where = pointer(("body", "images", number))
             detail = f"this has {piece.count(b',') + 1:,} numbers, {self._called} takes {self.form}"
-            raise Invalid(f"images.{number}: {detail}", faults=[Fault(where, detail)])
-        try:
-            image = orjson.loads(piece)
-        except orjson.JSONDecodeError:
-            where, detail = pointer(("body", "images", number)), "this is no list of finite numbers in JSON"
-            raise Invalid(f"images.{number}: {detail}", faults=[Fault(where, detail)]) from None
-        return self._one(image, piece, ("images", number))
+        else:
+            try:
+                image = orjson.loads(piece)
+            except orjson.JSONDecodeError:
+                detail = "this is no list of finite numbers in JSON"
+        if detail:
+            told = f"{'.'.join(map(str, place))}: {detail}"
+            raise Invalid(told, faults=[Fault(pointer(("body", *place)), detail)])
+        return self._one(image, piece, place)
 
     def _from_base64(self, text: Any) -> Rows:
         letters = (self.most * self._inputs + 2) // 3 * 4
@@ -136,9 +176,13 @@ class Arrays:
         pixels = np.frombuffer(data, np.uint8).reshape(count, self._inputs)
         if not self._any_byte and not self._low <= pixels.min() <= pixels.max() <= self._high:
             raise Invalid(f"{self._called} takes bytes from {self._low:g} to {self._high:g}; there are others")
+        if self._refuses_blank and not (count == 1 and 255 in data and 0 in data):
+            blank = np.flatnonzero(np.ptp(pixels, axis=1) < self._ink)
+            if len(blank):
+                raise Invalid(BLANK if count == 1 else f"number {blank[0] + 1} of {count:,} images: {BLANK}")
         return pixels
 
-    def _refusal(self, value: Any, place: tuple[str | int, ...]) -> Invalid:
+    def _refusal(self, value: Any, place: Place) -> Invalid:
         """Say exactly what is wrong with what was read quickly in vain."""
         found = _shape(value)
         if found is not None and found != self._schema.shape:
@@ -147,12 +191,19 @@ class Arrays:
         elif fault := self._fault(value, self._schema.shape):
             more, detail = fault
             place += more
+        elif not self._is_unit(numbers := np.asarray(value, float), numbers.max()):
+            detail = self._blank(float(numbers.max()))
         else:
             detail = (
                 f"all numbers are from 0 to 1, and {self._called} takes them from 0 to {self._high:g}; multiply them "
-                f"by {self._high:g}"
+                f"by {self._high:g}, or say scale=unit"
             )
         return Invalid(f"{'.'.join(map(str, place))}: {detail}", faults=[Fault(pointer(("body", *place)), detail)])
+
+    def _blank(self, most: float) -> str:
+        """Say that numbers show nothing; they may be of another scale."""
+        is_low = 0 < most <= 1 < self._high
+        return f"{BLANK}{'; if its numbers are from 0 to 1, say scale=unit' if is_low else ''}"
 
     def _fault(self, value: Any, shape: tuple[int, ...]) -> tuple[tuple[str | int, ...], str] | None:
         """Find the first thing that is wrong: where it is, and what."""

@@ -1,22 +1,23 @@
 """One cell of a row: from what clients send to the number that is stored, by the column's type and levels."""
 
 import math
-from collections.abc import Mapping
-from difflib import get_close_matches
+from collections.abc import Iterable, Mapping
 from reprlib import Repr
 from typing import Any
 
-from models.data.plan import Levels, Number
-from models.data.reading.cells import FALSE, MISSING, MISSING_NUMBERS, TRUE
+from models.data.level_spellings import alike, canonical, truths
+from models.data.plan import FARTHEST, Levels, Number
+from models.data.reading import cells
+from models.data.reading.cells import MISSING, MISSING_NUMBERS
 from models.data.schema import Column
+from service.predict.inputs.csv.byte_block import Levels as ShortLevels
+from service.predict.inputs.nearest_name import nearest
 
 UNKNOWN = -1.0
 """The place of a level that nobody knows; see `models.data.plan`."""
 
-FARTHEST = 1e15
-"""So many deviations a number may be from the mean of those that were learned from: beyond, sums may overflow."""
-
 _MOST_TOLD = 12  # levels of a column
+_LONGEST_LEVEL = 1000
 
 _repr = Repr()
 _repr.maxstring = _repr.maxother = 60
@@ -41,23 +42,30 @@ class Cell:
         self.name, self.type = column.name, column.type
         self.levels = column.levels
         self.places: Mapping[str, float] = {level: float(place) for place, level in enumerate(column.levels)}
-        self._alike = _alike(column.levels)
-        self._truths = _truths(column.levels)
+        self.short_levels = ShortLevels(self.places if self.type != "number" else {})
+        self._alike = alike(column.levels)
+        self._truths = truths(column.levels)
+        self._folded = folded(column.levels)
         self.least, self.most = UNKNOWN, math.inf
         if isinstance(planned, Number):
             self.least = planned.mean - FARTHEST * planned.deviation
             self.most = planned.mean + FARTHEST * planned.deviation
         self.usual: float | str
         self.usual = planned.median if isinstance(planned, Number) else column.levels[planned.usual]
+        # A boolean has two levels and one number: there is none left for a third.
+        self.instead = column.levels[0] if self.type == "boolean" else None
 
-    def read(self, value: Any) -> float:
-        """Give the number of a cell; raises Missing, UnknownLevel, or Wrong."""
-        if value is None:
+    def read(self, value: Any, decimal: str = "") -> float:
+        """Give the number of a cell; raises Missing, UnknownLevel, or Wrong.
+
+        `decimal` is the mark that decimals have in texts, a point or a comma, as far as that is known from others.
+        """
+        if value is None or value != value:  # a number that is none stands for nothing, in arrays and data frames
             raise Missing
         if isinstance(value, (list, dict)):
             raise Wrong(f"this is no single value; send {self.asks}")
         if self.type == "number":
-            number = _number(value)
+            number = _number(value, decimal)
             if not self.least < number < self.most:
                 raise Wrong(
                     f"{shown(value)} is too far from all that was learned from for anything to be computed of it; send "
@@ -76,10 +84,14 @@ class Cell:
         told = ", ".join(self.levels[:_MOST_TOLD]) + (", ..." if len(self.levels) > _MOST_TOLD else "")
         return f"true, false, or one of {told}" if self.type == "boolean" else f"one of {told}"
 
+    def meant(self, value: Any) -> str | None:
+        """Give the level that is written so, but for small and capital letters and blanks."""
+        return self._folded.get(fold(str(value)[:_LONGEST_LEVEL]))
+
     def nearest(self, value: Any) -> str:
         """Say which level may have been meant."""
-        near = get_close_matches(str(value)[:100], self.levels, n=1)
-        return f"did you mean {near[0]}?" if near else f"send {self.asks}"
+        near = self.meant(value) or nearest(str(value), self.levels)
+        return f"send {self.asks}" if near is None else f"did you mean {near}?"
 
     def _truth(self, value: Any) -> float | None:
         text = _text(value)
@@ -91,7 +103,7 @@ class Cell:
             return self.places[text]
         if text.lower() in MISSING:
             raise Missing
-        if (place := self._alike.get(_canonical(text))) is not None:
+        if (place := self._alike.get(canonical(text))) is not None:
             return place
         raise UnknownLevel
 
@@ -101,19 +113,24 @@ def shown(value: Any) -> str:
     return _repr.repr(value)
 
 
-def _number(value: Any) -> float:
+def fold(text: str) -> str:
+    """Give a name as it is compared where small and capital letters, and blanks, do not count."""
+    return "".join(text.casefold().split())
+
+
+def folded(names: Iterable[str]) -> Mapping[str, str]:
+    """Give those names that are still told apart without small and capital letters and blanks, by what is left."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(fold(name), []).append(name)
+    return {key: same[0] for key, same in found.items() if len(same) == 1}
+
+
+def _number(value: Any, decimal: str) -> float:
     if isinstance(value, bool):
         raise Wrong("this is true or false, and no number; send a number")
     if isinstance(value, str):
-        text = value.strip()
-        if text.lower() in MISSING or text.lower() in MISSING_NUMBERS:
-            raise Missing
-        try:
-            # Python's own ways of writing numbers are nobody else's.
-            value = float("" if "_" in text else text)
-        except ValueError:
-            comma = "; write decimals with a point" if "," in text else ""
-            raise Wrong(f"{shown(text)} is no number; send a number{comma}") from None
+        value = _written(value.strip(), decimal)
     try:
         number = float(value)
     except OverflowError:
@@ -123,37 +140,29 @@ def _number(value: Any) -> float:
     return number
 
 
+def _written(text: str, decimal: str) -> float:
+    """Give the number that is written so, as in a file: thousands may be set off where it cannot be anything else."""
+    if text.lower() in MISSING or text.lower() in MISSING_NUMBERS:
+        raise Missing
+    if decimal != ",":
+        try:
+            # Python's own ways of writing numbers are nobody else's.
+            return float("" if "_" in text else text)
+        except ValueError:
+            pass
+    number = cells.number(text, decimal or ".")
+    if number is not None and (decimal or not cells.decimal_mark([text])[1]):
+        return number
+    if decimal == "," and cells.number(text) is not None:
+        raise Wrong(f"{shown(text)} has a point, and other decimals have a comma; write all alike")
+    if number is not None:
+        raise Wrong(f"{shown(text)} may have thousands or decimals; write no thousands, and decimals with a point")
+    comma = "; write decimals with a point" if "," in text else ""
+    raise Wrong(f"{shown(text)} is no number; send a number{comma}")
+
+
 def _text(value: Any) -> str:
     """Give a level as it may be written in a file: 3 and 3.0 are "3", true is "True"."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return str(value).strip()
-
-
-def _truths(levels: tuple[str, ...]) -> dict[str, float]:
-    """Give the places of the two levels of a boolean by all words, in small letters, that can mean no other one."""
-    places = {level.casefold(): float(place) for place, level in enumerate(levels)}
-    if len(places) != len(levels):
-        return {}
-    for false, true in (levels, levels[::-1]) if len(levels) == 2 else ():
-        if false.casefold() in FALSE and true.casefold() in TRUE:
-            for words, level in ((FALSE, false), (TRUE, true)):
-                places |= {word: places[level.casefold()] for word in words}
-    return places
-
-
-def _canonical(text: str) -> object:
-    try:
-        number = float("" if "_" in text else text)
-    except ValueError:
-        return text.casefold() if text in ("True", "False") else text
-    return number if math.isfinite(number) else text
-
-
-def _alike(levels: tuple[str, ...]) -> dict[object, float]:
-    """Give the places of levels by what they stand for: "3" and "3.0" are one number, if no two levels are."""
-    found: dict[object, float] = {}
-    for place, level in enumerate(levels):
-        key = level.casefold() if level.casefold() in ("true", "false") else _canonical(level)
-        found[key] = float(place)
-    return found if len(found) == len(levels) else {}

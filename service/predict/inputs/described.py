@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import orjson
+
 from models.data.schema import Column, Images, Table
 from service.predict.inputs.arrays import Arrays
+from service.predict.inputs.csv.sheet import written
 from service.predict.inputs.rows import Records
 from service.predict.schemas import REFERENCE_LENGTH
 
@@ -28,9 +31,22 @@ def described(schema: Images | Table, takes: Arrays | Records, reference: str) -
         "properties": {names[0]: {"$ref": "#/$defs/one"}, names[1]: several, "model": model},
         "oneOf": [{"required": [name]} for name in names],
         "additionalProperties": False,
-        "$defs": {"one": one},
+        "$defs": {"one": one, **_in_lines(schema, takes)},
         "examples": [{names[0]: example, "model": reference}],
     }
+
+
+def _in_lines(schema: Images | Table, takes: Arrays | Records) -> dict[str, Any]:
+    """Describe the bodies that are no JSON of this schema: CSV, and a row or a picture in each line of JSON."""
+    csv: dict[str, Any] = {"type": "string", "contentMediaType": "text/csv"}
+    lines = {"type": "string", "contentMediaType": "application/x-ndjson"}
+    if isinstance(takes, Records):
+        csv["description"] = "The names of the columns in the first line, in any order, and a row in each further one."
+        csv["examples"] = [written([list(takes.example), list(takes.example.values())])]
+        lines["description"] = "A row in each line."
+        return {"csv": csv, "ndjson": lines | {"examples": [orjson.dumps(takes.example).decode() + "\n"]}}
+    csv["description"] = f"The {schema.inputs:,} numbers of a picture in each line, row by row."
+    return {"csv": csv, "ndjson": lines | {"description": "A picture in each line."}}
 
 
 def _image(schema: Images) -> dict[str, Any]:

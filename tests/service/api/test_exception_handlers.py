@@ -50,7 +50,7 @@ def test_a_method_that_is_not_meant_is_a_405(api: TestClient) -> None:
     [("GET", "/jobs/%00"), ("DELETE", "/jobs/a%00b"), ("GET", "/jobs?name=%00"), ("POST", "/predict?model=%00")],
 )
 def test_characters_that_no_name_has_are_refused(api: TestClient, method: str, path: str) -> None:
-    answer = api.request(method, path, content=bytes(784), headers={"Content-Type": "application/octet-stream"})
+    answer = api.request(method, path, content=b"\0\xff" * 392, headers={"Content-Type": "application/octet-stream"})
     problem(answer, 422)
 
 

@@ -18,7 +18,7 @@ from tests.records import SPEC, in_state, submit, succeeded
 
 CSV = "\n".join(",".join([str(number % 10), *["7"] * 784]) for number in range(30))
 AS_CSV = {"Content-Type": "text/csv"}
-IMAGE = {"image": [[0] * 28] * 28}
+IMAGE = {"image": [[0, 255] * 14] * 28}
 
 
 @pytest.fixture

@@ -135,7 +135,7 @@ def test_whoever_is_not_trusted_cannot_say_what_our_address_is(settings: Setting
 def places(client: TestClient, job: str, sweep: str) -> Iterator[tuple[str, Any]]:
     """Yield every route that is asked by GET, and an address that it answers."""
     known = {"job_id": job, "sweep_id": sweep, "version": "1", "alias": "champion", "model": "mnist"}
-    known |= {"number": "1", "row": "0", "upload_id": "none"}
+    known |= {"number": "1", "row": "0", "upload_id": "none", "evaluation_id": "none"}
     for path, methods in client.get("/openapi.json").json()["paths"].items():
         if "get" not in methods or path.endswith("/events") or path in HEALTH:
             continue

@@ -61,7 +61,8 @@ def test_one_process_is_the_program_itself_and_has_loaded_nothing_that_it_does_n
         assert children(process.pid) == set()
     script = (
         "import sys; from service.api.server import create; create(); "
-        "sys.exit(sum(name in sys.modules for name in ('torch', 'sklearn', 'matplotlib', 'pandas', 'scipy')))"
+        "heavy = ('torch', 'sklearn', 'matplotlib', 'pandas', 'scipy', 'pyarrow'); "
+        "sys.exit(sum(name in sys.modules for name in heavy))"
     )
     environment = {**os.environ, "TENFOLD_HOME": str(tmp_path)}
     assert subprocess.run([sys.executable, "-c", script], env=environment, check=False).returncode == 0

@@ -14,9 +14,10 @@ from PIL import Image
 from models import inference, novelty
 from models.data.plan import Plan
 from models.data.schema import Images, Table
+from models.saliency import gradient
 from service.artifacts import Artifacts
 from service.predict.batcher import LARGEST, largest_of
-from service.predict.schemas import MAX_IMAGES
+from service.predict.schemas import MAX_IMAGES, MOST_EXPLAINED
 from service.store.store import Store
 from tests.answers import pointers, problem
 from tests.forms import (
@@ -230,7 +231,7 @@ def test_a_row_that_cannot_be_taken_is_refused_by_its_place_with_the_remedy(api:
         assert [error["pointer"] for error in answer["errors"]] == [pointer], body
         assert why in answer["errors"][0]["detail"], answer
     for kind in ("application/octet-stream", "image/png"):
-        answer = problem(api.post("/predict", content=bytes(784), headers={"Content-Type": kind}), 422)
+        answer = problem(api.post("/predict", content=b"\0\xff" * 392, headers={"Content-Type": kind}), 422)
         assert "model titanic/1 takes a row" in answer["detail"]
     assert "takes a row" in problem(api.post("/predict", files=[("files", ("a.png", b"x"))]), 422)["detail"]
 
@@ -304,7 +305,7 @@ def test_a_png_of_the_size_is_taken_as_it_is_and_never_framed_as_a_digit(api: Te
     colour = np.stack([dark_on_light] * 3, axis=2)
     several = api.post("/predict", files=[("files", ("a.png", png(colour))), ("files", ("b.png", b"none"))])
     assert_are_those_of(model, dark_on_light[None], several.json()["predictions"][:1])
-    assert "no PNG" in several.json()["predictions"][1]["error"]
+    assert "none of PNG, JPEG" in several.json()["predictions"][1]["error"]
 
 
 @of("faces", "letters")
@@ -322,7 +323,7 @@ def test_a_png_is_brought_to_size_colour_and_scale(api: TestClient, model: str) 
 
 WRONG_IMAGES: list[tuple[Any, str, str]] = [
     (
-        {"image": [[0] * 28] * 28},
+        {"image": [[0, 255] * 14] * 28},
         "/image",
         "28 x 28 numbers, model letters/1 takes 8 x 8 numbers from 0 to 16",
     ),
@@ -362,13 +363,46 @@ def test_pixels_that_were_divided_by_255_are_refused_with_the_remedy(
 ) -> None:
     succeeded(store, artifacts)
     pixels = np.random.default_rng(0).random((28, 28))
-    for body in ({"image": pixels.tolist()}, {"images": [np.zeros((28, 28)).tolist(), pixels.tolist()]}):
+    for body in ({"image": pixels.tolist()}, {"images": [(np.eye(28) * 255).tolist(), pixels.tolist()]}):
         answer = problem(api.post("/predict", json=body), 422)
         assert answer["errors"][0]["pointer"] in ("/image", "/images/1")
         assert "all numbers are from 0 to 1" in answer["detail"]
         assert "multiply them by 255" in answer["detail"]
-    for taken in (np.zeros((28, 28)), np.eye(28), pixels * 255):
-        assert api.post("/predict", json={"image": taken.tolist()}).status_code == 200
+        assert "say scale=unit" in answer["detail"]
+    wanted = api.post("/predict", json={"image": (pixels * 255).tolist()}).json()["probabilities"]
+    body = {"image": pixels.tolist()}
+    for found in (
+        api.post("/predict?scale=unit", json=body),
+        api.post("/predict", json=body | {"scale": "unit"}),
+        api.post(
+            "/predict", content=json.dumps(body | {"scale": "unit"}), headers={"Content-Type": "application/json"}
+        ),
+    ):
+        assert found.json()["probabilities"] == pytest.approx(wanted, abs=1e-5)
+    several = api.post("/predict?scale=unit", json={"images": [pixels.tolist()] * 2}).json()["predictions"]
+    assert several[1]["probabilities"] == pytest.approx(wanted, abs=1e-5)
+    for content, kind in ((b"\0\xff" * 392, "application/octet-stream"), (png(stored(GARMENTS, 1)[0]), "image/png")):
+        answer = problem(api.post("/predict?scale=unit", content=content, headers={"Content-Type": kind}), 422)
+        assert answer["errors"][0]["pointer"] == "/scale"
+    assert problem(api.post("/predict?scale=uint", json=body), 422)["errors"]
+
+
+def test_a_blank_picture_is_refused_in_every_form(api: TestClient, store: Store, artifacts: Artifacts) -> None:
+    succeeded(store, artifacts)
+    for level in (0, 7, 255):
+        blank = np.full((28, 28), level, np.uint8)
+        for answer in (
+            api.post("/predict", json={"image": blank.tolist()}),
+            api.post("/predict", json={"image": (blank + 0.5 * (level == 7)).tolist()}),
+            api.post("/predict", json={"images": [(np.eye(28) * 255).tolist(), blank.tolist()]}),
+            api.post("/predict", json={"images_base64": base64.b64encode(blank.tobytes() * 2).decode()}),
+            api.post("/predict", content=blank.tobytes(), headers=RAW),
+            api.post("/predict", content=png(blank), headers=PNG),
+            api.post("/predict", content=png(np.kron(blank, np.ones((9, 9), np.uint8))), headers=PNG),
+        ):
+            assert "blank" in problem(answer, 422)["detail"]
+    ones = problem(api.post("/predict", json={"image": np.eye(28).tolist()}), 422)
+    assert "say scale=unit" in ones["detail"]
 
 
 @of("letters")
@@ -393,12 +427,12 @@ def test_classes_are_named_in_all_that_is_told_of_them(api: TestClient, model: s
 
 def test_the_digits_are_told_as_digits_and_by_name(api: TestClient, store: Store, artifacts: Artifacts) -> None:
     succeeded(store, artifacts)
-    found = api.post("/predict?top_k=2&named=true", content=bytes(784), headers=RAW).json()
+    found = api.post("/predict?top_k=2&named=true", content=b"\0\xff" * 392, headers=RAW).json()
     assert found["label"] == str(found["digit"])
     assert [its["label"] for its in found["top"]] == [str(its["digit"]) for its in found["top"]]
     assert list(found["probabilities"]) == list("0123456789")
     assert "classes" not in found["model"]
-    rejected = api.post("/predict?reject_below=1", content=bytes(784), headers=RAW).json()
+    rejected = api.post("/predict?reject_below=1", content=b"\0\xff" * 392, headers=RAW).json()
     assert (rejected["digit"], rejected["label"]) == (None, None)
 
 
@@ -417,6 +451,10 @@ def test_the_schema_of_a_version_holds_an_example_that_works(api: TestClient, mo
     if field == "row":
         refused += [{"row": {**example["row"], "zzz": 1}}]
         assert takes.is_valid({"rows": [example["row"]] * 3})
+        for form in (described["$defs"]["csv"], described["$defs"]["ndjson"]):
+            kind = {"Content-Type": form["contentMediaType"]}
+            (same,) = api.post("/predict", content=form["examples"][0], headers=kind).json()["predictions"]
+            assert same == {name: value for name, value in answer.json().items() if name != "model"}
     else:
         refused += [{"image": example["image"][1:]}, {"image": np.full_like(example["image"], 999).tolist()}]
     takes.validate(example)
@@ -426,16 +464,61 @@ def test_the_schema_of_a_version_holds_an_example_that_works(api: TestClient, mo
     problem(api.get(f"/models/{model}/versions/2/schema"), 404)
 
 
-@of("letters", "wine")
-def test_what_tells_of_28_x_28_pixels_alone_says_so(api: TestClient, model: str) -> None:
-    body = {"image": [[0] * 8] * 8} if model == "letters" else {"row": wine(1)[0][0]}
-    answer = problem(api.post("/predict?explain=gradient", json=body), 409)
-    assert f"model {model}/1 takes" in answer["detail"]
-    assert "ask without explain" in answer["detail"]
-    for form in ("onnx", "pt2"):
-        answer = problem(api.get(f"/models/{model}/versions/1/export.{form}"), 409)
-        assert f"{form} is written of models that take images of 28 x 28" in answer["detail"]
-    assert api.get(f"/models/{model}/versions/1/export.safetensors").status_code == 200
+@of("letters", "faces", "scaled")
+def test_the_gradient_of_pictures_has_their_form_and_their_numbers_are_bounded(api: TestClient, model: str) -> None:
+    schema, network = NETWORKS[model].schema, NETWORKS[model]
+    sent = inference.as_sent(stored(schema, MOST_EXPLAINED + 1), schema)
+    body = {"images": sent[:3].tolist()}
+    found = api.post("/predict?explain=gradient&details=true", json=body).json()["predictions"]
+    places = network.logits(sent[:3].astype(np.float32)).argmax(axis=1)
+    expected = gradient(network, sent[:3].astype(np.float32), places)
+    np.testing.assert_allclose([its["gradient"] for its in found], expected, rtol=1e-4, atol=1e-6)
+    assert all(0 <= its["novelty"] <= 1 and its["entropy"] > 0 for its in found)
+    answer = api.post("/predict?explain=gradient", json={"images": sent.tolist()})
+    assert pointers(answer) == {"#query/explain"}
+    assert f"at most {MOST_EXPLAINED} images like these" in answer.json()["detail"]
+    problem(api.post("/predict?explain=columns", json=body), 409)
+
+
+@of("titanic")
+def test_what_each_column_adds_to_the_class_is_told_by_its_name(api: TestClient, model: str) -> None:
+    network = NETWORKS[model]
+    rows: list[dict[str, Any]] = [
+        {"Pclass": "1", "Sex": "female", "Age": 70, "alone": True},
+        {"Pclass": "9", "Sex": "male", "Age": None, "alone": False},
+        {"Pclass": "3", "Sex": "male", "Age": 28, "alone": "no"},
+    ]
+    found = api.post("/predict?explain=columns&named=true", json={"rows": rows}).json()["predictions"]
+    for row, its in zip(rows, found, strict=True):
+        assert list(its["columns"]) == ["Pclass", "Sex", "Age", "alone"]
+        for name, usual in {"Pclass": "3", "Sex": "male", "Age": 28, "alone": "no"}.items():
+            without = api.post("/predict?named=true", json={"row": {**row, name: usual}}).json()["probabilities"]
+            expected = its["probabilities"][its["label"]] - without[its["label"]]
+            assert its["columns"][name] == pytest.approx(expected, abs=2e-6)
+    assert list(found[2]["columns"].values()) == [0.0] * 4, "all is usual in it"
+    assert found[1]["columns"]["Pclass"] != 0, "a level that nobody knows is not the usual one"
+    assert network.plan is not None
+
+
+@of("wine")
+def test_rows_are_explained_by_columns_and_few_at_once(api: TestClient, model: str) -> None:
+    rows = wine(MOST_EXPLAINED + 1)[0]
+    answer = problem(api.post("/predict?explain=gradient", json={"row": rows[0]}), 409)
+    assert f"model {model}/1 takes rows" in answer["detail"]
+    assert "ask with explain=columns" in answer["detail"]
+    assert pointers(api.post("/predict?explain=columns", json={"rows": rows})) == {"#query/explain"}
+    found = api.post("/predict?explain=columns&details=true", json={"rows": rows[:-1]}).json()["predictions"]
+    assert len(found) == MOST_EXPLAINED
+    assert all(len(its["columns"]) == 13 for its in found)
+
+
+@of("titanic")
+def test_a_row_with_a_level_that_nobody_knows_is_unusual(api: TestClient, model: str) -> None:
+    row = {"Pclass": "1", "Sex": "female", "Age": 25, "alone": False}
+    for change in ({"Sex": "diverse"}, {"Age": 1e6}):
+        found = api.post("/predict?details=true", json={"rows": [row | change, row]}).json()["predictions"]
+        assert found[0]["novelty"] < 0.02, change
+        assert found[0]["novelty"] <= found[1]["novelty"]
 
 
 def test_ten_classes_of_other_names_are_asked_as_the_digits_are(
@@ -447,31 +530,9 @@ def test_ten_classes_of_other_names_are_asked_as_the_digits_are(
     tensor = {"name": "images", "shape": [1, 28, 28], "datatype": "UINT8", "data": [7] * 784}
     answer = api.post("/v2/models/garments/infer", json={"inputs": [tensor]})
     assert answer.status_code == 200, answer.text
-    explained = api.post("/predict?explain=gradient", content=bytes(784), headers=RAW).json()
+    explained = api.post("/predict?explain=gradient", content=b"\0\xff" * 392, headers=RAW).json()
     assert explained["label"] in names
     assert len(explained["gradient"]) == 28
-
-
-ELSEWHERE = [
-    ("POST", "/v2/models/{}/infer"),
-    ("GET", "/v2/models/{}"),
-    ("GET", "/v2/models/{}/ready"),
-    ("GET", "/v2/models/{}/versions/1/config"),
-    ("POST", "/v1/models/{}:predict"),
-    ("GET", "/v1/models/{}"),
-    ("POST", "/invocations"),
-]
-
-
-@of("letters", "wine")
-def test_other_protocols_send_who_asks_another_form_to_predict(api: TestClient, model: str) -> None:
-    tensor = {"name": "pixels", "shape": [1, 28, 28], "datatype": "UINT8", "data": [0] * 784}
-    for method, path in ELSEWHERE:
-        body = {"inputs": [tensor]} if "infer" in path else {"instances": [[0] * 784]}
-        answer = api.request(method, path.format(model), json=body if method == "POST" else None)
-        assert answer.status_code == 400, path
-        assert "ask it by POST /predict" in answer.json()["error"]
-        assert f"model {model}/1 takes" in answer.json()["error"]
 
 
 def test_pictures_of_more_numbers_wait_in_fewer_rows() -> None:

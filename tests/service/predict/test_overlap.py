@@ -15,6 +15,7 @@ from service.artifacts import Artifacts
 from service.predict import responses
 from service.predict.asgi import Predict
 from service.predict.batcher import LARGEST, Batcher, Pace
+from service.predict.pictures import Pictures
 from service.predict.predictor import Predictor
 from service.predict.receive import Bodies
 from service.predict.schemas import MAX_IMAGES
@@ -42,7 +43,7 @@ def ask(
     async def send(message: Any) -> None:
         sent.append(message)
 
-    return Predict(predictor, Bodies())({"query_string": query, "headers": headers}, receive, send), sent
+    return Predict(predictor, Bodies(), Pictures())({"query_string": query, "headers": headers}, receive, send), sent
 
 
 def batched_by(compute: Callable[[NDArray[Any]], NDArray[Any]], served: Served) -> None:
@@ -80,7 +81,7 @@ def test_each_batch_is_computed_while_the_one_before_is_encoded(
     async def test() -> None:
         predictor = Predictor(store, artifacts)
         batched_by(compute, await predictor.find(None))
-        answering, sent = ask(predictor, bytes(count * 784))
+        answering, sent = ask(predictor, b"\0\xff" * (count * 392))
         await answering
         assert len(orjson.loads(b"".join(piece["body"] for piece in sent[1:]))["predictions"]) == count
 
@@ -103,7 +104,7 @@ def test_what_was_computed_in_time_is_answered_before_it_is_told_that_the_rest_i
     async def test() -> None:
         predictor = Predictor(store, artifacts)
         batched_by(compute, await predictor.find(None))
-        answering, sent = ask(predictor, bytes(2000 * 784), query=b"timeout=500", accept=b"application/x-ndjson")
+        answering, sent = ask(predictor, b"\0\xff" * (2000 * 392), query=b"timeout=500", accept=b"application/x-ndjson")
         await answering
         *predictions, problem = map(orjson.loads, b"".join(message.get("body", b"") for message in sent).splitlines())
         assert len(predictions) == LARGEST

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.images import BYTES_A_PIXEL, MAX_PIXELS, from_png
 from service.errors import Invalid, TooMuch
-from service.predict.pictures import MAX_DECODING_BYTES, MOST_PIXELS, MOST_WAITING, Pictures
+from service.predict import pictures as of_requests
+from service.predict.pictures import MOST_PIXELS, MOST_WAITING, Pictures
 
 BLANK = np.zeros((1, 784), np.uint8)
 
@@ -129,7 +129,7 @@ def test_an_error_that_nobody_foresaw_is_the_request_s_alone() -> None:
 def test_a_request_has_so_many_pixels_and_no_more(files: list[bytes]) -> None:
     async def test() -> None:
         with pytest.raises(Invalid, match=f"{MOST_PIXELS:,}"):
-            Pictures().put("one", files, from_png)
+            Pictures().put("one", files, lambda _: BLANK)
 
     run(test())
 
@@ -138,7 +138,7 @@ def test_so_many_pictures_wait_and_of_one_client_half_as_many() -> None:
     async def test() -> None:
         decoder = Decoder()
         pictures = Pictures()
-        whole = large(MOST_PIXELS // MAX_PIXELS, 1)
+        whole = large(MOST_PIXELS // 1024**2, 1)
         waiting = [pictures.put("one", whole, decoder) for _ in range(MOST_WAITING // MOST_PIXELS // 2)]
         with pytest.raises(TooMuch) as refused:
             pictures.put("one", large(1, 1), decoder)
@@ -157,5 +157,24 @@ def test_so_many_pictures_wait_and_of_one_client_half_as_many() -> None:
     run(test())
 
 
-def test_one_picture_is_within_what_decoding_may_take() -> None:
-    assert MAX_PIXELS * BYTES_A_PIXEL <= MAX_DECODING_BYTES
+def test_a_turn_ends_when_a_picture_took_longer_than_its_header_says() -> None:
+    now = iter(range(100))
+    decoded = of_requests._decoded(lambda _: BLANK, [header(28)] * 5, clock=lambda: float(next(now)))
+    assert len(decoded) == 1
+    assert len(of_requests._decoded(lambda _: BLANK, [header(28)] * 5, clock=lambda: 0.0)) == 5
+
+
+def test_pictures_whose_turns_end_early_are_all_answered_in_their_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(of_requests, "_LONGEST_TURN", -1.0)
+
+    def decode(file: bytes) -> NDArray[np.uint8]:
+        if name_of(file) == 3:
+            raise ValueError("no picture")
+        return BLANK + np.uint8(name_of(file))
+
+    async def test() -> None:
+        images, unreadable = await Pictures().put("one", [header(28, number) for number in range(40)], decode)
+        assert unreadable == {3: "no picture"}
+        assert images[:, 0].tolist() == [number for number in range(40) if number != 3]
+
+    run(test())

@@ -13,7 +13,7 @@ from service.store.store import Store
 from tests.answers import pointers, problem
 from tests.records import succeeded
 
-BLANK = [[0] * 28] * 28
+BLANK = [[0, 255] * 14] * 28
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_a_pixel_that_is_no_number_is_refused(api: TestClient, number: str) -> N
     problem(answer, answer.status_code)
 
 
-@pytest.mark.parametrize("kind", ["", "text/plain", "image/jpeg", "application/x-www-form-urlencoded"])
+@pytest.mark.parametrize("kind", ["", "text/plain", "video/mp4", "application/x-www-form-urlencoded"])
 def test_a_body_of_an_unknown_kind_is_a_415(api: TestClient, kind: str) -> None:
     assert "image/png" in problem(api.post("/predict", content=b"x", headers={"Content-Type": kind}), 415)["detail"]
 

@@ -159,14 +159,15 @@ def test_bodies_may_be_compressed_but_not_without_bound(api: TestClient, model: 
         ({"shape": [0, 28, 28]}, "1 to"),
         ({"shape": [28, 28]}, "send [n,28,28]"),
         ({"shape": "x"}, "whole numbers"),
-        ({"datatype": "BYTES"}, "datatype"),
+        ({"datatype": "BYTES"}, "shape"),
+        ({"datatype": "BOOL"}, "datatype"),
         ({"datatype": ["FP32"]}, "datatype"),
         ({"datatype": "FP16"}, "FP16"),
         ({"name": 1}, "name"),
         ({"data": [1, 2]}, "784"),
         ({"data": ...}, "data"),
         ({"data": [[1], 2]}, "unevenly"),
-        ({"data": [256] * 784}, "0 (paper)"),
+        ({"data": [256] * 784}, "numbers from 0 to 255"),
         ({"data": [True] * 784}, "no number"),
         ({"data": ["1"] * 784}, "no number"),
         ({"data": [None] * 784}, "no number"),
@@ -188,8 +189,9 @@ def test_a_wrong_input_is_refused_with_its_reason(
     ("change", "words"),
     [
         ({"inputs": []}, "there is 0"),
-        ({"inputs": [tensor(images(1))] * 2}, "there is 2"),
+        ({"inputs": [tensor(images(1))] * 2}, "there are 2"),
         ({"inputs": None}, "no list"),
+        ({"inputs": [1]}, "inputs[0]"),
         ({"id": 7}, "id"),
         ({"outputs": [{"name": "none"}]}, "outputs asks"),
         ({"outputs": [{"name": ["digit"]}]}, "outputs asks"),
@@ -221,7 +223,7 @@ def test_bytes_that_do_not_fit_what_is_said_of_them_are_refused(api: TestClient,
     error(api.post(INFER, content=raw), 400, "JSON")
     nan = np.full((1, 784), np.nan, "<f4")
     document = {"inputs": [tensor(nan, datatype="FP32", data=..., parameters={"binary_data_size": nan.nbytes})]}
-    error(binary(api, document, nan.tobytes()), 400, "0 (paper)")
+    error(binary(api, document, nan.tobytes()), 400, "numbers from 0 to 255")
     error(api.post(INFER, content=b" " * (MAX_SCHEMA_BYTES + 1)), 413, "bytes")
 
 
@@ -321,10 +323,13 @@ def test_no_line_of_a_csv_is_passed_over_but_names(api: TestClient, model: str) 
         predictions = post(*rows, before=before).json()["predictions"]
         assert [prediction["digit"] for prediction in predictions] == expected
     first = flat[0]
+    for row in ([f'"{cell}"' for cell in first], [f'"{first[0]}"', *first[1:]], [";".join(first)]):
+        rows = [row, *([";".join(its)] if len(row) == 1 else its for its in flat[1:])]
+        for before in ("", "\ufeff"):
+            predictions = post(*rows, before=before).json()["predictions"]
+            assert [prediction["digit"] for prediction in predictions] == expected
     wrong = [
-        [f'"{cell}"' for cell in first],
         [f' "{cell}"' for cell in first],
-        [f'"{first[0]}"', *first[1:]],
         ["x", *first[1:]],
         [*names[:-1], "7"],
         [""] * 784,
@@ -334,8 +339,8 @@ def test_no_line_of_a_csv_is_passed_over_but_names(api: TestClient, model: str) 
         [";".join(first)],
     ]
     for row in wrong:
-        error(post(row, *flat[1:]), 400, "784 numbers in each line")
-    error(post(*flat, before="\ufeff\ufeff"), 400, "784 numbers in each line")
+        error(post(row, *flat[1:]), 400, "line ")
+    error(post(*flat, before="\ufeff\ufeff"), 400, "line 1")
 
 
 def test_a_version_has_one_name(api: TestClient, model: str) -> None:
@@ -380,7 +385,7 @@ def test_scoring_takes_every_form_and_says_what_is_wrong(api: TestClient, model:
     error(api.post("/invocations", json={"dataframe_split": 1}), 400, "dataframe_split")
     error(api.post("/invocations", json={}), 400, "give one of")
     error(api.post("/invocations", json=[]), 400, "object")
-    error(api.post("/invocations", content="x,1\n1,x", headers={"Content-Type": "text/csv"}), 400, "CSV")
+    error(api.post("/invocations", content="x,1\n1,x", headers={"Content-Type": "text/csv"}), 400, "line 1")
     error(api.post("/invocations", content="x", headers={"Content-Type": "text/html"}), 415)
     error(api.post("/v1/models/default:predict", json={"instances": 1}), 400, "instances")
     error(api.post("/v1/models/none:predict", json={"instances": flat}), 404)

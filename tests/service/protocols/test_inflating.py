@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 
 from service.artifacts import Artifacts
 from service.errors import Malformed, TooLarge
+from service.predict.pictures import Pictures
 from service.predict.receive import MAX_HELD_BYTES, Bodies
 from service.protocols.asgi import Infer
 from service.protocols.requests import inflated
@@ -47,7 +48,7 @@ async def ask(infer: Infer, client: str, body: bytes) -> Any:
 def test_what_a_body_is_inflated_to_is_held_of_its_client(api: TestClient, store: Store, artifacts: Artifacts) -> None:
     succeeded(store, artifacts)
     bodies = Bodies()
-    infer = Infer(api.app.state.dependencies.predictor, bodies)  # type: ignore[attr-defined]
+    infer = Infer(api.app.state.dependencies.predictor, bodies, Pictures())  # type: ignore[attr-defined]
     stalled: asyncio.Queue[Any] = asyncio.Queue()
     stalled.put_nowait({"type": "http.request", "body": bytes(MAX_HELD_BYTES // 4 - 2**20), "more_body": True})
 

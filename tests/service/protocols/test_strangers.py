@@ -10,11 +10,13 @@ from service.artifacts import Artifacts
 from service.errors import LONGEST_DETAIL
 from service.store.store import Store
 from tests.answers import problem
+from tests.forms import TITANIC, TITANIC_PLAN, weights_of
 from tests.pixels import JSON, images
 from tests.records import succeeded
 
 INFER, V1, INVOCATIONS = "/v2/models/default/infer", "/v1/models/default:predict", "/invocations"
 FEW_BYTES = 1_000
+OF_TEN_FAULTS = 4_000
 
 
 @pytest.fixture
@@ -29,11 +31,11 @@ def model(store: Store, artifacts: Artifacts) -> str:
     return succeeded(store, artifacts)
 
 
-def refused(answer: Any, words: str) -> None:
+def refused(answer: Any, words: str, most: int = FEW_BYTES) -> None:
     """Check that this is a refusal of few words, which says these."""
     assert answer.status_code == 400, answer.text
     assert words in answer.json()["error"]
-    assert len(answer.content) < FEW_BYTES
+    assert len(answer.content) < most
 
 
 def nested(depth: int, inside: str = "1") -> str:
@@ -93,3 +95,80 @@ def test_of_what_is_refused_no_more_than_the_beginning_is_repeated(api: TestClie
     for answer in (api.get(f"/v2/models/{long}"), api.post(f"/v2/models/{long}/versions/{long}/infer", json={})):
         assert answer.status_code == 404
         assert len(answer.json()["error"]) <= LONGEST_DETAIL + len("...")
+
+
+HOSTILE: list[tuple[dict[str, Any], str]] = [
+    ({"shape": [2**63, 28, 28]}, "1 to"),
+    ({"shape": [2**40, 2**40, 2**40]}, "shape"),
+    ({"shape": [1, -784]}, "negative"),
+    ({"shape": []}, "shape"),
+    ({"shape": [1, 784.0]}, "shape"),
+    ({"shape": [True, 784]}, "shape"),
+    ({"datatype": "BYTES", "shape": [2**62], "data": []}, "1 to"),
+    ({"datatype": "BYTES", "shape": [2], "data": ["AA=="]}, "1 elements"),
+    ({"datatype": "BYTES", "shape": [1], "data": [DEEP]}, "deep"),
+    ({"datatype": "BYTES", "shape": [1], "data": [None]}, "b64"),
+    ({"datatype": "BYTES", "shape": [1], "data": {}}, "list"),
+    ({"name": "a\0b"}, "NUL"),
+    ({"data": ["a\0b"]}, "NUL"),
+    ({"data": None}, "list"),
+    ({"parameters": {"binary_data_size": 2**62}, "data": []}, "both"),
+]
+
+
+def test_what_lies_about_its_size_costs_nothing(api: TestClient) -> None:
+    for change, words in HOSTILE:
+        refused(api.post(INFER, json={"inputs": [{**TENSOR, **change}]}), words)
+    head = json.dumps({"inputs": [{**TENSOR, "parameters": {"binary_data_size": 2**62}, "data": None}]}).encode()
+    head = head.replace(b', "data": null', b"")
+    for size in (2**62, 2**31, 4):
+        document = head.replace(b"%d" % 2**62, b"%d" % size)
+        answer = api.post(
+            INFER, content=document + b"\0" * 3, headers={"Inference-Header-Content-Length": str(len(document))}
+        )
+        refused(answer, "cut short")
+    for count, words in ((20_001, "1 to 20,000 tensors"), (2, "one tensor")):
+        body = b'{"inputs":[' + b",".join([b'{"name":"x","shape":[1],"datatype":"BOOL","data":[1]}'] * count) + b"]}"
+        refused(api.post(INFER, content=body), words)
+    for path in (V1, INVOCATIONS):
+        refused(api.post(path, json={"instances": [{"b64": DEEP}]}), "b64")
+        refused(api.post(path, content=b'{"instances":[{"b64":"a\\u0000"}]}'), "NUL")
+        refused(api.post(path, content=b'{"instances":' + b"[" * 300_001), "lists")
+        twice = b'{"instances":[{"x":' + b'{"a":1,"a":' * 900 + b"1" + b"}" * 900 + b"}]}"
+        assert api.post(path, content=twice).status_code == 400
+
+
+def test_a_table_is_not_flooded(api: TestClient, store: Store, artifacts: Artifacts) -> None:
+    columns = [f"c{number}" for number in range(100_000)]
+    frame = {"dataframe_split": {"columns": columns, "data": [[1] * len(columns)]}}
+    refused(api.post(INVOCATIONS, json=frame), "order")
+    succeeded(store, artifacts, model="titanic", file=weights_of(TITANIC, TITANIC_PLAN))
+    infer = "/v2/models/titanic/infer"
+
+    def asked(*tensors: dict[str, Any], tail: bytes = b"") -> Any:
+        head = json.dumps({"inputs": tensors}, separators=(",", ":")).encode()
+        length = {"Inference-Header-Content-Length": str(len(head))}
+        return api.post(infer, content=head + tail, headers=length)
+
+    age = {"name": "Age", "datatype": "FP64", "shape": [1], "data": [1]}
+    others = [{**age, "name": f"c{number}"} for number in range(15_000)]
+    refused(asked(age, *others), "no column c0", OF_TEN_FAULTS)
+    refused(asked(age, *others, *others), "1 to 20,000 tensors")
+    refused(asked({**age, "shape": [10_001]}), "1 to 10,000 to model titanic/1")
+    refused(asked({**age, "shape": [2**62]}), "1 to 10,000")
+    refused(asked({**age, "shape": [2**32, 2**32]}), "shape")
+    refused(asked({**age, "name": "Age" * 10_000}), "no column")
+    refused(asked({**age, "data": DEEP}), "deep")
+    refused(asked({**age, "data": [[1], 2]}), "unevenly")
+    refused(asked({**age, "data": [10**400]}), "finite")
+    refused(asked({**age, "data": [1e308]}), "too far")
+    texts = [
+        {"name": f"c{number}", "datatype": "BYTES", "shape": [10_000], "parameters": {"binary_data_size": 40_000}}
+        for number in range(51)
+    ]
+    refused(asked(*texts, tail=bytes(51 * 40_000)), "500,000 elements")
+    refused(
+        api.post("/v1/models/titanic:predict", json={"instances": [dict.fromkeys(columns, 1)]}),
+        "no column c0",
+        OF_TEN_FAULTS,
+    )

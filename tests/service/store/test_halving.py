@@ -75,6 +75,16 @@ def test_groups_that_come_later_are_compared_with_all_that_came_before(store: St
     assert told == [False, False, False, False, True, False, True]
 
 
+def test_who_is_to_be_finished_while_it_is_given_back_at_a_rung_does_not_wait_there(store: Store) -> None:
+    _, (job_id, other, *_) = sweep(store, halving={"reduction": 2})
+    held, others = come(store, [job_id, other], {job_id: 0.9, other: 0.1})
+    store.jobs.finish(job_id)
+    for each, waits in ((held, False), (others, True)):
+        assert store.runs.release(each, waits_at_rung=True) == "queued"
+        assert found(store, each.job_id).waits_at_rung is waits
+    assert claim(store, job_id).is_to_finish
+
+
 def test_what_was_decided_reaches_whoever_claims_the_job_next(store: Store) -> None:
     _, (good, bad, *_) = sweep(store, halving={"reduction": 2})
     reached = {good: 0.9, bad: 0.1}

@@ -146,7 +146,7 @@ def test_a_sweep_is_deleted_with_its_jobs_and_a_job_not_without_its_sweep(store:
             table.name: connection.scalar(select(func.count()).select_from(table)) for table in metadata.sorted_tables
         }
     # What the job had learned outlives it.
-    learned = {"models": 1, "versions": 1, "aliases": 1, "moves": 1}
+    learned = {"models": 1, "versions": 1, "aliases": 1, "moves": 1, "decisions": 1}
     assert {name: count for name, count in left.items() if count} == {"jobs": 1, "events": 1, "artifacts": 2, **learned}
 
 

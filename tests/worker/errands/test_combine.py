@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from models import golden
+from models.data.learned import LEARNED, union
 from models.ensemble import Ensemble
 from models.inference import read
 from service.artifacts import Artifacts
@@ -20,6 +21,7 @@ from service.store.versions import WEIGHTS
 from tests.records import damage
 from tests.worker.training import trained
 from worker.errands.combine import combine
+from worker.learned_from import Known, UnknownError
 
 MEMBERS: list[Member] = [("digits", 2), ("digits", 1)]
 IF_BETTER = Promotion("if_better")
@@ -135,3 +137,21 @@ def test_of_a_member_that_was_deleted_meanwhile_nothing_is_made(
     combine("together", MEMBERS, IF_BETTER, store, artifacts, settings)
     assert store.models.get("together") is None
     assert list(examine(store, artifacts, young_seconds=-1)) == []
+
+
+@pytest.mark.usefixtures("members")
+def test_an_ensemble_has_learned_from_what_its_members_have(
+    store: Store, artifacts: Artifacts, settings: Settings
+) -> None:
+    combine("together", MEMBERS, Promotion("never"), store, artifacts, settings)
+    known, row = Known(store, artifacts, settings), made(store, "together", 1)
+    its = [known.of_version(made(store, "digits", version)) for version in (1, 2)]
+    assert np.array_equal(known.of_version(row), union(*its))
+    pointer = store.files.get(owners.of_version("together", 1), LEARNED)
+    assert pointer is not None
+    store.files.forget(pointer)  # as of an ensemble of an earlier release
+    assert np.array_equal(known.of_version(row), union(*its))
+    store.aliases.delete("digits", "champion")
+    artifacts.remove(store.models.delete("digits", 2) or ())
+    with pytest.raises(UnknownError, match="its member digits/2 was deleted"):
+        known.of_version(row)

@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx as onnx_format
 import pytest
 import torch
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from models import predict_onnx
 from models.calibration import softmax
+from models.export.onnx_file import to_onnx
 from models.inference import read
+from models.predict_onnx import OnnxNetwork
 from service.api.app import create_app
 from service.artifacts import Artifacts
 from service.cli.doctor import examine
@@ -23,6 +25,7 @@ from service.store.promotion import Promotion
 from service.store.store import Store
 from service.store.versions import Findings
 from tests.answers import problem
+from tests.forms import LETTERS, TITANIC, TITANIC_PLAN, weights_of
 from tests.records import damage, succeeded, weights
 from worker.errands.export import _WRITERS, export
 
@@ -77,7 +80,8 @@ def test_an_onnx_file_gives_what_predict_gives(api: TestClient, store: Store, ar
     export("mnist", 1, "onnx", store, artifacts)
     answer = api.get(f"{LINK}.onnx")
     assert answer.headers["content-disposition"] == 'attachment; filename="mnist-1.onnx"'
-    logits, probabilities = predict_onnx.predict(answer.content, PIXELS)
+    logits, probabilities, labels = OnnxNetwork(answer.content).predict({"pixels": PIXELS})
+    assert labels.tolist() == [str(place) for place in expected()[1].argmax(axis=1)]
     np.testing.assert_allclose(logits, expected()[0], rtol=0, atol=1e-4)
     np.testing.assert_allclose(probabilities, expected()[1], rtol=0, atol=1e-5)
     served = api.post(
@@ -93,6 +97,25 @@ def test_a_program_of_torch_gives_it_too(api: TestClient, store: Store, artifact
         logits, probabilities = program(torch.from_numpy(PIXELS))
     np.testing.assert_allclose(logits.numpy(), expected()[0], rtol=0, atol=1e-4)
     np.testing.assert_allclose(probabilities.numpy(), expected()[1], rtol=0, atol=1e-5)
+
+
+def test_a_table_s_files_are_had_where_they_are_linked_and_give_what_predict_gives(
+    api: TestClient, store: Store, artifacts: Artifacts
+) -> None:
+    succeeded(store, artifacts, file=weights_of(TITANIC, TITANIC_PLAN), model="titanic", temperature=TEMPERATURE)
+    links = api.get("/models/titanic/versions/1").json()["links"]
+    row = {"Pclass": "9", "Sex": "female", "Age": None, "alone": "yes"}
+    served = api.post("/predict?model=titanic", json={"row": row}).json()
+    for form in ("onnx", "pt2"):
+        export("titanic", 1, form, store, artifacts)
+    given = {name: np.array([[value]], object) for name, value in row.items() if name != "Age"}
+    network = OnnxNetwork(api.get(links["onnx"]).content)
+    found = network.predict({**given, "Age": np.array([[np.nan]])})
+    assert found.labels.tolist() == [served["label"]]
+    np.testing.assert_allclose(found.probabilities[0], served["probabilities"], rtol=0, atol=1e-5)
+    program = torch.export.load(io.BytesIO(api.get(links["pt2"]).content)).module()
+    _, probabilities = program(torch.tensor([[-1.0, 0.0, np.nan, 1.0]], dtype=torch.float64))
+    np.testing.assert_allclose(probabilities[0], served["probabilities"], rtol=0, atol=1e-5)
 
 
 def test_a_file_is_written_once_and_goes_with_its_version(api: TestClient, store: Store, artifacts: Artifacts) -> None:
@@ -218,6 +241,70 @@ class TestCommand:
         assert run.returncode == 1
         assert run.stdout.startswith(f"{picture}: ")
         assert run.stderr.startswith(f"{tmp_path / 'nothing.png'}: ")
+
+    def test_it_reads_pictures_of_any_form_as_the_service_does(
+        self, api: TestClient, store: Store, artifacts: Artifacts, tmp_path: Path, picture: Path
+    ) -> None:
+        succeeded(store, artifacts, file=weights_of(LETTERS), model="letters")
+        file = tmp_path / "letters.onnx"
+        file.write_bytes(to_onnx(weights_of(LETTERS)))
+        served = api.post(
+            "/predict?model=letters", content=picture.read_bytes(), headers={"Content-Type": "image/png"}
+        ).json()
+        run = self.predict(file, picture)
+        line = f"{picture}: {served['label']} ({max(served['probabilities']):.1%})\n"
+        assert (run.returncode, run.stdout) == (0, line), run.stderr
+
+    @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+    def test_it_reads_rows_and_tells_what_was_made_of_them(
+        self, api: TestClient, store: Store, artifacts: Artifacts, tmp_path: Path, encoding: str
+    ) -> None:
+        succeeded(store, artifacts, file=weights_of(TITANIC, TITANIC_PLAN), model="titanic")
+        file, rows, wrong = tmp_path / "titanic.onnx", tmp_path / "rows.csv", tmp_path / "wrong.csv"
+        file.write_bytes(to_onnx(weights_of(TITANIC, TITANIC_PLAN)))
+        rows.write_text("Name;Age;Sex;Pclass;alone\nJohn;22,5;male;3;1\nJane;;diverse;1;no\n", encoding=encoding)
+        wrong.write_text("Age,Sex\nold,male\n")
+        served = api.post(
+            "/predict?model=titanic", content=rows.read_bytes(), headers={"Content-Type": "text/csv"}
+        ).json()["predictions"]
+        run = self.predict(file, wrong, rows)
+        assert run.returncode == 1
+        assert run.stderr.startswith(f"{wrong}: line 2")
+        assert "old" in run.stderr
+        assert run.stdout.splitlines() == [
+            f"{rows}, row {number}: {its['label']} ({max(its['probabilities']):.1%})"
+            for number, its in enumerate(served, start=1)
+        ]
+        assert run.stderr.splitlines()[1:] == [
+            f"{rows}: Name: not used, in 2 rows",
+            f"{rows}: Sex: 'diverse' is no level that was learned from, in 1 row",
+            f"{rows}: Age: missing, taken as 28.0, in 1 row",
+        ]
+
+    def test_a_table_that_is_no_text_or_has_no_row_is_told(self, tmp_path: Path) -> None:
+        file, binary, empty = tmp_path / "titanic.onnx", tmp_path / "rows.xlsx", tmp_path / "empty.csv"
+        file.write_bytes(to_onnx(weights_of(TITANIC, TITANIC_PLAN)))
+        binary.write_bytes(b"PK\x03\x04\xff\xfe")
+        empty.write_text("Age,Sex\n")
+        run = self.predict(file, binary, empty, tmp_path / "nothing.csv")
+        assert (run.returncode, run.stdout) == (1, "")
+        told = run.stderr.splitlines()
+        assert [line.partition(": ")[0] for line in told] == [
+            str(its) for its in (binary, empty, tmp_path / "nothing.csv")
+        ]
+        assert "UTF-8" in told[0]
+
+    def test_a_file_of_before_says_nothing_of_itself_and_goes_on_working(
+        self, api: TestClient, tmp_path: Path, picture: Path
+    ) -> None:
+        model = onnx_format.load_from_string(to_onnx(weights(seed=0)))
+        del model.metadata_props[:]
+        label = next(its for its in model.graph.output if its.name == "label")
+        model.graph.output.remove(label)
+        file = tmp_path / "before.onnx"
+        file.write_bytes(model.SerializeToString())
+        served = api.post("/predict", content=picture.read_bytes(), headers={"Content-Type": "image/png"}).json()
+        assert self.predict(file, picture).stdout.startswith(f"{picture}: {served['digit']} (")
 
     def test_what_it_cannot_read_is_told_in_a_line(self, tmp_path: Path, picture: Path) -> None:
         nonsense = tmp_path / "nonsense.onnx"

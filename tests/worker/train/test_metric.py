@@ -13,7 +13,8 @@ from models.data.load import load_builtin
 from models.data.split import Split, divide
 from models.inference import read
 from models.spec import TrainingSpec
-from service.api.schemas.jobs import EpochView, Job
+from service.api.schemas.jobs import Job
+from service.api.schemas.recorded import EpochView
 from service.artifacts import Artifacts
 from service.settings import Settings
 from service.store import owners

@@ -28,8 +28,8 @@ from service.api.routes.idempotency import IdempotencyKey, answered, once
 from service.api.routes.jobs.events import told
 from service.api.routes.listing import Page
 from service.api.schemas.datasets import DataVersion, DataVersionPage, why
-from service.api.schemas.jobs import EventPage
 from service.api.schemas.models import VersionPage, VersionView
+from service.api.schemas.recorded import EventPage
 from service.edge.links import link
 from service.errors import Conflict, NotFound, NotYet
 from service.store import owners
@@ -282,7 +282,11 @@ def events(
     responses=problems(404, 409, 422, 503, 507),
 )
 def delete(name: DatasetName, version: Number, deps: Deps) -> None:
-    """Delete a version and its files; its number is not given again. 409 while a job that has not ended needs it."""
+    """Delete a version and its files; its number is not given again. 409 while a job that has not ended needs it.
+
+    Models that learned from it go on answering. What needs its examples is possible no more: to repeat or verify a job,
+    or to go on from one, and to draw its mistakes; each says then that the version was deleted.
+    """
     require_upload(name)
     the_version(deps, name, version)
     unreferenced = deps.store.datasets.delete(name, version)

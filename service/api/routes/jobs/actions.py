@@ -1,4 +1,4 @@
-"""/jobs/<id>/<verb>: cancel, pause, resume, retry, verify, continue."""
+"""/jobs/<id>/<verb>: retry, verify, continue, each of which queues a new job."""
 
 import json
 from collections.abc import Mapping
@@ -11,63 +11,17 @@ from models.spec import FILING, MAX_EPOCHS, TrainingSpec
 from service.api.dependencies import Dependencies, Deps, json_only
 from service.api.documents import DocumentRoute
 from service.api.problems import problems
-from service.api.routes.idempotency import IdempotencyKey, answered, once
+from service.api.routes.idempotency import IdempotencyKey, once
 from service.api.routes.jobs.lookup import JobId, found
 from service.api.routes.jobs.resolving import asked_then, require_same_form, resolved, said, same_data
 from service.api.routes.jobs.submit import MAX_SPEC_BYTES, new_job, queued, same
 from service.api.routes.naming import require_id_of_job, require_model_of, require_name_of_model
 from service.api.schemas.jobs import CheckpointName, ChosenId, Job
-from service.errors import Conflict, Fault, Invalid, NoRoom, NotFound, invalid
+from service.errors import Conflict, Fault, Invalid, NotFound, invalid
 from service.store.keys import Key
 from service.store.states import Job as JobRow
 
 router = APIRouter(tags=["jobs"], route_class=DocumentRoute)
-
-
-def _as_it_stood(row: JobRow) -> dict[str, Any]:
-    return answered(202, Job.of(row))
-
-
-@router.post(
-    "/jobs/{job_id}/cancel", status_code=202, summary="Cancel a job", responses=problems(404, 409, 422, 503, 507)
-)
-def cancel(job_id: JobId, request: Request, deps: Deps, idempotency_key: IdempotencyKey = None) -> Job:
-    """Cancel a job that waits, or stop one that runs within a batch; what it has learned so far is kept.
-
-    Cancelling a job twice is no error. 409 if it has already succeeded or failed.
-    """
-    try:
-        key = once(idempotency_key, request, deps, _as_it_stood)
-    except NoRoom:  # whoever makes room is not kept from it: done twice it comes to the same
-        key = None
-    return Job.of(found(deps.store.jobs.cancel(job_id, key=key), job_id))
-
-
-@router.post(
-    "/jobs/{job_id}/pause", status_code=202, summary="Pause a job", responses=problems(404, 409, 422, 503, 507)
-)
-def pause(job_id: JobId, request: Request, deps: Deps, idempotency_key: IdempotencyKey = None) -> Job:
-    """Hold a job back, and free its worker within a batch. Resumed, it goes on after its last complete epoch.
-
-    It ends with the bits that it would have ended with. Pausing a job twice is no error. 409 if it has ended.
-    """
-    key = once(idempotency_key, request, deps, _as_it_stood)
-    return Job.of(found(deps.store.jobs.pause(job_id, key=key), job_id))
-
-
-@router.post(
-    "/jobs/{job_id}/resume", status_code=202, summary="Resume a job", responses=problems(404, 409, 422, 503, 507)
-)
-def resume(
-    job_id: JobId, request: Request, background: BackgroundTasks, deps: Deps, idempotency_key: IdempotencyKey = None
-) -> Job:
-    """Let a paused job go on. Resuming one that is not paused is no error. 409 if it has ended."""
-    key = once(idempotency_key, request, deps, _as_it_stood)
-    deps.floor.require()  # pausing is always possible, and so only as often as this
-    job = found(deps.store.jobs.resume(job_id, key=key), job_id)
-    if job.state == "queued":
-        background.add_task(deps.doorbell.ring, [job_id])
-    return Job.of(job)
 
 
 @router.post(
@@ -131,7 +85,7 @@ def verify(
     if job.state != "succeeded":
         raise Conflict(f"job {job_id} has {job.state}; only a job that succeeded can be verified")
     _require_own_beginning(job)
-    if (reason := job.result["stopped_early"]) in {"max_seconds", "halving"}:
+    if (reason := job.result["stopped_early"]) in {"max_seconds", "halving", "finish"}:
         raise Conflict(f"job {job_id} was stopped early ({reason}), which no other run meets at the same batch")
     made_with = job.result.get("made_with")
     data = same_data(job, made_with, deps)
@@ -149,8 +103,9 @@ class Continuation(BaseModel):
         default={},
         max_length=32,
         description="Fields of the spec that shall have other values, say the data set: then a new job begins with the "
-        "weights and nothing else, which is fine-tuning. Without, and with other `name`, `labels`, `model`, `promote`, "
-        "`promote_margin`, `max_seconds` or `early_stopping_patience`, it goes on as if it had never ended.",
+        "weights and nothing else, which is fine-tuning. Without, and with other `name`, `labels`, `model`, "
+        "`evaluate_on`, `promote` and its conditions, `max_seconds` or `early_stopping_patience`, it goes on as if it "
+        "had never ended.",
         examples=[{}],
     )
     checkpoint: CheckpointName = Field(
@@ -276,7 +231,7 @@ def _again(
 ) -> Job:
     # How long it may take is not what is repeated, and another machine may be slower; and who checks a champion does
     # not replace it.
-    fields = {"max_seconds": None, "promote": "never"} if origin["kind"] == "verify" else {}
+    fields = {"max_seconds": None, "promote": "never", "evaluate_on": None} if origin["kind"] == "verify" else {}
     spec = resolved(asked_then(job, {**fields, **changed}), deps, given=said(job))
     require_model_of(job.id, spec.model, deps)
     deps.floor.require()

@@ -13,7 +13,7 @@ from service.api.dependencies import Dependencies, Deps
 from service.api.problems import problems
 from service.api.routes.jobs.lookup import JobId, found
 from service.api.routes.listing import Page
-from service.api.schemas.jobs import Event, EventPage
+from service.api.schemas.recorded import Event, EventPage
 from service.api.streaming import StreamedResponse
 from service.store.engine import Row, moment
 from service.store.states import FINAL_STATES

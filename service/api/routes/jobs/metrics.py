@@ -17,7 +17,7 @@ from models.moving_average import WINDOW, moving_average
 from service.api.dependencies import Dependencies, Deps
 from service.api.problems import problems
 from service.api.routes.jobs.lookup import JobId, found
-from service.api.schemas.jobs import EpochView, Metrics
+from service.api.schemas.recorded import EpochView, Metrics
 from service.api.streaming import streamed
 from service.store.history import History
 

@@ -1,18 +1,22 @@
 """Which data a spec is about: it is resolved when it is submitted, and refused where it does not fit the data."""
 
 from collections.abc import Callable, Mapping, Set
+from dataclasses import asdict, replace
 from types import MappingProxyType
 from typing import Any
 
 from models.data import schema as schemas
 from models.data.builtin import BUILTIN
-from models.data.schema import Images
+from models.data.schema import Images, Table
+from models.evaluated.suited import suit
+from models.filing import PromotionTerms
 from models.spec import TrainingSpec
 from models.suitability import refuse
 from service.api.dependencies import Dependencies
 from service.errors import Conflict, Fault, Invalid
 from service.refusals import no_such_data
 from service.store.errors import DataNotReady, NoSuchData
+from service.store.promotion import Promotion
 from service.store.resolution import Meant, settled
 from service.store.states import Job, reference, spec_of
 from service.sweeps.expand import Trial, expand
@@ -27,9 +31,55 @@ def resolved(
     `given` are the fields that the client gave, by default those that the spec was made with. Raises Invalid, and
     DataNotReady.
     """
-    meant = look_up(spec.dataset, deps, pointer)
-    require_fit(spec, meant, pointer.rpartition("/")[0], given=given)
-    return settled(spec, meant)
+    meant, place = look_up(spec.dataset, deps, pointer), pointer.rpartition("/")[0]
+    require_fit(spec, meant, place, given=given)
+    return settled(spec, meant, compared_on(spec.evaluate_on, meant, deps, f"{place}/evaluate_on"))
+
+
+def compared_on(evaluate_on: str | None, learned: Meant | None, deps: Dependencies, pointer: str) -> Meant | None:
+    """Tell which version the examples are of that a promotion is decided by, if it was named.
+
+    Raises Invalid where there is none, or a network that has learned from `learned` cannot be measured on it, and
+    DataNotReady.
+    """
+    if evaluate_on is None:
+        return None
+    meant = look_up(evaluate_on, deps, pointer)
+    if learned is None:
+        return meant
+    data, network = (_schema(its) for its in (meant, learned))
+    try:
+        suit(data, network)
+        why = (
+            None if set(data.classes) & set(network.classes) else "none of its classes is among those that are learned"
+        )
+    except ValueError as error:
+        why = str(error)
+    if why is not None:
+        detail = f"{meant.reference} cannot tell how good a network of {learned.reference} is: {why}"
+        raise Invalid(f"evaluate_on: {detail}", faults=[Fault(pointer, detail)])
+    return meant
+
+
+def settled_terms(deps: Dependencies, terms: PromotionTerms, spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Give when a version is to be champion, with the version of the data set that this is decided by.
+
+    `spec` is that of the network. Raises what `compared_on` raises.
+    """
+    promotion = Promotion.of(terms)
+    if promotion.evaluate_on is not None:
+        reference, row = spec["dataset"], deps.store.resolution.row_of(spec["dataset"])
+        is_there = row is not None or reference in BUILTIN
+        learned = Meant(reference, row) if is_there else None
+        meant = compared_on(promotion.evaluate_on, learned, deps, "/evaluate_on")
+        promotion = replace(promotion, evaluate_on=None if meant is None else meant.reference)
+    return asdict(promotion)
+
+
+def _schema(meant: Meant) -> Images | Table:
+    if meant.row is None or meant.row.schema is None:  # built in, and nobody has looked at it yet
+        return BUILTIN[meant.reference].schema
+    return schemas.read(meant.row.schema)
 
 
 def look_up(dataset: str, deps: Dependencies, pointer: str) -> Meant:
@@ -44,14 +94,14 @@ def look_up(dataset: str, deps: Dependencies, pointer: str) -> Meant:
 def require_fit(spec: TrainingSpec, meant: Meant, place: str = "", *, given: Set[str] | None = None) -> None:
     """Refuse a spec that its data does not allow; `place` is where its fields stand. Raises Invalid."""
     row = meant.row
-    if row is None or row.schema is None:  # built in, and nobody has looked at it yet
-        found = refuse(spec, BUILTIN[meant.reference].schema)
+    if row is None or row.schema is None:
+        found = refuse(spec, _schema(meant))
     else:
         own_parts = row.reading["taken_for"].get("split") or {} if row.reading else {}
         counts = None if own_parts or row.description is None else row.description["class_counts"]
         found = refuse(
             spec,
-            schemas.read(row.schema),
+            _schema(meant),
             counts=counts,
             learning=own_parts.get("train"),
             has_validation=bool(own_parts.get("validation")),
@@ -80,8 +130,7 @@ def _form(reference: str, deps: Dependencies) -> str | None:
         meant = deps.store.resolution.of(reference)
     except (NoSuchData, DataNotReady):
         return None
-    known = meant.row is not None and meant.row.schema is not None
-    schema = schemas.read(meant.row.schema) if meant.row is not None and known else BUILTIN[meant.reference].schema
+    schema = _schema(meant)
     things = (
         f"pictures of {' x '.join(map(str, schema.shape))}"
         if isinstance(schema, Images)
@@ -124,14 +173,17 @@ def expanded(sweep: SweepSpec, deps: Dependencies) -> tuple[SweepSpec, list[Tria
         return meant.setdefault(found.reference, found).reference
 
     sweep = _with_data(sweep, reference)
-    trials = []
+    trials, compared = [], dict[tuple[str, str | None], Meant | None]()
     for number, trial in enumerate(expand(sweep, known), start=1):
         data = meant.setdefault(trial[0].dataset, deps.store.resolution.of(trial[0].dataset))
         try:
             require_fit(trial[0], data, f"/{sweep.kind}")
         except Invalid as error:
             raise Invalid(f"trial {number}: {error.detail}", faults=error.faults) from None
-        trials.append(tuple(settled(spec, data) for spec in trial))
+        of = trial[0].dataset, trial[0].evaluate_on
+        if of not in compared:
+            compared[of] = compared_on(of[1], data, deps, f"/{sweep.kind}")
+        trials.append(tuple(settled(spec, data, compared[of]) for spec in trial))
     return sweep, trials
 
 
@@ -156,7 +208,7 @@ def _with_data(sweep: SweepSpec, name: Callable[[Any], Any]) -> SweepSpec:
     """Give a sweep in which every data set that is named has the name that a function gives it."""
 
     def in_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
-        return {key: name(value) if key == "dataset" else value for key, value in fields.items()}
+        return {key: name(value) if key in {"dataset", "evaluate_on"} else value for key, value in fields.items()}
 
     changed: dict[str, Any] = {"base": in_fields(sweep.base)}
     if sweep.grid is not None and "dataset" in sweep.grid:

@@ -10,7 +10,7 @@ from service.store.store import Store
 from tests.answers import problem
 from tests.records import succeeded
 
-BLANK = [[0] * 28] * 28
+BLANK = [[0, 255] * 14] * 28
 
 
 def answered(api: TestClient, reference: str | None = None) -> tuple[str, int]:

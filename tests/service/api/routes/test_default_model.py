@@ -11,10 +11,10 @@ from service.store.aliases import alone
 from service.store.store import Store
 from tests.records import succeeded
 
-INFER = {"inputs": [{"name": "pixels", "datatype": "UINT8", "shape": [1, 784], "data": [9] * 784}]}
-INSTANCES = {"instances": [[9] * 784]}
+INFER = {"inputs": [{"name": "pixels", "datatype": "UINT8", "shape": [1, 784], "data": [0, 255] * 392}]}
+INSTANCES = {"instances": [[0, 255] * 392]}
 UNNAMED: dict[str, Any] = {
-    "/predict": {"image": [[9] * 28] * 28},
+    "/predict": {"image": [[0, 255] * 14] * 28},
     "/v2/models/default/infer": INFER,
     "/v1/models/default:predict": INSTANCES,
     "/invocations": INSTANCES,

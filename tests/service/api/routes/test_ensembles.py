@@ -1,5 +1,6 @@
 """POST /models: what may be an ensemble, and what is told of one; worker/errands/test_combine.py has its assessment."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from service.api.schemas.ensembles import MOST_MEMBERS
 from service.artifacts import Artifacts
 from service.store import owners
 from service.store.ensembles import Member
-from service.store.promotion import Promotion
+from service.store.promotion import Promotion, Verdict
 from service.store.store import Store
 from service.store.versions import NO_FINDINGS, WEIGHTS, Findings
 from tests.answers import pointers, problem
@@ -29,7 +30,9 @@ def members(store: Store, artifacts: Artifacts) -> list[str]:
 
 
 def put_on_record(store: Store, *members: Member, model: str = "together", findings: Findings = FOUND) -> None:
-    assert store.ensembles.make(model, members, findings, val_accuracy=0.9, promotion=Promotion("if_better"))
+    champion = store.models.champion(model)
+    compared = replace(findings, verdict=Verdict(None if champion is None else champion.version))
+    assert store.ensembles.make(model, members, compared, val_accuracy=0.9, promotion=Promotion("if_better"))
 
 
 def combine(api: TestClient, **body: Any) -> Any:

@@ -11,7 +11,7 @@ from service.store.store import Store
 from tests.records import succeeded
 from tests.waiting import wait_until
 
-BLANK = [[0] * 28] * 28
+BLANK = [[0, 255] * 14] * 28
 
 
 def answered(api: TestClient, reference: str | None = None) -> tuple[str, int]:

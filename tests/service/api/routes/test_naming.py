@@ -54,7 +54,7 @@ def test_a_model_that_is_called_so_already_is_read(api: TestClient, store: Store
     name = UUID
     job_id = succeeded(store, artifacts, model=name)
     assert api.get(f"/models/{name}").status_code == 200
-    assert api.post("/predict", json={"image": [[0] * 28] * 28, "model": name}).status_code == 200
+    assert api.post("/predict", json={"image": [[0, 255] * 14] * 28, "model": name}).status_code == 200
     assert api.post(f"/jobs/{job_id}/retry").status_code == 202
 
 

@@ -220,3 +220,10 @@ def test_a_version_that_is_being_read_is_looked_at_without_waiting(api: TestClie
     upload(api)
     answer = api.get("/datasets/letters/versions/1", params={"wait": 0})
     assert (answer.status_code, answer.json()["state"]) == (200, "reading")
+
+
+def test_who_names_no_data_set_is_told_how(api: TestClient) -> None:
+    answer = problem(api.post("/datasets", content=rows(), headers={"Content-Type": "text/csv"}), 422)
+    assert answer["errors"] == [
+        {"pointer": "#query/name", "detail": "this is missing; say it in the address, as ?name=..."}
+    ]

@@ -26,6 +26,7 @@ ANSWERS = {
     "cancel": dict.fromkeys(("queued", "paused"), "cancelled") | {"running": "running", "cancelled": "cancelled"},
     "pause": {"queued": "paused", "running": "running", "paused": "paused"},
     "resume": {"queued": "queued", "running": "running", "paused": "queued"},
+    "finish": {"running": "running", "succeeded": "succeeded"},
     "retry": dict.fromkeys(("succeeded", "failed", "cancelled"), "queued"),
     "verify": {"succeeded": "queued"},
 }
@@ -49,6 +50,7 @@ def test_every_action_on_a_job_in_every_state(
     assert job["state"] == ANSWERS[action][state]
     assert job["cancel_requested"] is (action == "cancel" and state == "running")
     assert job["pause_requested"] is (action == "pause" and state == "running")
+    assert job["finish_requested"] is (action == "finish" and state == "running")
     if action in {"retry", "verify"}:
         assert job["id"] != job_id
         promoted = {"promote": "never"} if action == "verify" else {}

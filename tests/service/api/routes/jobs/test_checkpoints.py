@@ -9,7 +9,7 @@ from service.store.store import Store
 from tests.answers import problem
 from tests.records import submit
 
-BLANK = [[0] * 28] * 28
+BLANK = [[0, 255] * 14] * 28
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from service.store.tables import epochs
 from tests.answers import problem
 from tests.records import submit
 
-BLANK = [[0] * 28] * 28
+BLANK = [[0, 255] * 14] * 28
 
 
 @pytest.fixture
