@@ -38,7 +38,7 @@ proof: $(VENV)/dev  ## Hours: made-up requests, hostile clients, five million re
 	$(BIN)/python -m tests.chaos
 
 bench: $(VENV)/bench  ## Run every bench; each prints machine, versions, n, median and spread.
-	@for bench in train sweep trials overhead memory instructions novelty predict promotion best intake pictures preview growing tables; do $(BIN)/python -m bench.$$bench || exit 1; done
+	@for bench in train sweep trials overhead memory instructions novelty predict promotion best intake pictures preview growing tables evaluations; do $(BIN)/python -m bench.$$bench || exit 1; done
 
 report: $(VENV)/run  ## Train the study's ten trials through the service, and write docs/report.md.
 	$(BIN)/python -m bench.report

@@ -36,7 +36,8 @@ class Form:
 _JSON = {"Content-Type": "application/json"}
 
 
-def _compact(value: Any) -> bytes:
+def compact(value: Any) -> bytes:
+    """Write JSON without blanks."""
     return json.dumps(value, separators=(",", ":")).encode()
 
 
@@ -45,7 +46,7 @@ def _plain(content: bytes) -> Answer:
     return Answer(said["digit"], said["probabilities"])
 
 
-IMAGE = Form("/predict", _JSON, lambda image: _compact({"image": image.tolist()}), _plain)
+IMAGE = Form("/predict", _JSON, lambda image: compact({"image": image.tolist()}), _plain)
 """Tenfold's own, and that of servers that leave the form to whoever writes the handler."""
 
 RAW = Form("/predict", {"Content-Type": "application/octet-stream"}, lambda image: image.tobytes(), _plain)
@@ -60,7 +61,7 @@ def instances(path: str, name: str, answers: str | None = None) -> Form:
         first = (said[answers] if answers else said)[0]
         return Answer(first["digit"], first["probabilities"])
 
-    return Form(path, _JSON, lambda image: _compact({name: [image.tolist()]}), understand)
+    return Form(path, _JSON, lambda image: compact({name: [image.tolist()]}), understand)
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class OpenInference:
 
     def _json(self, **more: Any) -> bytes:
         tensor = {"name": self.pixels, "shape": [1, 28, 28], "datatype": "FP32", **more}
-        return _compact({"inputs": [tensor], "outputs": [{"name": "probabilities"}, {"name": self.digit}]})
+        return compact({"inputs": [tensor], "outputs": [{"name": "probabilities"}, {"name": self.digit}]})
 
     def _understood(self, content: bytes) -> Answer:
         outputs = {output["name"]: output["data"] for output in json.loads(content)["outputs"]}

@@ -97,7 +97,7 @@ class Rival:
 FASTAPI = Rival("FastAPI, pydantic, torch", "", version("fastapi"), IMAGE, ("python", "-m", "bench.peers.fastapi_app"))
 """Has the versions of everything that Tenfold has."""
 
-_MLSERVER = {
+MLSERVER = {
     "MLSERVER_DEBUG": "false",  # would print a line for each request
     "MLSERVER_HOST": "127.0.0.1",
     "MLSERVER_PARALLEL_WORKERS": "1",  # its default
@@ -107,7 +107,7 @@ _MLSERVER = {
     "MLSERVER_MODEL_NAME": "digits",
     "MLSERVER_MODEL_IMPLEMENTATION": "bench.peers.mlserver_runtime.Runtime",
 }
-_IN_PROCESS = {**_MLSERVER, "MLSERVER_PARALLEL_WORKERS": "0"}
+IN_PROCESS = {**MLSERVER, "MLSERVER_PARALLEL_WORKERS": "0"}
 _JOINED = {"MLSERVER_MODEL_MAX_BATCH_SIZE": "32", "MLSERVER_MODEL_MAX_BATCH_TIME": "0.001"}
 _BENTOML = ("bentoml", "serve", "--host", "127.0.0.1", "--port", "{port}")
 _MLFLOW = ("--env-manager", "local", "--host", "127.0.0.1", "--port", "{port}", "--workers", "1")
@@ -122,7 +122,7 @@ RIVALS = (
         "1.7.1",
         OpenInference().json(),
         ("mlserver", "start", "{folder}"),
-        {"": _MLSERVER, "in process": _IN_PROCESS, "in process, batching": _IN_PROCESS | _JOINED},
+        {"": MLSERVER, "in process": IN_PROCESS, "in process, batching": IN_PROCESS | _JOINED},
         beside=("uvloop==0.21.0",),  # its worker asks for an event loop as later ones do not allow
     ),
     Rival(

@@ -51,7 +51,7 @@ MISTAKES: tuple[tuple[str, str, dict[str, str], bytes, int], ...] = (
     ("POST", "/jobs", {"Content-Type": "application/json"}, b"{", 400),
     ("POST", "/jobs", {"Content-Type": "text/plain"}, b"{}", 415),
     ("POST", "/predict", {"Content-Type": "image/png"}, b"no picture", 422),
-    ("POST", "/predict?model=nobody", RAW.headers, bytes(784), 404),
+    ("POST", "/predict?model=nobody", RAW.headers, b"\0\xff" * 392, 404),
 )
 STRANGE = (
     b"\x16\x03\x01\x02\x00no request\r\n\r\n",
