@@ -127,9 +127,12 @@ def kind(schema: Schema) -> str:
         return f"`{schema['const']}`"
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"])
+    if "prefixItems" in schema:
+        return f"list of {', '.join(kind(item) for item in schema['prefixItems'])}"
     if schema.get("type") == "array":
         many = between(schema.get("minItems"), schema.get("maxItems"))
-        return f"list{f' ({many})' if many else ''} of {kind(schema['items'])}"
+        of = f" of {kind(schema['items'])}" if schema.get("items") else ""
+        return f"list{f' ({many})' if many else ''}{of}"
     if schema.get("type") == "object":
         values = schema.get("additionalProperties")
         return f"map to {kind(values)}" if isinstance(values, dict) else "object"

@@ -11,10 +11,10 @@ from pathlib import Path
 import service
 from docs.api_page import api_page, default, kind
 from docs.tables import table
-from models import images, size, suitability
+from models import preparation, size, suitability
 from models.data import schema as schemas_of_data
 from models.data.reading import classes
-from models.data.reading.pictures import outcome
+from models.data.reading.pictures import footprint, outcome
 from service import errors
 from service.api import app
 from service.api.routes.jobs import submit
@@ -42,7 +42,7 @@ LIMITS = (
     ("Bytes in the body of `POST /datasets`", "`TENFOLD_MAX_UPLOAD_BYTES`"),
     ("Bytes of a file that comes by `POST /uploads`", "`TENFOLD_MAX_UPLOAD_BYTES`"),
     ("Bytes of its `Upload-Metadata`", tus_headers.LONGEST_METADATA),
-    ("Bytes in the body of `POST /predict` that is a PNG or raw bytes", receive.MAX_BINARY_BYTES),
+    ("Bytes in the body of `POST /predict` that is raw bytes", receive.MAX_BINARY_BYTES),
     ("Bytes of long bodies of predictions that one process holds at a time, inflated", receive.MAX_HELD_BYTES),
     ("Of these, bytes of one client, beside one longer body", receive.MAX_HELD_BYTES // 4),
     ("Bytes of JSON of `POST /predict` that has no list of images", requests.MAX_FLAT_BYTES),
@@ -55,8 +55,10 @@ LIMITS = (
     ("Lists and objects within each other there", document.MAX_DEPTH),
     ("Images in one `POST /predict`", schemas.MAX_IMAGES),
     ("Images that may wait for one network, in one process", batcher.MOST_WAITING),
-    ("Bytes of a PNG", images.MAX_BYTES),
-    ("Pixels of a PNG, each way", images.MAX_SIDE),
+    ("Bytes of a picture's file", outcome.MOST_BYTES),
+    ("Pixels of a picture", outcome.MOST_PIXELS),
+    ("Bytes that decoding a picture may take, one at a time in a process", preparation.MAX_DECODING_BYTES),
+    ("Pixels of all passes of a progressive JPEG", footprint.MOST_SCANNED),
     ("Pixels of all pictures of one `POST /predict`", pictures.MOST_PIXELS),
     ("Pixels of pictures that may wait in one process, half as many of one client", pictures.MOST_WAITING),
     ("Bytes of a picture's file among the examples of a data set", outcome.MOST_BYTES),
