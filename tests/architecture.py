@@ -12,12 +12,12 @@ HOMES = {
     "httpx_sse": ("service/client.py",),
     "kombu": ("service/broker", "worker/poison.py"),
     "matplotlib": ("worker/plots",),
-    "onnx": ("models/export.py",),
+    "onnx": ("models/export",),
     "onnxruntime": ("models/predict_onnx.py",),
     "optuna": ("worker/errands/suggest.py",),
     "orjson": ("service/api/routes/v2.py", "service/predict", "service/protocols"),
     "pandas": ("models/moving_average.py",),
-    "PIL": ("models/data/reading/pictures", "models/images.py"),
+    "PIL": ("models/data/reading/pictures", "models/framing.py", "models/images.py"),
     "psycopg": (),
     "pyarrow": ("models/data/reading",),
     "pydantic_settings": ("service/settings.py",),
@@ -36,7 +36,14 @@ HOMES = {
 
 
 FLOORS = {
-    "worker": (("app",), ("errands", "heartbeat", "readings"), ("train", "reconcile"), ("plots", "datasets")),
+    "worker": (
+        ("app",),
+        ("errands", "heartbeat", "readings"),
+        ("train", "reconcile"),
+        ("plots", "comparison"),
+        ("learned_from",),
+        ("datasets",),
+    ),
     "service": (
         ("cli",),
         ("start",),

@@ -19,7 +19,7 @@ from service.store.claims import Claim
 from service.store.datasets import SENT
 from service.store.engine import now_ms
 from service.store.files import File
-from service.store.promotion import MAJORITY_SHARE
+from service.store.promotion import MAJORITY_SHARE, Comparison, Promotion, Verdict, obstacle_to
 from service.store.runs import EpochRecord
 from service.store.store import Store
 from service.store.tables import jobs
@@ -75,8 +75,17 @@ def succeeded(
     told = {"golden.safetensors": golden.pack(golden.choose(network, stored(network.schema, 4))), **more_files}
     written = [artifacts.write(owners.of_job(job_id), name, data, epoch=1) for name, data in told.items()]
     facts = {"temperature": temperature} | ({} if majority_share is None else {MAJORITY_SHARE: majority_share})
-    store.runs.finish(held, findings=Findings(data_sha256, {**facts, **more_facts}, written))
+    verdict = judged(store, TrainingSpec.model_validate(held.spec), val_accuracy, majority_share)
+    store.runs.finish(held, findings=Findings(data_sha256, {**facts, **more_facts}, written, verdict))
     return job_id
+
+
+def judged(store: Store, spec: TrainingSpec, accuracy: float, guessing: float | None = None) -> Verdict:
+    """Give what a worker would find that measured a network and the champion, of whom these accuracies are known."""
+    champion = store.models.champion(spec.model)
+    number, its = (None, None) if champion is None else (champion.version, champion.val_accuracy)
+    found = Comparison("mine/1", "validation", 100, 0, "accuracy", accuracy, guessing or 0.0, number, its)
+    return Verdict(number, obstacle_to(Promotion.of(spec), found), found)
 
 
 def damage(store: Store, artifacts: Artifacts, model: str, version: int) -> None:

@@ -102,7 +102,8 @@ def test_files_of_one_name_in_different_folders_are_siblings_or_one_thing_from_s
     alike = {
         "ensembles.py", "aliases.py", "datasets.py", "health.py", "models.py", "sweeps.py", "jobs.py",
         "app.py", "asgi.py", "checkpoints.py", "errors.py", "export.py", "messages.py", "predict.py", "requests.py",
-        "responses.py", "scoring.py", "spec.py", "evaluation.py", "rows.py", "uploads.py",
+        "responses.py", "scoring.py", "spec.py", "evaluation.py", "evaluations.py", "rows.py", "uploads.py",
+        "adoption.py",
     }  # fmt: skip
     names = sorted(Path(name).name for name in NAMES if not Path(name).name.startswith("__"))
     assert {name for name, same in groupby(names) if len(list(same)) > 1} - alike == set()
@@ -120,7 +121,14 @@ def test_a_folder_says_its_idea_in_a_sentence_and_imports_nothing(name: str) -> 
 
 def test_only_training_processes_load_torch() -> None:
     # What a process imports at its start; that a running API has not loaded torch is a test of the API.
-    others = ("service.api.app", "service.cli.main", "service.cli.demo", "worker.app", "worker.errands.draw_job")
+    others = (
+        "service.api.app",
+        "service.cli.main",
+        "service.cli.demo",
+        "worker.app",
+        "worker.errands.draw_job",
+        "worker.errands.evaluate",
+    )
     assert loaded(*others) & {"torch", "sklearn", "scipy", "alembic"} == set()
 
 
