@@ -1,7 +1,5 @@
 """Pictures of one network from tensors, lists, CSV and base64: numbers on the scale of its data, or encoded files."""
 
-import base64
-import binascii
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +9,7 @@ from numpy.typing import NDArray
 from models.data.schema import Images
 from service.errors import Invalid
 from service.predict.batcher import Rows
+from service.predict.encoded_pictures import file_in, file_of
 from service.predict.inputs.arrays import Arrays
 from service.predict.inputs.csv.pixel_cells import in_order, pictures
 from service.protocols import tensors as reading
@@ -78,7 +77,7 @@ class ImageForm:
             value = self._records(value, field)
         images = [_unwrapped(image) for image in value]
         if any(isinstance(image, dict | str) for image in images):
-            return Given(None, [_from_base64(image, f"{field}[{at}]") for at, image in enumerate(images)], called=field)
+            return Given(None, [_file(image, field, at) for at, image in enumerate(images)], called=field)
         rows = []
         for at, image in enumerate(images):
             called = f"{field}[{at}]"
@@ -144,11 +143,13 @@ class ImageForm:
             raise reading.wrong_shape(tensor, "send [n] or [n,1] of pictures' files")
         count = self._count(tensor.shape[0], "inputs[0].shape is for")
         if isinstance(tensor.data, bytes):
-            return Given(None, reading.raw_pieces(tensor, count), called="inputs[0]")
+            pieces = reading.raw_pieces(tensor, count)
+            files = [file_in(piece, f"inputs/0/data/{at}") for at, piece in enumerate(pieces)]
+            return Given(None, files, called="inputs[0]")
         data, _ = reading.flat(tensor.data, count, "inputs[0].data")
         if len(data) != count:
             raise Invalid(f"inputs[0].data has {len(data):,} elements; its shape needs {count:,}")
-        files = [_from_base64({"b64": text}, f"inputs[0].data[{at}]") for at, text in enumerate(data)]
+        files = [_file({"b64": text}, "inputs/0/data", at) for at, text in enumerate(data)]
         return Given(None, files, called="inputs[0]")
 
     def _numbers(
@@ -220,11 +221,11 @@ def _unwrapped(image: Any) -> Any:
     return image
 
 
-def _from_base64(image: Any, called: str) -> bytes:
+def _file(image: Any, *place: str | int) -> bytes:
+    """Give the file that a text is, by itself or as b64; it stands at this place in the body."""
     text = image.get("b64") if isinstance(image, dict) and len(image) == 1 else image
+    where = "/".join(map(str, place)).replace(".", "/")
     if not isinstance(text, str):
+        called = where.replace("/", ".")
         raise Invalid(f'{called} is to be {{"b64": ...}}, a picture\'s file in base64, as others of the request are')
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise Invalid(f"{called} is no base64 of a picture's file") from None
+    return file_of(text, where)

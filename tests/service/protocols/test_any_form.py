@@ -155,13 +155,21 @@ def test_files_of_pictures_are_decoded(api: TestClient, model: str) -> None:
     raw = b"".join(struct.pack("<I", len(file)) + file for file in files)
     about = {"name": "x", "datatype": "BYTES", "shape": [2, 1], "parameters": {"binary_data_size": len(raw)}}
     assert_outputs(model, values, infer(api, model, about, tail=raw))
-    for instances in ([{"b64": text} for text in texts], [{"image_bytes": {"b64": text}} for text in texts]):
+    ways = [texts, [f"data:image/png;base64,{text}" for text in texts]]
+    ways += [[base64.encodebytes(file).decode() for file in files]]
+    ways += [[base64.urlsafe_b64encode(file).decode().rstrip("=") for file in files]]
+    for way in ways:
+        assert_outputs(model, values, infer(api, model, tensor("image", "BYTES", way)))
+        tail = b"".join(struct.pack("<I", len(text)) + text.encode() for text in way)
+        said = {**about, "parameters": {"binary_data_size": len(tail)}}
+        assert_outputs(model, values, infer(api, model, said, tail=tail))
+    for instances in (*ways, [{"b64": text} for text in texts], [{"image_bytes": {"b64": text}} for text in texts]):
         for path in (f"/v1/models/{model}:predict", "/invocations"):
             assert_predictions(model, values, api.post(path, json={"instances": instances}))
     v1 = f"/v1/models/{model}:predict"
     refused(api.post(v1, json={"instances": [{"b64": "AAAA"}]}), "instances, picture 0")
     refused(api.post(v1, json={"instances": [{"b64": "?"}]}), "base64")
-    refused(api.post(v1, json={"instances": [{"b64": texts[0]}, values[1].tolist()]}), "instances[1]")
+    refused(api.post(v1, json={"instances": [{"b64": texts[0]}, values[1].tolist()]}), "instances.1 is")
     refused(infer(api, model, tensor("x", "BYTES", ["AAAA"]), parameters={"timeout": 60_000_000}), "picture 0")
     for length in (len(raw) + 1, 2**32 - 1):
         lying = struct.pack("<I", length) + raw[4:]
