@@ -24,6 +24,7 @@ _WHOLE = 0.9  # of a side, that a line must cover
 _RIM = 2  # pixels around a small digit
 _THICK = 40  # of a side, the part that a line around may take; but a few pixels in any case
 _FEW = 3
+_SET_IN = 8  # of a side, the part that a line may be set in from the edge
 
 
 def frame(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -58,33 +59,68 @@ BLANK = "the picture is blank; draw in an ink that stands out from its backgroun
 
 
 def _without_line(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Cut off a line that runs around the picture, as around a canvas, and what lies outside of it."""
-    if min(grey.shape) < 4 * _FEW:
+    """Cut off a line around the picture, as around a canvas or a card, and what lies outside of it.
+
+    Three sides are enough, as of a screenshot that is cut, and it may be set in from the edge; but then it is a line
+    only if nothing touches it and something is within: strokes of a digit may run along the sides as well.
+    """
+    if min(grey.shape) < SIDE:  # in a picture of few pixels the strokes of a digit are as thick as a line
         return grey
     ground = _median(grey.ravel())
     away = grey.astype(np.int16) - ground
     sides = [_behind_line(each) for each in (away, away[::-1], away.T, away.T[::-1])]
-    if not all(sides):
+    if sum(side > 0 for side in sides) < 3:
         return grey
     top, bottom, left, right = sides
-    return grey[top : len(grey) - bottom, left : grey.shape[1] - right]
+    within = (slice(top, len(grey) - bottom), slice(left, grey.shape[1] - right))
+    are_outer = all(0 < side <= _thickest(length) + 1 for side, length in zip(sides, _lengths(grey), strict=True))
+    return grey[within] if are_outer or _is_apart(away[within], sides) else grey
+
+
+def _lengths(grey: NDArray[np.uint8]) -> tuple[int, int, int, int]:
+    height, width = grey.shape
+    return height, height, width, width
+
+
+def _thickest(length: int) -> int:
+    """Tell how thick a line may be along a side that is so far from the one across."""
+    return max(_FEW, length // _THICK)
+
+
+def _is_apart(within: NDArray[np.int16], sides: list[int]) -> bool:
+    """Whether what lies within a line touches it nowhere, and is there at all."""
+    ink = abs(within) >= _CONTRAST
+    edges = (ink[:1], ink[-1:], ink[:, :1], ink[:, -1:])
+    return (
+        ink.size > 0
+        and bool(ink.any())
+        and not any(edge.any() for edge, side in zip(edges, sides, strict=True) if side)
+    )
 
 
 def _behind_line(away: NDArray[np.int16]) -> int:
-    """Tell with which row the picture begins behind a line along its top; 0 where there is none, or a thick one."""
-    most = max(_FEW, len(away) // _THICK)
-    strip = away[: most + 2]
-    # Its ends do not count: corners may be round, and lines of other sides cross it.
-    middle = strip[:, _FEW:-_FEW]
-    for sign in (1, -1):
-        stands_out = (middle * sign >= _CONTRAST).mean(axis=1) >= _WHOLE
-        if stands_out.any():
+    """Tell with which row the picture begins behind a line along its top; 0 where there is none, or a thick one.
+
+    It may be set in by an eighth of the picture, if it is by as much from the sides, and nothing lies outside of it.
+    """
+    most = _thickest(len(away))
+    for first in range(len(away) // _SET_IN):
+        # Its ends do not count: corners may be round, and lines of other sides cross it.
+        middle = away[first : first + most + 2, first + _FEW : away.shape[1] - first - _FEW]
+        if not middle.shape[1]:
+            return 0
+        for sign in (1, -1):
+            stands_out = (middle * sign >= _CONTRAST).mean(axis=1) >= _WHOLE
+            if not stands_out[0]:
+                continue
             last = int(np.flatnonzero(stands_out)[-1])
             if last >= most:
                 return 0  # not a line, but an area
             # What is left of a line that was smoothed is cut off as well.
             smoothed = (middle[last + 1] * sign >= FAINTEST / 2).mean() >= _WHOLE
-            return last + 1 + int(smoothed)
+            return first + last + 1 + int(smoothed)
+        if first >= _FEW and (abs(away[first]) >= _CONTRAST).any():
+            return 0  # something is drawn here
     return 0
 
 

@@ -1,7 +1,9 @@
 """Pictures are decoded in turns, within bounds: who sends many waits, and nobody waits for them."""
 
 import asyncio
+import os
 import struct
+import sys
 import threading
 from collections.abc import Coroutine
 from typing import Any
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 
 from service.errors import Invalid, TooMuch
 from service.predict import pictures as of_requests
+from service.predict.executors import DECODE, READ
 from service.predict.pictures import MOST_PIXELS, MOST_WAITING, Pictures
 
 BLANK = np.zeros((1, 784), np.uint8)
@@ -178,3 +181,12 @@ def test_pictures_whose_turns_end_early_are_all_answered_in_their_places(monkeyp
         assert images[:, 0].tolist() == [number for number in range(40) if number != 3]
 
     run(test())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux knows priorities of threads")
+def test_who_decodes_leaves_the_processor_to_who_answers() -> None:
+    def priority() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    ours, decoding = READ.submit(priority).result(timeout=30), DECODE.submit(priority).result(timeout=30)
+    assert decoding == min(ours + 10, 19) or ours > 10
