@@ -9,6 +9,11 @@ FROM python:3.11-slim-trixie AS base
 FROM base AS builder
 ARG TORCH_INDEX=""
 WORKDIR /build
+# What it compiles is a part of the package. The image itself has no compiler.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends gcc libc6-dev \
+    && rm -rf /var/lib/apt/lists/*
 RUN python -m venv --without-pip /opt/tenfold
 COPY constraints.txt pyproject.toml ./
 # Without their dependencies, so that nothing but these two can come from that index.

@@ -1,6 +1,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+COMPILED := models/elementwise/elementwise.so
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 # Whatever the shell says: what is started here starts dozens of processes, which would compile the same files again.
@@ -17,7 +18,7 @@ demo: $(VENV)/run  ## Train a network on handwritten digits through the real ser
 up: $(VENV)/run  ## Start broker, workers and API, and keep them alive until Ctrl-C.
 	@exec $(BIN)/tenfold up
 
-test: $(VENV)/dev  ## Run all tests; they start a real broker and real databases themselves.
+test: $(VENV)/dev $(COMPILED)  ## Run all tests; they start a real broker and real databases themselves.
 	$(BIN)/python -m pytest
 
 check: $(VENV)/dev  ## Lint, format, types, dependencies, containers.
@@ -38,7 +39,7 @@ proof: $(VENV)/dev  ## Hours: made-up requests, hostile clients, five million re
 	$(BIN)/python -m tests.chaos
 
 bench: $(VENV)/bench  ## Run every bench; each prints machine, versions, n, median and spread.
-	@for bench in train sweep trials overhead memory instructions novelty predict promotion best intake pictures preview growing tables evaluations; do $(BIN)/python -m bench.$$bench || exit 1; done
+	@for bench in products train sweep floor bfloat16 trials best overhead memory instructions novelty predict promotion intake pictures preview growing tables evaluations lists submitting many_images; do $(BIN)/python -m bench.$$bench || exit 1; done
 
 report: $(VENV)/run  ## Train the study's ten trials through the service, and write docs/report.md.
 	$(BIN)/python -m bench.report
@@ -50,12 +51,12 @@ $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit("Tenfold needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/run: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/run: pyproject.toml constraints.txt models/elementwise/elementwise.c | $(BIN)/python
 	@echo "Installing; torch is large, the first time takes some minutes ..."
 	$(INSTALL) --editable .
 	@touch $@
 
-$(VENV)/dev: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/dev: pyproject.toml constraints.txt models/elementwise/elementwise.c | $(BIN)/python
 	@echo "Installing; torch is large, the first time takes some minutes ..."
 	$(INSTALL) --editable '.[dev]'
 	@touch $@ $(VENV)/run
@@ -64,5 +65,9 @@ $(VENV)/bench: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing; torch is large, the first time takes some minutes ..."
 	$(INSTALL) --editable '.[bench]'
 	@touch $@ $(VENV)/run
+
+# Compiled when the package is installed, and again when it was changed; without a compiler everything works, and slower.
+$(COMPILED): models/elementwise/elementwise.c | $(VENV)/dev
+	-$(BIN)/python models/elementwise/build.py
 
 .PHONY: help demo up test check fuzz proof bench report clean

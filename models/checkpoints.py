@@ -16,6 +16,7 @@ from models.data.plan import Plan
 from models.data.schema import USUAL, Images, Table
 from models.inference import METADATA_KEY, metadata
 from models.metric import Metric
+from models.products import choice
 from models.spec import TrainingSpec
 
 STATE_FORMAT = 2
@@ -131,4 +132,5 @@ def fingerprint(device: str = "cpu") -> dict[str, str | int]:
         "torch": torch.__version__,
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
+        **(choice.described() if device == "cpu" else {}),
     }

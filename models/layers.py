@@ -15,9 +15,11 @@ from typing import Protocol
 import torch
 from torch import Generator, Tensor
 
-_EPSILON = 1e-5  # as in nn.LayerNorm
+from models.elementwise import bound
+from models.products.choice import Choice
+from models.products.kernels import mkl
 
-_log_softmax_backward = torch.ops.aten._log_softmax_backward_data.out
+_EPSILON = 1e-5  # as in nn.LayerNorm
 
 Tensors = Mapping[str, Tensor]
 """The parameters of a layer, [K, *shape], by the names that its module has for them."""
@@ -26,10 +28,10 @@ Tensors = Mapping[str, Tensor]
 class Layer(Protocol):
     """A part of a stack of networks."""
 
-    def forward(self) -> None:
+    def forward(self) -> object:
         """Fill the output, or replace it."""
 
-    def backward(self) -> None:
+    def backward(self) -> object:
         """Fill the gradients of the parameters and of the input."""
 
 
@@ -42,62 +44,61 @@ class Signal:
 
 
 class Linear:
-    """y = x W^T + b, in float32; W is [O, I] as in nn.Linear."""
+    """y = x W^T + b, in float32; W is [O, I] as in nn.Linear, and lies as [I, O]."""
 
-    def __init__(self, x: Signal, y: Signal, weights: Tensors, gradients: Tensors, *, is_first: bool) -> None:
-        w_KOI, dw_KOI = weights["weight"], gradients["weight"]
-        # Lists of each network's views, made once: making one costs as much as a small product.
-        self._outputs = _each(y.value, weights["bias"], x.value, w_KOI.transpose(1, 2))
-        self._weights = _each(dw_KOI, gradients["bias"], y.gradient.transpose(1, 2), x.value)
+    def __init__(
+        self, x: Signal, y: Signal, weights: Tensors, gradients: Tensors, kernels: Choice, *, is_first: bool
+    ) -> None:
+        w_KIO, dw_KIO = weights["weight"].mT, gradients["weight"].mT
+        ones_K1B = torch.ones_like(y.gradient[:1, :, 0]).unsqueeze(1).expand(len(w_KIO), -1, -1)
+        self._add_bias = bound.add_bias(y.value, weights["bias"])
+        self._forward = kernels.product(x.value, w_KIO, y.value)
+        self._backward = [
+            kernels.product(x.value.mT, y.gradient, dw_KIO),
+            kernels.product(ones_K1B, y.gradient, gradients["bias"].unsqueeze(1)),  # faster than a sum over the batch
+        ]
         # Nobody asks for the gradient with respect to the images.
-        self._inputs = [] if is_first else _each(x.gradient, y.gradient, w_KOI)
-        self._ones_B = torch.ones_like(y.gradient[0, :, 0])
+        if not is_first:
+            self._backward.append(kernels.product(y.gradient, w_KIO.mT, x.gradient))
 
     def forward(self) -> None:
         """Fill y."""
-        for y_BO, b_O, x_BI, w_IO in self._outputs:
-            torch.addmm(b_O, x_BI, w_IO, out=y_BO)
+        self._forward()
+        self._add_bias()
 
     def backward(self) -> None:
         """Fill the gradients of W, b and x."""
-        for dw_OI, db_O, dy_OB, x_BI in self._weights:
-            torch.mm(dy_OB, x_BI, out=dw_OI)
-            torch.mv(dy_OB, self._ones_B, out=db_O)  # a third of the time of a sum over the batch
-        for dx_BI, dy_BO, w_OI in self._inputs:
-            torch.mm(dy_BO, w_OI, out=dx_BI)
+        for product in self._backward:
+            product()
 
 
 class HalfLinear:
     """Linear, with products of numbers rounded to bfloat16 and sums in float32; W, b and all gradients stay float32.
 
-    Micikevicius et al. 2018, "Mixed precision training", https://arxiv.org/abs/1710.03740.
+    The examples come as bfloat16. Micikevicius et al. 2018, "Mixed precision training",
+    https://arxiv.org/abs/1710.03740.
     """
 
-    def __init__(self, x: Signal, y: Signal, weights: Tensors, gradients: Tensors, *, is_first: bool) -> None:
-        self._x, self._y, self._is_first = x, y, is_first
-        self._w_KOI, self._b_KO = weights["weight"], weights["bias"]
-        self._dw_KOI, self._db_KO = gradients["weight"], gradients["bias"]
-        self._x16_KBI = torch.empty_like(x.value, dtype=torch.bfloat16)
-        self._w16_KOI = torch.empty_like(self._w_KOI, dtype=torch.bfloat16)
-        self._y16_KBO = torch.empty_like(y.value, dtype=torch.bfloat16)
+    def __init__(self, x: Signal, y: Signal, weights: Tensors, gradients: Tensors) -> None:
+        self._y, self._bias_K1O, self._d_bias_KO = y, weights["bias"].unsqueeze(1), gradients["bias"]
+        self._w_KIO, self._dw_KIO = weights["weight"].mT, gradients["weight"].mT
+        self._w16_KIO = torch.empty_like(self._w_KIO, dtype=torch.bfloat16, memory_format=torch.contiguous_format)
+        self._dw16_KIO, self._y16_KBO = torch.empty_like(self._w16_KIO), torch.empty_like(y.value, dtype=torch.bfloat16)
+        self._forward = mkl(x.value, self._w16_KIO, self._y16_KBO)
+        self._backward = mkl(x.value.mT, self._y16_KBO, self._dw16_KIO)
 
     def forward(self) -> None:
         """Fill y."""
-        self._x16_KBI.copy_(self._x.value)
-        self._w16_KOI.copy_(self._w_KOI)
-        for y_BO, x_BI, w_OI in zip(self._y16_KBO, self._x16_KBI, self._w16_KOI, strict=True):
-            torch.mm(x_BI, w_OI.T, out=y_BO)
-        torch.add(self._y16_KBO, self._b_KO.unsqueeze(1), out=self._y.value)
+        self._w16_KIO.copy_(self._w_KIO)
+        self._forward()
+        torch.add(self._y16_KBO, self._bias_K1O, out=self._y.value)
 
     def backward(self) -> None:
-        """Fill the gradients of W, b and x."""
-        torch.sum(self._y.gradient, 1, out=self._db_KO)
+        """Fill the gradients of W and b; nobody asks for that with respect to the examples."""
+        torch.sum(self._y.gradient, 1, out=self._d_bias_KO)
         self._y16_KBO.copy_(self._y.gradient)
-        for dw_OI, dy_BO, x_BI in zip(self._dw_KOI, self._y16_KBO, self._x16_KBI, strict=True):
-            dw_OI.copy_(torch.mm(dy_BO.T, x_BI))
-        if not self._is_first:
-            for dx_BI, dy_BO, w_OI in zip(self._x.gradient, self._y16_KBO, self._w16_KOI, strict=True):
-                dx_BI.copy_(torch.mm(dy_BO, w_OI))
+        self._backward()
+        self._dw_KIO.copy_(self._dw16_KIO)
 
 
 class LayerNorm:
@@ -155,44 +156,22 @@ class ReLU:
     """max(y, 0), in place."""
 
     def __init__(self, y: Signal) -> None:
-        self._y = y
-
-    def forward(self) -> None:
-        """Replace y."""
-        self._y.value.clamp_min_(0)
-
-    def backward(self) -> None:
-        """Replace the gradient of y."""
-        dy_KBO = self._y.gradient
-        torch.ops.aten.threshold_backward.grad_input(dy_KBO, self._y.value, 0, grad_input=dy_KBO)
+        # Replace y, and the gradient of y.
+        self.forward, self.backward = bound.relu(y.value), bound.relu_backward(y.gradient, y.value)
 
 
 class CrossEntropy:
     """Mean over a batch of the cross-entropy between targets (probabilities) and the softmax of logits.
 
-    Targets come as the gradient of the loss with respect to the log-probabilities, [B, C] for each network: minus the
-    probabilities, divided by B. The loss is the product of the two, and nothing is left to scale in a step.
+    Targets come as the gradient of the loss with respect to the log-probabilities, [C, B] for each network: minus the
+    probabilities, divided by B. The loss is the product of the two, and nothing is left to scale in a step. Classes
+    come first here: a processor computes with many examples at once, and there are often fewer classes.
     """
 
-    def __init__(self, logits: Signal, log_probabilities_KBC: Tensor) -> None:
-        self._logits, self._log_probabilities_KBC = logits, log_probabilities_KBC
-        self._all_log_probabilities = [its_BC.view(-1) for its_BC in log_probabilities_KBC]
-        self._each = _each(log_probabilities_KBC, logits.gradient)
+    def __init__(self, logits: Signal) -> None:
+        logits_KCB, gradient_KCB = logits.value.mT, logits.gradient.mT
+        self._each = [bound.cross_entropy(*its) for its in zip(logits_KCB, gradient_KCB, strict=True)]
 
-    def forward(self, targets: Sequence[Tensor]) -> list[Tensor]:
-        """Give the loss of each network."""
-        torch.log_softmax(self._logits.value, 2, out=self._log_probabilities_KBC)
-        return [
-            torch.dot(log_probabilities, targets_BC.view(-1))
-            for log_probabilities, targets_BC in zip(self._all_log_probabilities, targets, strict=True)
-        ]
-
-    def backward(self, targets: Sequence[Tensor]) -> None:
-        """Fill the gradient of the logits."""
-        for targets_BC, (log_probabilities_BC, gradient_BC) in zip(targets, self._each, strict=True):
-            _log_softmax_backward(targets_BC, log_probabilities_BC, 1, targets_BC.dtype, out=gradient_BC)
-
-
-def _each(*tensors: Tensor) -> list[tuple[Tensor, ...]]:
-    """Give for each network its part of every tensor."""
-    return list(zip(*(tensor.unbind() for tensor in tensors), strict=True))
+    def __call__(self, targets: Sequence[Tensor]) -> list[float | Tensor]:
+        """Fill the gradient of the logits; gives the loss of each network."""
+        return [its(targets_CB) for its, targets_CB in zip(self._each, targets, strict=True)]

@@ -1,18 +1,19 @@
 """One network on its way through its epochs: what it draws, what it evaluates, how it goes on from a checkpoint.
 
-Everything random is derived from the network's own (seed, epoch): a run that goes on after an epoch needs no random
-state, and nothing depends on the networks that are trained beside it.
+Everything random is derived from the network's own seed, or its order's, and the epoch: a run that goes on after an
+epoch needs no random state, and nothing depends on the networks that are trained beside it.
 
 Legend of shapes: N training examples, B examples in a batch, D inputs, P numbers of a network.
 """
 
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 from models.augmentation import augment
 from models.checkpoints import Checkpoint
@@ -20,8 +21,8 @@ from models.data.gathered import Inputs, gather
 from models.data.schema import Images
 from models.data.split import Split
 from models.early_stopping import EarlyStopping
-from models.evaluation import accuracy, validate
-from models.metric import score
+from models.evaluation import Validation
+from models.metric import Metric, score
 from models.networks import build
 from models.optimizers import optimizer
 from models.records import DivergenceError, Ended, Epoch, Failed, TrainingRecord
@@ -58,18 +59,30 @@ class Learner:
             self._moved = split.schema
         self.dropout, self._augmentation = Generator(device), Generator()
         self.order: tuple[Tensor, ...] = ()
+        self.order_seed = spec.seed if spec.order_seed is None else spec.order_seed
         self._all_iterations = iterations
         self._layout = Layout.of(self.network)
         self._optimizer = optimizer(spec, torch.zeros(self._layout.size, device=device))
         self._average = WeightAverage(self.network, self._layout, spec.ema_decay) if spec.ema_decay else None
-        self._losses: list[Tensor] = []
+        self._losses: list[float | Tensor] = []
         self._epoch, self._iterations = 0, 0
         self._stopping = EarlyStopping(spec.early_stopping_patience)
         self._best = 0.0, 0.0  # accuracy and value of the best epoch
         if checkpoint is not None:
             self._resume(checkpoint)
-        self.is_over = self._has_no_epoch_left()
+        self.is_over = self._stopping.is_exhausted(self._epoch) or not self.has_epochs_left
         self._recorded_at = time.perf_counter()
+
+    @property
+    def order_key(self) -> tuple[int, ...] | None:
+        """Tell what networks of a group have in common that `fill` alike in this epoch; None: no other fills as it.
+
+        It holds from `begin_epoch` to the end of the epoch, batch by batch: those that go on from checkpoints may be in
+        different epochs. Images that are moved are moved by each network's own seed.
+        """
+        if self._moved is not None:
+            return None
+        return (self.order_seed, self._epoch) if self.spec.shuffle else ()
 
     def begin_epoch(self, examples: int) -> None:
         """Draw the order in which this epoch visits the examples."""
@@ -79,7 +92,7 @@ class Learner:
         self._augmentation.manual_seed(derive_seed(self.spec.seed, self._epoch, "augmentation"))
         order_N = torch.arange(examples)
         if self.spec.shuffle:
-            seed = derive_seed(self.spec.seed, self._epoch, "order")
+            seed = derive_seed(self.order_seed, self._epoch, "order")
             order_N = torch.randperm(examples, generator=Generator().manual_seed(seed))
         order_N = order_N.to(self.dropout.device)
         self.order = order_N.split(self.spec.batch_size)
@@ -87,11 +100,15 @@ class Learner:
 
     def fill(self, batch: int, x_ND: Inputs, x_BD: Tensor) -> None:
         """Put the examples of a batch where the stack takes them from."""
-        gather(x_ND, self.order[batch], x_BD)
-        if self._moved is not None:
-            augment(x_BD, self.spec, self._augmentation, self._moved)
+        if self._moved is None:
+            gather(x_ND, self.order[batch], x_BD)
+        else:
+            moved_BD = torch.empty(x_BD.shape, device=x_BD.device)
+            gather(x_ND, self.order[batch], moved_BD)
+            augment(moved_BD, self.spec, self._augmentation, self._moved)
+            x_BD.copy_(moved_BD)
 
-    def step(self, weights_P: Tensor, gradients_P: Tensor, loss: Tensor) -> None:
+    def step(self, weights_P: Tensor, gradients_P: Tensor, loss: float | Tensor) -> None:
         """Change the weights by the gradients of a batch."""
         rate = learning_rate(self.spec, self._iterations, self._all_iterations)
         self._iterations += 1
@@ -100,58 +117,91 @@ class Learner:
         if self._average is not None:
             self._average.follow(weights_P, self._iterations)
 
-    def end_epoch(self, split: Split, *, complete: bool) -> Iterator[TrainingRecord]:
-        """Evaluate the network; yields what the epoch brought, and that it was the last if it was."""
-        if self._losses:
-            try:
-                yield self._record(split, complete=complete)
-            except DivergenceError as error:
-                self.is_over = True
-                yield Failed(self.number, error)
-                return
-        self.is_over = not complete or self._has_no_epoch_left()
-        if self.is_over:
-            yield Ended(self.number)
+    @property
+    def has_epochs_left(self) -> bool:
+        """Whether more epochs are asked for than have begun; patience may end it before them."""
+        return self._epoch < self.spec.epochs
 
-    def discard_epoch(self) -> Iterator[TrainingRecord]:
-        """Stop amid an epoch, of which nothing is kept; yields that there is no more to come."""
-        self.is_over = True
-        yield Ended(self.number)
+    @property
+    def has_begun(self) -> bool:
+        """Whether a batch of this epoch was done."""
+        return bool(self._losses)
 
-    def _record(self, split: Split, *, complete: bool) -> Epoch:
-        losses = torch.stack(self._losses).cpu().numpy()
+    @property
+    def bytes(self) -> int:
+        """Count what a copied snapshot takes in memory."""
+        kinds = 1 + len(self._optimizer.state) + (self._average is not None)
+        return kinds * self._layout.size * next(self.network.parameters()).element_size()
+
+    def end_epoch(self, *, complete: bool, copied: bool) -> "Snapshot":
+        """Give what is to be evaluated of an epoch; of its last one there are no further batches to come.
+
+        Unless `copied`, its tensors are live. Raises DivergenceError where a loss is no number.
+        """
+        losses = torch.tensor(self._losses).numpy()
         _assert_finite(losses, self._epoch)
         network = self._average.network if self._average is not None else self.network
-        train_accuracy = accuracy(network, split.x_train, split.y_train)
-        validation = validate(network, split.x_val, split.y_val, self.spec.metric)
-        # The last step of an epoch can ruin the network behind a finite loss.
-        if np.isnan(validation.probabilities).any() or np.isnan(validation.value):
-            raise _diverged(self._epoch, len(losses), "the network's outputs are not numbers any more")
-        self._stopping.see(self._epoch, score(self.spec.metric, validation.value))
-        if self._stopping.best_epoch == self._epoch:
-            self._best = validation.accuracy, validation.value
-        recorded_before, self._recorded_at = self._recorded_at, time.perf_counter()
-        return Epoch(
-            network=self.number,
+        weights, state = network.state_dict(), self._state()
+        self.is_over = not (complete and self.has_epochs_left)
+        return Snapshot(
+            network=network,
             epoch=self._epoch,
             iterations=self._iterations,
             losses=losses,
-            loss=float(losses.mean(dtype=np.float64)),
+            complete=complete,
+            metric=self.spec.metric,
+            half=self.spec.precision == "bfloat16",
+            weights=_copied(weights) if copied else weights,
+            state=_copied(state) if copied else state,
+        )
+
+    def record(self, of: "Snapshot", train_accuracy: float, validation: Validation) -> Iterator[TrainingRecord]:
+        """Take in what was measured of an epoch; yields what that brought, and that it was the last if it was.
+
+        What was done since then is as if it had not been where that is so.
+        """
+        # The last step of an epoch can ruin the network behind a finite loss.
+        if np.isnan(validation.probabilities).any() or np.isnan(validation.value):
+            why = "the network's outputs are not numbers any more"
+            yield self.failed(_diverged(of.epoch, len(of.losses), why))
+            return
+        self._stopping.see(of.epoch, score(self.spec.metric, validation.value))
+        if self._stopping.best_epoch == of.epoch:
+            self._best = validation.accuracy, validation.value
+        recorded_before, self._recorded_at = self._recorded_at, time.perf_counter()
+        yield Epoch(
+            network=self.number,
+            epoch=of.epoch,
+            iterations=of.iterations,
+            losses=of.losses,
+            loss=float(of.losses.mean(dtype=np.float64)),
             train_accuracy=train_accuracy,
             validation=validation,
             seconds=self._recorded_at - recorded_before,
-            complete=complete,
+            complete=of.complete,
             checkpoint=Checkpoint(
-                epoch=self._epoch,
-                iterations=self._iterations,
+                epoch=of.epoch,
+                iterations=of.iterations,
                 best_epoch=self._stopping.best_epoch,
                 best_val_accuracy=self._best[0],
-                weights=network.state_dict(),
-                state=self._state(),
+                weights=of.weights,
+                state=of.state,
                 metric=self.spec.metric,
                 best_value=None if self.spec.metric == "accuracy" else self._best[1],
             ),
         )
+        if not of.complete or self._stopping.is_exhausted(of.epoch) or of.epoch >= self.spec.epochs:
+            yield self.ended()
+
+    def ended(self) -> Ended:
+        """Do no further batch; gives the last record."""
+        self.is_over = True
+        return Ended(self.number)
+
+    def failed(self, error: DivergenceError) -> Failed:
+        """Do no further batch, by an error; gives the last record."""
+        self.is_over = True
+        return Failed(self.number, error)
 
     def _state(self) -> dict[str, Tensor]:
         """Give the live tensors that a resumed run needs beside the network's weights, by "kind.name"."""
@@ -185,8 +235,20 @@ class Learner:
             best_score=score(self.spec.metric, value),
         )
 
-    def _has_no_epoch_left(self) -> bool:
-        return self._stopping.is_exhausted(self._epoch) or self._epoch >= self.spec.epochs
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """A network as an epoch left it: what is evaluated of it, and what its record is made of."""
+
+    network: nn.Module
+    epoch: int
+    iterations: int
+    losses: NDArray[np.float32]
+    complete: bool
+    metric: Metric
+    half: bool
+    weights: dict[str, Tensor]
+    state: dict[str, Tensor]
 
 
 def derive_seed(seed: int, epoch: int, purpose: str) -> int:
@@ -218,3 +280,7 @@ def _diverged(epoch: int, batch: int, symptom: str) -> DivergenceError:
     return DivergenceError(
         f"training diverged at epoch {epoch}, batch {batch}: {symptom}; lower learning_rate (and momentum, if set)"
     )
+
+
+def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in tensors.items()}

@@ -6,12 +6,17 @@ every one of them against its class in torch.optim.
 Legend of shapes: P numbers of one network, the gaps between its tensors included; they are and stay zero.
 """
 
+import math
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from models.elementwise import library
 from models.spec import TrainingSpec
+
+BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
 
 class Optimizer(Protocol):
@@ -28,12 +33,15 @@ class Adam:
 
     def __init__(self, like_P: Tensor, *, weight_decay: float, decoupled: bool) -> None:
         self.state = {"exp_avg": torch.zeros_like(like_P), "exp_avg_sq": torch.zeros_like(like_P)}
-        self._weight_decay = weight_decay
+        self._weight_decay, self._decoupled = weight_decay, decoupled
         self._update = torch._fused_adamw_ if decoupled else torch._fused_adam_
         self._steps = torch.zeros((), device=like_P.device)
 
     def step(self, weights_P: Tensor, gradients_P: Tensor, *, learning_rate: float, iteration: int) -> None:
         """Do one step; `iteration` counts from 1."""
+        if (functions := library.functions(weights_P)) is not None:
+            self._by_library(functions.tenfold_adam, weights_P, gradients_P, learning_rate, iteration)
+            return
         self._steps.fill_(iteration)
         self._update(
             [weights_P],
@@ -43,12 +51,30 @@ class Adam:
             [],
             [self._steps],
             lr=learning_rate,
-            beta1=0.9,
-            beta2=0.999,
+            beta1=BETA1,
+            beta2=BETA2,
             weight_decay=self._weight_decay,
-            eps=1e-8,
+            eps=EPSILON,
             amsgrad=False,
             maximize=False,
+        )
+
+    def _by_library(
+        self, adam: Callable[..., None], weights_P: Tensor, gradients_P: Tensor, learning_rate: float, iteration: int
+    ) -> None:
+        decay = self._weight_decay
+        adam(
+            weights_P.data_ptr(),
+            gradients_P.data_ptr(),
+            *(moment.data_ptr() for moment in self.state.values()),
+            weights_P.numel(),
+            learning_rate / (1 - BETA1**iteration),
+            1 / math.sqrt(1 - BETA2**iteration),
+            BETA1,
+            BETA2,
+            EPSILON,
+            0.0 if self._decoupled else decay,
+            1 - learning_rate * decay if self._decoupled else 1.0,
         )
 
 

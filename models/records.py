@@ -19,9 +19,11 @@ class Epoch:
 
     `network` is the place of its spec among those that are trained together. `epoch` counts from 1, `iterations` counts
     batches since the run began, `losses` float32 holds the loss of every batch of this epoch and `loss` their mean.
-    The accuracies are those on the whole training and validation part after the epoch. `seconds` have passed since the
-    record before, for all networks at once. An epoch that was asked to stop on its way is not `complete`. `checkpoint`
-    holds the live tensors of the run: use it before the next record is asked for.
+    The accuracies are those on the whole training and validation part after the epoch; that on the training part is
+    measured in the precision of the spec, that on the validation part always in float32. `seconds` have passed since
+    the record before, for all networks at once: their sum is what the run took, though an epoch may be evaluated while
+    the next one is trained. An epoch that was asked to stop on its way is not `complete`. `checkpoint` may hold the
+    live tensors of the run: use it before the next record is asked for.
     """
 
     network: int

@@ -22,7 +22,7 @@ FILING = frozenset({*Filing.model_fields, *PromotionTerms.model_fields}) - {"dat
 """Fields that say what a job and its network are called and kept for, and change nothing that is trained."""
 
 _ADDED: Mapping[str, tuple[object, ...]] = MappingProxyType(
-    {"class_weights": ("none",), "stratify": (None, False), "metric": ("accuracy",)}
+    {"class_weights": ("none",), "stratify": (None, False), "metric": ("accuracy",), "order_seed": (None,)}
 )
 """Fields that specs of before did not have, and the values that stand for what was done then."""
 
@@ -157,7 +157,8 @@ class TrainingSpec(PromotionTerms, Filing):
     precision: Literal["float32", "bfloat16"] = Field(
         default="float32",
         description="Numbers that are multiplied; `bfloat16` is refused by workers whose processor is not faster with "
-        "it. Weights, gradients and the optimiser's state are float32 in any case.",
+        "it. Weights, gradients and the optimiser's state are float32 in any case, and so is all that is measured "
+        "on the validation part.",
         examples=["float32"],
     )
     shuffle: bool = Field(
@@ -172,6 +173,12 @@ class TrainingSpec(PromotionTerms, Filing):
         ge=0,
         le=2**32 - 1,
         description="Seed of the initial weights, the order of the examples, dropout and augmentation.",
+        examples=[0],
+    )
+    order_seed: Annotated[int, Field(strict=True, ge=0, le=2**32 - 1)] | None = Field(
+        default=None,
+        description="Seed of the order of the examples alone (with `shuffle`): networks that have it in common visit "
+        "the same batches, whatever their `seed`. `null`: as `seed`.",
         examples=[0],
     )
     metric: Metric = Field(
@@ -207,13 +214,15 @@ class TrainingSpec(PromotionTerms, Filing):
             raise ValueError(why)
         return hidden_sizes
 
-    @field_validator("dropout", "momentum")
+    @field_validator("dropout", "momentum", "order_seed")
     @classmethod
-    def _only_where_there_is_such_a_thing(cls, value: float, known: ValidationInfo) -> float:
+    def _only_where_there_is_such_a_thing(cls, value: float | None, known: ValidationInfo) -> float | None:
         if value and known.field_name == "dropout" and known.data.get("architecture") == "mlp":
             raise ValueError('dropout belongs to the architecture "nmlp"; leave it out or set architecture to "nmlp"')
         if value and known.field_name == "momentum" and known.data.get("optimizer") in {"adam", "adamw"}:
             raise ValueError('momentum belongs to the optimizer "sgd"; leave it out or set optimizer to "sgd"')
+        if value is not None and known.field_name == "order_seed" and known.data.get("shuffle") is False:
+            raise ValueError("without shuffle there is one order for all; leave order_seed out or set shuffle to true")
         return value
 
     @property
@@ -230,6 +239,8 @@ class TrainingSpec(PromotionTerms, Filing):
     def digest(self) -> str:
         """Give the SHA-256, in hexadecimal, of all that decides the weights: equal for specs only filed differently."""
         deciding = self.model_dump(mode="json", exclude={*FILING, "max_seconds"})
+        if self.order_seed == self.seed:
+            deciding["order_seed"] = None  # which comes to the same order
         # What came later counts only where it is used, and a version not at all: specs of before keep their digests.
         for name, before in _ADDED.items():
             if deciding[name] in before:
@@ -241,7 +252,7 @@ class TrainingSpec(PromotionTerms, Filing):
     def shape(self) -> str:
         """Name what networks must have in common to be trained together, as one stack.
 
-        They may differ in everything else: seed, optimiser and its settings, dropout, epochs, patience.
+        They may differ in everything else: seeds, optimiser and its settings, dropout, epochs, patience.
         """
         sizes = "-".join(str(size) for size in self.hidden_sizes)
         data = f"{self.dataset}/{self.validation_fraction}/{self.split_seed}{'/stratified' if self.stratify else ''}"

@@ -17,6 +17,8 @@ import torch
 from torch import Generator, Tensor, nn
 
 from models.layers import CrossEntropy, Dropout, HalfLinear, Layer, LayerNorm, Linear, ReLU, Signal
+from models.products import choice
+from models.products.choice import Choice
 
 # Every network's part of a buffer begins on a cache line: MKL promises equal bits only for equally aligned operands,
 # https://www.intel.com/content/www/us/en/docs/onemkl/developer-guide-linux/2024-2/overview-of-numerical-reproducibility.html
@@ -43,9 +45,14 @@ class Layout:
         return cls(shapes, dict(zip(shapes, ends, strict=False)), ends[-1])
 
     def views(self, rows: Tensor) -> dict[str, Tensor]:
-        """Give every tensor by name as a view: [*shape] of a row [P], [K, *shape] of rows [K, P]."""
+        """Give every tensor by name as a view: [*shape] of a row [P], [K, *shape] of rows [K, P].
+
+        Matrices lie transposed, inputs by outputs: what is multiplied by them passes over them as they lie.
+        """
         return {
-            name: rows[..., self.offsets[name] : self.offsets[name] + math.prod(shape)].unflatten(-1, shape)
+            name: rows[..., self.offsets[name] : self.offsets[name] + math.prod(shape)].unflatten(-1, shape[::-1]).mT
+            if len(shape) == 2
+            else rows[..., self.offsets[name] : self.offsets[name] + math.prod(shape)].unflatten(-1, shape)
             for name, shape in self.shapes.items()
         }
 
@@ -54,13 +61,20 @@ class Stack:
     """Networks of equal shape, trained in step; their parameters become views of the rows of `weights_KP`.
 
     `gradients_KP` holds the gradients of the step that was done last; `rows` has both for each network. Each network
-    draws its dropout from a generator of its own. With `half`, products are made in bfloat16.
+    draws its dropout from a generator of its own. With `half`, the first layer's products, by far the largest, are made
+    in bfloat16.
     """
 
     def __init__(
-        self, networks: Sequence[nn.Sequential], generators: Sequence[Generator], *, half: bool = False
+        self,
+        networks: Sequence[nn.Sequential],
+        generators: Sequence[Generator],
+        *,
+        half: bool = False,
+        kernels: Choice | None = None,
     ) -> None:
         self.networks, self.generators, self.half = networks, generators, half
+        self.kernels = kernels or choice.current()
         self.layout = Layout.of(networks[0])
         like = next(networks[0].parameters())
         self.weights_KP = torch.zeros(len(networks), self.layout.size, dtype=like.dtype, device=like.device)
@@ -72,23 +86,31 @@ class Stack:
             network.load_state_dict(views, assign=True)
             network.requires_grad_(False)
         self.rows = list(zip(self.weights_KP.unbind(), self.gradients_KP.unbind(), strict=True))
-        self._batches: dict[int, Batch] = {}
+        self._batches: dict[tuple[int, bool], Batch] = {}
 
-    def batch(self, size: int) -> "Batch":
-        """Give what a step with `size` examples needs; made when it is first asked for, then used again."""
-        if size not in self._batches:
-            self._batches[size] = Batch(self, size)
-        return self._batches[size]
+    def batch(self, size: int, shared_BD: Tensor | None = None) -> "Batch":
+        """Give what a step with `size` examples needs; made when it is first asked for, then used again.
+
+        `shared_BD` are examples that all networks take in, where they do.
+        """
+        place = size, shared_BD is not None
+        if place not in self._batches:
+            self._batches[place] = Batch(self, size, shared_BD)
+        return self._batches[place]
 
 
 class Batch:
     """B examples for each network: put them into `images` ([B, D] each), whatever they are of, then `step`."""
 
-    def __init__(self, stack: Stack, size: int) -> None:
+    def __init__(self, stack: Stack, size: int, shared_BD: Tensor | None = None) -> None:
         self._shape = (len(stack.networks), size)
         self._like = stack.weights_KP
         linear_layers = [module for module in stack.networks[0].children() if isinstance(module, nn.Linear)]
-        x = Signal(self._buffer(linear_layers[0].in_features), self._like)
+        if shared_BD is None:
+            images = self._buffer(linear_layers[0].in_features)
+            x = Signal(images.bfloat16() if stack.half else images, self._like)
+        else:
+            x = Signal(shared_BD.expand(len(stack.networks), -1, -1), self._like)
         self.images = x.value.unbind()
         self._layers: list[Layer] = []
         weights, gradients = stack.layout.views(stack.weights_KP), stack.layout.views(stack.gradients_KP)
@@ -96,9 +118,12 @@ class Batch:
             its_weights, its_gradients = _of(name, weights), _of(name, gradients)
             match module:
                 case nn.Linear():
-                    y = Signal(self._buffer(module.out_features), self._buffer(module.out_features))
-                    linear = HalfLinear if stack.half else Linear
-                    self._layers.append(linear(x, y, its_weights, its_gradients, is_first=not self._layers))
+                    is_first, is_last = not self._layers, module is linear_layers[-1]
+                    y = Signal(self._buffer(module.out_features, is_last), self._buffer(module.out_features, is_last))
+                    if is_first and stack.half:
+                        self._layers.append(HalfLinear(x, y, its_weights, its_gradients))
+                    else:
+                        self._layers.append(Linear(x, y, its_weights, its_gradients, stack.kernels, is_first=is_first))
                     x = y
                 case nn.LayerNorm():
                     self._layers.append(LayerNorm(x, its_weights, its_gradients))
@@ -113,25 +138,26 @@ class Batch:
                     pass
                 case _:
                     raise TypeError(f"there is no stacked form of {type(module).__name__}")
-        self._loss = CrossEntropy(x, self._buffer(linear_layers[-1].out_features))
+        self._loss = CrossEntropy(x)
 
-    def step(self, targets: Sequence[Tensor]) -> list[Tensor]:
+    def step(self, targets: Sequence[Tensor]) -> list[float | Tensor]:
         """Pass the examples forward and back: fills the stack's gradients, gives each network's mean loss.
 
         `targets` are as CrossEntropy takes them.
         """
         for layer in self._layers:
             layer.forward()
-        losses = self._loss.forward(targets)
-        self._loss.backward(targets)
+        losses = self._loss(targets)
         for layer in reversed(self._layers):
             layer.backward()
         return losses
 
-    def _buffer(self, units: int) -> Tensor:
+    def _buffer(self, units: int, transposed: bool = False) -> Tensor:
+        """Give memory for [K, B, units]; `transposed` that of an example does not lie together."""
         networks, size = self._shape
         rows = torch.empty(networks, _aligned(size * units), dtype=self._like.dtype, device=self._like.device)
-        buffer: Tensor = rows[:, : size * units].unflatten(1, (size, units))
+        numbers = rows[:, : size * units]
+        buffer: Tensor = numbers.unflatten(1, (units, size)).mT if transposed else numbers.unflatten(1, (size, units))
         return buffer
 
 

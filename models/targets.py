@@ -1,6 +1,6 @@
 """What the cross-entropy takes of each batch: the classes of its examples, weighted, for some batches at a time.
 
-Legend of shapes: N training examples, n of them in some batches, C classes.
+Legend of shapes: N training examples, n of them in some batches, C classes, B examples in a batch.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ class Targets:
         self._start, self._made = 0, tuple[Tensor, ...]()
 
     def of(self, batch: int) -> Tensor:
-        """Give the targets of a batch, [B, C]; batches are asked for one after the other."""
+        """Give the targets of a batch, [C, B]; batches are asked for one after the other."""
         place = batch - self._start
         if not 0 <= place < len(self._made):
             self._make(batch)
@@ -47,13 +47,23 @@ class Targets:
         rows_n = self._order_N[first:end]
         like_n = torch.ones(len(rows_n), dtype=torch.float32, device=rows_n.device)
         each_n = (like_n if self._weights_N is None else self._weights_N[rows_n]).neg()
-        whole = max(0, examples - examples % self._batch_size - first)
-        each_n[:whole].div_(self._batch_size)
-        each_n[whole:].div_(examples % self._batch_size or 1)
+        # Only the last batch of all may be smaller.
+        whole = len(rows_n) - len(rows_n) % self._batch_size
+        self._start = batch
+        self._made = (
+            *self._of_size(self._batch_size, rows_n[:whole], each_n[:whole]),
+            *self._of_size(len(rows_n) - whole, rows_n[whole:], each_n[whole:]),
+        )
+
+    def _of_size(self, size: int, rows_n: Tensor, each_n: Tensor) -> tuple[Tensor, ...]:
+        """Give the targets of batches of this size, [C, size] each."""
+        if not len(rows_n):
+            return ()
         # Minus zero: what a product with it gives is zero all the same.
-        targets_nC = like_n.new_full((len(rows_n), self._classes), -0.0)
-        targets_nC.scatter_(1, self._labels_N[rows_n].unsqueeze(1), each_n.unsqueeze(1))
-        self._start, self._made = batch, targets_nC.split(self._batch_size)
+        targets = each_n.new_full((len(rows_n) // size, self._classes, size), -0.0)
+        return targets.scatter_(
+            1, self._labels_N[rows_n].view(-1, 1, size), each_n.div_(size).view(-1, 1, size)
+        ).unbind()
 
 
 def class_weights(

@@ -2,8 +2,6 @@
 
 Networks of equal shape are trained together, in step, and leave one by one; each ends with the same bits as if it had
 been alone.
-
-Legend of shapes: K networks, N training examples, D inputs.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,12 +10,13 @@ from typing import Literal
 import torch
 
 from models.checkpoints import Checkpoint
-from models.data.gathered import Inputs
 from models.data.split import Split
+from models.evaluator import Evaluator, core_is_free
+from models.group import Group
 from models.learner import Learner
+from models.products import processor
 from models.records import Ended, Failed, TrainingRecord
 from models.spec import TrainingSpec
-from models.stack import Stack
 from models.suitability import too_many_batches
 
 Stop = Literal["end", "discard"]
@@ -35,18 +34,23 @@ def train(
     resume: Sequence[Checkpoint | None] = (),
     should_stop: Callable[[int], Stop | None] = _never,
     device: str | torch.device = "cpu",
+    evaluate_beside: bool | Callable[[], bool] = core_is_free,
 ) -> Iterator[TrainingRecord]:
     """Train a network for each spec on `split`, from the start or each from its checkpoint.
 
     Yields the records of all networks, those of each in order; the last one of each is Ended or Failed.
     `should_stop(network)` is asked before every batch. Once it says "end", that network's epoch ends there, is
     evaluated, yielded as incomplete (unless no batch of it was done), and is its last; with "discard" it is not even
-    evaluated. Raises ValueError unless the specs agree in their `shape`.
+    evaluated. An epoch is evaluated in a second thread while the next one begins if `evaluate_beside`, or if that says
+    so when it is asked, after each epoch; by default where there is a core for it. No bit depends on that, and the
+    record of an epoch comes before the last batch of the next one in any case. Raises ValueError unless the
+    specs agree in their `shape`.
     """
     if len({spec.shape for spec in specs}) != 1:
         raise ValueError("only networks of equal shape are trained together, on equal data and with equal batch size")
     # Adam's moments decay into denormal numbers, which cost a third of the speed in later epochs.
     torch.set_flush_denormal(True)
+    processor.use_threads(torch.get_num_threads())
     split = split.to(device)
     examples = len(split.y_train)
     batches = -(-examples // specs[0].batch_size)
@@ -65,51 +69,38 @@ def train(
         else:
             learners.append(learner)
 
-    group = _Group(learners)
-    while group.learners:
-        for learner in group.learners:
-            learner.begin_epoch(examples)
-        for batch in range(batches):
-            for learner in group.learners:
-                stop = should_stop(learner.number)
-                if stop == "end":
-                    yield from learner.end_epoch(split, complete=False)
-                elif stop == "discard":
-                    yield from learner.discard_epoch()
+    group = Group(learners)
+    with Evaluator(split, beside=_beside(evaluate_beside, device)) as evaluator:
+        while group.learners:
+            group.begin_epoch(examples)
+            for batch in range(batches):
+                # What an epoch brought comes out before the last batch of the next: whoever decides by it is asked
+                # in between, and nothing is left of that next one where the network ends there.
+                if evaluator.is_done() or batch == batches - 1:
+                    yield from evaluator.records()
+                for learner in group.learners:
+                    if not learner.is_over and (stop := should_stop(learner.number)) is not None:
+                        yield from evaluator.records()
+                        yield from _stopped(learner, stop, evaluator)
+                group.drop_those_over()
+                if not group.learners:
+                    break
+                group.step(batch, split.x_train)
+            yield from evaluator.begin(group.learners)
             group.drop_those_over()
-            if not group.learners:
-                return
-            group.step(batch, split.x_train)
-        for learner in group.learners:
-            yield from learner.end_epoch(split, complete=True)
-        group.drop_those_over()
+        yield from evaluator.records()
 
 
-class _Group:
-    """Networks that learn in step, and the stack of which their weights are rows."""
+def _beside(asked: bool | Callable[[], bool], device: str | torch.device) -> Callable[[], bool]:
+    if torch.device(device).type != "cpu":
+        return lambda: False  # the device is what is waited for, and no core of the processor
+    return asked if callable(asked) else lambda: asked
 
-    def __init__(self, learners: Sequence[Learner]) -> None:
-        self.learners = learners
-        self._restack()
 
-    def drop_those_over(self) -> None:
-        """Let those go that have no epoch to come; the others are stacked anew."""
-        if any(learner.is_over for learner in self.learners):
-            self.learners = [learner for learner in self.learners if not learner.is_over]
-            self._restack()
-
-    def _restack(self) -> None:
-        if self.learners:
-            half = self.learners[0].spec.precision == "bfloat16"
-            networks = [learner.network for learner in self.learners]
-            self._stack = Stack(networks, [learner.dropout for learner in self.learners], half=half)
-
-    @torch.inference_mode()
-    def step(self, number: int, x_ND: Inputs) -> None:
-        """Do one step with each network's own batch of this number."""
-        batch = self._stack.batch(len(self.learners[0].order[number]))
-        for learner, x_BD in zip(self.learners, batch.images, strict=True):
-            learner.fill(number, x_ND, x_BD)
-        losses = batch.step([learner.targets.of(number) for learner in self.learners])
-        for learner, (weights_P, gradients_P), loss in zip(self.learners, self._stack.rows, losses, strict=True):
-            learner.step(weights_P, gradients_P, loss)
+def _stopped(learner: Learner, stop: Stop, evaluator: Evaluator) -> Iterator[TrainingRecord]:
+    if learner.is_over:
+        return
+    if stop == "end" and learner.has_begun:
+        yield from evaluator.begin([learner], complete=False)
+    else:
+        yield learner.ended()

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from functools import cache
 
 import numpy as np
 import torch
@@ -16,13 +15,10 @@ GROUP_SIZES = (1, 2, 4, 8, 16)
 TOLERANCE = 1.05
 """A group is not made larger for less than so much: its networks would only wait for each other."""
 
+GROUP = 4
+"""Jobs of equal shape that a training process takes together, where nothing else was set."""
+
 _EXAMPLES = 1280
-
-
-@cache
-def group_size() -> int:
-    """Give the group size for this process; measured once, at the first call."""
-    return choose(measure())
 
 
 def choose(seconds: Mapping[int, float]) -> int:

@@ -3,7 +3,9 @@
 Legend of shapes: N examples, D inputs.
 """
 
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -18,11 +20,13 @@ from models.data import gathered, learned
 from models.data.draw import Parts, Rows, draw
 from models.data.examples import Examples
 from models.data.fitting import fit
-from models.data.gathered import Gathered, Inputs
+from models.data.gathered import Gathered, Inputs, Pixels
 from models.data.load import load_builtin, load_test_part
 from models.data.plan import Plan
 from models.data.schema import USUAL, Images, Table
+from models.data.split_cache import SplitCache
 from models.data.stored import Stored
+from models.elementwise import library
 from models.spec import TrainingSpec
 
 
@@ -81,7 +85,7 @@ def divide(examples: Examples, *, validation_fraction: float, split_seed: int, s
     parts = draw(
         examples.labels, examples.parts, fraction=validation_fraction, seed=split_seed, stratify=bool(stratify)
     )
-    mean, deviation, plan = 0.0, 1.0, None
+    mean, deviation, plan, normalisation = 0.0, 1.0, None, None
     convert: Callable[[NDArray[Any]], Tensor]
     if isinstance(examples.schema, Table):
         plan = fit(examples.take(parts.train))
@@ -90,10 +94,11 @@ def divide(examples: Examples, *, validation_fraction: float, split_seed: int, s
         stored_mean, stored_deviation = examples.mean_and_deviation(parts.train)
         if stored_deviation == 0.0:
             raise ValueError("all pixels of the data set are equal; there is nothing to learn from blank images")
-        inputs, convert = examples.schema.inputs, partial(_normalised, stored_mean, stored_deviation)
+        normalisation = stored_mean, stored_deviation
+        inputs, convert = examples.schema.inputs, partial(_normalised, *normalisation)
         mean = examples.schema.origin + stored_mean * examples.schema.unit
         deviation = stored_deviation * examples.schema.unit
-    return _made(examples, parts, convert, inputs, mean=mean, deviation=deviation, plan=plan)
+    return _made(examples, parts, convert, inputs, normalisation, mean=mean, deviation=deviation, plan=plan)
 
 
 def _made(
@@ -101,17 +106,21 @@ def _made(
     parts: Parts,
     convert: Callable[[NDArray[Any]], Tensor],
     inputs: int,
+    normalisation: tuple[float, float] | None,
     *,
     mean: float,
     deviation: float,
     plan: Plan | None,
 ) -> Split:
-    is_large = 4 * inputs * len(examples.labels) > gathered.MOST_BYTES
+    is_large = _is_large(examples, inputs)
 
     def features(rows: Rows) -> Inputs:
         if is_large:
             return Gathered(examples.values, rows, convert, inputs)
-        return convert(examples.values[rows])
+        chosen = examples.values[rows]
+        if normalisation is not None and chosen.dtype == np.uint8 and library.is_used():
+            return Pixels(torch.from_numpy(chosen.reshape(len(chosen), -1)), *normalisation)
+        return convert(chosen)
 
     validation = examples.take(parts.validation)
     test = None if parts.test is None else examples.take(parts.test)
@@ -133,6 +142,10 @@ def _made(
     )
 
 
+def _is_large(examples: Examples, inputs: int) -> bool:
+    return 4 * inputs * len(examples.labels) > gathered.MOST_BYTES
+
+
 def _normalised(mean: float, deviation: float, pixels: NDArray[Any]) -> Tensor:
     """Give pictures as float32 [N, D], with the mean taken off and the deviation divided by."""
     # In place: the pixels are a copy already, of the rows that were asked for.
@@ -147,12 +160,85 @@ def _features(plan: Plan, values: NDArray[Any]) -> Tensor:
 
 @lru_cache(maxsize=2)
 def _cached_split(
-    source: Stored | str, folder: Path, validation_fraction: float, split_seed: int, stratify: bool
+    source: Stored | str,
+    folder: Path,
+    validation_fraction: float,
+    split_seed: int,
+    stratify: bool,
+    cache: SplitCache | None,
 ) -> Split:
     examples = source.load() if isinstance(source, Stored) else load_builtin(source, folder)
-    split = divide(examples, validation_fraction=validation_fraction, split_seed=split_seed, stratify=stratify)
+    asked: dict[str, Any] = {"validation_fraction": validation_fraction, "split_seed": split_seed, "stratify": stratify}
+    split = divide(examples, **asked) if cache is None else _divided_once(examples, asked, cache)
     test = None if isinstance(source, Stored) else load_test_part(source, folder)
     return split if test is None else _with_test(split, test)
+
+
+_KEPT_FORM = 1
+"""Of what a cache keeps; another number wherever the bits of a split, or the arrays below, become others."""
+
+
+def _divided_once(examples: Examples, asked: dict[str, Any], cache: SplitCache) -> Split:
+    """Divide a data set, or take what somebody on this machine has made of it; rows of tables are always divided."""
+    if isinstance(examples.schema, Table) or _is_large(examples, examples.schema.inputs):
+        return divide(examples, **asked)
+    decided_by = {
+        **asked,
+        "form": _KEPT_FORM,
+        "made by": [np.__version__, torch.__version__, sys.byteorder],
+        "compiled": library.is_used(),
+        "data": examples.digest,
+        "schema": examples.schema.model_dump(mode="json"),
+    }
+    if (found := cache.find(decided_by)) is not None:
+        with suppress(KeyError, TypeError):
+            return _of_arrays(*found, examples)
+    split = divide(examples, **asked)
+    cache.keep_meanwhile(decided_by, _noted(split), _as_arrays(split))
+    return split
+
+
+_INPUTS, _LABELS = ("x_train", "x_val", "x_test"), ("y_train", "y_val", "y_test")
+
+
+def _noted(split: Split) -> dict[str, Any]:
+    stored = [split.x_train.mean, split.x_train.deviation] if isinstance(split.x_train, Pixels) else None
+    return {"mean": split.mean, "deviation": split.deviation, "stored": stored}
+
+
+def _as_arrays(split: Split) -> dict[str, NDArray[Any]]:
+    parts = {name: part for name in (*_INPUTS, *_LABELS) if (part := getattr(split, name)) is not None}
+    arrays = {name: (part.values if isinstance(part, Pixels) else part).numpy() for name, part in parts.items()}
+    for name, stored in (("validation", split.validation), ("test", split.test)):
+        if stored is not None:
+            arrays[name] = stored.values
+            if stored.parts is not None:
+                arrays[f"{name}_parts"] = stored.parts
+    return arrays if split.learned is None else {**arrays, "learned": split.learned}
+
+
+def _of_arrays(noted: dict[str, Any], arrays: dict[str, NDArray[Any]], examples: Examples) -> Split:
+    """Give the split that was kept; raises KeyError or TypeError where it lacks something."""
+
+    def inputs(name: str) -> Inputs:
+        tensor = torch.from_numpy(arrays[name])
+        return Pixels(tensor, *noted["stored"]) if noted["stored"] else tensor
+
+    def stored(name: str, labels: str) -> Examples:
+        return Examples(arrays[name], arrays[labels], examples.schema, arrays.get(f"{name}_parts"))
+
+    parts: dict[str, Any] = {name: inputs(name) for name in _INPUTS if name in arrays}
+    parts |= {name: torch.from_numpy(arrays[name]) for name in _LABELS if name in arrays}
+    return Split(
+        **parts,
+        validation=stored("validation", "y_val"),
+        mean=noted["mean"],
+        deviation=noted["deviation"],
+        digest=examples.digest,
+        schema=examples.schema,
+        test=stored("test", "y_test") if "test" in arrays else None,
+        learned=arrays["learned"],
+    )
 
 
 def _with_test(split: Split, test: Examples) -> Split:
@@ -162,10 +248,11 @@ def _with_test(split: Split, test: Examples) -> Split:
     return replace(split, test=test, x_test=x_test, y_test=torch.from_numpy(test.labels))
 
 
-def prepare(spec: TrainingSpec, folder: Path, uploaded: Stored | None = None) -> Split:
-    """Give the split that `spec` asks for; the last two are kept in memory (about 240 MB each for 60,000 images).
+def prepare(spec: TrainingSpec, folder: Path, uploaded: Stored | None = None, cache: SplitCache | None = None) -> Split:
+    """Give the split that `spec` asks for; the last two are kept in memory (about 100 MB each for 60,000 images).
 
-    `uploaded` is where an uploaded data set lies; a built-in one is looked up in `folder`.
+    `uploaded` is where an uploaded data set lies; a built-in one is looked up in `folder`. With a `cache`, processes
+    of one machine share that memory, and only the first of them prepares anything; the bits are the same.
     """
     source = uploaded or spec.dataset
-    return _cached_split(source, folder, spec.validation_fraction, spec.split_seed, bool(spec.stratify))
+    return _cached_split(source, folder, spec.validation_fraction, spec.split_seed, bool(spec.stratify), cache)

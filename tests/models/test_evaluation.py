@@ -1,11 +1,13 @@
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from models.evaluation import BATCH, MISTAKES, accuracy, validate
+from models.evaluation import BATCH, MISTAKES, accuracies, accuracy, validate, validations
+from models.forward import Forward
 from models.networks import MLP, NMLP
 
 Data = tuple[Tensor, Tensor]
@@ -97,6 +99,14 @@ def test_nothing_is_dropped_while_a_network_in_training_is_measured() -> None:
     one, again = validate(network, x_ND, y_N), validate(network, x_ND, y_N)
     assert np.array_equal(one.confusion, again.confusion)
     assert np.array_equal(one.probabilities, again.probabilities)
+
+
+def test_what_nobody_waits_for_any_more_is_left() -> None:
+    networks, (x_ND, y_N) = [Forward(MLP(20))], random_data(10)
+    with pytest.raises(CancelledError):
+        accuracies(networks, x_ND, y_N, is_left=lambda: True)
+    with pytest.raises(CancelledError):
+        validations(networks, x_ND, y_N, ["accuracy"], is_left=lambda: True)
 
 
 def test_measuring_leaves_no_gradient() -> None:

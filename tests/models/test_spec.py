@@ -19,12 +19,14 @@ INTEGER_BOUNDS: dict[str, tuple[int, int]] = {
     "batch_size": (1, 8192),
     "epochs": (1, 1000),
     "seed": (0, 2**32 - 1),
+    "order_seed": (0, 2**32 - 1),
     "early_stopping_patience": (1, 1000),
 }
 
 INSIDE: list[tuple[str, Any]] = [
     *((field, bound) for field, bounds in INTEGER_BOUNDS.items() for bound in bounds),
     ("early_stopping_patience", None),
+    ("order_seed", None),
     ("dropout", 0.0),
     ("dropout", 0.999),
     ("dropout", 0),
@@ -138,6 +140,7 @@ hidden_sizes = st.lists(st.integers(1, 300), min_size=1, max_size=8).map(tuple)
 @st.composite
 def specs(draw: st.DrawFn) -> TrainingSpec:
     architecture, optimizer = draw(st.sampled_from(["mlp", "nmlp"])), draw(st.sampled_from(["adam", "adamw", "sgd"]))
+    shuffle = draw(st.booleans())
     return TrainingSpec.model_validate(
         {
             "name": draw(st.none() | st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", fullmatch=True)),
@@ -153,8 +156,9 @@ def specs(draw: st.DrawFn) -> TrainingSpec:
             "weight_decay": draw(st.floats(0.0, 1.0)),
             "batch_size": draw(st.integers(1, 8192)),
             "epochs": draw(st.integers(1, 1000)),
-            "shuffle": draw(st.booleans()),
+            "shuffle": shuffle,
             "seed": draw(st.integers(0, 2**32 - 1)),
+            "order_seed": draw(st.none() | st.integers(0, 2**32 - 1)) if shuffle else None,
             "early_stopping_patience": draw(st.none() | st.integers(1, 1000)),
         }
     )
@@ -189,6 +193,7 @@ def test_an_empty_request_asks_for_a_small_mlp_on_mnist() -> None:
         "precision": "float32",
         "shuffle": True,
         "seed": 0,
+        "order_seed": None,
         "early_stopping_patience": None,
         "class_weights": "none",
         "stratify": None,
@@ -252,6 +257,26 @@ def test_dropout_is_refused_for_an_mlp() -> None:
 def test_momentum_is_refused_for_optimisers_that_have_their_own(optimizer: str) -> None:
     with pytest.raises(ValidationError, match='momentum belongs to the optimizer "sgd"; leave it out or set'):
         TrainingSpec.model_validate({"optimizer": optimizer, "momentum": 0.9})
+
+
+def test_an_order_that_nothing_is_drawn_for_is_refused() -> None:
+    with pytest.raises(ValidationError, match="leave order_seed out or set shuffle to true") as refusal:
+        TrainingSpec(shuffle=False, order_seed=0)
+    assert [error["loc"] for error in refusal.value.errors()] == [("order_seed",)]
+    assert TrainingSpec(shuffle=False, order_seed=None).order_seed is None
+
+
+def test_an_order_changes_the_digest_only_where_it_is_another_than_that_of_the_seed() -> None:
+    # As it was before there was such a field.
+    before = "22daa17e3c7b926d612fca7452a753ab450cf908e5f89506d7e9561eced8dc9e"
+    assert TrainingSpec(seed=3).digest == before
+    assert TrainingSpec(seed=3, order_seed=3).digest == before, "they end with the same bits"
+    assert len({TrainingSpec(seed=3, order_seed=order).digest for order in (0, 1, 2, None)}) == 4
+
+
+@pytest.mark.parametrize("order_seed", [None, 0, 7])
+def test_the_order_does_not_say_who_is_trained_together(order_seed: int | None) -> None:
+    assert TrainingSpec(order_seed=order_seed).shape == TrainingSpec().shape
 
 
 def test_a_network_of_too_many_parameters_is_refused_with_their_number() -> None:

@@ -1,9 +1,10 @@
 import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Generator, Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
@@ -12,6 +13,8 @@ from models.checkpoints import pack_state, pack_weights
 from models.data.gathered import whole
 from models.data.split import Split
 from models.networks import MLP, NMLP
+from models.products import choice, kernels
+from models.products.choice import Choice
 from models.records import Ended, Epoch, Failed
 from models.spec import TrainingSpec
 from models.stack import Layout, Stack
@@ -60,9 +63,11 @@ def test_a_step_computes_the_losses_and_gradients_that_autograd_computes(
     batch = stack.batch(20)
     for images, x_BD in zip(batch.images, x_KBD, strict=True):
         images.copy_(x_BD)
-    losses = batch.step(one_hot(y_KB, 10).to(x_KBD.dtype).div_(-y_KB.shape[1]).unbind())
+    losses = batch.step(one_hot(y_KB, 10).to(x_KBD.dtype).div_(-y_KB.shape[1]).mT.contiguous().unbind())
 
-    torch.testing.assert_close(torch.stack(losses), torch.stack(expected_losses), rtol=tolerance, atol=tolerance)
+    torch.testing.assert_close(
+        torch.tensor(losses, dtype=dtype), torch.stack(expected_losses), rtol=tolerance, atol=tolerance
+    )
     for row_P, gradients in zip(stack.gradients_KP, expected_gradients, strict=True):
         for ours, theirs in zip(stack.layout.views(row_P).values(), gradients, strict=True):
             torch.testing.assert_close(ours, theirs, rtol=tolerance, atol=tolerance)
@@ -90,7 +95,7 @@ def test_every_tensor_begins_on_a_cache_line_and_the_gaps_stay_zero(small_split:
     batch = stack.batch(5)
     for images in batch.images:
         images.copy_(whole(small_split.x_train)[:5])
-    batch.step([one_hot(small_split.y_train[:5], 10) / -5] * 2)
+    batch.step([(one_hot(small_split.y_train[:5], 10) / -5).T.contiguous()] * 2)
     assert not stack.gradients_KP[:, gaps].any()
 
 
@@ -121,24 +126,51 @@ MEMBERS = st.fixed_dictionaries(
         "shift_pixels": st.just(2),
         "rotation_degrees": st.just(10.0),
         "shuffle": st.just(False),
+        "order_seed": st.integers(0, 1),
     },
-)
+).filter(lambda member: "shuffle" not in member or "order_seed" not in member)
 OPTIMIZERS = st.sampled_from(
     [{"optimizer": "adam"}, {"optimizer": "adamw"}, {"optimizer": "sgd"}, {"optimizer": "sgd", "momentum": 0.9}]
 )
 
 
-@settings(max_examples=25)
+KERNELS = st.builds(Choice, st.sampled_from(sorted(kernels.KERNELS)), st.sampled_from(sorted(kernels.KERNELS)))
+
+
+@pytest.fixture
+def as_known() -> Iterator[None]:
+    yield
+    choice.use(None)
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     members=st.lists(st.tuples(MEMBERS, OPTIMIZERS), min_size=2, max_size=6),
     sizes=st.sampled_from(SHAPES),
     batch_size=st.sampled_from([7, 16, 23, 64, 200]),
+    precision=st.sampled_from(["float32", "bfloat16"]),
+    order_seed=st.sampled_from([None, 1]),
+    by=KERNELS,
 )
-def test_a_network_ends_with_the_same_bits_alone_and_in_any_company(
-    members: list[tuple[dict[str, Any], dict[str, Any]]], sizes: tuple[int, ...], batch_size: int, small_split: Split
+@pytest.mark.usefixtures("as_known")
+def test_a_network_ends_with_the_same_bits_alone_and_in_any_company_by_any_kernel(
+    members: list[tuple[dict[str, Any], dict[str, Any]]],
+    sizes: tuple[int, ...],
+    batch_size: int,
+    precision: str,
+    order_seed: int | None,
+    by: Choice,
+    small_split: Split,
 ) -> None:
+    choice.use(by)
     shared = {"dataset": "digits", "architecture": "nmlp", "hidden_sizes": sizes, "batch_size": batch_size}
-    specs = [TrainingSpec.model_validate({**shared, **member, **optimizer}) for member, optimizer in members]
+    specs = [
+        TrainingSpec.model_validate(
+            {**shared, "precision": precision, **member, **optimizer}
+            | ({} if "shuffle" in member else {"order_seed": order_seed})
+        )
+        for member, optimizer in members
+    ]
     assert bits(specs, small_split) == [bits([spec], small_split)[0] for spec in specs]
 
 
@@ -222,7 +254,7 @@ def test_bfloat16_steps_are_those_of_float32_but_for_the_rounding(architecture: 
         batch = stack.batch(64)
         for images, x_BD in zip(batch.images, x_KBD, strict=True):
             images.copy_(x_BD)
-        batch.step((one_hot(y_KB, 10) / -64).unbind())
+        batch.step((one_hot(y_KB, 10) / -64).mT.contiguous().unbind())
         gradients.append(stack.gradients_KP)
     difference = (gradients[0] - gradients[1]).norm() / gradients[0].norm()
     assert 1e-5 < difference < 0.15

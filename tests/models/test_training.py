@@ -13,9 +13,11 @@ from torch.nn.functional import cross_entropy, log_softmax
 from models.checkpoints import Checkpoint, pack_state, pack_weights, unpack
 from models.data.gathered import whole
 from models.data.split import Split
+from models.elementwise import library
 from models.evaluation import accuracy, validate
 from models.learner import derive_seed
 from models.networks import build
+from models.products import choice
 from models.records import DivergenceError, Ended, Epoch, Failed, TrainingRecord
 from models.spec import TrainingSpec
 from models.training import train
@@ -240,7 +242,7 @@ def test_the_last_batch_is_used_though_it_is_smaller(small_split: Split) -> None
 def losses_of_single_examples(spec: TrainingSpec, split: Split) -> Tensor:
     network = build(spec, seed=derive_seed(spec.seed, 0, "weights"))
     with torch.no_grad():
-        return cross_entropy(network(split.x_train), split.y_train, reduction="none")
+        return cross_entropy(network(whole(split.x_train)), split.y_train, reduction="none")
 
 
 def test_without_shuffling_every_epoch_visits_the_examples_in_their_order(small_split: Split) -> None:
@@ -419,8 +421,19 @@ def test_seeds_differ_by_run_epoch_and_purpose() -> None:
     assert all(0 <= seed < 2**64 for seed in seeds)
 
 
+@pytest.fixture(params=["fastest", "reference"])
+def kernels(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Multiply by what is fastest here, and by torch alone."""
+    if request.param == "reference":
+        choice.use(choice.REFERENCE)
+        library.use(compiled=False)
+    yield request.param
+    choice.use(None)
+    library.use(compiled=True)
+
+
 @pytest.mark.parametrize("name", record.SPECS)
-def test_the_first_losses_are_those_on_record(name: str, digits_split: Split) -> None:
+def test_the_first_losses_are_those_on_record(name: str, kernels: str, digits_split: Split) -> None:
     """On any processor: the rounding of another one moves these losses by less than a millionth."""
     golden = GOLDEN["runs"][name]
     spec = TrainingSpec.model_validate(golden["spec"])

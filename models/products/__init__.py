@@ -1,0 +1,1 @@
+"""Matrix products: who computes them on which processor."""
