@@ -74,6 +74,13 @@ class Settings(BaseSettings):
         "no job begins. Default 1 GiB, or 5 % of a smaller disk; 0: nothing.",
     )
 
+    prepared_data_bytes: int = Field(
+        default=4 * 2**30,
+        ge=0,
+        description="Most bytes of prepared data sets that are kept in `<home>/cache`, which may be deleted at any "
+        "time, for the training processes to share; those used last stay. 0: none.",
+    )
+
     host: Annotated[str, AfterValidator(hosts.listened_on)] = Field(
         default="127.0.0.1", description="Address on which the API listens."
     )
@@ -145,7 +152,11 @@ class Settings(BaseSettings):
         default=None,
         ge=1,
         le=256,
-        description="Most jobs of equal shape that are trained together; default: measured when a worker starts.",
+        description="Most jobs of equal shape that are trained together; default 4.",
+    )
+    kernels: Literal["fastest", "reference"] = Field(
+        default="fastest",
+        description="What networks are multiplied by: `fastest` on this processor, or `reference`, by torch alone.",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="What networks are trained on; `auto`: a GPU where there is one."
@@ -205,3 +216,8 @@ class Settings(BaseSettings):
     def artifacts(self) -> Path:
         """Give the folder of checkpoints, plots and uploaded data sets."""
         return self.home / "artifacts"
+
+    @property
+    def cache(self) -> Path:
+        """Give the folder of what may be deleted at any time, and is then made again."""
+        return self.home / "cache"

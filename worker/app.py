@@ -4,14 +4,12 @@ Started with `-Q train` for training, one process a core, with `--pool solo -Q e
 training, such as drawing, and with `--pool solo -Q readings` for data sets that are to be read.
 """
 
-import atexit
 import os
 import secrets
 import socket
-import tempfile
+import threading
 from contextlib import suppress
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from celery import Celery, signals
@@ -25,9 +23,9 @@ from service.store.engine import DatabaseError
 from service.store.promotion import Promotion
 from service.store.store import Store
 from service.store.workers import Role
+from worker import forking
 from worker.heartbeat import Heartbeat
 from worker.reconcile import ask_for_trials
-from worker.slots import Slots
 
 if TYPE_CHECKING:
     from worker.readings.reserve import Reserve
@@ -43,10 +41,11 @@ app.conf.update(
     # beside the first; the lease in the database brings back what a dead worker leaves.
     task_acks_late=False,
     task_reject_on_worker_lost=False,
-    # Forked children of a process that has used torch's thread pools hang; spawned ones start clean.
-    worker_pool_start_method="spawn",
-    # A child that takes the place of a dead one imports torch first; on a busy machine the default of 4 s is too short,
-    # and the pool would kill each one just before it is ready.
+    # Which starts its processes in its own way: not by a fork of the worker, whatever this setting is called.
+    worker_pool="worker.forking:TrainingPool",
+    worker_pool_start_method="fork",
+    # A child that is spawned imports torch first; on a busy machine the default of 4 s is too short, and the pool would
+    # kill each one just before it is ready.
     worker_proc_alive_timeout=120,
     # A message that waits behind a long job in one worker can't be heard by an idle one.
     worker_prefetch_multiplier=1,
@@ -86,22 +85,34 @@ def doorbell() -> Doorbell:
 # By the environment a worker tells its children whose they are. The token tells it from the one before: in a container
 # both have the same host and number.
 _WORKER = "TENFOLD_WORKER"
-_SLOTS = "TENFOLD_SLOTS"
+
+_can_train = threading.Event()
+"""Set in a worker as soon as one of its training processes has torch and waits for a ring."""
 
 
 @signals.worker_init.connect
 def _name_worker(**_: Any) -> None:
     app.is_main_process = True  # type: ignore[attr-defined]
     os.environ[_WORKER] = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-    descriptor, os.environ[_SLOTS] = tempfile.mkstemp(prefix="tenfold-slots-")
-    os.close(descriptor)
-    atexit.register(Path(os.environ[_SLOTS]).unlink, missing_ok=True)
 
 
-@cache
-def slots() -> Slots:
-    """Give the slots of this process's worker."""
-    return Slots(Path(os.environ[_SLOTS]), settings.workers)
+@forking.process_ready.connect
+def _note_that_it_can_train(**_: Any) -> None:
+    _can_train.set()
+    if (heartbeat := getattr(app, "heartbeat", None)) is not None:
+        heartbeat.wake()
+
+
+@forking.process_gone.connect
+def _note_that_one_is_gone(pid: int, **_: Any) -> None:
+    if (heartbeat := getattr(app, "heartbeat", None)) is not None:
+        heartbeat.lost(pid)
+
+
+def load_for_training() -> None:
+    """Load what a training process needs, and compute nothing: that would make threads, which no fork survives."""
+    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(settings.threads)
+    import worker.train.run  # noqa: F401
 
 
 @signals.worker_process_init.connect
@@ -109,23 +120,13 @@ def _prepare_training_process(**_: Any) -> None:
     # The solo pool of errands and readings has no child, and says in its only process that one has begun.
     if getattr(app, "is_main_process", False):
         return
-    # Importing torch and measuring takes seconds: do it before the first job comes.
-    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(settings.threads)
-    import worker.train.run  # noqa: F401
+    # Done already where it was forked; where it was spawned that takes seconds, before the first job comes.
+    load_for_training()
     from models import tuning
 
     tuning.use_threads(settings.threads)
-    _tuned()
     with suppress(DatabaseError):  # then the first job opens it
         store()
-
-
-@cache
-def _tuned() -> Settings:
-    """Give the settings with the group size of this worker."""
-    from models import tuning
-
-    return settings.model_copy(update={"group_size": settings.group_size or slots().agree(tuning.group_size)})
 
 
 @signals.worker_shutting_down.connect
@@ -148,6 +149,7 @@ def _start_heartbeat(sender: Any, **_: Any) -> None:
         role=role,
         worker_id=os.environ[_WORKER],
         messages_held=lambda: len(state.reserved_requests),
+        can_train=_can_train.is_set,
     )
     app.heartbeat = heartbeat  # type: ignore[attr-defined]
     signals.task_received.connect(lambda **_: heartbeat.heard(), weak=False)
@@ -159,10 +161,9 @@ def train(job_ids: list[str]) -> None:
     """Train what has waited longest, once for each job that was rung for: one that a dead process left comes first."""
     from worker.train.run import run
 
-    tuned, owner = _tuned(), f"{os.environ[_WORKER]}/{os.getpid()}"
+    owner = f"{os.environ[_WORKER]}/{os.getpid()}"
     for _ in job_ids:
-        with slots().one():
-            released = run(None, store(), Artifacts(settings.artifacts), tuned, owner=owner)
+        released = run(None, store(), Artifacts(settings.artifacts), settings, owner=owner)
         if released:
             doorbell().ring(released)
         with suppress(DatabaseError):  # then the heartbeat asks

@@ -40,10 +40,14 @@ class Heartbeat:
     worker_id: str
     messages_held: Callable[[], int]
     """How many messages were received and not yet dealt with: by processes that train, start or wait for a slot."""
+    can_train: Callable[[], bool]
+    """Whether one of its training processes can; before that a worker for training does not say that it is there."""
     _draining: threading.Event = field(default_factory=threading.Event)
+    _woken: threading.Event = field(default_factory=threading.Event)
+    _gone: set[int] = field(default_factory=set)
     _killed: set[str] = field(default_factory=set)
     _held_at: float = field(default_factory=time.monotonic)
-    _seen_at: float = 0.0
+    _seen_at: float = float("-inf")
     _reconciled_at: float = 0.0
     _watchdog: Watchdog = field(default_factory=Watchdog)
 
@@ -54,13 +58,22 @@ class Heartbeat:
     def drain(self) -> None:
         """Have the training processes give back what they train; cheap enough for a signal handler."""
         self._draining.set()
+        self._woken.set()
+
+    def wake(self) -> None:
+        """Beat at once."""
+        self._woken.set()
+
+    def lost(self, number: int) -> None:
+        """Note that a training process has ended: its jobs are taken back at once."""
+        self._gone.add(number)
+        self._woken.set()
 
     def heard(self) -> None:
         """Note that a message was received."""
         self._watchdog.heard()
 
     def _beat_for_ever(self) -> None:
-        pause = threading.Event()
         is_noted = False
         while True:
             try:
@@ -69,28 +82,35 @@ class Heartbeat:
                 if self._draining.is_set() and not is_noted:
                     store.workers.drain(self.worker_id)
                     is_noted = True
-                self._beat(store)
+                self.beat(store)
             except DatabaseError as error:
                 _logger.warning("the database did not answer: %s", cause(error))
             except Exception:
                 # Whatever it is, a worker without a heartbeat helps nobody: it tries again.
                 _logger.exception("the heartbeat of this worker missed a beat")
-            if self._draining.is_set():
-                pause.wait(_LOOK_SECONDS)
-            else:
-                self._draining.wait(min(_LOOK_SECONDS, self.settings.reconcile_seconds))
+            self._woken.wait(min(_LOOK_SECONDS, self.settings.reconcile_seconds))
+            self._woken.clear()
 
-    def _beat(self, store: Store) -> None:
+    def beat(self, store: Store) -> None:
+        """Do what is due: the next beat comes within half a second, or when something has happened."""
         now = time.monotonic()
-        if now - self._seen_at >= self.settings.heartbeat_seconds:
+        is_able = self.role != "train" or self.can_train()
+        if is_able and now - self._seen_at >= self.settings.heartbeat_seconds:
             slots = self.settings.workers if self.role == "train" and not self._draining.is_set() else 0
             store.workers.seen(self.worker_id, self.role, slots=slots)
             self._seen_at = now
         if self.role != "train":
             return
+        gone = set(self._gone)
         busy = look_after_children(
-            store, self.doorbell, self.worker_id, self._killed, kill_after_seconds=self.settings.kill_after_seconds
+            store,
+            self.doorbell,
+            self.worker_id,
+            self._killed,
+            gone=gone,
+            kill_after_seconds=self.settings.kill_after_seconds,
         )
+        self._gone -= gone
         if busy or not self._draining.is_set():
             self._held_at = now
         elif now - self._held_at > _FAREWELL_SECONDS:

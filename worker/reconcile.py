@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Collection
 from contextlib import suppress
 
 from service.artifacts import Artifacts
@@ -23,16 +24,23 @@ def has_room(training: int, messages: int, *, slots: int) -> bool:
 
 
 def look_after_children(
-    store: Store, doorbell: Doorbell, worker_id: str, killed: set[str], *, kill_after_seconds: float
+    store: Store,
+    doorbell: Doorbell,
+    worker_id: str,
+    killed: set[str],
+    *,
+    gone: Collection[int] = (),
+    kill_after_seconds: float,
 ) -> int:
     """Take jobs back from training processes of this worker that died, and kill those that do not stop when asked.
 
-    Gives how many processes hold jobs; those that were killed are noted in `killed`.
+    Gives how many processes hold jobs; those that were killed are noted in `killed`. Those of `gone` are known to have
+    ended, even if the system still counts them for some milliseconds.
     """
     held = store.stalled.of_worker(worker_id)
     for owner, asked_seconds_ago in held.items():
         number = int(owner.rpartition("/")[2])
-        if not _is_alive(number):
+        if number in gone or not _is_alive(number):
             waiting = store.stalled.release_dead(owner, killed=owner in killed)
             killed.discard(owner)
             _logger.warning("training process %d is gone; %d job(s) wait again", number, len(waiting))
@@ -46,14 +54,17 @@ def look_after_children(
 
 
 def _is_alive(number: int) -> bool:
-    """Whether a child runs: one that has died, but that Celery has not yet waited for, does not."""
+    """Whether a training process runs; a child that has died, but that nobody has waited for yet, does not."""
     try:
-        if sys.platform == "darwin":
-            os.kill(number, 0)
-            return True
-        return os.waitid(os.P_PID, number, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
-    except (ProcessLookupError, PermissionError, ChildProcessError):
+        if sys.platform != "darwin":
+            return os.waitid(os.P_PID, number, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+    except ChildProcessError:
+        pass  # no child of the worker's, but of the server it was forked from, which waits for it at once
+    try:
+        os.kill(number, 0)
+    except (ProcessLookupError, PermissionError):
         return False
+    return True
 
 
 def reconcile(store: Store, doorbell: Doorbell, floor: Floor, *, ring_again_seconds: float) -> None:

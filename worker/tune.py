@@ -60,7 +60,7 @@ def recommend(configurations: Sequence[Configuration]) -> Iterator[str]:
     gain = first.steps_a_second(chosen) / first.steps_a_second(1) - 1
     yield (
         f"group size: {chosen}, the smallest within {tuning.TOLERANCE - 1:.0%} of the best; {gain:+.0%} against one "
-        f"network at a time (each training process measures it when it starts; TENFOLD_GROUP_SIZE overrides it)"
+        f"network at a time (training processes take {tuning.GROUP}; TENFOLD_GROUP_SIZE says otherwise)"
     )
     if len(configurations) > 1:
         other = configurations[1]

@@ -45,7 +45,10 @@ class Dependencies:
         )
 
 
-def _dependencies(request: Request) -> Dependencies:
+# Not by a thread of their own, as what may wait: each change to another takes longer than either of them.
+
+
+async def _dependencies(request: Request) -> Dependencies:
     dependencies: Dependencies = request.app.state.dependencies
     return dependencies
 
@@ -53,7 +56,7 @@ def _dependencies(request: Request) -> Dependencies:
 Deps = Annotated[Dependencies, Depends(_dependencies)]
 
 
-def json_only(request: Request) -> None:
+async def json_only(request: Request) -> None:
     """Refuse a body of another media type."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":

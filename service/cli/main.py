@@ -68,7 +68,7 @@ def _keep_alive(settings: Settings) -> None:
         broker_port = free_port()
         settings = settings.model_copy(update={"broker_url": f"redis://127.0.0.1:{broker_port}/0"})
         everything.append(programs.broker(settings, broker_port))
-    everything += [*programs.workers(settings), programs.api(settings)]
+    everything += programs.in_order(settings)
     logs = settings.home / "logs"
     typer.echo(f"Starting {settings.workers} training process(es); logs in {lock.shown(logs)}")
     with Supervisor(everything, logs) as supervisor:

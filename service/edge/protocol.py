@@ -11,7 +11,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 
 from service.edge.ending import EndingProtocol
 from service.edge.flow import Flow
-from service.edge.head import MAX_HEAD_BYTES, sound, too_long, without_upgrade
+from service.edge.head import MAX_HEAD_BYTES, length_in, sound, too_long, without_upgrade
 from service.edge.patience import BODY_BYTES_A_SECOND, HEAD_SECONDS, Patience, watch
 from service.edge.refusal import Refusal
 
@@ -22,7 +22,10 @@ SPARE = 32
 """Connections beyond the bound that may ask whether the process lives; more are not heard."""
 
 _PIECE = 8 * 2**10
-"""Bytes that are read at a time: they may be hundreds of requests, each of which takes a hundred times its length."""
+"""Bytes that are read at a time: they may be hundreds of requests, each of which takes a hundred times its length.
+
+What is known to belong to one body is read at once, however much of it has come.
+"""
 
 _OTHER_VERSION = ("Invalid HTTP version", "Pause on PRI/Upgrade")
 
@@ -39,6 +42,7 @@ class EdgeProtocol(EndingProtocol):
         self._has_ended = False  # whether a request did, among the bytes that came last
         self._head_at_most = 0  # that many bytes a head may have by now: it may have begun amid those that came last
         self._loose_bytes = 0  # that came with a body and are none
+        self._bodies_before = 0  # what `body_bytes` was when the last head was complete
         self.url = b""
         self._rest = memoryview(b"")  # what has come behind requests that are waiting
 
@@ -97,8 +101,16 @@ class EdgeProtocol(EndingProtocol):
 
     def _take_rest(self) -> None:
         while self._rest and not (self.pipeline or self.is_refused):
-            piece, self._rest = self._rest[:_PIECE], self._rest[_PIECE:]
+            size = max(_PIECE, self._still_due())
+            piece, self._rest = self._rest[:size], self._rest[size:]
             self._take(piece)
+
+    def _still_due(self) -> int:
+        """Give how many bytes are to come of a body whose length was told; 0 of a head, or of chunks."""
+        if self.is_in_head:
+            return 0
+        lengths = (value for name, value in self.cycle.scope["headers"] if name == b"content-length")
+        return (length_in(next(lengths, None)) or 0) - (self.body_bytes - self._bodies_before)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Keep nothing of what was not read."""
@@ -203,6 +215,7 @@ class EdgeProtocol(EndingProtocol):
         self.is_in_head = False
         self.head_bytes = self._loose_bytes = 0
         self.heads += 1
+        self._bodies_before = self.body_bytes
         self._unanswered.append(self.cycle)
 
     def on_body(self, body: bytes) -> None:
@@ -211,7 +224,12 @@ class EdgeProtocol(EndingProtocol):
         self._loose_bytes = 0
         cycle = self.cycle
         if not cycle.response_complete:
-            cycle.body += body
+            if not cycle.body:  # as most are read while they come, and need not be copied then
+                cycle.body = body  # type: ignore[assignment]
+            else:
+                if isinstance(cycle.body, bytes):
+                    cycle.body = bytearray(cycle.body)
+                cycle.body += body
             if len(cycle.body) > HIGH_WATER_LIMIT:
                 self.flow.pause_reading()
             cycle.message_event.set()

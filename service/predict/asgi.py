@@ -1,50 +1,47 @@
 """Answers POST /predict as plain ASGI: what most requests need and no more, because it takes longer than predicting."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache, partial
-from http import HTTPStatus
 from time import monotonic
 from typing import Any
 from urllib.parse import parse_qsl
 
-import numpy as np
 from pydantic import ValidationError
 
 from service.edge.query import require_known
 from service.errors import Fault, Invalid, NotYet, invalid
 from service.predict import responses
+from service.predict.arriving import Arriving
 from service.predict.compute import computed, unless_it_leaves
 from service.predict.csv_answers import Answers, headers_of
-from service.predict.details import are_wanted, tell
+from service.predict.details import are_wanted
 from service.predict.executors import READ, apart
 from service.predict.fast_path import Pending, pending
+from service.predict.in_batches import Each, predictions, stream, with_unreadable
 from service.predict.inputs.arrays import NO_SHARES, Arrays
 from service.predict.inputs.taken import Taken
-from service.predict.negotiation import CSV, LINES, wished
+from service.predict.messages import ClientLeft, Receive
+from service.predict.negotiation import CSV, JSON, LINES, wished
 from service.predict.pictures import Pictures
 from service.predict.predictor import Predictor
-from service.predict.receive import Bodies, ClientLeft, Receive, client_of, require_plain
-from service.predict.reply import Send, encode_problem, reply, reply_problem
+from service.predict.receive import Bodies, client_of, require_plain
+from service.predict.reply import Send, reply, reply_problem
 from service.predict.requests import IN_LINES, OPTIONS, SHORT, SHORT_LINES, Asked, reader
 from service.predict.schemas import PredictQuery
 from service.predict.served import PROBABILITIES, Scores, Served
-from service.predict.shadow import Shadow
-from service.security import CAREFUL, Header
+from service.security import Header
 
 PATH = "/predict"
 
 _NOT_ONE = IN_LINES | {"file", "files", "rows"}
 """What a body may hold that is not answered at once: pictures are to be decoded first, and rows to be told apart."""
 
-Each = Callable[..., list[bytes]]
-"""Writes predictions of examples, by their probabilities [B, C] and perhaps details of each."""
-
 _MOST_TOLD = 10
 """Pictures of which is told why they cannot be read, where none can."""
 
 _JSON = [(b"content-type", b"application/json")]
-_LINES = [(b"content-type", b"application/x-ndjson")]
 
 
 class Predict:
@@ -62,16 +59,24 @@ class Predict:
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Answer one request."""
         headers: dict[bytes, bytes] = dict(scope["headers"])
+        body: bytes | Arriving = b""
         held = None
         try:
-            body, held = await self._bodies.take(scope, headers, receive)
+            body, held = await self._bodies.begin(scope, headers, receive)
             await self._answer(scope, headers, body, receive, send)
         except ClientLeft:
             return
         except Exception as error:  # noqa: BLE001 - whoever sent the request is told, and so is the log
-            await reply_problem(send, error, PATH)
+            await self._refuse(error, body, send)
         finally:
             self._bodies.give_back(held)
+
+    async def _refuse(self, error: Exception, body: bytes | Arriving, send: Send) -> None:
+        """Tell what went wrong once the body is there: until then, most clients do not read."""
+        with suppress(Exception):
+            if isinstance(body, Arriving):
+                await body.whole()
+        await reply_problem(send, error, PATH)
 
     def start(self, scope: Any, headers: Mapping[bytes, bytes], body: bytes) -> Pending | None:
         """Start to answer one example, asked without options, by a network that is at hand; see FastPathProtocol."""
@@ -95,13 +100,24 @@ class Predict:
         return pending(served, rows, self._predictor.along_with(asked.model), encode)
 
     async def _answer(
-        self, scope: Any, headers: Mapping[bytes, bytes], body: bytes, receive: Receive, send: Send
+        self,
+        scope: Any,
+        headers: Mapping[bytes, bytes],
+        body: bytes | memoryview | Arriving,
+        receive: Receive,
+        send: Send,
     ) -> None:
         require_plain(scope["headers"])
-        query, began = _query(scope["query_string"]), monotonic()
+        query = _query(scope["query_string"])
+        if isinstance(body, Arriving) and query.timeout is not None:
+            body = await body.whole()  # it counts from then on
+        began = monotonic()
         kind = headers.get(b"content-type", b"").decode("latin-1")
         read = reader(kind)
-        asked = read(body) if len(body) <= SHORT else await apart(READ, read, body)
+        if isinstance(body, Arriving):
+            asked, size, arriving = read(body.room), len(body.room), body  # its bytes are not looked at yet
+        else:
+            asked, size, arriving = read(body) if len(body) <= SHORT else await apart(READ, read, body), len(body), None
         if asked.options:
             query = _with_fields(query, asked.options)
         deadline = None if query.timeout is None else began + query.timeout
@@ -115,9 +131,14 @@ class Predict:
         shadow = self._predictor.along_with(reference)
         form = wished(headers.get(b"accept", b""))
         unreadable: Mapping[int, str] = {}
-        if asked.are_pictures and isinstance(served.input, Arrays):
+        if arriving is not None and not _may_begin(served, asked, form):
+            await arriving.whole()
+            arriving = None
+        if arriving is not None and isinstance(served.input, Arrays):
+            taken = Taken(served.input.laid_out(asked.value), several=True)
+        elif asked.are_pictures and isinstance(served.input, Arrays):
             taken, unreadable = await self._decoded(asked, served.input, client_of(scope), receive, deadline)
-        elif len(body) <= (SHORT_LINES if asked.field in IN_LINES else SHORT):
+        elif size <= (SHORT_LINES if asked.field in IN_LINES else SHORT):
             taken = served.input.take(asked)
         else:
             taken = await apart(READ, served.input.take, asked)
@@ -126,25 +147,28 @@ class Predict:
             await reply(send, responses.one(scores[PROBABILITIES], served.words, served.model_json), _JSON)
             return
         details = are_wanted(served, query, taken, dict(asked.options))
-        each: Each = partial(_in_json, served, query)
+        is_whole = form == JSON and taken.several and not unreadable  # and nothing comes between its predictions
+        each: Each = partial(_in_json, served, query, is_whole)
         error = responses.unreadable
         if form == CSV:
             classes = served.network.schema.classes
             answers = Answers(classes, query, noted=bool(taken.notes), unreadable=bool(unreadable))
             each, error = answers.each, answers.unreadable
-        batches = _predictions(served, taken, query, receive, deadline, shadow, each, with_details=details)
+        batches = predictions(
+            served, taken, query, receive, deadline, shadow, each, with_details=details, arriving=arriving
+        )
         if unreadable:
-            batches = _with_unreadable(batches, unreadable, error)
+            batches = with_unreadable(batches, unreadable, error)
         if form == LINES:
-            await _stream(batches, served.model_json, send)
+            await stream(batches, served.model_json, send, PATH)
             return
-        predictions = [prediction async for batch in batches for prediction in batch]
+        written = [prediction async for batch in batches for prediction in batch]
         if form == CSV:
-            await reply(send, b"".join([answers.header, *predictions]), headers_of(served.model))
+            await reply(send, b"".join([answers.header, *written]), headers_of(served.model))
         elif taken.several:
-            await reply(send, responses.several(predictions, served.model_json), _JSON)
+            await reply(send, responses.several(written, served.model_json), _JSON)
         else:
-            await reply(send, responses.with_model(predictions[0], served.model_json), _JSON)
+            await reply(send, responses.with_model(written[0], served.model_json), _JSON)
 
     async def _decoded(
         self, asked: Asked, form: Arrays, client: str, receive: Receive, deadline: float | None
@@ -163,6 +187,12 @@ class Predict:
         if len(unreadable) == len(files):
             raise _none_readable(asked, unreadable)
         return Taken(pixels, several=asked.field == "files"), unreadable
+
+
+def _may_begin(served: Served, asked: Asked, form: str) -> bool:
+    """Whether pictures may be computed before all are there: not where the answer begins before all were looked at."""
+    are_several = isinstance(served.input, Arrays) and len(asked.value) >= 2 * served.network.schema.inputs
+    return are_several and not asked.is_unit and form != LINES
 
 
 def _none_readable(asked: Asked, unreadable: Mapping[int, str]) -> Invalid:
@@ -205,91 +235,7 @@ def _validated(given: Mapping[str, str], place: str) -> PredictQuery:
         raise invalid([{**fault, "loc": (place, *fault["loc"])} for fault in faults]) from None
 
 
-def _in_json(served: Served, query: PredictQuery, rows: responses.Probabilities, *told: Sequence[bytes]) -> list[bytes]:
-    return responses.each(rows, served.words, query, *told)
-
-
-async def _predictions(
-    served: Served,
-    taken: Taken,
-    query: PredictQuery,
-    receive: Receive,
-    deadline: float | None,
-    shadow: Shadow | None,
-    each: Each,
-    *,
-    with_details: bool,
-) -> AsyncIterator[list[bytes]]:
-    """Yield predictions batch by batch; while one is encoded here, the next is being computed in a thread."""
-    pixels, largest = taken.rows, served.batcher.largest
-
-    def compute(start: int) -> asyncio.Future[Scores]:
-        batch = pixels[start : start + largest]
-        return asyncio.ensure_future(computed(served, batch, receive, deadline, shadow, admitted=start > 0))
-
-    async def encode(start: int, scores: Scores) -> list[bytes]:
-        rows = np.ascontiguousarray(scores[:, PROBABILITIES])
-        if not with_details:
-            return each(rows)
-        batch = pixels[start : start + largest]
-        told = await asyncio.to_thread(tell, served, query, batch, rows, taken.notes, start)
-        return each(rows, told)
-
-    if not len(pixels):
-        return
-    computing, too_late = compute(0), None
-    try:
-        for start in range(largest, len(pixels), largest):
-            scores = await computing
-            try:
-                computing = compute(start)
-            except NotYet as error:  # which is no reason to keep back what is there
-                too_late = error
-            yield await encode(start - largest, scores)
-            if too_late is not None:
-                raise too_late
-        yield await encode((len(pixels) - 1) // largest * largest, await computing)
-    finally:
-        computing.cancel()
-
-
-async def _with_unreadable(
-    batches: AsyncIterator[list[bytes]], unreadable: Mapping[int, str], written: Callable[[str], bytes]
-) -> AsyncIterator[list[bytes]]:
-    """Put an error into the place of each file that could not be read."""
-    place = 0
-
-    def due() -> list[bytes]:
-        nonlocal place
-        errors = []
-        while place in unreadable:
-            errors.append(written(unreadable[place]))
-            place += 1
-        return errors
-
-    async for batch in batches:
-        merged = []
-        for prediction in batch:
-            merged += [*due(), prediction]
-            place += 1
-        yield merged
-    yield due()
-
-
-async def _stream(batches: AsyncIterator[list[bytes]], model: bytes, send: Send) -> None:
-    """Send predictions as lines; the answer begins once the first of them are there."""
-    batch = await anext(batches)
-    await send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": [*_LINES, *CAREFUL]})
-    last = b""
-    try:
-        while True:
-            await send({"type": "http.response.body", "body": responses.lines(batch, model), "more_body": True})
-            batch = await anext(batches)
-    except StopAsyncIteration:
-        pass
-    except ClientLeft:
-        raise
-    except Exception as error:  # noqa: BLE001 - the answer has begun: its last line says why there are no more
-        _, problem, _ = encode_problem(error, PATH)
-        last = problem + b"\n"
-    await send({"type": "http.response.body", "body": last})
+def _in_json(
+    served: Served, query: PredictQuery, is_whole: bool, rows: responses.Probabilities, *told: Sequence[bytes]
+) -> list[bytes]:
+    return (responses.together if is_whole else responses.each)(rows, served.words, query, *told)

@@ -6,7 +6,7 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from service.predict.batcher import Rows
-from service.predict.receive import ClientLeft, Receive
+from service.predict.messages import ClientLeft, Receive
 from service.predict.served import LOGITS, Scores, Served
 from service.predict.shadow import Shadow
 

@@ -1,17 +1,21 @@
 """Bodies of requests as plain ASGI: read whole, of bounded length, and few long ones at a time."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from models.data.reading.pictures.outcome import MOST_BYTES
 from service.edge.head import length_in
 from service.errors import TOO_LARGE, NotYet, TooLarge, UnsupportedMedia
+from service.predict.arriving import Arriving
+from service.predict.messages import Receive, piece_of
 from service.processes.memory import give_back_soon
 from service.security import Header
 
 MAX_BODY_BYTES = 64 * 2**20
 MAX_BINARY_BYTES = 8 * 2**20  # of raw bytes or CSV
-_SHORTER = (b"application/octet-stream", b"text/csv", b"application/csv")
+RAW = b"application/octet-stream"
+_SHORTER = (RAW, b"text/csv", b"application/csv")
 
 MAX_HELD_BYTES = 2 * MAX_BODY_BYTES
 """Bytes of long bodies that one process holds at a time; whoever comes then is told to come again.
@@ -20,14 +24,11 @@ Of one client they are a quarter, beside its first body if that alone is longer.
 within three quarters of all, so that those who keep within theirs find room.
 """
 
+_EARNEST = 2**20
+"""Bytes of a body that have come before memory is taken for all of it: who announces much may send nothing."""
+
 LONG = 64 * 2**10
 """Bytes beyond which a body counts as long, whether or not it comes in one piece; one in a coding always does."""
-
-Receive = Callable[[], Awaitable[Any]]
-
-
-class ClientLeft(Exception):  # noqa: N818 - nobody is to blame
-    """Whoever sent the request does not wait for the answer any more."""
 
 
 class Held:
@@ -50,6 +51,21 @@ class Bodies:
 
         Raises TooLarge, NotYet when too much is held already, and ClientLeft.
         """
+        body, held = await self.begin(scope, headers, receive)
+        if not isinstance(body, Arriving):
+            return body, held
+        try:
+            return bytes(await body.whole()), held
+        except BaseException:
+            self.give_back(held)
+            raise
+
+    async def begin(
+        self, scope: Any, headers: Mapping[bytes, bytes], receive: Receive
+    ) -> tuple[bytes | Arriving, Held | None]:
+        """Do as `take`; a long body of raw bytes is given while it comes."""
+        if b"expect" in headers:
+            _require_within(headers)  # to wait for a body is to say that it may come
         message = await receive()
         body: bytes = message.get("body", b"")
         is_short = len(body) <= LONG and b"content-encoding" not in headers
@@ -87,21 +103,32 @@ class Bodies:
                 del self._clients[held.client]
             give_back_soon()
 
-    async def _whole(self, message: Any, headers: Mapping[bytes, bytes], receive: Receive, held: Held) -> bytes:
+    async def _whole(
+        self, message: Any, headers: Mapping[bytes, bytes], receive: Receive, held: Held
+    ) -> bytes | Arriving:
         """Read a body that is long, or comes in several pieces."""
-        most = _most(headers.get(b"content-type", b""))
-        if (length_in(headers.get(b"content-length")) or 0) > most:
-            raise TooLarge(TOO_LARGE)
+        kind, length = headers.get(b"content-type", b""), length_in(headers.get(b"content-length"))
+        most = _require_within(headers)
         body = bytearray()
         while True:
-            piece = _piece(message)
+            piece = piece_of(message)
             body += piece
             if len(body) > most:
                 raise TooLarge(TOO_LARGE)
             self.hold(held, len(piece))
             if not message.get("more_body"):
                 return bytes(body)
+            if length and kind.startswith(RAW) and _EARNEST <= len(body) < length:
+                return Arriving(body, length, receive, partial(self.hold, held))
             message = await receive()
+
+
+def _require_within(headers: Mapping[bytes, bytes]) -> int:
+    """Give how many bytes a body may have; raises TooLarge where more are announced."""
+    most = _most(headers.get(b"content-type", b""))
+    if (length_in(headers.get(b"content-length")) or 0) > most:
+        raise TooLarge(TOO_LARGE)
+    return most
 
 
 def _most(kind: bytes) -> int:
@@ -127,10 +154,3 @@ def require_plain(headers: Iterable[Header]) -> None:
     """Refuse a body in a coding; raises UnsupportedMedia."""
     if codings_of(headers):
         raise UnsupportedMedia("send the body without Content-Encoding; here it is read as it comes")
-
-
-def _piece(message: Any) -> bytes:
-    if message["type"] == "http.disconnect":
-        raise ClientLeft
-    piece: bytes = message.get("body", b"")
-    return piece

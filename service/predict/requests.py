@@ -80,8 +80,8 @@ class Asked(NamedTuple):
 
 
 @lru_cache(maxsize=64)
-def reader(content_type: str) -> Callable[[bytes], Asked]:
-    """Give what reads bodies of a media type; raises UnsupportedMedia."""
+def reader(content_type: str) -> Callable[[Any], Asked]:
+    """Give what reads bodies of a media type, bytes, or any buffer of them if it is raw; raises UnsupportedMedia."""
     kind, _, parameters = content_type.partition(";")
     kind = kind.strip().lower()
     if kind == "multipart/form-data":
@@ -231,7 +231,7 @@ def _too_long(field: str) -> Invalid:
     return Invalid(f"{field}: {detail}", faults=[Fault(f"/{field}", detail)])
 
 
-def _from_bytes(body: bytes) -> Asked:
+def _from_bytes(body: bytes | memoryview) -> Asked:
     return Asked("bytes", body)
 
 
@@ -284,7 +284,7 @@ def _parameters(text: str) -> Iterator[tuple[str, str, str]]:
 OPTIONS = dict.fromkeys(PredictQuery.model_fields, False)
 """The options of a prediction by their names, as parameters or fields of a form; each may be given once."""
 
-_READERS: dict[str, Callable[[bytes], Asked]] = {
+_READERS: dict[str, Callable[[Any], Asked]] = {
     "application/json": _from_json,
     "application/octet-stream": _from_bytes,
     "application/x-ndjson": _from_lines,

@@ -23,6 +23,7 @@ class Words:
             digits, self._no_digit = [b'"digit":%d,' % digit for digit in range(10)], b'"digit":null,'
         about = [b'%b"label":%b,' % pair for pair in zip(digits, self.names, strict=True)]
         self.heads = [b'{%b"probabilities":' % its for its in about]
+        self.behind_another = [b"]},%b[" % head for head in self.heads]
         self.rejected = b'{%b"label":null,"probabilities":' % self._no_digit
         self.ranked = [b'{%b"probability":' % its for its in about]
 
@@ -58,8 +59,23 @@ def each(rows: Probabilities, words: Words, query: PredictQuery, details: Sequen
     return [b"%b[%b]%b}" % part for part in zip(heads, numbers, more, strict=True)]
 
 
+def together(rows: Probabilities, words: Words, query: PredictQuery, details: Sequence[bytes] = ()) -> list[bytes]:
+    """Do as `each`, but in one piece, with commas between: for thousands, making each by itself takes longest."""
+    if not len(rows):
+        return []
+    if details or not query.is_plain:
+        return [b",".join(each(rows, words, query, details))]
+    places = rows.argmax(axis=1).tolist()
+    pieces = [b""] * (2 * len(places))
+    pieces[::2] = [words.behind_another[place] for place in places]
+    pieces[1::2] = orjson.dumps(rows, option=orjson.OPT_SERIALIZE_NUMPY)[2:-2].split(b"],[")
+    pieces[0] = words.heads[places[0]] + b"["
+    pieces.append(b"]}")
+    return [b"".join(pieces)]
+
+
 def several(predictions: list[bytes], model: bytes) -> bytes:
-    """Encode an answer to several examples."""
+    """Encode an answer to several examples, of which some may be in one piece, with commas between."""
     return b'{"predictions":[%b],"model":%b}' % (b",".join(predictions), model)
 
 

@@ -4,7 +4,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import httpx
@@ -38,8 +38,7 @@ def broker(settings: Settings, port: int) -> Program:
 
 def workers(settings: Settings) -> list[Program]:
     """Give the training worker, the worker for what must not wait for training, and the one that reads data sets."""
-    # One more than may train at a time: it stands by for one that dies (see worker/slots.py).
-    processes = str(settings.workers + 1)
+    processes = str(settings.workers)
     train = [*_CELERY, *_QUIET, "--hostname", "train@%h", "--queues", "train", "--concurrency", processes]
     errands, readings = (
         [*_CELERY, *_QUIET, "--hostname", f"{queue}@%h", "--queues", queue, "--pool", "solo"]
@@ -72,6 +71,12 @@ def api(settings: Settings) -> Program:
     )
 
 
+def in_order(settings: Settings) -> list[Program]:
+    """Give workers and API in the order in which they are started: what /readyz waits for has the processor first."""
+    train, *others = workers(settings)
+    return [train, api(settings), *others]
+
+
 @contextmanager
 def short_lived(settings: Settings, log_folder: Path | None = None) -> Iterator[str]:
     """Run everything on free loopback ports with its state in a fresh folder, for a demo or a bench; gives the URL.
@@ -93,8 +98,7 @@ def short_lived(settings: Settings, log_folder: Path | None = None) -> Iterator[
                 "root_path": "",
             }
         )
-        programs = [broker(settings, broker_port), *workers(settings), api(settings)]
-        with Supervisor(programs, log_folder or settings.home / "logs"):
+        with Supervisor([broker(settings, broker_port), *in_order(settings)], log_folder or settings.home / "logs"):
             yield f"http://127.0.0.1:{port}"
 
 
@@ -139,12 +143,18 @@ def _lacks(settings: Settings) -> Lack | None:
     return Lack(f"/readyz lacks {what}", _BLAMED[missing[0]][1]) if missing else None
 
 
+@cache
+def _client() -> httpx.Client:
+    # Made once: it reads all certificates, of which none is asked here. A connection that is kept could be stale.
+    return httpx.Client(trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
+
+
 def _asked(settings: Settings, path: str, *, seconds: float) -> httpx.Response | None:
     # Who listens everywhere is asked on the loopback; by a name that is allowed, and not through a proxy.
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - looked up, not bound
     url = httpx.URL(scheme="http", host=host, port=settings.port, path=path)
     headers = {"Host": settings.allowed_hosts[0].replace("*", "tenfold")}
     try:
-        return httpx.get(url, headers=headers, timeout=seconds, trust_env=False)
+        return _client().get(url, headers=headers, timeout=seconds)
     except httpx.TransportError:
         return None

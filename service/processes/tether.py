@@ -16,6 +16,9 @@ from collections.abc import Sequence
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
+FOR_ALL = {signal.SIGINT, signal.SIGTERM}
+"""Signals that a whole group may be sent; the server ends with its worker, not before."""
+
 
 def tied(command: Sequence[str]) -> list[str]:
     """Give the command line of a program that is tied to whoever starts it."""

@@ -14,18 +14,10 @@ from service.predict.batcher import LARGEST, Rows
 from service.predict.compute import computed, unless_it_leaves
 from service.predict.executors import READ, apart
 from service.predict.fast_path import Pending, pending
+from service.predict.messages import ClientLeft, Receive
 from service.predict.pictures import Pictures
 from service.predict.predictor import Predictor
-from service.predict.receive import (
-    MAX_BODY_BYTES,
-    Bodies,
-    ClientLeft,
-    Held,
-    Receive,
-    client_of,
-    codings_of,
-    require_plain,
-)
+from service.predict.receive import MAX_BODY_BYTES, Bodies, Held, client_of, codings_of, require_plain
 from service.predict.reply import Send, reply, reply_problem
 from service.predict.requests import SHORT, SHORT_LINES
 from service.predict.served import Scores, Served

@@ -33,6 +33,7 @@ from service.store.keys import Key, claim, keep
 from service.store.states import FINAL_STATES
 from service.store.tables import jobs, versions
 from service.store.uploads import hold
+from service.store.versions import in_order
 
 SENT = "file"
 """What a version calls the file as it was sent."""
@@ -221,21 +222,14 @@ class Datasets:
 
     def learned(self, name: str, version: int, *, after: tuple[str, int] | None, limit: int) -> Sequence[Row]:
         """List the versions of models that learned from a version, by name and number."""
-        dataset = versions.c.spec["dataset"].as_string()
-        named = dataset == f"{name}/{version}"
+        named = [versions.c.dataset == f"{name}/{version}"]
         if version == 1:
             # Jobs from before named no version: what they learned from became the first, if it is still the same.
             first = (dataset_versions.c.dataset == name) & (dataset_versions.c.version == 1)
             digest = select(dataset_versions.c.sha256).where(first).scalar_subquery()
-            named |= (dataset == name) & (versions.c.data_sha256 == digest)
-        query = select(versions).where(named)
-        if after is not None:
-            model, number = after
-            query = query.where(
-                (versions.c.model > model) | ((versions.c.model == model) & (versions.c.version > number))
-            )
+            named.append((versions.c.dataset == name) & (versions.c.data_sha256 == digest))
         with self.database.reader.connect() as connection:
-            return connection.execute(query.order_by(versions.c.model, versions.c.version).limit(limit)).all()
+            return in_order(connection, named, after=after, limit=limit)
 
     def events(self, name: str, version: int, *, after: int = 0, limit: int = 1000) -> Sequence[Row]:
         """List what happened to a version, in order; only events whose number is above `after`."""

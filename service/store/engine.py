@@ -29,6 +29,8 @@ from sqlalchemy.sql import Insert
 from sqlalchemy.sql.expression import FunctionElement
 from sqlalchemy.sql.schema import Table
 
+from service.store.turns import PATIENCE_SECONDS, Turns
+
 DatabaseError = SQLAlchemyError
 """What the store raises when the database cannot be reached, stays locked, or all connections are taken."""
 
@@ -40,6 +42,7 @@ _POOL: dict[str, Any] = {"pool_size": 5, "max_overflow": 35}
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LONGEST_SILENCE_SECONDS = 5
+_PATIENCE_WHILE_MIGRATING = "10min"  # what is on record is worked on in between, on a machine that may be slow
 _MIGRATION_LOCK = 0x7E4F01D  # any number, as long as no other program on the database takes it
 
 # Below this version a WAL file may be corrupted when several processes write: https://sqlite.org/wal.html#walresetbug
@@ -131,6 +134,9 @@ class Database:
         config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))  # or it would be interpolated
         with self.writer.begin() as connection:
             if connection.dialect.name == "postgresql":
+                connection.execute(
+                    text(f"SET LOCAL idle_in_transaction_session_timeout = '{_PATIENCE_WHILE_MIGRATING}'")
+                )
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
@@ -222,28 +228,32 @@ def _postgresql(url: URL) -> Engine:
 
 
 def _sqlite(url: URL) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": 30}, **_POOL)
+    engine = create_engine(url, connect_args={"timeout": PATIENCE_SECONDS}, **_POOL)
+    turns, has_wal = Turns(), sqlite3.sqlite_version_info >= _FIRST_SQLITE_WITH_SAFE_WAL
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: object) -> None:
         # The driver's own BEGIN is deferred and comes too late; ours is written below.
         connection.isolation_level = None
         cursor = connection.cursor()
-        version = tuple(int(part) for part in cursor.execute("SELECT sqlite_version()").fetchone()[0].split("."))
         if cursor.execute("PRAGMA page_count").fetchone()[0] == 0:  # it is only now made; elsewhere this would write
             cursor.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")
         cursor.execute(f"PRAGMA journal_size_limit = {_JOURNAL_BYTES}")
-        cursor.execute(f"PRAGMA journal_mode = {'WAL' if version >= _FIRST_SQLITE_WITH_SAFE_WAL else 'DELETE'}")
+        cursor.execute(f"PRAGMA journal_mode = {'WAL' if has_wal else 'DELETE'}")
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.close()
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        # A deferred transaction that first reads and then writes fails, or loses updates, when another writes between.
+        # Deferred, one that first reads and then writes fails, or loses updates, when another writes between.
         read_only = connection.get_execution_options().get("read_only", False)
+        (turns.read if read_only else turns.write)(connection.info)
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
+    if not has_wal:
+        event.listen(engine, "commit", lambda connection: turns.commit(connection.info))
+    event.listen(engine, "checkin", lambda _connection, record: turns.end(record.info))
     return engine
 
 

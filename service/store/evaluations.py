@@ -11,13 +11,15 @@ As with jobs (runs.py), a claim names an attempt, and who writes checks that it 
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal, get_args
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, insert, select, update
 
 from service.store.engine import Database, Row, locked, now_ms
 from service.store.errors import LeaseLost, NothingThere
 from service.store.keys import Key, claim, keep
+from service.store.postings import read_along_indices, read_newest
 from service.store.tables import evaluations, jobs, models
 from service.store.versions import version_of
 
@@ -92,19 +94,19 @@ class Evaluations:
 
         Of a model, or one of its versions, or the job of this id; on a data set, or one of its versions.
         """
-        query = select(evaluations).order_by(evaluations.c.number.desc()).limit(limit)
-        if model is not None:
-            query = query.where((evaluations.c.model == model[0]) | (evaluations.c.job_id == model[0]))
-            if model[1] is not None:
-                query = query.where(evaluations.c.version == model[1])
-        if dataset is not None:
-            query = query.where(evaluations.c.dataset == dataset[0])
-            if dataset[1] is not None:
-                query = query.where(evaluations.c.dataset_version == dataset[1])
-        if before is not None:
-            query = query.where(evaluations.c.number < before)
+        asked = select(evaluations).order_by(evaluations.c.number.desc())
+        of, on = model or (None, None), dataset or (None, None)
+        given = {"of": of[0], "version": of[1], "dataset": on[0], "dataset_version": on[1]}
+        filters = tuple(name for name, value in given.items() if value is not None)
         with self.database.reader.connect() as connection:
-            return connection.execute(query).all()
+            read_along_indices(connection)
+            sources = [_filtered("model", filters)]
+            is_job = select(jobs.c.id).where(jobs.c.id == of[0])
+            if filters[:1] == ("of",) and "version" not in filters and connection.scalar(is_job) is not None:
+                sources.append(_filtered("job_id", filters))
+            return read_newest(
+                connection, sources, asked, evaluations.c.number, before=before, limit=limit, given=given
+            )
 
     def latest(self, model: str, version: int, limit: int) -> Sequence[Row]:
         """List the evaluations of a version that succeeded, the newest first."""
@@ -181,6 +183,13 @@ _LOST = {
     "message": f"{MAX_ATTEMPTS} workers died or fell silent while they measured; look into the log of the worker for "
     "errands, then ask for a part of the data set",
 }
+
+
+@cache
+def _filtered(of: str, filters: tuple[str, ...]) -> Select[Any]:
+    """Select the numbers of evaluations by parameters of these names; `of` says which column is compared with that."""
+    its = [(evaluations.c[{"of": of}.get(name, name)], name) for name in filters]
+    return select(evaluations.c.number).where(*(column == bindparam(name, type_=column.type) for column, name in its))
 
 
 def _by_id(evaluation_id: str) -> Any:

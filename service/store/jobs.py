@@ -1,10 +1,11 @@
 """Jobs as clients see them: listed, looked at, cancelled, paused, resumed, finished, deleted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import cache
+from typing import Any, Literal
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import BigInteger, Connection, Select, String, bindparam, delete, select, update
 
 from models.spec import TrainingSpec
 from service.store import owners
@@ -13,10 +14,13 @@ from service.store.errors import NothingLearned, PartOfSweep, StateConflict
 from service.store.files import withdraw_all
 from service.store.inheritance import hand_on, history_of, locked_family
 from service.store.keys import Key, claim, keep_job
+from service.store.posting_tables import postings
+from service.store.postings import filed_under, in_sweep, read_along_indices, read_newest, words_of
 from service.store.states import (
     FINAL_STATES,
     JOB,
     LABELS,
+    STATES,
     UNENDED_STATES,
     Job,
     State,
@@ -25,7 +29,7 @@ from service.store.states import (
     log_event,
     move,
 )
-from service.store.tables import events, jobs
+from service.store.tables import events, jobs, sweeps
 
 
 @dataclass(frozen=True)
@@ -67,19 +71,15 @@ class Jobs:
         limit: int,
     ) -> Sequence[Job]:
         """List jobs, the newest first; only those whose number is below `before`, if given."""
-        query = select(*JOB).order_by(jobs.c.number.desc()).limit(limit)
-        if state is not None:
-            query = query.where(jobs.c.state == state)
-        if name is not None:
-            query = query.where(jobs.c.name == name)
-        if sweep_id is not None:
-            query = query.where(jobs.c.sweep_id == sweep_id)
-        for key, value in labels:
-            query = query.where(LABELS[key].as_string() == value)
-        if before is not None:
-            query = query.where(jobs.c.number < before)
+        asked = select(*JOB).order_by(jobs.c.number.desc())
+        asked = asked if state is None else asked.where(jobs.c.state == state)
+        asked = asked if name is None else asked.where(jobs.c.name == name)
+        asked = asked if sweep_id is None else asked.where(jobs.c.sweep_id == sweep_id)
+        asked = asked.where(*(LABELS[key].as_string() == value for key, value in labels))
         with self.database.reader.connect() as connection:
-            return connection.execute(query).all()
+            read_along_indices(connection)
+            sources, given = _sources(connection, state, name, sweep_id, labels)
+            return read_newest(connection, sources, asked, jobs.c.number, before=before, limit=limit, given=given)
 
     def cancel(self, job_id: str, *, key: Key | None = None) -> Job | None:
         """Cancel a queued job, or ask the worker of a running one to stop.
@@ -209,6 +209,44 @@ class Jobs:
         query = select(*JOB).where(alone, long_ago, jobs.c.number.not_in(last)).order_by(jobs.c.finished_at)
         with self.database.reader.connect() as connection:
             return connection.execute(query).all()
+
+
+def _sources(
+    connection: Connection,
+    state: State | None,
+    name: str | None,
+    sweep_id: str | None,
+    labels: Sequence[tuple[str, str]],
+) -> tuple[Sequence[Select[Any]], Mapping[str, Any]]:
+    """Give queries that select, each in the order of an index, the numbers of the jobs that are asked for.
+
+    And the parameters of these.
+    """
+    states = STATES if state is None else (state,)
+    if sweep_id is not None:
+        its = select(sweeps.c.id).where(sweeps.c.id == sweep_id)
+        its = its.where(*(sweeps.c.labels[key].as_string() == value for key, value in labels))
+        if connection.scalar(its) is None:
+            return [], {}
+        given = {"sweep_id": sweep_id} if name is None else {"term": in_sweep(sweep_id, name)}
+        return _of_sweep(states, is_named=name is not None), given
+    if words := words_of(name, labels):
+        return filed_under(connection, postings, words, states)
+    return _of_state(state), {}
+
+
+@cache
+def _of_sweep(states: tuple[State, ...], *, is_named: bool) -> Sequence[Select[Any]]:
+    if is_named:
+        filed = select(postings.c.number).where(postings.c.term == bindparam("term", type_=BigInteger))
+        return [filed.where(postings.c.state == each) for each in states]
+    its = select(jobs.c.number).where(jobs.c.sweep_id == bindparam("sweep_id", type_=String))
+    return [its.where(jobs.c.state == each) for each in states]
+
+
+@cache
+def _of_state(state: State | None) -> Sequence[Select[Any]]:
+    return [select(jobs.c.number) if state is None else select(jobs.c.number).where(jobs.c.state == state)]
 
 
 def _ask_to_stop(

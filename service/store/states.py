@@ -19,6 +19,7 @@ from service.store import owners
 from service.store.data_states import hold
 from service.store.engine import Row, locked, now_ms
 from service.store.inheritance import history_of
+from service.store.postings import file_jobs
 from service.store.tables import artifacts, attempts, events, jobs, sweeps
 
 State = Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]
@@ -78,19 +79,20 @@ def enqueue(
     trials: Sequence[int | None] = (),
     origin: Mapping[str, Any] | None = None,
     ids: Sequence[str] = (),
-    asked: Mapping[str, Any] | None = None,
+    asked: Sequence[Mapping[str, Any] | None] = (),
 ) -> list[str]:
     """Insert a queued job for each spec, those of a sweep with the number of their trial; gives their ids in order.
 
-    `asked` is what the client sent of the one spec that there is then. Versions of data sets that they need are not
-    deleted while they wait and run; raises NoSuchData where one is not there.
+    `asked` is what the client sent of each, if a client did. Versions of data sets that they need are not deleted while
+    they wait and run; raises NoSuchData where one is not there.
     """
     needed = {spec.dataset: reference(spec.dataset) for spec in specs}
-    for name, version in needed.values():
+    for name, version in sorted(needed.values(), key=lambda its: (its[0], its[1] or 0)):  # all lock in one order
         if version is not None:
             hold(connection, name, version)
     now = connection.scalar(select(now_ms()))
     new = list(ids) or [str(uuid.uuid4()) for _ in specs]
+    none = [None] * len(specs)
     rows = [
         {
             "id": job_id,
@@ -98,7 +100,7 @@ def enqueue(
             "spec": spec.model_dump(mode="json", exclude={"name", "labels"}),
             "name": spec.name,
             "labels": spec.labels if sweep_id is None else {},
-            "asked": None if asked is None else dict(asked),
+            "asked": None if sent is None else dict(sent),
             "dataset": needed[spec.dataset][0],
             "dataset_version": needed[spec.dataset][1],
             "shape": spec.shape,
@@ -113,10 +115,11 @@ def enqueue(
             "cancel_requested": False,
             "last_epoch": 0,
         }
-        for job_id, spec, trial in zip(new, specs, trials or [None] * len(specs), strict=True)
+        for job_id, spec, trial, sent in zip(new, specs, trials or none, asked or none, strict=True)
     ]
     if rows:
-        connection.execute(insert(jobs), rows)
+        numbers = connection.scalars(insert(jobs).returning(jobs.c.number, sort_by_parameter_order=True), rows).all()
+        file_jobs(connection, numbers, [row | {"labels": spec.labels} for row, spec in zip(rows, specs, strict=True)])
         log_events(connection, new, "state", {"state": "queued"})
     return new
 

@@ -12,6 +12,7 @@ from service.store.files import Files
 from service.store.halving import Rungs
 from service.store.jobs import Jobs
 from service.store.keys import Keys
+from service.store.processors import Processors
 from service.store.readings import Readings
 from service.store.references import References
 from service.store.registry import Models
@@ -47,6 +48,7 @@ class Store:
     references: References
     uploads: Uploads
     workers: Workers
+    processors: Processors
 
     @classmethod
     def open(cls, settings: Settings) -> "Store":
@@ -72,4 +74,5 @@ class Store:
             references=References(database, settings.default_model),
             uploads=Uploads(database, most=settings.open_uploads, hours=settings.upload_hours),
             workers=Workers(database),
+            processors=Processors(database),
         )

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sqlalchemy import select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 
 from models.spec import TrainingSpec
 from service.store import owners
@@ -14,6 +15,7 @@ from service.store.engine import Database
 from service.store.errors import StateConflict
 from service.store.files import share
 from service.store.inheritance import history_of
+from service.store.jointly import Together
 from service.store.keys import Key, claim, keep_job
 from service.store.states import JOB, Job, enqueue, locked_job
 from service.store.tables import jobs
@@ -30,31 +32,62 @@ _KEPT_OF_AN_EPOCH = (
 )
 
 
+Submission = tuple[TrainingSpec, Mapping[str, Any] | None]
+"""A spec, and what the client sent of it."""
+
+
 @dataclass(frozen=True)
 class Submissions:
     """The ways into a database's queue."""
 
     database: Database
+    _together: Together[Submission, Job] = field(init=False, repr=False, compare=False)
 
-    def submit(
+    def __post_init__(self) -> None:
+        """Let those who submit at one time share a transaction: most of what each takes is the disk's time."""
+        object.__setattr__(self, "_together", Together(self._submitted))
+
+    def submit(self, specs: Sequence[TrainingSpec], *, origin: Mapping[str, Any] | None = None) -> list[str]:
+        """Insert a queued job for each spec, all or none; gives their ids in the same order."""
+        with self.database.writer.begin() as connection:
+            return enqueue(connection, specs, origin=origin)
+
+    def submit_one(
         self,
-        specs: Sequence[TrainingSpec],
+        spec: TrainingSpec,
         *,
         asked: TrainingSpec | None = None,
         origin: Mapping[str, Any] | None = None,
         key: Key | None = None,
-    ) -> list[str]:
-        """Insert a queued job for each spec, all or none; gives their ids in the same order.
+    ) -> Job:
+        """Insert a queued job; gives it as it is then.
 
-        `asked` is the one spec as the client sent it, before it was resolved; it is kept beside it.
-        Under a key one job is inserted once: raises Repeated, and KeyReused.
+        `asked` is the spec as the client sent it, before it was resolved; it is kept beside it. Under a key it is
+        inserted once: raises Repeated, and KeyReused.
         """
+        sent = _sent(asked)
+        if origin is None and key is None:
+            return self._together.ask((spec, sent))
         with self.database.writer.begin() as connection:
             claim(connection, key)
-            new = enqueue(connection, specs, origin=origin, asked=_sent(asked))
-            if key is not None:
-                keep_job(connection, key, new[0])
-            return new
+            (job_id,) = enqueue(connection, [spec], origin=origin, asked=[sent])
+            return keep_job(connection, key, job_id)
+
+    def _submitted(self, each: Sequence[Submission]) -> list[Job | Exception]:
+        """Insert jobs in one transaction, or, where one of them cannot be, each in its own; gives jobs, or why not."""
+        is_done = False
+        try:
+            with self.database.writer.begin() as connection:
+                ids = enqueue(connection, [spec for spec, _ in each], asked=[sent for _, sent in each])
+                rows = {row.id: row for row in connection.execute(select(*JOB).where(jobs.c.id.in_(ids)))}
+                is_done = True
+        except Exception as error:  # noqa: BLE001 - it is raised where it was asked
+            # A commit that failed may have come through: done again, it might be twice. And where the database is
+            # locked or away, each would wait for it once more, one after the other.
+            if is_done or len(each) == 1 or _is_away(error):
+                return [error] * len(each)
+            return [outcome for one in each for outcome in self._submitted([one])]
+        return [rows[job_id] for job_id in ids]
 
     def put(
         self,
@@ -73,7 +106,7 @@ class Submissions:
             job = connection.execute(select(*JOB).where(jobs.c.id == job_id)).one_or_none()
             if job is None:
                 claim(connection, key)
-                enqueue(connection, [spec], origin=origin, ids=[job_id], asked=_sent(asked))
+                enqueue(connection, [spec], origin=origin, ids=[job_id], asked=[_sent(asked)])
                 keep_job(connection, key, job_id)
             return connection.execute(select(*JOB).where(jobs.c.id == job_id)).one(), job is None
         # Somebody else chose it at the same moment.
@@ -136,3 +169,8 @@ class Submissions:
 def _sent(asked: TrainingSpec | None) -> dict[str, Any] | None:
     """Give the fields that a client has set: what it left out may have another default some day."""
     return None if asked is None else asked.model_dump(mode="json", exclude_unset=True)
+
+
+def _is_away(error: Exception) -> bool:
+    """Whether the database could not be asked at all, or did not answer in time: the next to ask fares no better."""
+    return isinstance(error, OperationalError | InterfaceError | NoConnection)

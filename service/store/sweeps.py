@@ -13,11 +13,14 @@ from service.store.errors import SweepConflict
 from service.store.files import withdraw_all
 from service.store.inheritance import hand_on, locked_family
 from service.store.keys import Key, claim, keep
+from service.store.posting_tables import sweep_postings
+from service.store.postings import file_sweep, filed_under, read_along_indices, read_newest, words_of
 from service.store.states import FINAL_STATES, cancel_unbegun, enqueue, finish, log_events
 from service.store.tables import epochs, jobs, sweeps
 from service.store.tally import Tally, tally
 from service.sweeps.spec import SweepSpec
 
+_ALL = [select(sweeps.c.number)]
 _SUMMED_UP = ("id", "number", "name", "state", "trial", "spec", "last_epoch", "result")
 
 
@@ -44,8 +47,9 @@ class Sweeps:
     def _insert(
         self, connection: Connection, sweep_id: str, spec: SweepSpec, trials: Sequence[Sequence[TrainingSpec]]
     ) -> list[str]:
-        connection.execute(
-            insert(sweeps).values(
+        number = connection.execute(
+            insert(sweeps)
+            .values(
                 id=sweep_id,
                 spec=spec.model_dump(mode="json"),
                 name=spec.name,
@@ -57,7 +61,9 @@ class Sweeps:
                 cancel_requested=False,
                 created_at=now_ms(),
             )
-        )
+            .returning(sweeps.c.number)
+        ).scalar_one()
+        file_sweep(connection, number, spec.name, spec.labels)
         return _enqueue(connection, sweep_id, trials, after=0)
 
     def extend(self, sweep_id: str, trials: Sequence[Sequence[TrainingSpec]], *, after: int) -> list[str]:
@@ -99,15 +105,14 @@ class Sweeps:
         limit: int,
     ) -> Sequence[Row]:
         """List sweeps, the newest first; only those whose number is below `before`, if given."""
-        query = select(sweeps).order_by(sweeps.c.number.desc()).limit(limit)
-        if name is not None:
-            query = query.where(sweeps.c.name == name)
-        for key, value in labels:
-            query = query.where(sweeps.c.labels[key].as_string() == value)
-        if before is not None:
-            query = query.where(sweeps.c.number < before)
+        asked = select(sweeps).order_by(sweeps.c.number.desc())
+        asked = asked if name is None else asked.where(sweeps.c.name == name)
+        asked = asked.where(*(sweeps.c.labels[key].as_string() == value for key, value in labels))
+        words = words_of(name, labels)
         with self.database.reader.connect() as connection:
-            return connection.execute(query).all()
+            read_along_indices(connection)
+            sources, given = filed_under(connection, sweep_postings, words) if words else (_ALL, {})
+            return read_newest(connection, sources, asked, sweeps.c.number, before=before, limit=limit, given=given)
 
     def jobs(self, sweep_id: str) -> Iterator[Row]:
         """Give the jobs of a sweep, trial by trial, with what sums them up: some at a time, for there may be many."""

@@ -44,7 +44,6 @@ sweeps = Table(
     Column("halving", JSON),
     Column("cancel_requested", Boolean, nullable=False),
     Column("created_at", BigInteger, nullable=False),
-    Index(None, "name", "number"),
     sqlite_autoincrement=True,
 )
 
@@ -91,11 +90,11 @@ jobs = Table(
     Column("weights_sha256", String(64)),
     Column("version", JSON),  # of which model it became which version, and whether that was promoted
     Column("error", JSON),
-    Index(None, "state", "number"),
+    Index(None, "state", "number", unique=True),  # a key: what it is filed under goes with the state
     Index(None, "state", "shape", "number"),
-    Index(None, "name", "number"),
     Index(None, "sweep_id", "trial"),
-    Index(None, "spec_sha256", "number"),
+    Index(None, "sweep_id", "state", "number"),
+    Index(None, "spec_sha256", "state", "number"),
     Index(None, "inherits_from"),
     sqlite_autoincrement=True,
 )
@@ -166,7 +165,10 @@ versions = Table(
     Column("val_accuracy", Float),  # unknown of an ensemble that could not be assessed
     Column("facts", JSON, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("dataset", String(255), nullable=False, server_default=""),  # that its spec names
     Index(None, "job_id"),
+    Index(None, "dataset", "model", "version"),
+    Index(None, "dataset", "data_sha256", "model", "version"),
 )
 
 # While an evaluation runs, `owner` is the worker that measures; without one it waits for a worker. It goes with what it
@@ -195,9 +197,17 @@ evaluations = Table(
     Column("error", JSON(none_as_null=True)),
     ForeignKeyConstraint(["model", "version"], ["versions.model", "versions.version"], ondelete="CASCADE"),
     Index(None, "state", "rung_at"),
+    Index(None, "model", "number"),
     Index(None, "model", "version", "number"),
     Index(None, "job_id", "number"),
+    Index(None, "job_id", "dataset", "number"),
+    Index(None, "job_id", "dataset", "dataset_version", "number"),
     Index(None, "dataset", "number"),
+    Index(None, "dataset", "dataset_version", "number"),
+    Index(None, "model", "dataset", "number"),
+    Index(None, "model", "dataset", "dataset_version", "number"),
+    Index(None, "model", "version", "dataset", "number"),
+    Index(None, "model", "version", "dataset", "dataset_version", "number"),
     sqlite_autoincrement=True,
 )
 
@@ -259,6 +269,15 @@ workers = Table(
     Column("leaving", Boolean, key="draining", nullable=False, server_default=false()),  # it was told to stop
     Column("started_at", BigInteger, nullable=False),
     Column("seen_at", BigInteger, nullable=False),
+)
+
+processors = Table(
+    "processors",
+    metadata,
+    Column("described", String(255), primary_key=True),
+    Column("small", String(16), nullable=False),  # the kernel of small products
+    Column("large", String(16), nullable=False),
+    Column("measured_at", BigInteger, nullable=False),
 )
 
 submissions = Table(

@@ -5,9 +5,10 @@ Whoever changes what belongs to a model locks its row, and does so after that of
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, insert, select, true, union_all, update
 
 from models.spec import TrainingSpec
 from service.store import owners
@@ -16,6 +17,7 @@ from service.store.engine import Row, insert_or, now_ms
 from service.store.errors import ChampionChanged
 from service.store.files import File, publish, share
 from service.store.inheritance import history_of
+from service.store.postings import read_along_indices
 from service.store.promotion import NOT_COMPARED, Promotion, Verdict
 from service.store.states import Job, log_event, spec_of
 from service.store.tables import artifacts, decisions, jobs, models, versions
@@ -144,7 +146,8 @@ def put(
     told = {"promoted": obstacle is None, "not_promoted_because": obstacle}
     comparison = None if verdict.comparison is None else verdict.comparison.as_dict()
     facts = {**findings.facts, **told, **({} if comparison is None else {"comparison": comparison})}
-    values = {**values, "data_sha256": findings.data_sha256, "facts": facts, "created_at": now_ms()}
+    found = {"dataset": values["spec"]["dataset"], "data_sha256": findings.data_sha256, "facts": facts}
+    values = {**values, **found, "created_at": now_ms()}
     connection.execute(insert(versions).values(model=model, version=number, **values))
     connection.execute(
         insert(decisions).values(
@@ -168,6 +171,26 @@ def put(
         elif promotion.rule == "if_better":
             log_event(connection, job_id, "version.refused", {**its, "because": obstacle, "comparison": comparison})
     return {**its, **told}
+
+
+def in_order(
+    connection: Connection, which: Sequence[ColumnElement[bool]], *, after: tuple[str, int] | None, limit: int
+) -> Sequence[Row]:
+    """Read versions by model and number that meet one of some conditions; an index has those of each in this order."""
+    key = (versions.c.model, versions.c.version)
+    begun: list[ColumnElement[bool]] = [true()]
+    if after is not None:
+        # Not as a comparison of pairs: PostgreSQL estimates those by their first part alone.
+        begun = [(versions.c.model == after[0]) & (versions.c.version > after[1]), versions.c.model > after[0]]
+    each = [select(*key).where(its, part).order_by(*key).limit(limit).subquery() for its in which for part in begun]
+    found = union_all(*(select(part) for part in each)).subquery()
+    read_along_indices(connection)
+    keys = connection.execute(select(found).order_by(*found.c).limit(limit)).all()
+    rows: list[Row] = []
+    for model, of_model in groupby(keys, lambda row: row.model):
+        these = (versions.c.model == model) & versions.c.version.in_([row.version for row in of_model])
+        rows += connection.execute(select(versions).where(these).order_by(versions.c.version)).all()
+    return rows
 
 
 def version_of(connection: Connection, model: str, version: int) -> Row | None:

@@ -29,6 +29,8 @@ _ELSEWHERE = {
     "name": "a sweep names its jobs; give the sweep a name, or the trials in trials",
     "labels": "labels are given to the whole sweep, beside base",
 }
+_NO_ORDER = "without shuffle all trials have one order already; leave share_order out or set shuffle to true"
+_ONE_ORDER = "share_order gives all trials the order of base; leave order_seed to base, or leave share_order out"
 
 
 def expand(sweep: SweepSpec, datasets: Collection[str]) -> list[Trial]:
@@ -46,7 +48,8 @@ def expand(sweep: SweepSpec, datasets: Collection[str]) -> list[Trial]:
             for found in error.errors(include_url=False, include_input=False):
                 field, *rest = found["loc"]
                 where = (*_place(sweep, number, str(field), chosen), *rest)
-                faults.setdefault(where, _fault(where, f"{sentence(found)} (trial {number})"))
+                told = _NO_ORDER if where == ("share_order",) else sentence(found)
+                faults.setdefault(where, _fault(where, f"{told} (trial {number})"))
     _refuse(faults.values())
     return trials
 
@@ -57,12 +60,18 @@ def trial(sweep: SweepSpec, number: int, chosen: Mapping[str, Any]) -> Trial:
     if sweep.preset:
         name = f"report-trial-{number}" if sweep.preset == "report" else sweep.preset
         chosen = {**chosen, **sweep.base}
-    first = TrainingSpec.model_validate({"name": name, **sweep.base, **chosen, "labels": sweep.labels})
+    order = {"order_seed": _shared_order(sweep.base)} if sweep.share_order else {}
+    first = TrainingSpec.model_validate({"name": name, **sweep.base, **chosen, **order, "labels": sweep.labels})
     others = (
         TrainingSpec.model_validate({**first.model_dump(exclude_unset=True), "seed": first.seed + nth})
         for nth in range(1, sweep.seeds)
     )
     return first, *others
+
+
+def _shared_order(base: Mapping[str, Any]) -> Any:
+    seeds = (base.get("order_seed"), base.get("seed"), TrainingSpec.model_fields["seed"].default)
+    return next(seed for seed in seeds if seed is not None)
 
 
 def draw(ranges: Mapping[str, Range], seed: int, number: int) -> dict[str, Any]:
@@ -124,13 +133,17 @@ def _misfits(sweep: SweepSpec) -> Iterator[Fault]:
     if "seed" in chosen and sweep.seeds > 1:
         where = ("grid", "seed") if sweep.grid else (sweep.kind, "ranges", "seed")
         yield _fault(where, "every trial is trained with several seeds already; leave out seed, or set seeds to 1")
+    if "order_seed" in chosen and sweep.share_order:
+        yield _fault(("grid", "order_seed") if sweep.grid else (sweep.kind, "ranges", "order_seed"), _ONE_ORDER)
     for name, values in (sweep.grid or {}).items():
         yield from _misfits_among(name, values, ("grid", name))
     for name, values_from in (sweep.ranges or {}).items():
         yield from _misfits_of_range(name, values_from, (sweep.kind, "ranges", name))
     for row, fields in enumerate(sweep.trials or ()):
         for name, value in fields.items():
-            if name != "name":
+            if name == "order_seed" and sweep.share_order:
+                yield _fault(("trials", row, name), _ONE_ORDER)
+            elif name != "name":
                 yield from _misfit(name, value, ("trials", row, name))
 
 
@@ -189,6 +202,8 @@ def _place(sweep: SweepSpec, number: int, field: str, chosen: Mapping[str, Any])
         return "grid", field, sweep.grid[field].index(chosen[field])
     if sweep.ranges is not None and field in sweep.ranges:
         return sweep.kind, "ranges", field
+    if field == "order_seed" and sweep.share_order and sweep.base.get(field) is None:
+        return ("share_order",)
     return ("base", field) if field in sweep.base else (sweep.kind,)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from models.spec import FILING, TrainingSpec
 
 FIELDS = ("architecture", "hidden_sizes", "dropout", "learning_rate", "epochs")
-_ANYHOW = FILING | {"batch_size", "seed", "split_seed"}
+_ANYHOW = FILING | {"batch_size", "seed", "order_seed", "split_seed"}
 """Fields that the report does not give, or that change nothing that is trained."""
 
 

@@ -188,6 +188,14 @@ class SweepSpec(_Part):
         description="Train each trial with so many seeds: its own `seed`, that plus 1, and so on.",
         examples=[3],
     )
+    share_order: bool = Field(
+        default=False,
+        strict=True,
+        description="Let all jobs visit the examples in one order, by the `order_seed` of `base`, or else its `seed`: "
+        "networks that are trained together, and whose images are not moved, then visit the same batches. Seeds still "
+        "vary weights, dropout and augmentation, but what they spread over holds no chance of the order any more.",
+        examples=[True],
+    )
     grid: Annotated[dict[str, Values], Field(min_length=1, max_length=32)] | None = Field(
         default=None,
         description="Field of a job -> its values; every combination is a trial. The last field changes fastest.",

@@ -5,7 +5,9 @@ On SQLite the same happens in test_chaos.py.
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -68,6 +70,13 @@ def kill_the_whole_worker(stack: Stack, job_id: str) -> None:
     wait_until(lambda: not alive(everything), timeout=20, what="the children of a killed worker to end")
 
 
+def kill_what_training_processes_are_forked_from(stack: Stack, job_id: str) -> None:
+    child = stack.training_process(job_id)
+    status = Path(f"/proc/{child}/stat").read_text()
+    os.kill(int(status.rpartition(") ")[2].split()[1]), signal.SIGKILL)  # its parent
+    wait_until(lambda: not alive({child}), timeout=20, what="the children of a killed server to end")
+
+
 def tell_the_worker_to_stop(stack: Stack, job_id: str) -> None:
     worker = stack.program("--hostname train@")
     os.kill(worker, signal.SIGTERM)
@@ -87,6 +96,7 @@ DISTURBANCES = (
     kill_the_training_process,
     let_the_training_process_sleep_through_its_lease,
     kill_the_whole_worker,
+    *([kill_what_training_processes_are_forked_from] if sys.platform == "linux" else []),
     tell_the_worker_to_stop,
     pause_and_resume,
 )

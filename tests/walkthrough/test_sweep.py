@@ -69,6 +69,18 @@ def test_the_jobs_of_a_sweep_are_jobs_like_any_other(tenfold: httpx.Client, swep
     assert alone["weights_sha256"] == jobs[0]["weights_sha256"], "the company of others changes nothing"
 
 
+def test_the_seeds_of_a_sweep_may_share_one_order_of_the_examples(tenfold: httpx.Client) -> None:
+    base = {"dataset": "digits", "hidden_sizes": [30], "epochs": 2, "seed": 1}
+    sweep = tenfold.post("/sweeps", json={"base": base, "trials": [{}], "seeds": 2, "share_order": True}).json()
+    sweep = wait_until(lambda: sweep_ended(tenfold, sweep["id"]), timeout=90, what="the sweep to end")
+    second, first = tenfold.get(sweep["links"]["jobs"]).json()["data"]
+    assert [(job["spec"]["seed"], job["spec"]["order_seed"]) for job in (first, second)] == [(1, 1), (2, 1)]
+    usual, ordered = (
+        train(tenfold, hidden_sizes=[30], epochs=2, **seeds) for seeds in ({"seed": 1}, {"seed": 2, "order_seed": 1})
+    )
+    assert [job["weights_sha256"] for job in (first, second)] == [job["weights_sha256"] for job in (usual, ordered)]
+
+
 def test_a_sweep_comes_as_a_table_with_a_line_a_job(tenfold: httpx.Client, swept: dict[str, Any]) -> None:
     rows = list(csv.DictReader(io.StringIO(tenfold.get(swept["links"]["table"]).text)))
     assert [(row["trial"], row["seed"], row["learning_rate"]) for row in rows[:3]] == [

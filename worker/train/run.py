@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from models import training, tuning
 from models.checkpoints import Checkpoint, fingerprint
 from models.data.split import Split, prepare
+from models.data.split_cache import SplitCache
 from models.device import choose, require_fast
 from models.records import Ended, Epoch, Failed, TrainingRecord
 from models.spec import TrainingSpec
@@ -26,9 +27,11 @@ from service.store.stalled import MAX_FRUITLESS_ATTEMPTS
 from service.store.states import State
 from service.store.store import Store
 from service.store.versions import NO_FINDINGS
+from worker import multiplying
 from worker.comparison.contest import Contest
 from worker.datasets import stored
 from worker.train import assess, epoch, held_out
+from worker.train.free_core import FreeCore
 from worker.train.lease import Lease
 from worker.train.resume import find_checkpoint
 from worker.train.rungs import AtRungs
@@ -61,7 +64,8 @@ def run(
         _told_rarely(f"no job is begun: {why}")
         return []
     try:
-        claims = store.runs.claim(job_id, owner, most=settings.group_size or tuning.group_size())
+        multiplying.settle(store, settings)
+        claims = store.runs.claim(job_id, owner, most=settings.group_size or tuning.GROUP)
     except DatabaseError as error:
         # What was claimed all the same comes back when its lease expires; else it is rung for again.
         _logger.warning("no job could be claimed: %s", cause(error))
@@ -121,7 +125,8 @@ class _Run:
         spec = TrainingSpec.model_validate(claims[0].spec)
         try:
             require_fast(spec.precision, self.device)
-            split = prepare(spec, self.settings.data, stored(spec.dataset, self.store, self.artifacts))
+            uploaded = stored(spec.dataset, self.store, self.artifacts)
+            split = prepare(spec, self.settings.data, uploaded, self._cache())
         except DatabaseError:
             raise
         except Exception as error:
@@ -130,6 +135,15 @@ class _Run:
                 self._fail(claim, error)
         else:
             self._train_together(claims, split)
+
+    def _cache(self) -> SplitCache:
+        """Give what the processes of this machine share: twice the room must be there, jobs and models come first."""
+        floor = Floor.of(self.settings, self.store.database.file)
+        return SplitCache(
+            self.settings.cache,
+            self.settings.prepared_data_bytes,
+            has_room=lambda size: floor.shortage(more=2 * size) is None,
+        )
 
     def _train_together(self, claims: Sequence[Claim], split: Split) -> None:
         """Train jobs as one group, and in halves what an error leaves of it, until whose error it is has shown."""
@@ -160,6 +174,7 @@ class _Run:
             resume=[self._resume(claim, split) for claim in claims],
             should_stop=lambda network: self._should_stop(claims[network]),
             device=self.device,
+            evaluate_beside=FreeCore(self.settings.threads),
         )
         for record in records:
             claim = claims[record.network]

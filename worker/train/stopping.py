@@ -23,8 +23,9 @@ class Stopping:
         """Whether to stop now, and what becomes of the epoch; notes why, which decides what becomes of the job."""
         if self._lease.lost(claim):
             return "discard"
-        if claim.job_id in self._ends_early:
-            return "end"
+        if (why := self._ends_early.get(claim.job_id)) is not None:
+            # What fell behind ends with the epoch at which it did, and the next one may have begun meanwhile.
+            return "discard" if why == "halving" else "end"
         match self._lease.stop_request(claim):
             case "cancel":
                 return "end"

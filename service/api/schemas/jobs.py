@@ -62,7 +62,9 @@ class Result(BaseModel):
     best_weights_sha256: str = Field(description="SHA-256 of the file `best.safetensors`.")
     epochs: int = Field(description="Epochs that were done.", examples=[10])
     iterations: int = Field(description="Batches that were done.", examples=[3750])
-    seconds: float = Field(description="Seconds of training and evaluation, all epochs together.", examples=[7.2])
+    seconds: float = Field(
+        description="Seconds of training and evaluation, all epochs together: the sum of theirs.", examples=[7.2]
+    )
     made_with: MadeWith | None = Field(
         default=None, description="What it was trained with; unknown of jobs that ended before this was recorded."
     )

@@ -14,7 +14,11 @@ class EpochView(BaseModel):
     loss: float = Field(description="Mean of the batches' losses.", examples=[0.2736])
     train_accuracy: float = Field(examples=[0.9551])
     val_accuracy: float = Field(examples=[0.9486])
-    seconds: float = Field(description="Seconds of training and evaluation.", examples=[0.71])
+    seconds: float = Field(
+        description="Seconds since the record before, or since the run began: an epoch may be evaluated while the next "
+        "one is trained, so that it is the sum of them that the job took.",
+        examples=[0.71],
+    )
     complete: bool = Field(description="False for an epoch that was cancelled on its way.", examples=[True])
     val_metric: float | None = Field(
         default=None,

@@ -164,7 +164,13 @@ class Arrays:
         except (ValueError, Invalid) as error:  # binascii.Error is a ValueError, and so is what other letters raise
             raise _wrong("images_base64", f"this is no base64 of images: {error}") from None
 
-    def _from_bytes(self, data: bytes) -> Rows:
+    def _from_bytes(self, data: bytes | memoryview) -> Rows:
+        pixels = self.laid_out(data)
+        self.require_shown(pixels, 0, len(pixels))
+        return pixels
+
+    def laid_out(self, data: bytes | memoryview) -> Rows:
+        """Give pictures [n, D] of a byte for each number, none of which is looked at; raises Invalid."""
         if not self._bytes_can_say:
             raise Invalid(
                 f"{self._called} takes numbers from {self._low:g} to {self._high:g}, which single bytes cannot say; "
@@ -173,14 +179,16 @@ class Arrays:
         count, rest = divmod(len(data), self._inputs)
         if rest or not 1 <= count <= self.most:
             raise Invalid(f"there are {len(data):,} bytes; send {self._inputs:,} for each of 1 to {self.most:,} images")
-        pixels = np.frombuffer(data, np.uint8).reshape(count, self._inputs)
+        return np.frombuffer(data, np.uint8).reshape(count, self._inputs)
+
+    def require_shown(self, pixels: Rows, start: int, count: int) -> None:
+        """Refuse bytes beyond the scale, and blank pictures; they stand at a place among so many. Raises Invalid."""
         if not self._any_byte and not self._low <= pixels.min() <= pixels.max() <= self._high:
             raise Invalid(f"{self._called} takes bytes from {self._low:g} to {self._high:g}; there are others")
-        if self._refuses_blank and not (count == 1 and 255 in data and 0 in data):
+        if self._refuses_blank and not (count == 1 and 255 in (raw := pixels.tobytes()) and 0 in raw):
             blank = np.flatnonzero(np.ptp(pixels, axis=1) < self._ink)
             if len(blank):
-                raise Invalid(BLANK if count == 1 else f"number {blank[0] + 1} of {count:,} images: {BLANK}")
-        return pixels
+                raise Invalid(BLANK if count == 1 else f"number {start + blank[0] + 1} of {count:,} images: {BLANK}")
 
     def _refusal(self, value: Any, place: Place) -> Invalid:
         """Say exactly what is wrong with what was read quickly in vain."""

@@ -126,6 +126,20 @@ def test_chunks_of_a_byte_are_a_body_all_the_same(edge: Edge) -> None:
     assert edge.came[0][3] == b"x" * 5000
 
 
+@pytest.mark.parametrize("size", [8_000, 20_000, 300_000])
+def test_long_bodies_end_where_the_next_request_begins(edge: Edge, size: int) -> None:
+    bodies = [bytes([number]) * (size + number) for number in range(1, 4)]
+    together = b"".join(post(b"/%d" % number, body) + get(b"/get") for number, body in enumerate(bodies))
+    assert statuses(edge.ask(together)) == [b"200"] * 6
+    assert [body for _, _, _, body in edge.came if body] == bodies
+
+
+def test_a_mistake_behind_a_long_body_is_one_all_the_same(edge: Edge) -> None:
+    answer = edge.ask(post(b"/1", b"x" * 50_000) + b"no request\r\n\r\n", last=False)
+    assert statuses(answer) == [b"200"]
+    assert b"connection: close" in answer
+
+
 def test_a_head_as_long_as_it_may_be_is_taken(edge: Edge) -> None:
     assert statuses(edge.ask(get(b"/", b"X: " + b"x" * (MAX_HEAD_BYTES - 100)))) == [b"200"]
     many = b"".join(get(b"/%d" % number, b"X: " + b"x" * 9000) for number in range(50))  # far longer all together

@@ -33,20 +33,20 @@ from service.store.store import Store
 from tests.answers import pointers, problem
 from tests.pixels import JSON, RAW, images
 from tests.records import succeeded, weights
+from tests.service.conftest import MadeOnce
 
 NETWORK = inference.read(weights(seed=0))
 
 
 @pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """SQLite alone: which database it is makes no difference to what is predicted."""
-    return sqlite_url
+def database_url(url_of_model: str) -> str:
+    return url_of_model
 
 
 @pytest.fixture
-def model(store: Store, artifacts: Artifacts) -> str:
+def model(made_once: MadeOnce) -> str:
     """A job that has succeeded, with the weights of NETWORK."""
-    return succeeded(store, artifacts)
+    return made_once("mnist", succeeded)
 
 
 def png(pixels: NDArray[np.uint8]) -> bytes:

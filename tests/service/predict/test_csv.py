@@ -22,6 +22,7 @@ from service.store.store import Store
 from tests.answers import problem
 from tests.forms import FACES, LETTERS, STRICT, TITANIC, TITANIC_PLAN, WINE, WINE_PLAN, stored, weights_of
 from tests.records import succeeded
+from tests.service.conftest import MadeOnce
 
 SIXTEEN = Images(height=16, width=16, preparation="plain", classes=("o", "x"))
 FORMS: dict[str, tuple[Images | Table, Plan | None]] = {
@@ -41,16 +42,15 @@ TITLE = "Pclass,Sex,Age,alone\n"
 
 
 @pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """SQLite alone: which database it is makes no difference to what is predicted."""
-    return sqlite_url
+def database_url(url_of_model: str) -> str:
+    return url_of_model
 
 
 @pytest.fixture
-def model(request: pytest.FixtureRequest, store: Store, artifacts: Artifacts) -> str:
+def model(request: pytest.FixtureRequest, made_once: MadeOnce) -> str:
     """A model of the form that a test names."""
     name: str = request.param
-    succeeded(store, artifacts, model=name, file=FILES[name])
+    made_once(name, lambda store, artifacts: succeeded(store, artifacts, model=name, file=FILES[name]))
     return name
 
 

@@ -25,6 +25,7 @@ from service.store import owners
 from service.store.store import Store
 from tests.answers import pointers, problem
 from tests.records import succeeded, weights
+from tests.service.conftest import MadeOnce
 
 RAW = {"Content-Type": "application/octet-stream"}
 TEMPERATURE = 2.5
@@ -34,12 +35,11 @@ PIXELS = np.random.default_rng(1).integers(0, 256, (600, 28, 28), np.uint8)
 
 
 @pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """SQLite alone: which database it is makes no difference to what is told."""
-    return sqlite_url
+def database_url(url_of_model: str) -> str:
+    return url_of_model
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def usual() -> novelty.Novelty:
     """What images of another kind than PIXELS look like, and NETWORK's answers to them."""
     images = np.clip(PIXELS[:300].astype(np.int64) // 3 + 40, 0, 255).astype(np.uint8)
@@ -47,9 +47,14 @@ def usual() -> novelty.Novelty:
 
 
 @pytest.fixture
-def model(store: Store, artifacts: Artifacts, usual: novelty.Novelty) -> str:
+def model(made_once: MadeOnce, usual: novelty.Novelty) -> str:
     """A job whose version has been assessed."""
-    return succeeded(store, artifacts, temperature=TEMPERATURE, more_files={"novelty.safetensors": novelty.pack(usual)})
+    more = {"novelty.safetensors": novelty.pack(usual)}
+
+    def assessed(store: Store, artifacts: Artifacts) -> str:
+        return succeeded(store, artifacts, temperature=TEMPERATURE, more_files=more)
+
+    return made_once("mnist", assessed)
 
 
 def ask(api: TestClient, pixels: NDArray[np.uint8], query: str = "", **headers: str) -> dict[str, Any]:

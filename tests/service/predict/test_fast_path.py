@@ -28,6 +28,7 @@ from tests.answers import problem
 from tests.forms import LETTERS, TITANIC, TITANIC_PLAN, WINE, WINE_PLAN, stored, weights_of
 from tests.pixels import JSON, RAW, images
 from tests.records import succeeded, weights
+from tests.service.conftest import MadeOnce
 from tests.waiting import wait_until
 
 NETWORK = inference.read(weights(seed=0))
@@ -89,15 +90,18 @@ def running(settings: Settings, *, access_log: bool = False) -> Iterator[Serving
 
 
 @pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """SQLite alone: which database it is makes no difference to what is predicted."""
-    return sqlite_url
+def database_url(url_of_model: str) -> str:
+    return url_of_model
 
 
 @pytest.fixture
-def serving(settings: Settings, store: Store, artifacts: Artifacts) -> Iterator[Serving]:
+def model(made_once: MadeOnce) -> str:
+    return made_once("mnist", succeeded)
+
+
+@pytest.fixture
+def serving(settings: Settings, model: str) -> Iterator[Serving]:
     """A server whose network is loaded; nobody has asked it for anything yet."""
-    succeeded(store, artifacts)
     with running(settings) as serving:
         serving.app.state.dependencies.predictor._clock = lambda: 0.0  # what was looked up stays good
         with client_of(serving) as client:

@@ -35,6 +35,7 @@ from tests.forms import (
 )
 from tests.pixels import JSON, RAW
 from tests.records import succeeded
+from tests.service.conftest import MadeOnce
 
 FORMS: dict[str, tuple[Images | Table, Plan | None]] = {
     "letters": (LETTERS, None),
@@ -50,20 +51,22 @@ NETWORKS = {name: inference.read(file) for name, file in FILES.items()}
 
 
 @pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """SQLite alone: which database it is makes no difference to what is predicted."""
-    return sqlite_url
+def database_url(url_of_model: str) -> str:
+    return url_of_model
 
 
 @pytest.fixture
-def model(request: pytest.FixtureRequest, store: Store, artifacts: Artifacts) -> str:
+def model(request: pytest.FixtureRequest, made_once: MadeOnce) -> str:
     """A model of the form that a test names, with its weights file and what is usual of its data."""
     name: str = request.param
-    network = NETWORKS[name]
-    some = stored(network.schema, 50)
-    usual = novelty.pack(novelty.fit(some, np.zeros(50), network.schema, network.plan))
-    more = {"novelty.safetensors": usual}
-    succeeded(store, artifacts, model=name, file=FILES[name], more_files=more)
+
+    def assessed(store: Store, artifacts: Artifacts) -> str:
+        network = NETWORKS[name]
+        usual = novelty.fit(stored(network.schema, 50), np.zeros(50), network.schema, network.plan)
+        more = {"novelty.safetensors": novelty.pack(usual)}
+        return succeeded(store, artifacts, model=name, file=FILES[name], more_files=more)
+
+    made_once(name, assessed)
     return name
 
 

@@ -58,7 +58,7 @@ def test_each_batch_is_computed_while_the_one_before_is_encoded(
     succeeded(store, artifacts)
     batches, met = list[int](), list[bool]()
     meeting = threading.Barrier(2)
-    each = responses.each
+    together = responses.together
 
     def meet() -> None:
         """Wait until both sides are here: one encodes while the other computes, or this fails."""
@@ -74,9 +74,9 @@ def test_each_batch_is_computed_while_the_one_before_is_encoded(
     def noting(*arguments: Any) -> list[bytes]:
         if len(met) // 2 < count // LARGEST:
             meet()
-        return each(*arguments)
+        return together(*arguments)
 
-    monkeypatch.setattr(responses, "each", noting)
+    monkeypatch.setattr(responses, "together", noting)
 
     async def test() -> None:
         predictor = Predictor(store, artifacts)

@@ -11,23 +11,21 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.images import to_png
-from service.artifacts import Artifacts
-from service.store.store import Store
 from tests.answers import problem
 from tests.records import succeeded
+from tests.service.conftest import MadeOnce
 
 KINDS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
 
 
 @pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """SQLite alone: which database it is makes no difference to how a picture is read."""
-    return sqlite_url
+def database_url(url_of_model: str) -> str:
+    return url_of_model
 
 
 @pytest.fixture
-def model(store: Store, artifacts: Artifacts) -> str:
-    return succeeded(store, artifacts)
+def model(made_once: MadeOnce) -> str:
+    return made_once("mnist", succeeded)
 
 
 def seven() -> NDArray[np.uint8]:

@@ -1,13 +1,19 @@
 """Long bodies are held within bounds, a client's within its own, and given back however a request ends."""
 
 import asyncio
+import gc
+import random
+import tracemalloc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from service.errors import NotYet, TooLarge, UnsupportedMedia
-from service.predict.receive import LONG, MAX_BODY_BYTES, MAX_HELD_BYTES, Bodies, ClientLeft, require_plain
+from service.predict.arriving import Arriving
+from service.predict.messages import ClientLeft
+from service.predict.receive import LONG, MAX_BINARY_BYTES, MAX_BODY_BYTES, MAX_HELD_BYTES, RAW, Bodies, require_plain
 
 MIB = 2**20
 
@@ -172,3 +178,118 @@ def test_a_body_in_a_coding_is_refused_whichever_line_says_so(lines: list[bytes]
     with pytest.raises(UnsupportedMedia):
         require_plain([(b"content-encoding", line) for line in lines])
     require_plain([(b"content-type", b"gzip"), *[(b"content-encoding", b" Identity,")] * 2])
+
+
+def in_place(pieces: list[Any], **headers: str) -> tuple[bytes | memoryview, int]:
+    """Give a body of raw bytes where it was put together, and what was held of it."""
+    bodies = Bodies()
+    about = {b"content-type": RAW} | {name.replace("_", "-").encode(): its.encode() for name, its in headers.items()}
+    left = iter(pieces)
+
+    async def receive() -> Any:
+        return next(left)
+
+    async def take() -> tuple[bytes | memoryview, int]:
+        body, held = await bodies.begin({}, about, receive)
+        try:
+            return await body.whole() if isinstance(body, Arriving) else body, bodies.held
+        finally:
+            bodies.give_back(held)
+
+    try:
+        return asyncio.run(take())
+    finally:
+        assert bodies.held == 0
+
+
+def cut(body: bytes, size: int) -> list[Any]:
+    """Give the messages in which a body comes, in pieces of a size."""
+    starts = range(0, len(body), size)
+    return [
+        {"type": "http.request", "body": body[start : start + size], "more_body": start + size < len(body)}
+        for start in starts
+    ]
+
+
+@pytest.mark.parametrize("size", [700_001, MIB, 256_000, 5 * MIB])
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_long_body_of_raw_bytes_is_the_same_where_it_was_put_together(size: int, is_told: bool) -> None:
+    body = random.Random(size).randbytes(3 * MIB + 5)
+    given, held = in_place(cut(body, size), **({"content_length": str(len(body))} if is_told else {}))
+    assert (given, held) == (body, len(body))
+
+
+def test_whoever_sends_more_than_was_told_is_refused_and_whoever_leaves_is_let_go() -> None:
+    pieces = cut(bytes(3 * MIB), 700_001)
+    with pytest.raises(TooLarge):
+        in_place(pieces, content_length=str(2 * MIB))
+    with pytest.raises(ClientLeft):
+        in_place([*pieces[:2], {"type": "http.disconnect"}], content_length=str(3 * MIB))
+
+
+def test_nothing_is_held_any_more_of_a_body_whose_client_left_on_its_way() -> None:
+    async def test(bodies: Bodies) -> None:
+        sender = Sender(bodies, "one", content_length=str(4 * MIB), content_type=RAW.decode())
+        await sender.send(2)
+        assert bodies.held == 2 * MIB
+        sender.leave()
+        with pytest.raises(ClientLeft):
+            await sender.taken
+
+    run(test)
+
+
+def test_memory_is_taken_for_a_body_once_some_of_it_has_come() -> None:
+    async def test(bodies: Bodies) -> None:
+        tracemalloc.start()
+        try:
+            senders = [
+                Sender(bodies, str(number), content_length=str(MAX_BINARY_BYTES), content_type=RAW.decode())
+                for number in range(40)
+            ]
+            for sender in senders:
+                sender.pieces.put_nowait({"type": "http.request", "body": bytes(LONG), "more_body": True})
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            assert bodies.held == 40 * LONG
+            assert tracemalloc.get_traced_memory()[0] < 20 * MIB
+        finally:
+            tracemalloc.stop()
+        for sender in senders:
+            sender.leave()
+        await asyncio.gather(*(sender.taken for sender in senders), return_exceptions=True)
+
+    run(test)
+
+
+def test_memory_of_a_body_that_failed_on_its_way_is_free_at_once() -> None:
+    def hold(_more: int) -> None:
+        raise NotYet("full", retry_after=1)
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": bytes(8), "more_body": True}
+
+    async def fail() -> weakref.ref[Arriving]:
+        body = Arriving(bytearray(8), 64, receive, hold)
+        for error in (NotYet, ClientLeft):  # and of the second time it is enough to know that it failed
+            with pytest.raises(error):
+                await body.whole()
+        return weakref.ref(body)
+
+    gc.disable()  # which, in a process that answers little, may come late
+    try:
+        assert asyncio.run(fail())() is None
+    finally:
+        gc.enable()
+
+
+def test_who_asks_first_is_not_told_to_send_what_is_too_long() -> None:
+    async def receive() -> Any:
+        pytest.fail("whoever waits for the body says that it may come")
+
+    async def test(bodies: Bodies) -> None:
+        headers = {b"expect": b"100-continue", b"content-type": RAW, b"content-length": b"%d" % (MAX_BINARY_BYTES + 1)}
+        with pytest.raises(TooLarge):
+            await bodies.begin({}, headers, receive)
+
+    run(test)

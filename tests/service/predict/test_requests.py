@@ -12,20 +12,20 @@ from service.artifacts import Artifacts
 from service.store.store import Store
 from tests.answers import pointers, problem
 from tests.records import succeeded
+from tests.service.conftest import MadeOnce
 
 BLANK = [[0, 255] * 14] * 28
 
 
 @pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """SQLite alone: how errors are worded does not depend on the database; the store's tests run on both."""
-    return sqlite_url
+def database_url(url_of_model: str) -> str:
+    return url_of_model
 
 
 @pytest.fixture
-def model(store: Store, artifacts: Artifacts) -> str:
+def model(made_once: MadeOnce) -> str:
     """A job that has succeeded: what a body is to hold depends on whom it asks."""
-    return succeeded(store, artifacts)
+    return made_once("mnist", succeeded)
 
 
 def test_prediction_without_any_network_says_what_to_do(api: TestClient) -> None:

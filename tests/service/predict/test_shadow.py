@@ -17,6 +17,7 @@ from service.predict.shadow import Shadow
 from service.store.store import Store
 from tests.answers import pointers
 from tests.records import damage, succeeded, weights
+from tests.service.conftest import MadeOnce
 from tests.waiting import wait_until
 
 CHAMPION = "/models/mnist/aliases/champion"
@@ -24,16 +25,14 @@ PIXELS = np.random.default_rng(5).integers(0, 256, (700, 28, 28), np.uint8)
 
 
 @pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """SQLite alone: which database it is makes no difference to what is predicted."""
-    return sqlite_url
+def database_url(url_of_model: str) -> str:
+    return url_of_model
 
 
 @pytest.fixture
-def versions(store: Store, artifacts: Artifacts) -> None:
-    """Two networks that have learned nothing, and so differ in most of what they read."""
-    for seed in range(2):
-        succeeded(store, artifacts, seed=seed)
+def model(made_once: MadeOnce) -> str:
+    """A model of two networks that have learned nothing, and so differ in most of what they read."""
+    return made_once("mnist", lambda store, artifacts: [succeeded(store, artifacts, seed=seed) for seed in (0, 1)][1])
 
 
 def point(api: TestClient, **body: Any) -> Any:
@@ -49,7 +48,7 @@ def shadow(api: TestClient) -> dict[str, int]:
     return view
 
 
-@pytest.mark.usefixtures("versions")
+@pytest.mark.usefixtures("model")
 def test_a_shadow_is_asked_along_and_how_often_it_agrees_is_counted(api: TestClient) -> None:
     assert point(api, version=1, shadow=2).json()["shadow"] == {
         "version": 2,
@@ -68,7 +67,7 @@ def test_a_shadow_is_asked_along_and_how_often_it_agrees_is_counted(api: TestCli
     wait_until(lambda: shadow(api)["compared"] == 701, timeout=10, what="the shadow to be asked along")
 
 
-@pytest.mark.usefixtures("versions")
+@pytest.mark.usefixtures("model")
 def test_a_shadow_is_part_of_the_history_and_kept_while_it_is_one(api: TestClient) -> None:
     point(api, version=1, shadow=2)
     assert api.delete("/models/mnist/versions/2").status_code == 409
@@ -95,7 +94,7 @@ def test_rolling_back_leaves_out_a_shadow_that_was_deleted(api: TestClient, stor
     assert api.post(f"{CHAMPION}/rollback").status_code == 409
 
 
-@pytest.mark.usefixtures("versions")
+@pytest.mark.usefixtures("model")
 def test_a_shadow_of_equal_weights_is_another(api: TestClient, store: Store, artifacts: Artifacts) -> None:
     succeeded(store, artifacts, seed=1)
     for version in (2, 3):
@@ -108,7 +107,7 @@ def test_a_shadow_of_equal_weights_is_another(api: TestClient, store: Store, art
         wait_until(is_asked_along, timeout=10, what=f"version {version} to be asked along")
 
 
-@pytest.mark.usefixtures("versions")
+@pytest.mark.usefixtures("model")
 def test_a_shadow_that_cannot_be_loaded_keeps_nobody_from_their_answer(
     api: TestClient, store: Store, artifacts: Artifacts
 ) -> None:
@@ -118,7 +117,7 @@ def test_a_shadow_that_cannot_be_loaded_keeps_nobody_from_their_answer(
     assert shadow(api) == {"version": 2, "compared": 0, "agreed": 0, "left_out": 700}
 
 
-@pytest.mark.usefixtures("versions")
+@pytest.mark.usefixtures("model")
 def test_what_agreed_with_another_champion_is_not_counted(api: TestClient, store: Store, artifacts: Artifacts) -> None:
     succeeded(store, artifacts, seed=1)  # the weights of version 2
     for champion, agreed in ((1, False), (3, True)):
@@ -133,7 +132,7 @@ def test_what_agreed_with_another_champion_is_not_counted(api: TestClient, store
         assert (seen["agreed"] == seen["compared"]) is agreed
 
 
-@pytest.mark.usefixtures("versions")
+@pytest.mark.usefixtures("model")
 def test_those_who_ask_a_version_find_room_though_it_is_a_shadow(store: Store, artifacts: Artifacts) -> None:
     predictor = Predictor(store, artifacts)
 
@@ -153,7 +152,7 @@ def test_those_who_ask_a_version_find_room_though_it_is_a_shadow(store: Store, a
     assert (shadow.compared, shadow.left_out) == (2 * 512, 18 * 512)
 
 
-@pytest.mark.usefixtures("versions")
+@pytest.mark.usefixtures("model")
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [

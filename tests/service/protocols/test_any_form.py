@@ -17,6 +17,7 @@ from service.artifacts import Artifacts
 from service.store.store import Store
 from tests.forms import FACES, SCALED, STRICT, TITANIC, TITANIC_PLAN, WINE, WINE_PLAN, stored, weights_of
 from tests.records import succeeded
+from tests.service.conftest import MadeOnce
 
 NAMES = tuple(f"sign {number:02}" for number in range(47))
 SIGNS = Images(height=16, width=16, preparation="plain", classes=NAMES)
@@ -37,16 +38,15 @@ NETWORKS = {name: inference.read(file) for name, file in FILES.items()}
 
 
 @pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """SQLite alone: which database it is makes no difference to what is predicted."""
-    return sqlite_url
+def database_url(url_of_model: str) -> str:
+    return url_of_model
 
 
 @pytest.fixture
-def model(request: pytest.FixtureRequest, store: Store, artifacts: Artifacts) -> str:
+def model(request: pytest.FixtureRequest, made_once: MadeOnce) -> str:
     """A model of the form that a test names."""
     name: str = request.param
-    succeeded(store, artifacts, model=name, file=FILES[name])
+    made_once(name, lambda store, artifacts: succeeded(store, artifacts, model=name, file=FILES[name]))
     return name
 
 

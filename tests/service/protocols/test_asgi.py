@@ -11,28 +11,27 @@ import pytest
 from fastapi.testclient import TestClient
 
 from models import inference
-from service.artifacts import Artifacts
 from service.predict.batcher import LARGEST
 from service.predict.requests import MAX_SCHEMA_BYTES
 from service.protocols import responses
 from service.store.store import Store
 from tests.pixels import images
 from tests.records import submit, succeeded, weights
+from tests.service.conftest import MadeOnce
 
 NETWORK = inference.read(weights(seed=0))
 INFER = "/v2/models/default/infer"
 
 
 @pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """SQLite alone: which database it is makes no difference to what is predicted."""
-    return sqlite_url
+def database_url(url_of_model: str) -> str:
+    return url_of_model
 
 
 @pytest.fixture
-def model(store: Store, artifacts: Artifacts) -> str:
+def model(made_once: MadeOnce) -> str:
     """A job that has succeeded, with the weights of NETWORK."""
-    return succeeded(store, artifacts)
+    return made_once("mnist", succeeded)
 
 
 def tensor(pixels: Any, **more: Any) -> dict[str, Any]:

@@ -16,11 +16,10 @@ from PIL import Image
 from models import inference
 from models.data.plan import Levels, Plan
 from models.data.schema import Column, Images, Table
-from service.artifacts import Artifacts
-from service.store.store import Store
 from tests.forms import TITANIC, TITANIC_PLAN, stored, weights_of
 from tests.pixels import JSON
 from tests.records import succeeded
+from tests.service.conftest import MadeOnce
 
 SIGNS = Images(height=16, width=16, preparation="plain", classes=tuple(f"sign {number}" for number in range(47)))
 COLOURS = Images(height=6, width=5, channels=3, preparation="plain", classes=("cat", "dog"))
@@ -47,16 +46,15 @@ AS_STORED = np.array([[0, 0, 38, 1], [1, 1, np.nan, 0], [2, np.nan, 4.5, 1], [2,
 
 
 @pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """SQLite alone: which database it is makes no difference to what is predicted."""
-    return sqlite_url
+def database_url(url_of_model: str) -> str:
+    return url_of_model
 
 
 @pytest.fixture
-def model(request: pytest.FixtureRequest, store: Store, artifacts: Artifacts) -> str:
+def model(request: pytest.FixtureRequest, made_once: MadeOnce) -> str:
     """A model of the form that a test names, the only one there is."""
     name: str = request.param
-    succeeded(store, artifacts, model=name, file=FILES[name])
+    made_once(name, lambda store, artifacts: succeeded(store, artifacts, model=name, file=FILES[name]))
     return name
 
 

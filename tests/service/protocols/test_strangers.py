@@ -13,6 +13,7 @@ from tests.answers import problem
 from tests.forms import TITANIC, TITANIC_PLAN, weights_of
 from tests.pixels import JSON, images
 from tests.records import succeeded
+from tests.service.conftest import MadeOnce
 
 INFER, V1, INVOCATIONS = "/v2/models/default/infer", "/v1/models/default:predict", "/invocations"
 FEW_BYTES = 1_000
@@ -20,15 +21,14 @@ OF_TEN_FAULTS = 4_000
 
 
 @pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """SQLite alone: which database it is makes no difference to what is predicted."""
-    return sqlite_url
+def database_url(url_of_model: str) -> str:
+    return url_of_model
 
 
 @pytest.fixture(autouse=True)
-def model(store: Store, artifacts: Artifacts) -> str:
+def model(made_once: MadeOnce) -> str:
     """A model that can be asked."""
-    return succeeded(store, artifacts)
+    return made_once("mnist", succeeded)
 
 
 def refused(answer: Any, words: str, most: int = FEW_BYTES) -> None:

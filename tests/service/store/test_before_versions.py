@@ -5,9 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import create_engine, make_url, text
 
 from models.spec import TrainingSpec
 from service.artifacts import Artifacts
@@ -15,6 +12,7 @@ from service.settings import Settings
 from service.store import owners
 from service.store.files import File
 from service.store.store import Store
+from tests.homes import at, job
 from tests.records import claim
 from worker.datasets import load, stored
 from worker.readings.reading import read
@@ -30,43 +28,11 @@ DESCRIPTION = {
 SPEC = {"dataset": "letters", "hidden_sizes": [8], "epochs": 2}
 
 
-def at(url: str, revision: str, **rows: list[dict[str, Any]]) -> None:
-    """Bring a database to an earlier revision, with rows in it."""
-    config = Config()
-    config.set_main_option("script_location", "service/store/migrations")
-    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg") if url.startswith("p") else url)
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
-        for table, its in rows.items():
-            for row in its:
-                names, values = ", ".join(row), ", ".join(f":{name}" for name in row)
-                connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({values})"), row)
-    engine.dispose()
-
-
 def dataset(name: str, source: str, state: str) -> dict[str, Any]:
     description = json.dumps(DESCRIPTION if state == "ready" else None)
     error = "no luck" if state == "failed" else None
     times = {"created_at": 1, "changed_at": 2}
     return {"name": name, "source": source, "state": state, "description": description, "error": error, **times}
-
-
-def job(spec: TrainingSpec, state: str) -> dict[str, Any]:
-    written = spec.model_dump(mode="json", exclude={"name", "labels", "class_weights", "stratify", "metric"})
-    no = {"attempt": 0, "fruitless_attempts": 0, "cancel_requested": False, "last_epoch": 0}
-    return {
-        "id": state,
-        "state": state,
-        "spec": json.dumps(written),
-        "labels": "{}",
-        "dataset": spec.dataset,
-        "shape": spec.shape,
-        "spec_sha256": spec.digest,
-        "created_at": 1,
-        "rung_at": 1,
-        **no,
-    }
 
 
 def test_uploads_are_their_first_version_and_unended_jobs_find_their_data(

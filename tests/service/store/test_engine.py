@@ -73,6 +73,18 @@ def test_what_a_database_needs_no_more_is_the_disk_s_again(settings: Settings, d
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_who_reads_keeps_nobody_from_a_write_ahead_log(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_FIRST_SQLITE_WITH_SAFE_WAL", (3,))
+    monkeypatch.setattr("service.store.turns.Turns.commit", lambda *_: pytest.fail("it would wait for those who read"))
+    store = Store.open(settings)
+    with store.database.reader.connect() as connection:
+        connection.execute(select(jobs.c.id))
+        assert store.jobs.get(submit(store)) is not None
+        assert connection.execute(select(jobs.c.id)).all() == []
+    store.database.close()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_what_was_deleted_past_a_write_ahead_log_is_the_disk_s_again(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,11 +135,13 @@ def test_the_clock_of_the_database_is_now(store: Store) -> None:
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_who_freezes_within_a_transaction_does_not_keep_its_job(store: Store) -> None:
+def test_who_freezes_within_a_transaction_does_not_keep_its_job(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     # On SQLite whoever does this keeps everybody from writing, until it is killed.
     job_id = submit(store)
     claim(store, job_id)
     expire(store, job_id)
+    monkeypatch.setattr(engine, "_LONGEST_SILENCE_SECONDS", 1)
+    store.database.close()  # what is opened from now on has it
     with store.database.writer.connect() as frozen:
         frozen.execute(select(jobs).where(jobs.c.id == job_id).with_for_update())
         assert store.stalled.release_expired() == []

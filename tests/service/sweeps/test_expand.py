@@ -41,6 +41,28 @@ def test_seeds_repeat_each_trial_from_its_own_seed_on() -> None:
     assert len({spec.model_copy(update={"seed": 0}).model_dump_json() for spec in made}) == 1
 
 
+SHARED: list[tuple[dict[str, Any], int]] = [
+    ({"trials": [{}, {"seed": 100}], "seeds": 3}, 0),
+    ({"base": {"seed": 5}, "trials": [{}, {"seed": 100}], "seeds": 3}, 5),
+    ({"base": {"seed": 5, "order_seed": 0}, "grid": {"hidden_sizes": [[9], [8, 7]]}}, 0),
+    ({"base": {"seed": 5, "order_seed": None}, "grid": {"epochs": [1, 2]}}, 5),
+    ({"base": {"order_seed": 9}, "random": {"trials": 4, "ranges": {"seed": {"integer": [0, 99]}}}}, 9),
+    ({"tpe": {"trials": 4, "parallel": 2, "ranges": LOG_RATE}}, 0),
+    ({"preset": "report", "base": {"seed": 4}, "seeds": 2}, 4),
+    ({"preset": "best", "seeds": 2}, 0),
+]
+
+
+@pytest.mark.parametrize(("fields", "order"), SHARED)
+def test_all_trials_have_the_order_of_the_base_if_it_is_to_be_shared(fields: dict[str, Any], order: int) -> None:
+    alone, together = specs(**fields), specs(**fields, share_order=True)
+    assert {spec.order_seed for spec in together} == {order}
+    unshared = [spec.model_copy(update={"order_seed": None}).model_dump() for spec in together]
+    assert unshared == [spec.model_copy(update={"order_seed": None}).model_dump() for spec in alone]
+    if "order_seed" not in fields.get("base", {}):
+        assert {spec.order_seed for spec in alone} == {None}
+
+
 def test_trials_have_names_of_their_own_or_that_of_the_sweep_and_all_its_labels() -> None:
     made = specs(name="mix", labels={"team": "a"}, trials=[{"name": "wide", "hidden_sizes": [400]}, {"epochs": 1}])
     assert [(spec.name, spec.labels) for spec in made] == [("wide", {"team": "a"}), ("mix-2", {"team": "a"})]
@@ -144,7 +166,34 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"random": {"trials": 2, "ranges": {"seed": {"integer": [0, 9]}}}, "seeds": 2}, "/random/ranges/seed"),
     ({"tpe": {"trials": 2, "ranges": {"dataset": {"choice": ["digits", "x"]}}}}, "/tpe/ranges/dataset/choice/1"),
     ({"preset": "report", "base": {"architecture": "mlp"}}, "/preset"),
+    ({"trials": [{"order_seed": -1}]}, "/trials/0/order_seed"),
+    ({"trials": [{}, {"order_seed": 0}], "share_order": True}, "/trials/1/order_seed"),
+    ({"grid": {"order_seed": [0, 1]}, "share_order": True}, "/grid/order_seed"),
+    (
+        {"random": {"trials": 2, "ranges": {"order_seed": {"choice": [0, 1]}}}, "share_order": True},
+        "/random/ranges/order_seed",
+    ),
+    ({"tpe": {"trials": 2, "ranges": {"order_seed": {"choice": [0]}}}, "share_order": True}, "/tpe/ranges/order_seed"),
+    ({"trials": [{}], "base": {"order_seed": -1}, "share_order": True}, "/base/order_seed"),
+    ({"trials": [{}], "base": {"order_seed": 1, "shuffle": False}, "share_order": True}, "/base/order_seed"),
+    ({"trials": [{}], "base": {"shuffle": False}, "share_order": True}, "/share_order"),
+    ({"grid": {"shuffle": [True, False]}, "share_order": True}, "/share_order"),
+    ({"grid": {"shuffle": [True, False], "order_seed": [1]}}, "/grid/order_seed/0"),
 ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "remedy"),
+    [
+        ({"grid": {"order_seed": [0, 1]}}, "leave order_seed to base, or leave share_order out"),
+        ({"trials": [{"shuffle": False}]}, "leave share_order out or set shuffle to true (trial 1)"),
+    ],
+)
+def test_a_shared_order_that_cannot_be_is_refused_with_its_remedy(fields: dict[str, Any], remedy: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        specs(**fields, share_order=True)
+    (fault,) = refused.value.faults
+    assert fault.detail.endswith(remedy)
 
 
 @pytest.mark.parametrize(("fields", "pointer"), WRONG)
@@ -159,7 +208,7 @@ def test_no_more_faults_are_named_than_an_answer_holds() -> None:
 
 @pytest.mark.parametrize(
     ("base", "faithful"),
-    [({}, True), ({"batch_size": 64, "seed": 3, "split_seed": 1, "dataset": "mnist"}, True), ({"epochs": 10}, False)],
+    [({}, True), ({"batch_size": 64, "seed": 3, "order_seed": 0, "dataset": "mnist"}, True), ({"epochs": 10}, False)],
 )
 def test_only_a_faithful_repetition_is_compared_with_the_report(base: dict[str, Any], faithful: bool) -> None:
     assert is_faithful(base) is faithful

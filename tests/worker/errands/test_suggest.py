@@ -80,19 +80,28 @@ def test_what_is_tried_gathers_where_it_was_good_and_is_the_same_for_the_same_re
     assert sum(good[12:]) > sum(good[:12])
 
 
+def test_trials_that_are_added_share_the_order_of_the_first(store: Store, doorbell: Doorbell) -> None:
+    search = {"trials": 4, "parallel": 2, "ranges": RANGES | {"seed": {"integer": [0, 99]}}}
+    spec = SweepSpec.model_validate({"base": {"dataset": "digits", "epochs": 1}, "tpe": search, "share_order": True})
+    sweep_id, _ = store.sweeps.submit(spec, expand(spec, {"digits"}))
+    end_all(store, sweep_id)
+    extend(sweep_id, store, doorbell)
+    assert [job.spec["order_seed"] for job in store.sweeps.jobs(sweep_id)] == [0, 0, 0, 0]
+
+
 def test_a_choice_that_no_job_can_have_is_not_made(store: Store, doorbell: Doorbell) -> None:
     ranges = {"architecture": {"choice": ["mlp", "nmlp"]}, "dropout": {"choice": [0.0, 0.5]}}
     spec = SweepSpec(
         base={"dataset": "digits", "epochs": 1},
-        tpe={"trials": 40, "parallel": 1, "seed": 1, "ranges": ranges},
+        tpe={"trials": 16, "parallel": 1, "seed": 1, "ranges": ranges},
     )
     sweep_id, _ = store.sweeps.submit(spec, expand(spec, {"digits"}))
-    for _ in range(39):
+    for _ in range(15):
         end_all(store, sweep_id)
         extend(sweep_id, store, doorbell)
     chosen = {(job.spec["architecture"], job.spec["dropout"]) for job in store.sweeps.jobs(sweep_id)}
     assert chosen == {("mlp", 0.0), ("nmlp", 0.0), ("nmlp", 0.5)}
-    assert len(list(store.sweeps.jobs(sweep_id))) == 40
+    assert len(list(store.sweeps.jobs(sweep_id))) == 16
 
 
 def test_a_sweep_that_finds_nothing_more_ends(store: Store, doorbell: Doorbell) -> None:

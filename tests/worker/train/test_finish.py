@@ -51,7 +51,9 @@ def test_a_running_job_ends_within_a_batch_and_the_others_of_its_group_go_on(
     run(ids[0], store, artifacts, settings, owner="worker", trainer=trainer)
     jobs = [found(store, job_id) for job_id in ids]
     assert [job.state for job in jobs] == ["succeeded"] * 3
-    assert [job.result["epochs"] for job in jobs] == [4, 1, 4]
+    # The second epoch may have begun while the first was evaluated.
+    assert [jobs[0].result["epochs"], jobs[2].result["epochs"]] == [4, 4]
+    assert jobs[1].result["epochs"] <= 2
     assert [job.result["stopped_early"] for job in jobs] == [None, "finish", None]
     assert sorted(row.job_id for row in versions(store)) == sorted(ids)
     finished = jobs[1]

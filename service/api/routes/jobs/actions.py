@@ -61,7 +61,7 @@ def retry(
         require_id_of_job(id, spec, deps)
         deps.floor.require()
     new, is_new = deps.store.submissions.put(id, spec, asked=asked, origin=origin, key=key)
-    return queued(id, response, background, deps) if is_new else same(new, asked, origin, response)
+    return queued(new, response, background, deps) if is_new else same(new, asked, origin, response)
 
 
 @router.post(
@@ -171,7 +171,7 @@ def go_on(
         new_id = deps.store.submissions.go_on(job_id, spec, origin | {"epoch": job.last_epoch}, key=key)
     if new_id is None:
         raise NotFound(f"there is no job {job_id}")
-    return queued(new_id, response, background, deps)
+    return queued(found(deps.store.jobs.get(new_id), new_id), response, background, deps)
 
 
 def _changed(job: JobRow, continuation: Continuation, *, epochs: int) -> TrainingSpec:
@@ -235,5 +235,5 @@ def _again(
     spec = resolved(asked_then(job, {**fields, **changed}), deps, given=said(job))
     require_model_of(job.id, spec.model, deps)
     deps.floor.require()
-    (new_id,) = deps.store.submissions.submit([spec], origin=origin, key=key)
-    return queued(new_id, response, background, deps)
+    new = deps.store.submissions.submit_one(spec, origin=origin, key=key)
+    return queued(new, response, background, deps)

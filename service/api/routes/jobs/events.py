@@ -20,7 +20,10 @@ from service.store.states import FINAL_STATES
 
 router = APIRouter(tags=["what is recorded of a job"])
 
-_LOOK_FOR_EVENTS_EVERY_SECONDS = 0.2
+_LOOK_SOONEST, _LOOK_LATEST, _LOOK_EACH = 0.02, 0.2, 0.005
+"""Seconds between two looks of a stream for events: the more streams are open, the longer, so that the record is not
+asked more often; from forty streams on it is the longest."""
+_streams: set[object] = set()
 _PING_EVERY_SECONDS = 15.0
 _EVENTS_AT_A_TIME = 1000
 
@@ -81,6 +84,18 @@ def told(
 async def _stream(
     read: Callable[[int, int], Sequence[Row]], has_ended: Callable[[], bool], after: int
 ) -> AsyncIterator[bytes]:
+    me = object()
+    _streams.add(me)
+    try:
+        async for part in _parts(read, has_ended, after):
+            yield part
+    finally:
+        _streams.discard(me)
+
+
+async def _parts(
+    read: Callable[[int, int], Sequence[Row]], has_ended: Callable[[], bool], after: int
+) -> AsyncIterator[bytes]:
     quiet_since = time.monotonic()
     while True:
         # In this order: an event that comes with the end is still found.
@@ -100,7 +115,7 @@ async def _stream(
         if time.monotonic() - quiet_since > _PING_EVERY_SECONDS:
             quiet_since = time.monotonic()
             yield KEEPALIVE_COMMENT
-        await asyncio.sleep(_LOOK_FOR_EVENTS_EVERY_SECONDS)
+        await asyncio.sleep(min(_LOOK_LATEST, max(_LOOK_SOONEST, _LOOK_EACH * len(_streams))))
 
 
 def _has_ended(deps: Dependencies, job_id: str) -> bool:

@@ -29,12 +29,12 @@ router = APIRouter(tags=["jobs"], route_class=DocumentRoute)
 MAX_SPEC_BYTES = 64 * 2**10
 
 
-def queued(job_id: str, response: Response, background: BackgroundTasks, deps: Dependencies) -> Job:
+def queued(job: JobRow, response: Response, background: BackgroundTasks, deps: Dependencies) -> Job:
     """Answer with a new job, and ring for it."""
     # After the answer: a broker that is slow or away is nothing the caller has to wait for.
-    background.add_task(deps.doorbell.ring, [job_id])
-    response.headers["Location"] = link(f"/jobs/{job_id}")
-    return Job.of(found(deps.store.jobs.get(job_id), job_id))
+    background.add_task(deps.doorbell.ring, [job.id])
+    response.headers["Location"] = link(f"/jobs/{job.id}")
+    return Job.of(job)
 
 
 def new_job(row: JobRow) -> dict[str, Any]:
@@ -86,8 +86,8 @@ def submit(
         response.headers.update({"Location": link(f"/jobs/{twin.id}"), "Preference-Applied": "reuse"})
         return Job.of(twin)
     deps.floor.require()
-    (job_id,) = deps.store.submissions.submit([spec], asked=asked, key=key)
-    return queued(job_id, response, background, deps)
+    job = deps.store.submissions.submit_one(spec, asked=asked, key=key)
+    return queued(job, response, background, deps)
 
 
 @router.put(
@@ -120,7 +120,7 @@ def put(
         require_id_of_job(job_id, spec, deps)
         deps.floor.require()
     job, is_new = deps.store.submissions.put(job_id, spec, asked=asked)
-    return queued(job_id, response, background, deps) if is_new else same(job, asked, None, response)
+    return queued(job, response, background, deps) if is_new else same(job, asked, None, response)
 
 
 def same(job: JobRow, spec: TrainingSpec, origin: dict[str, Any] | None, response: Response) -> Job:

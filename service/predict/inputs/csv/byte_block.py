@@ -26,9 +26,11 @@ _ZEROS, _POINTS, _ONES, _HIGH, _LEFT, _SIXES = map(_word, (0x30, 0x2E, 0x01, 0x8
 _THREES = _word(0x33)
 _NOTHING, _ONE, _FOUR, _SEVEN, _BYTE, _LAST, _ZERO, _MINUS = map(np.uint64, (0, 1, 4, 7, 8, 0xFF, 0x30, 0x2D))
 _MINUS_TO_ZERO = np.uint64(0x2D ^ 0x30)
-# Where a point may stand, and nowhere; and what its decimals come to.
-_BYTES = np.array([0, *(256**place for place in range(_EIGHT))], np.uint64)
+# Where a point stands, 256 to the power of its place: times this, the highest four bits tell that place and one more.
+_PLACES = np.uint64(sum((place + 1) << (60 - 8 * place) for place in range(_EIGHT)))
+_HIGHEST = np.uint64(60)
 _TENS = 10.0 ** np.array([0, *range(_EIGHT - 1, -1, -1)])
+"""What the decimals come to, by that; 1 where there is no point."""
 _STEPS = (
     (_word(0x0F), np.uint64(2561), np.uint64(8)),
     (np.uint64(0x00FF00FF00FF00FF), np.uint64(6553601), np.uint64(16)),
@@ -42,8 +44,6 @@ class ByteBlock:
     def __init__(self, data: bytes, separator: bytes, ends_nW: NDArray[np.intp]) -> None:
         self.width = ends_nW.shape[1]
         self._data, self._separator, self._ends_nW = data, separator, ends_nW
-        self._starts_nW = np.concatenate(([0], ends_nW.ravel()[:-1] + 1)).reshape(ends_nW.shape)
-        self._lengths_nW = ends_nW - self._starts_nW
         self._numbers = dict[int, NDArray[np.float64]]()
         self.expected: Sequence[int] = ()
         """Columns in which numbers are expected: those of all are read together."""
@@ -84,7 +84,18 @@ class ByteBlock:
 
     def text(self, row: int, place: int) -> str:
         """Give one cell as a text."""
-        return self._data[self._starts_nW[row, place] : self._ends_nW[row, place]].decode()
+        return self._data[self._starts[row, place] : self._ends_nW[row, place]].decode()
+
+    @cached_property
+    def _starts(self) -> NDArray[np.intp]:
+        starts = np.empty_like(self._ends_nW)
+        starts.flat[0] = 0
+        np.add(self._ends_nW.ravel()[:-1], 1, out=starts.ravel()[1:])
+        return starts
+
+    @cached_property
+    def _lengths(self) -> NDArray[np.intp]:
+        return self._ends_nW - self._starts
 
     @cached_property
     def words(self) -> Words:
@@ -99,18 +110,18 @@ class ByteBlock:
     @cached_property
     def is_short(self) -> NDArray[np.bool_]:
         """Tell which cells are whole words."""
-        return (self._lengths_nW > 0) & (self._lengths_nW <= _EIGHT)
+        return (self._lengths > 0) & (self._lengths <= _EIGHT)
 
     @cached_property
     def _junk(self) -> Words:
         """Count the bits of each word that are none of the cell; of an empty one not all of them."""
-        return ((_EIGHT - np.clip(self._lengths_nW, 1, _EIGHT)) * 8).astype(np.uint64)
+        return ((_EIGHT - np.clip(self._lengths, 1, _EIGHT)) * 8).astype(np.uint64)
 
     def numbers(self, place: int) -> NDArray[np.float64]:
         """Give the numbers of a column that are written in at most eight bytes: NaN of all else."""
         if place not in self._numbers:
             places = [place, *(other for other in self.expected if other != place)]
-            lengths = np.where(self.is_short[:, places], self._lengths_nW[:, places], 0)
+            lengths = np.where(self.is_short[:, places], self._lengths[:, places], 0)
             found = _numbers(self.words[:, places].ravel(), self._junk[:, places].ravel(), lengths.ravel())
             self._numbers = dict(zip(places, found.reshape(len(self), -1).T, strict=True))
         return self._numbers[place]
@@ -157,7 +168,7 @@ def _numbers(words: Words, junk: Words, lengths: NDArray[np.intp]) -> NDArray[np
         digits >>= shift
     values = digits.astype(np.float64)
     # The bytes above the point are its decimals.
-    values /= _TENS[np.searchsorted(_BYTES, point)]
+    values /= _TENS[point * _PLACES >> _HIGHEST]
     np.negative(values, out=values, where=is_negative)
     values[~is_number] = np.nan
     return values

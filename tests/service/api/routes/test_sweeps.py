@@ -72,6 +72,23 @@ def test_a_sweep_is_taken_on_while_the_broker_is_away(api: TestClient, store: St
     assert [job["trial"] for job in api.get(sweep["links"]["jobs"]).json()["data"]] == [3, 3, 2, 2, 1, 1]
 
 
+def test_an_order_that_was_shared_stays_with_a_job_that_is_trained_again_or_goes_on(
+    api: TestClient, store: Store
+) -> None:
+    sweep = posted(api, base={"dataset": "digits", "epochs": 2, "seed": 4}, grid=GRID, seeds=2, share_order=True)
+    assert sweep["spec"]["share_order"] is True
+    (_, second) = jobs_of(sweep)[1]
+    end(store, second, 0.5, 0.6)
+    for action, body in (
+        ("retry", None),
+        ("verify", None),
+        ("continue", {"epochs": 1}),
+        ("continue", {"epochs": 1, "changes": {"seed": 9}}),
+    ):
+        answer = api.post(f"/jobs/{second}/{action}", json=body)
+        assert (answer.status_code, answer.json()["spec"]["order_seed"]) == (202, 4), answer.text
+
+
 def test_trials_are_ranked_by_the_mean_of_their_best_epochs_over_seeds(api: TestClient, store: Store) -> None:
     sweep = posted(api, base={"dataset": "digits", "epochs": 2}, grid=GRID, seeds=2)
     ids = jobs_of(sweep)
@@ -228,6 +245,8 @@ WRONG: list[tuple[Any, str]] = [
     ({"grid": {}}, "/grid"),
     ({"grid": {"epochs": []}}, "/grid/epochs"),
     ({"grid": GRID, "seeds": 0}, "/seeds"),
+    ({"grid": GRID, "share_order": "yes"}, "/share_order"),
+    ({"grid": GRID, "share_order": True, "base": {"shuffle": False}}, "/share_order"),
     ({"grid": GRID, "surprise": 1}, "/surprise"),
     ({"grid": GRID, "name": "x" * 121}, "/name"),
     ({"trials": []}, "/trials"),

@@ -282,6 +282,11 @@ def test_what_does_not_fit_to_the_job_before_is_told_where_the_remedy_is_to_be_w
     assert pointer == "/changes/momentum"
     assert detail.endswith(f"job {job_id} has momentum 0.5: change it as well")
     assert faults(changes={"dataset": "nothing"})[0][0] == "/changes/dataset"
+    job_id = ended(store, artifacts, order_seed=9)
+    ((pointer, detail),) = faults(changes={"shuffle": False})
+    assert pointer == "/changes/order_seed"
+    assert detail.endswith(f"job {job_id} has order_seed 9: change it as well")
+    job_id = ended(store, artifacts, optimizer="sgd", momentum=0.5)
     assert faults(epochs=998) == [
         ("/epochs", f"job {job_id} has done 3 epochs, and a job has at most 1,000; ask for fewer more")
     ]
