@@ -34,7 +34,7 @@ class Asker:
                 raise ConnectionError("it hung up")
             said += more
         head = said[:end].lower()
-        start = head.index(b"content-length:") + 15
+        start = head.index(b"\ncontent-length:") + 16
         left = int(head[start:].split(b"\r\n", 1)[0]) - (len(said) - end - 4)
         while left > 0:
             if not (count := self._socket.recv_into(self._buffer, min(left, len(self._buffer)))):

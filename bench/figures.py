@@ -9,6 +9,8 @@ from math import inf
 from pathlib import Path
 from statistics import median
 
+from bench.kernels import instruction_sets
+
 
 def circumstances(*, threads: int, rivals: Sequence[str] = ()) -> str:
     """Give the lines about date, machine, load and versions that stand above a result; `rivals` are packages."""
@@ -17,6 +19,7 @@ def circumstances(*, threads: int, rivals: Sequence[str] = ()) -> str:
     return (
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, load average before the start {os.getloadavg()[0]:.2f}\n"
         f"{_processor()}, {os.cpu_count()} cores, {ram:.1f} GiB RAM, {platform.system()} {platform.release()}\n"
+        f"instruction sets: {instruction_sets()}\n"
         f"Python {platform.python_version()}, {packages}; {threads} thread(s)"
     )
 
@@ -35,6 +38,20 @@ def verdict(claim: str, values: Sequence[float], *, at_least: float = -inf, at_m
     """Say whether a claim is met by the median of a figure, and in how many rounds."""
     middle, rounds = median(values), sum(at_least <= value <= at_most for value in values)
     return f"claim {met(at_least <= middle <= at_most)}: {claim}, by the median; in {rounds} of {len(values)} rounds"
+
+
+def claim(
+    what: str, values: Sequence[float], *, at_least: float | None = None, at_most: float | None = None, stretch: float
+) -> str:
+    """Say of a figure's median whether it is what is claimed, and whether it is what was hoped for, with its spread."""
+    upwards = at_most is None
+    goal = at_least if at_most is None else at_most
+    assert goal is not None, "there is no claim without a bound"
+    bound = {"at_least" if upwards else "at_most": goal}
+    sign, middle = ("at least" if upwards else "at most"), median(values)
+    hoped = "reached" if (middle >= stretch if upwards else middle <= stretch) else "not reached"
+    hope = "" if stretch == goal else f"; the {stretch:g} hoped for are {hoped}"
+    return f"{verdict(f'{what}: {spread(values)}, {sign} {goal:g}', values, **bound)}; n = {len(values)}{hope}"
 
 
 def _processor() -> str:

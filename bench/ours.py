@@ -1,23 +1,15 @@
-"""What bench/predict.py serves by Tenfold: a network trained through the service, and then the API alone.
+"""What bench/predict.py serves by Tenfold: a network trained through the service, and then the API alone."""
 
-Legend of shapes: B images, D = 784 pixels, H units.
-"""
-
-import http.client
-import json
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from statistics import median
 
-import httpx
 import numpy as np
 
 from bench.forms import IMAGE, RAW, Image, OpenInference
-from bench.started import Failed, Server
+from bench.started import Server
 from models.inference import Network, read
 from service.cli.demo import REPORT_TRIAL_1
 from service.client import Client
@@ -29,8 +21,6 @@ JSON, BYTES, TWO = "Tenfold", "Tenfold, raw bytes", "Tenfold, two processes"
 OIP = ("Tenfold, OIP v2 JSON", "Tenfold, OIP v2 binary")
 COMMAND = (sys.executable, "-m", "service.cli", "api")
 PROCESSES = "TENFOLD_API_PROCESSES"
-BATCH, BATCH_TIMES = 10_000, 5
-"""Images of the large batch, and how often it is sent, after once to warm up."""
 
 
 @dataclass(frozen=True)
@@ -86,29 +76,3 @@ def train(home: Path, images: int) -> Trained:
         facts = client.versions(job["spec"]["model"])[0]["facts"]
     unseen = [np.array(image, dtype=np.uint8) for image in examples]
     return Trained(settings, dataset, weights, facts["temperature"], unseen)
-
-
-def time_batch(url: str, trained: Trained) -> float:
-    """Give the time of a batch of raw bytes as a multiple of that of its products, by medians, in turns.
-
-    Raises Failed when the service refuses it.
-    """
-    batch = np.resize(np.stack(trained.images), (BATCH, 28, 28))
-    weights, x_BD = [layer.weight for layer in trained.network.layers], batch.reshape(BATCH, -1).astype(np.float32)
-    body, answered, multiplied = batch.tobytes(), [], []
-    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
-    for _ in range(1 + BATCH_TIMES):
-        begun = time.perf_counter()
-        connection.request("POST", RAW.path, body, RAW.headers)
-        answer = connection.getresponse()
-        content = answer.read()
-        answered.append(time.perf_counter() - begun)
-        if answer.status != httpx.codes.OK:
-            raise Failed(f"it answers {answer.status}: {json.loads(content)['detail']}")
-        begun = time.perf_counter()
-        x_BH = x_BD
-        for weight in weights:
-            x_BH = x_BH @ weight
-        multiplied.append(time.perf_counter() - begun)
-    connection.close()
-    return median(answered[1:]) / median(multiplied[1:])

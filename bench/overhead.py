@@ -1,8 +1,10 @@
-"""Claim: a job through the service takes at most 10 % longer than the same loop called in process, plus 1 s.
+"""Claim: a job of ten epochs through the service takes at most 0.2 s longer than the same loop called in process.
 
 Through the service: from the request until the event stream says that the job has ended, with everything started for
-real and one training process. In process: the bare loop, in a fresh process. Both have torch loaded, the data set in
-memory and an epoch behind them; with one thread they end with the same weights, to the bit.
+real and one training process. In process: the bare loop, in a fresh process that has torch loaded, the data set in
+memory and an epoch behind it. The service is started more than once: the first job after each start finds its processes
+as they are when the service says that it is ready, and is claimed and printed apart. With one thread service and loop
+end with the same weights, to the bit. About three minutes.
 """
 
 import argparse
@@ -13,16 +15,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from multiprocessing import get_context
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-from bench.figures import circumstances, spread
+from bench.figures import circumstances, claim, spread
 from service.cli.demo import REPORT_TRIAL_1
 from service.client import Client
 from service.processes import programs
 from service.settings import Settings
 
-SHARE, SECONDS = 0.10, 1.0
+SECONDS = 0.2
+"""That the service may add."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,6 @@ class Pair:
     def difference(self) -> float:
         """Seconds that the service added."""
         return self.service - self.in_process
-
-    @property
-    def excess(self) -> float:
-        """Seconds beyond those that the claim allows; negative where it holds."""
-        return self.difference - SHARE * self.in_process - SECONDS
 
     def phases(self) -> dict[str, float]:
         """Tell where the client's seconds went."""
@@ -97,7 +94,8 @@ def run_loop(asked: dict[str, Any], folder: Path, threads: int) -> tuple[float, 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pairs", type=int, default=5, help="jobs through the service, each beside the loop (5)")
+    parser.add_argument("--starts", type=int, default=3, help="times that the service is started (3)")
+    parser.add_argument("--pairs", type=int, default=2, help="jobs after the first of each start (2)")
     parser.add_argument("--epochs", type=int, default=10, help="epochs of each job (10)")
     parser.add_argument("--threads", type=int, default=1, help="threads of torch (1)")
     asked = parser.parse_args()
@@ -106,32 +104,34 @@ def main() -> None:
     spec = {**REPORT_TRIAL_1, "dataset": "mnist", "epochs": asked.epochs}
     print(
         f"MLP 100-50, Adam 0.01, batches of 128, MNIST, {asked.epochs} epochs; "
-        f"n = {asked.pairs} pairs, service and loop in turns"
+        f"n = {asked.starts} starts of 1 + {asked.pairs} pairs, service and loop in turns\n"
     )
-    fresh = ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1)
+    print(f"{'start':>5}{'job':>4}{'service':>11}{'in process':>13}{'difference':>13}{'share':>9}", flush=True)
     settings = Settings(workers=1, threads=asked.threads)
-    with programs.short_lived(settings) as url, Client(url) as client, fresh:
-        first, _ = run_job(client, spec)
-        print(f"the first job, whose worker loads the data set, is not counted: {first:.2f} s\n", flush=True)
-        print(f"{'pair':>4}{'service':>11}{'in process':>13}{'difference':>13}{'share':>9}")
-        pairs = []
-        for number in range(1, asked.pairs + 1):
-            seconds, job = run_job(client, spec)
-            in_process, weights = fresh.submit(run_loop, job["spec"], Settings().data, asked.threads).result()
-            pair = Pair(job, seconds, in_process, weights == job["weights_sha256"])
-            pairs.append(pair)
-            print(
-                f"{number:>4}{pair.service:>9.2f} s{pair.in_process:>11.2f} s{pair.difference:>+11.2f} s"
-                f"{pair.difference / pair.in_process:>+9.1%}",
-                flush=True,
-            )
-    summarise(pairs)
+    pairs: dict[bool, list[Pair]] = {True: [], False: []}
+    for start in range(1, asked.starts + 1):
+        fresh = ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1)
+        with programs.short_lived(settings) as url, Client(url) as client, fresh:
+            for number in range(1, asked.pairs + 2):
+                seconds, job = run_job(client, spec)
+                in_process, weights = fresh.submit(run_loop, job["spec"], Settings().data, asked.threads).result()
+                pair = Pair(job, seconds, in_process, weights == job["weights_sha256"])
+                pairs[number == 1].append(pair)
+                print(
+                    f"{start:>5}{number:>4}{pair.service:>9.2f} s{pair.in_process:>11.2f} s{pair.difference:>+11.2f} s"
+                    f"{pair.difference / pair.in_process:>+9.1%}",
+                    flush=True,
+                )
+    for is_first, name in ((True, "the first job after each start"), (False, "the jobs after it")):
+        if pairs[is_first]:
+            summarise(name, pairs[is_first])
 
 
-def summarise(pairs: list[Pair]) -> None:
+def summarise(name: str, pairs: list[Pair]) -> None:
     shares = [100 * pair.difference / pair.in_process for pair in pairs]
-    print("\nmedian (least to greatest)")
-    print(f"  overhead of a pair   {spread(shares, 1)} %, {spread([pair.difference for pair in pairs])} s")
+    added = [pair.difference for pair in pairs]
+    print(f"\n{name}; median (least to greatest)")
+    print(f"  added by the service {spread(added)} s, {spread(shares, 1)} %")
     print(f"  service              {spread([pair.service for pair in pairs])} s")
     for phase in pairs[0].phases():
         print(f"    {phase:36}{spread([pair.phases()[phase] for pair in pairs], 3)} s")
@@ -141,11 +141,7 @@ def summarise(pairs: list[Pair]) -> None:
         f"accuracy: training {result['train_accuracy']:.4f}, validation {result['val_accuracy']:.4f}; "
         f"equal weights in {sum(pair.equal_weights for pair in pairs)} of {len(pairs)} pairs"
     )
-    verdict = "met" if median(pair.excess for pair in pairs) <= 0 else "NOT met"
-    print(
-        f"claim {verdict}: at most {SHARE:.0%} longer plus {SECONDS:g} s, by the median; "
-        f"in {sum(pair.excess <= 0 for pair in pairs)} of {len(pairs)} pairs"
-    )
+    print(claim(f"{name}, seconds that the service adds", added, at_most=SECONDS, stretch=SECONDS))
 
 
 if __name__ == "__main__":

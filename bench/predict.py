@@ -2,15 +2,15 @@
 
 At 32 connections at least 9,000 requests a second with a p99 of 10 ms at most, by the JSON of /predict; 5 times
 MLServer's and 7 times LitServe's, BentoML's and KServe's best; at one connection a median of 0.35 ms at most; 13,000 a
-second where the pixels come as raw bytes; a batch of 10,000 images as raw bytes in at most twice the time of its matrix
-products in numpy; at most 150 MB resident; the first right answer at most a second after the start.
+second where the pixels come as raw bytes; at most 150 MB resident; the first right answer at most a second after the
+start. Many images in one request are in bench/many_images.py.
 
 The network, an MLP 784-100-50-10, is trained through the service for an epoch; each rival gets the same weights and the
 same code that computes with them (`models.inference`; the plain FastAPI endpoint has torch), and is asked in its own
 form for the digit and its ten probabilities. In every round each server is started, compared with the reference on all
 images, warmed up, asked by wrk at each number of connections, weighed, compared again, and stopped before the next one
 starts; so nobody stands idle beside another, and noise falls on all alike. One machine has it all: wrk, which needs a
-part of one core, and the server, which may use the rest. Memory is weighed after the load by wrk, before the batch.
+part of one core, and the server, which may use the rest. Memory is weighed after the load by wrk.
 
 Rivals live in environments of their own, which `--install` makes, one after another; that takes minutes and about 3 GB.
 Without it those are measured that are there; of the others it is said that they are missing. The plain FastAPI endpoint
@@ -46,9 +46,7 @@ class Comparison:
 
     def __init__(self, trained: Trained, folder: Path, connections: Sequence[int], seconds: float) -> None:
         self.standings: dict[str, Standing] = {}
-        self.batches: list[float] = []
-        self.batch_refused = ""
-        self._trained, self._folder, self._connections, self._seconds = trained, folder, connections, seconds
+        self._folder, self._connections, self._seconds = folder, connections, seconds
         self._weights = folder / "network.safetensors"
         self._weights.write_bytes(trained.weights)
         self._reference = Reference(trained.images, trained.network.logits(np.stack(trained.images)))
@@ -64,8 +62,6 @@ class Comparison:
                 for name, form in server.forms.items():
                     if not mine[name].remark:
                         self._ask(running, name, form, folder, server.temperature)
-                if server.name == ours.JSON and not self.batch_refused:
-                    self._send_batch(running)
         except Failed as failure:
             mine[server.name].remark = str(failure)
 
@@ -86,12 +82,6 @@ class Comparison:
             standing.loads[number].append(measured)
         standing.megabytes.append(megabytes)
         standing.cold_seconds.append(running.cold_seconds)
-
-    def _send_batch(self, running: Started) -> None:
-        try:
-            self.batches.append(ours.time_batch(running.url, self._trained))
-        except Failed as failure:
-            self.batch_refused = str(failure)
 
 
 def ready(rivals: Sequence[Rival], peers: Path, *, install: bool) -> tuple[list[Server], dict[str, str]]:
@@ -145,7 +135,7 @@ def main() -> None:
     print_table(comparison.standings, asked.connections)
     for name, why in missing.items():
         print(f"  {name}: {why}")
-    print_claims(comparison.standings, comparison.batches, comparison.batch_refused)
+    print_claims(comparison.standings)
 
 
 if __name__ == "__main__":

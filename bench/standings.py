@@ -11,7 +11,7 @@ from bench.ours import BYTES, JSON
 
 RATE, P99, RAW_RATE, P50_ALONE = 9_000, 10.0, 13_000, 0.35
 TIMES = {"MLServer": 5, "LitServe": 7, "BentoML": 7, "KServe": 7}
-PRODUCTS, MEGABYTES, COLD_SECONDS = 2.0, 150, 1.0
+MEGABYTES, COLD_SECONDS = 150, 1.0
 CLAIMED_AT, ALONE = 32, 1
 """Connections."""
 
@@ -81,7 +81,7 @@ def print_table(standings: Standings, connections: Sequence[int]) -> None:
             print(f"  {name}: {standing.remark}")
 
 
-def print_claims(standings: Standings, batches: Sequence[float], batch_refused: str) -> None:
+def print_claims(standings: Standings) -> None:
     """Say of each claim whether it is met, not met or was not tested."""
     ours, raw = standings[JSON], standings[BYTES]
     print()
@@ -97,11 +97,6 @@ def print_claims(standings: Standings, batches: Sequence[float], batch_refused: 
     _say(f"p50 at c = {ALONE} of {P50_ALONE:g} ms at most", alone, at_most=P50_ALONE)
     text = f"at least {RAW_RATE:,} requests of raw bytes a second at c = {CLAIMED_AT}"
     _say(text, raw.rates(CLAIMED_AT), at_least=RAW_RATE)
-    text = f"a batch of 10,000 as raw bytes in at most {PRODUCTS:g} times the time of its products"
-    if batch_refused:
-        print(f"claim NOT met: {text}; {batch_refused}")
-    else:
-        _say(text, batches, at_most=PRODUCTS)
     _say(f"at most {MEGABYTES} MB resident", ours.megabytes, at_most=MEGABYTES)
     _say(f"the first right answer within {COLD_SECONDS:g} s of the start", ours.cold_seconds, at_most=COLD_SECONDS)
 
