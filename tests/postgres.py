@@ -27,15 +27,20 @@ def _binaries() -> Path:
 
 
 class Server:
-    """A PostgreSQL server with a cluster of its own, which may be killed and started again."""
+    """A PostgreSQL server with a cluster of its own, which may be killed and started again.
 
-    def __init__(self, folder: Path) -> None:
+    Its data are not synchronised to the disk, unless they are to be kept as those of a server in use.
+    """
+
+    def __init__(self, folder: Path, *, is_kept: bool = False) -> None:
         # PostgreSQL refuses to run as root.
         self._user = pwd.getpwnam("nobody").pw_name if os.getuid() == 0 else None
         self._folder, self._binaries, port = folder, _binaries(), free_port()
         self.url = f"postgresql://tenfold@127.0.0.1:{port}/postgres"
         # fsync off: these data are thrown away with the machine still running.
-        self._options = ["-F", "-p", str(port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
+        durable = [] if is_kept else ["-F"]
+        self._options: list[str] = [*durable, "-p", str(port)]
+        self._options += ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
         if self._user:
             shutil.chown(folder, self._user)
         initdb: list[str | Path] = [self._binaries / "initdb", "-D", folder / "data", "-U", "tenfold", "-A", "trust"]
