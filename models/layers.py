@@ -37,7 +37,7 @@ class Layer(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Signal:
-    """What passes between layers: float32 [K, B, units], and the gradient of the loss with respect to it."""
+    """What passes between layers, [K, B, units] in float32 (HalfLinear takes in bfloat16), and the loss's gradient by it."""
 
     value: Tensor
     gradient: Tensor

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from models.elementwise import library
 from models.products.kernels import KERNELS, Name, Product
-from models.products.processor import this
+from models.products.processor import this, use_threads
 
 LARGE = 2**20
 """Multiplications from which on a product is large: it lasts so long that what a call costs does not count."""
@@ -47,7 +47,7 @@ TABLE: Mapping[tuple[str, str], Choice] = {
     ("AuthenticAMD", "AVX512"): Choice("openblas", "openblas"),
     ("AuthenticAMD", "AVX2"): Choice("openblas", "openblas"),
 }
-"""By vendor and instructions, as `python -m bench.products` found it with this torch."""
+"""By vendor and instructions: Intel's as `python -m bench.products` found it, AMD's by prototypes on a Zen 5."""
 
 MEASURED_WITH = "2.14."
 """The torch of the table."""
@@ -90,6 +90,7 @@ def measured() -> Choice:
 
     To be written down where all processes of a machine find it: the next measurement may say otherwise.
     """
+    use_threads(torch.get_num_threads())
     best: dict[str, Name] = {}
     for kind, shapes in _SHAPES.items():
         seconds = {name: sum(least(name, shape) for shape in shapes) for name in KERNELS}

@@ -25,21 +25,16 @@ def test_who_asks_for_the_reference_gets_torch_alone(store: Store, settings: Set
     assert choice.described()["elementwise"] == "torch"
 
 
-def test_an_unknown_processor_multiplies_as_it_is_on_record_and_not_as_it_measures_today(
-    store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("on_record", "used"),
+    [(("mkl", "openblas"), Choice("mkl", "openblas")), (("warp", "mkl"), choice.REFERENCE)],
+    ids=["not as it measures today", "kernels of a later version are not taken"],
+)
+def test_an_unknown_processor_multiplies_as_it_is_on_record(
+    on_record: tuple[str, str], used: Choice, store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unknown = processor.Processor("NewMaker", "AVX1024", "0.4 Future")
-    monkeypatch.setattr(choice, "this", lambda: unknown)
-    store.processors.settle(choice.asked(), lambda: ("mkl", "openblas"))
+    # There is no such processor to try it on.
+    monkeypatch.setattr(choice, "this", lambda: processor.Processor("NewMaker", "AVX1024", "0.4 Future"))
+    store.processors.settle(choice.asked(), lambda: on_record)
     multiplying.settle(store, settings)
-    assert choice.current() == Choice("mkl", "openblas")
-
-
-def test_kernels_of_a_later_version_are_not_taken(
-    store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    unknown = processor.Processor("NewMaker", "AVX1024", "0.4 Future")
-    monkeypatch.setattr(choice, "this", lambda: unknown)
-    store.processors.settle(choice.asked(), lambda: ("warp", "mkl"))
-    multiplying.settle(store, settings)
-    assert choice.current() == choice.REFERENCE
+    assert choice.current() == used
