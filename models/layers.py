@@ -37,7 +37,7 @@ class Layer(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Signal:
-    """What passes between layers, [K, B, units] in float32 (HalfLinear takes in bfloat16), and the loss's gradient by it."""
+    """What passes between layers: [K, B, units] in float32 (HalfLinear takes in bfloat16), and its gradient."""
 
     value: Tensor
     gradient: Tensor
