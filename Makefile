@@ -1,7 +1,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-COMPILED := models/elementwise/elementwise.so
+COMPILED := models/compiled/other.so
+C := $(wildcard models/compiled/*.[ch])
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 # Whatever the shell says: what is started here starts dozens of processes, which would compile the same files again.
@@ -51,12 +52,12 @@ $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit("Tenfold needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/run: pyproject.toml constraints.txt models/elementwise/elementwise.c | $(BIN)/python
+$(VENV)/run: pyproject.toml constraints.txt $(C) | $(BIN)/python
 	@echo "Installing; torch is large, the first time takes some minutes ..."
 	$(INSTALL) --editable .
 	@touch $@
 
-$(VENV)/dev: pyproject.toml constraints.txt models/elementwise/elementwise.c | $(BIN)/python
+$(VENV)/dev: pyproject.toml constraints.txt $(C) | $(BIN)/python
 	@echo "Installing; torch is large, the first time takes some minutes ..."
 	$(INSTALL) --editable '.[dev]'
 	@touch $@ $(VENV)/run
@@ -67,7 +68,7 @@ $(VENV)/bench: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@ $(VENV)/run
 
 # Compiled when the package is installed, and again when it was changed; without a compiler everything works, and slower.
-$(COMPILED): models/elementwise/elementwise.c | $(VENV)/dev
-	-$(BIN)/python models/elementwise/build.py
+$(COMPILED): $(C) | $(VENV)/dev
+	-$(BIN)/python models/compiled/build.py
 
 .PHONY: help demo up test check fuzz proof bench report clean

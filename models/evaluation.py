@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models import measures
-from models.data.gathered import Inputs
+from models.data.gathered import Inputs, Pixels
 from models.forward import Forward
 from models.metric import Metric
+from models.pixel_linear import signed
 from models.spec import PIXELS
 
 BATCH = 4000  # the fastest of 250 to 12,000: a product has a start, which larger ones spread over more rows
@@ -46,13 +47,38 @@ class Validation:
         return measures.accuracy(self.confusion)
 
 
-def _chunks(x_ND: Inputs, y_N: Tensor, is_left: Callable[[], bool]) -> Iterator[tuple[Tensor, Tensor]]:
-    """Give all examples with their labels, of wide ones so many fewer at a time that they take no more memory."""
+Function = Callable[[Tensor], Tensor]
+"""Gives logits [B, C] of some examples as they come."""
+
+
+def _functions(networks: Sequence[Forward], x_ND: Inputs) -> tuple[list[Function], bool]:
+    """Give the networks as functions, and whether these are of pictures' bytes."""
+    if isinstance(x_ND, Pixels) and all(network.takes_bytes(x_ND) for network in networks):
+        return [network.on_bytes(x_ND) for network in networks], True
+    return list(networks), False
+
+
+def _chunks(
+    x_ND: Inputs, y_N: Tensor, dtype: torch.dtype, is_left: Callable[[], bool], *, of_bytes: bool
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Give all examples with their labels, of wide ones so many fewer at a time that they take no more memory.
+
+    Memory in which they are made is used again for the next ones.
+    """
     rows = max(1, min(BATCH, BATCH * PIXELS // x_ND.shape[1]))
-    for chunk in zip(x_ND.split(rows), y_N.split(rows), strict=True):
+    for x_BD, y_B in zip(_split(x_ND, rows, dtype, of_bytes=of_bytes), y_N.split(rows), strict=True):
         if is_left():
             raise CancelledError("nobody waits for it any more")
-        yield chunk
+        yield x_BD, y_B
+
+
+def _split(x_ND: Inputs, rows: int, dtype: torch.dtype, *, of_bytes: bool) -> Iterator[Tensor]:
+    if not isinstance(x_ND, Pixels):
+        return (x_BD.to(dtype) for x_BD in x_ND.split(rows))
+    made_BD = torch.empty(rows, x_ND.shape[1], dtype=torch.uint8 if of_bytes else dtype)
+    if of_bytes:
+        return (signed(values_BD, made_BD) for values_BD in x_ND.values.split(rows))
+    return (x_ND.put(places_B, made_BD[: len(places_B)]) for places_B in torch.arange(len(x_ND.values)).split(rows))
 
 
 def accuracy(network: nn.Module, x_ND: Inputs, y_N: Tensor) -> float:
@@ -80,9 +106,9 @@ def accuracies(
     nobody waits for it any more.
     """
     correct = [0] * len(networks)
-    for chunk_BD, y_B in _chunks(x_ND, y_N, is_left):
-        x_BD = chunk_BD.to(dtype)
-        for number, network in enumerate(networks):
+    functions, of_bytes = _functions(networks, x_ND)
+    for x_BD, y_B in _chunks(x_ND, y_N, dtype, is_left, of_bytes=of_bytes):
+        for number, network in enumerate(functions):
             correct[number] += int((network(x_BD).argmax(dim=1) == y_B).count_nonzero())
     return [count / len(y_N) for count in correct]
 
@@ -98,8 +124,9 @@ def validations(
 ) -> list[Validation]:
     """Give `validate` of each network by its metric, looking at the examples once; left as `accuracies` is."""
     tallies = [_Tally() for _ in networks]
-    for x_BD, y_B in _chunks(x_ND, y_N, is_left):
-        for network, tally in zip(networks, tallies, strict=True):
+    functions, of_bytes = _functions(networks, x_ND)
+    for x_BD, y_B in _chunks(x_ND, y_N, torch.float32, is_left, of_bytes=of_bytes):
+        for network, tally in zip(functions, tallies, strict=True):
             tally.add(network(x_BD), y_B)
     return [tally.validation(y_N, metric) for tally, metric in zip(tallies, metrics, strict=True)]
 

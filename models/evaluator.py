@@ -41,7 +41,7 @@ class Evaluator:
 
     def __init__(self, split: Split, *, beside: Callable[[], bool]) -> None:
         self._split, self._is_beside = split, beside
-        self._thread = ThreadPoolExecutor(1, "evaluation", _prepare_thread)  # begins with its first work
+        self._thread = ThreadPoolExecutor(1, "evaluation", prepare_thread)  # begins with its first work
         self._left = Event()
         self._ended: list[tuple[Learner, Snapshot]] = []
         self._measured: Callable[[], Measured] = list
@@ -59,7 +59,8 @@ class Evaluator:
     def begin(self, learners: Sequence[Learner], *, complete: bool = True) -> Iterator[TrainingRecord]:
         """End the epoch of these networks, and evaluate those that it left whole; yields which ones diverged.
 
-        Yields their records as well unless they are evaluated beside their next epoch.
+        Yields their records as well unless they are evaluated beside their next epoch. Beside the last one nothing is
+        trained: where a core is free, it takes one of the two parts of the data.
         """
         goes_on = complete and any(learner.has_epochs_left for learner in learners)
         beside = goes_on and sum(learner.bytes for learner in learners) <= MOST_BYTES and self._is_beside()
@@ -68,12 +69,13 @@ class Evaluator:
                 self._ended.append((learner, learner.end_epoch(complete=complete, copied=beside)))
             except DivergenceError as error:
                 yield learner.failed(error)
-        measure = partial(_measure, [snapshot for _, snapshot in self._ended], self._split, self._left.is_set)
+        measure = _Measure([snapshot for _, snapshot in self._ended], self._split, self._left.is_set)
         if beside:
             future = self._thread.submit(measure)
             self._measured, self._is_done = future.result, future.done
         else:
-            self._measured = measure
+            halved = not goes_on and bool(self._ended) and self._is_beside()
+            self._measured = partial(measure.in_two, self._thread) if halved else measure
             yield from self.records()
 
     def is_done(self) -> bool:
@@ -88,20 +90,40 @@ class Evaluator:
                 yield from learner.record(snapshot, *measured)
 
 
-def _measure(snapshots: Sequence[Snapshot], split: Split, is_left: Callable[[], bool]) -> Measured:
-    networks = [Forward(snapshot.network, snapshot.weights) for snapshot in snapshots]
-    if any(snapshot.half for snapshot in snapshots):
+class _Measure:
+    """What is to be measured of an epoch; each part of the data has its own copies of the weights."""
+
+    def __init__(self, snapshots: Sequence[Snapshot], split: Split, is_left: Callable[[], bool]) -> None:
+        self._snapshots, self._split, self._is_left = snapshots, split, is_left
+
+    def __call__(self) -> Measured:
+        """Measure on one part after the other."""
+        return list(zip(self._on_training(), self._on_validation(), strict=True))
+
+    def in_two(self, thread: ThreadPoolExecutor) -> Measured:
+        """Measure on both parts at once: nothing is trained meanwhile."""
+        correct = thread.submit(self._on_training)
+        measured = self._on_validation()
+        return list(zip(correct.result(), measured, strict=True))
+
+    def _on_training(self) -> list[float]:
+        split = self._split
+        if not any(snapshot.half for snapshot in self._snapshots):
+            return accuracies(self._networks(), split.x_train, split.y_train, is_left=self._is_left)
         # Only here: by the validation part networks are judged, as they will serve, in float32.
-        halves = [Forward(snapshot.network, snapshot.weights, half=True) for snapshot in snapshots]
-        correct = accuracies(halves, split.x_train, split.y_train, torch.bfloat16, is_left=is_left)
-    else:
-        correct = accuracies(networks, split.x_train, split.y_train, is_left=is_left)
-    metrics = [snapshot.metric for snapshot in snapshots]
-    measured = validations(networks, split.x_val, split.y_val, metrics, is_left=is_left)
-    return list(zip(correct, measured, strict=True))
+        halves = self._networks(half=True)
+        return accuracies(halves, split.x_train, split.y_train, torch.bfloat16, is_left=self._is_left)
+
+    def _on_validation(self) -> list[Validation]:
+        metrics = [snapshot.metric for snapshot in self._snapshots]
+        return validations(self._networks(), self._split.x_val, self._split.y_val, metrics, is_left=self._is_left)
+
+    def _networks(self, *, half: bool = False) -> list[Forward]:
+        return [Forward(snapshot.network, snapshot.weights, half=half) for snapshot in self._snapshots]
 
 
-def _prepare_thread() -> None:
+def prepare_thread() -> None:
+    """Have this thread compute as the one that trains."""
     torch.set_flush_denormal(True)
     # Asked for the first time, a thread takes over how many threads torch was told to compute with.
     torch.get_num_threads()

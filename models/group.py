@@ -4,6 +4,7 @@ Legend of shapes: N training examples, B examples in a batch, D inputs.
 """
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 
 import numpy as np
 import torch
@@ -43,10 +44,10 @@ class Group:
             self.learners = [learner for learner in self.learners if not learner.is_over]
             self._restack()
 
-    def begin_epoch(self, examples: int) -> None:
-        """Draw the orders in which this epoch visits the examples."""
+    def begin_epoch(self, examples: int, ahead: Executor | None = None) -> None:
+        """Draw the orders in which this epoch visits the examples; `ahead` moves images of batches to come."""
         for learner in self.learners:
-            learner.begin_epoch(examples)
+            learner.begin_epoch(examples, ahead)
         keys = {learner.order_key for learner in self.learners}
         self._shares_batches = len(self.learners) > 1 and len(keys) == 1 and None not in keys
 
@@ -72,10 +73,10 @@ class Group:
                 for learner, x_BD in zip(stacked.learners, batch.images, strict=True):
                     learner.fill(number, x_ND, x_BD)
             losses = batch.step([learner.targets.of(number) for learner in stacked.learners])
-            for learner, (weights_P, gradients_P), loss in zip(
-                stacked.learners, stacked.stack.rows, losses, strict=True
+            for learner, weights_P, gradients, loss in zip(
+                stacked.learners, stacked.stack.rows, batch.gradients, losses, strict=True
             ):
-                learner.step(weights_P, gradients_P, loss)
+                learner.step(weights_P, gradients, loss)
 
     def _shared_images(self, size: int, x_ND: Inputs) -> Tensor:
         if size not in self._shared:

@@ -15,7 +15,8 @@ from typing import Protocol
 import torch
 from torch import Generator, Tensor
 
-from models.elementwise import bound
+from models.compiled import bound, library
+from models.gradients import Factors
 from models.products.choice import Choice
 from models.products.kernels import mkl
 
@@ -53,10 +54,9 @@ class Linear:
         ones_K1B = torch.ones_like(y.gradient[:1, :, 0]).unsqueeze(1).expand(len(w_KIO), -1, -1)
         self._add_bias = bound.add_bias(y.value, weights["bias"])
         self._forward = kernels.product(x.value, w_KIO, y.value)
-        self._backward = [
-            kernels.product(x.value.mT, y.gradient, dw_KIO),
-            kernels.product(ones_K1B, y.gradient, gradients["bias"].unsqueeze(1)),  # faster than a sum over the batch
-        ]
+        self._x, self._y, self._dw_KIO, self._kernels = x, y, dw_KIO, kernels
+        # Faster than a sum over the batch.
+        self._backward = [kernels.product(ones_K1B, y.gradient, gradients["bias"].unsqueeze(1))]
         # Nobody asks for the gradient with respect to the images.
         if not is_first:
             self._backward.append(kernels.product(y.gradient, w_KIO.mT, x.gradient))
@@ -67,9 +67,16 @@ class Linear:
         self._add_bias()
 
     def backward(self) -> None:
-        """Fill the gradients of W, b and x."""
+        """Fill the gradients of b and x; that of W is made by an optimiser from its `factors`."""
         for product in self._backward:
             product()
+
+    def factors(self, network: int, place: int) -> Factors:
+        """Give what the gradient of a network's W, at `place` of its row, is the product of."""
+        x_1BI, dy_1BO, dw_1IO = (of[network : network + 1] for of in (self._x.value, self._y.gradient, self._dw_KIO))
+        product = x_1BI.mT, dy_1BO, dw_1IO
+        is_fused = self._kernels.of(*product) == "compiled" and dy_1BO.shape[1] <= library.MOST_EXAMPLES
+        return Factors(x_1BI[0], dy_1BO[0], place, self._kernels.product(*product), is_fused)
 
 
 class HalfLinear:

@@ -8,6 +8,7 @@ Legend of shapes: N training examples, B examples in a batch, D inputs, P number
 
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,7 @@ from models.data.schema import Images
 from models.data.split import Split
 from models.early_stopping import EarlyStopping
 from models.evaluation import Validation
+from models.gradients import Gradients
 from models.metric import Metric, score
 from models.networks import build
 from models.optimizers import optimizer
@@ -65,6 +67,8 @@ class Learner:
         self._optimizer = optimizer(spec, torch.zeros(self._layout.size, device=device))
         self._average = WeightAverage(self.network, self._layout, spec.ema_decay) if spec.ema_decay else None
         self._losses: list[float | Tensor] = []
+        self._ahead: Executor | None = None
+        self._next: Future[Tensor] | None = None
         self._epoch, self._iterations = 0, 0
         self._stopping = EarlyStopping(spec.early_stopping_patience)
         self._best = 0.0, 0.0  # accuracy and value of the best epoch
@@ -84,9 +88,10 @@ class Learner:
             return None
         return (self.order_seed, self._epoch) if self.spec.shuffle else ()
 
-    def begin_epoch(self, examples: int) -> None:
-        """Draw the order in which this epoch visits the examples."""
+    def begin_epoch(self, examples: int, ahead: Executor | None = None) -> None:
+        """Draw the order in which this epoch visits the examples; `ahead` moves the images of batches to come."""
         self._epoch += 1
+        self._ahead, self._next = ahead, None
         self._losses = []
         self.dropout.manual_seed(derive_seed(self.spec.seed, self._epoch, "dropout"))
         self._augmentation.manual_seed(derive_seed(self.spec.seed, self._epoch, "augmentation"))
@@ -103,17 +108,24 @@ class Learner:
         if self._moved is None:
             gather(x_ND, self.order[batch], x_BD)
         else:
-            moved_BD = torch.empty(x_BD.shape, device=x_BD.device)
-            gather(x_ND, self.order[batch], moved_BD)
-            augment(moved_BD, self.spec, self._augmentation, self._moved)
-            x_BD.copy_(moved_BD)
+            x_BD.copy_(self._next.result() if self._next is not None else self._move(batch, x_ND, self._moved))
+            self._next = None
+            if self._ahead is not None and batch + 1 < len(self.order):
+                self._next = self._ahead.submit(self._move, batch + 1, x_ND, self._moved)
 
-    def step(self, weights_P: Tensor, gradients_P: Tensor, loss: float | Tensor) -> None:
+    @torch.inference_mode()
+    def _move(self, batch: int, x_ND: Inputs, schema: Images) -> Tensor:
+        moved_BD = torch.empty(len(self.order[batch]), x_ND.shape[1], device=self.dropout.device)
+        gather(x_ND, self.order[batch], moved_BD)
+        augment(moved_BD, self.spec, self._augmentation, schema)
+        return moved_BD
+
+    def step(self, weights_P: Tensor, gradients: Gradients, loss: float | Tensor) -> None:
         """Change the weights by the gradients of a batch."""
         rate = learning_rate(self.spec, self._iterations, self._all_iterations)
         self._iterations += 1
         self._losses.append(loss)
-        self._optimizer.step(weights_P, gradients_P, learning_rate=rate, iteration=self._iterations)
+        self._optimizer.step(weights_P, gradients, learning_rate=rate, iteration=self._iterations)
         if self._average is not None:
             self._average.follow(weights_P, self._iterations)
 

@@ -6,6 +6,7 @@ every one of them against its class in torch.optim.
 Legend of shapes: P numbers of one network, the gaps between its tensors included; they are and stay zero.
 """
 
+import ctypes
 import math
 from collections.abc import Callable
 from typing import Protocol
@@ -13,7 +14,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from models.elementwise import library
+from models.compiled import library
+from models.gradients import Gradients
 from models.spec import TrainingSpec
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
@@ -24,7 +26,7 @@ class Optimizer(Protocol):
 
     state: dict[str, Tensor]
 
-    def step(self, weights_P: Tensor, gradients_P: Tensor, *, learning_rate: float, iteration: int) -> None:
+    def step(self, weights_P: Tensor, gradients: Gradients, *, learning_rate: float, iteration: int) -> None:
         """Do one step; `iteration` counts from 1."""
 
 
@@ -36,16 +38,18 @@ class Adam:
         self._weight_decay, self._decoupled = weight_decay, decoupled
         self._update = torch._fused_adamw_ if decoupled else torch._fused_adam_
         self._steps = torch.zeros((), device=like_P.device)
+        self._how = library.Adam(beta1=BETA1, beta2=BETA2, epsilon=EPSILON)
+        self._how_address = ctypes.addressof(self._how)
 
-    def step(self, weights_P: Tensor, gradients_P: Tensor, *, learning_rate: float, iteration: int) -> None:
+    def step(self, weights_P: Tensor, gradients: Gradients, *, learning_rate: float, iteration: int) -> None:
         """Do one step; `iteration` counts from 1."""
         if (functions := library.functions(weights_P)) is not None:
-            self._by_library(functions.tenfold_adam, weights_P, gradients_P, learning_rate, iteration)
+            self._by_library(functions.tenfold_descend, weights_P, gradients, learning_rate, iteration)
             return
         self._steps.fill_(iteration)
         self._update(
             [weights_P],
-            [gradients_P],
+            [gradients.all()],
             [self.state["exp_avg"]],
             [self.state["exp_avg_sq"]],
             [],
@@ -60,21 +64,26 @@ class Adam:
         )
 
     def _by_library(
-        self, adam: Callable[..., None], weights_P: Tensor, gradients_P: Tensor, learning_rate: float, iteration: int
+        self,
+        descend: Callable[..., None],
+        weights_P: Tensor,
+        gradients: Gradients,
+        learning_rate: float,
+        iteration: int,
     ) -> None:
-        decay = self._weight_decay
-        adam(
+        how, decay = self._how, self._weight_decay
+        how.step = learning_rate / (1 - BETA1**iteration)
+        how.scale = 1 / math.sqrt(1 - BETA2**iteration)
+        how.decay = 0.0 if self._decoupled else decay
+        how.kept = 1 - learning_rate * decay if self._decoupled else 1.0
+        descend(
             weights_P.data_ptr(),
-            gradients_P.data_ptr(),
+            gradients.but_factors().data_ptr(),
             *(moment.data_ptr() for moment in self.state.values()),
             weights_P.numel(),
-            learning_rate / (1 - BETA1**iteration),
-            1 / math.sqrt(1 - BETA2**iteration),
-            BETA1,
-            BETA2,
-            EPSILON,
-            0.0 if self._decoupled else decay,
-            1 - learning_rate * decay if self._decoupled else 1.0,
+            gradients.factors_address,
+            gradients.factors_count,
+            self._how_address,
         )
 
 
@@ -85,11 +94,11 @@ class SGD:
         self.state = {"momentum_buffer": torch.zeros_like(like_P)} if momentum else {}
         self._momentum, self._weight_decay = momentum, weight_decay
 
-    def step(self, weights_P: Tensor, gradients_P: Tensor, *, learning_rate: float, iteration: int) -> None:
+    def step(self, weights_P: Tensor, gradients: Gradients, *, learning_rate: float, iteration: int) -> None:
         """Do one step; `iteration` counts from 1."""
         torch._fused_sgd_(
             [weights_P],
-            [gradients_P],
+            [gradients.all()],
             list(self.state.values()),
             weight_decay=self._weight_decay,
             momentum=self._momentum,

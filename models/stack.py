@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor, nn
 
+from models.gradients import Factors, Gradients
 from models.layers import CrossEntropy, Dropout, HalfLinear, Layer, LayerNorm, Linear, ReLU, Signal
 from models.products import choice
 from models.products.choice import Choice
@@ -60,7 +61,7 @@ class Layout:
 class Stack:
     """Networks of equal shape, trained in step; their parameters become views of the rows of `weights_KP`.
 
-    `gradients_KP` holds the gradients of the step that was done last; `rows` has both for each network. Each network
+    Each network
     draws its dropout from a generator of its own. With `half`, the first layer's products, by far the largest, are made
     in bfloat16.
     """
@@ -85,7 +86,7 @@ class Stack:
                 views[name].copy_(tensor)
             network.load_state_dict(views, assign=True)
             network.requires_grad_(False)
-        self.rows = list(zip(self.weights_KP.unbind(), self.gradients_KP.unbind(), strict=True))
+        self.rows = self.weights_KP.unbind()
         self._batches: dict[tuple[int, bool], Batch] = {}
 
     def batch(self, size: int, shared_BD: Tensor | None = None) -> "Batch":
@@ -113,6 +114,7 @@ class Batch:
             x = Signal(shared_BD.expand(len(stack.networks), -1, -1), self._like)
         self.images = x.value.unbind()
         self._layers: list[Layer] = []
+        factors: list[list[Factors]] = [[] for _ in stack.networks]
         weights, gradients = stack.layout.views(stack.weights_KP), stack.layout.views(stack.gradients_KP)
         for name, module in stack.networks[0].named_children():
             its_weights, its_gradients = _of(name, weights), _of(name, gradients)
@@ -123,7 +125,11 @@ class Batch:
                     if is_first and stack.half:
                         self._layers.append(HalfLinear(x, y, its_weights, its_gradients))
                     else:
-                        self._layers.append(Linear(x, y, its_weights, its_gradients, stack.kernels, is_first=is_first))
+                        linear = Linear(x, y, its_weights, its_gradients, stack.kernels, is_first=is_first)
+                        self._layers.append(linear)
+                        place = stack.layout.offsets[f"{name}.weight"]
+                        for number, its in enumerate(factors):
+                            its.append(linear.factors(number, place))
                     x = y
                 case nn.LayerNorm():
                     self._layers.append(LayerNorm(x, its_weights, its_gradients))
@@ -139,9 +145,10 @@ class Batch:
                 case _:
                     raise TypeError(f"there is no stacked form of {type(module).__name__}")
         self._loss = CrossEntropy(x)
+        self.gradients = [Gradients(*its) for its in zip(stack.gradients_KP, factors, strict=True)]
 
     def step(self, targets: Sequence[Tensor]) -> list[float | Tensor]:
-        """Pass the examples forward and back: fills the stack's gradients, gives each network's mean loss.
+        """Pass the examples forward and back: fills `gradients`, gives each network's mean loss.
 
         `targets` are as CrossEntropy takes them.
         """

@@ -5,13 +5,14 @@ been alone.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
 import torch
 
 from models.checkpoints import Checkpoint
 from models.data.split import Split
-from models.evaluator import Evaluator, core_is_free
+from models.evaluator import Evaluator, core_is_free, prepare_thread
 from models.group import Group
 from models.learner import Learner
 from models.products import processor
@@ -42,7 +43,8 @@ def train(
     `should_stop(network)` is asked before every batch. Once it says "end", that network's epoch ends there, is
     evaluated, yielded as incomplete (unless no batch of it was done), and is its last; with "discard" it is not even
     evaluated. An epoch is evaluated in a second thread while the next one begins if `evaluate_beside`, or if that says
-    so when it is asked, after each epoch; by default where there is a core for it. No bit depends on that, and the
+    so when it is asked, after each epoch; by default where there is a core for it; images that are moved at random are
+    then moved a batch ahead of the training. No bit depends on that, and the
     record of an epoch comes before the last batch of the next one in any case. Raises ValueError unless the
     specs agree in their `shape`.
     """
@@ -70,9 +72,12 @@ def train(
             learners.append(learner)
 
     group = Group(learners)
-    with Evaluator(split, beside=_beside(evaluate_beside, device)) as evaluator:
+    is_beside = _beside(evaluate_beside, device)
+    moves = any(spec.shift_pixels or spec.rotation_degrees for spec in specs)
+    # A thread begins with its first work.
+    with Evaluator(split, beside=is_beside) as evaluator, ThreadPoolExecutor(1, "images", prepare_thread) as ahead:
         while group.learners:
-            group.begin_epoch(examples)
+            group.begin_epoch(examples, ahead if moves and is_beside() else None)
             for batch in range(batches):
                 # What an epoch brought comes out before the last batch of the next: whoever decides by it is asked
                 # in between, and nothing is left of that next one where the network ends there.

@@ -79,21 +79,29 @@ class Examples:
             mean = sum(float(self.values[piece].sum(dtype=np.float64)) for piece in pieces) / count
             squares = (float(((self.values[piece].astype(np.float64) - mean) ** 2).sum()) for piece in pieces)
             return mean, float(np.sqrt(sum(squares) / count))
-        counts = np.zeros(256)
-        for piece in pieces:
-            counts += np.bincount(self.values[piece].ravel(), minlength=256)
-        return of_levels(counts)
+        return of_levels(
+            sum((_counted(self.values[piece]) for piece in pieces), np.zeros(256, np.int64)).astype(np.float64)
+        )
 
     def levels(self) -> NDArray[np.int64]:
         """Count each of the numbers 0 to 255 among all values, which are uint8; int64 [256]."""
         counts = np.zeros(256, np.int64)
         for start in range(0, len(self.values), _AT_ONCE):
-            counts += np.bincount(self.values[start : start + _AT_ONCE].ravel(), minlength=256)
+            counts += _counted(self.values[start : start + _AT_ONCE])
         return counts
 
     def sample(self, count: int, *, seed: int) -> "Examples":
         """Draw `count` examples at random, without repetition; all of them when there are fewer."""
         return self.take(np.random.default_rng(seed).permutation(len(self.labels))[:count])
+
+
+def _counted(values: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Count each of the numbers 0 to 255, int64 [256]: two at a time takes half as long, and comes to the same."""
+    flat = values.ravel()
+    pairs = np.bincount(flat[: len(flat) // 2 * 2].view(np.uint16), minlength=65_536).reshape(256, 256)
+    counts: NDArray[np.int64] = np.bincount(flat[len(flat) // 2 * 2 :], minlength=256)
+    counts += pairs.sum(axis=0) + pairs.sum(axis=1)
+    return counts
 
 
 def of_levels(counts: NDArray[np.float64]) -> tuple[float, float]:

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.elementwise import library
+from models.compiled import library
 
 MOST_BYTES = 2**29
 """Of float32 for all parts of a data set together; MNIST takes 188 MB. What is more stays as it is stored."""
@@ -81,12 +81,10 @@ class Pixels:
 
     def at(self, places_B: Tensor) -> Tensor:
         """Give the examples at these places, float32 [B, D]."""
-        x_BD = torch.empty(len(places_B), self.shape[1])
-        self.put(places_B, x_BD)
-        return x_BD
+        return self.put(places_B, torch.empty(len(places_B), self.shape[1]))
 
-    def put(self, places_B: Tensor, x_BD: Tensor) -> None:
-        """Put the examples at these places into `x_BD`, contiguous, in float32 or bfloat16."""
+    def put(self, places_B: Tensor, x_BD: Tensor) -> Tensor:
+        """Put the examples at these places into `x_BD`, contiguous, in float32 or bfloat16; gives that."""
         functions = library.loaded()
         assert functions is not None, "without them, pictures are tensors"
         is_half = x_BD.dtype == torch.bfloat16
@@ -98,6 +96,7 @@ class Pixels:
             self.mean,
             self.deviation,
         )
+        return x_BD
 
     def split(self, size: int) -> Iterator[Tensor]:
         """Give all examples, so many at a time."""

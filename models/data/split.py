@@ -16,17 +16,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from models.compiled import library
 from models.data import gathered, learned
+from models.data.builtin import BUILTIN
 from models.data.draw import Parts, Rows, draw
 from models.data.examples import Examples
 from models.data.fitting import fit
 from models.data.gathered import Gathered, Inputs, Pixels
+from models.data.known_files import files_of
 from models.data.load import load_builtin, load_test_part
+from models.data.once import Once
 from models.data.plan import Plan
 from models.data.schema import USUAL, Images, Table
 from models.data.split_cache import SplitCache
 from models.data.stored import Stored
-from models.elementwise import library
 from models.spec import TrainingSpec
 
 
@@ -38,7 +41,6 @@ class Split:
     be measured on once, where there is a test part; `validation` and `test` are those parts as they are stored.
     `mean` and `deviation` are those of the training part's pixels, on the scale that they came on: what was learned
     holds for images normalised by them. Rows of a table go through `plan`, which was fitted on the training part.
-    `learned` uint64 are the hashes of the training part, by which its examples are known again.
     """
 
     x_train: Inputs
@@ -54,7 +56,13 @@ class Split:
     test: Examples | None = None
     x_test: Inputs | None = None
     y_test: Tensor | None = None
-    learned: NDArray[np.uint64] | None = None
+    learn: Callable[[], NDArray[np.uint64]] | None = None
+
+    @property
+    def learned(self) -> NDArray[np.uint64]:
+        """Give the hashes of the training part, uint64, by which its examples are known again; made when asked for."""
+        assert self.learn is not None, "every split that is made of examples has them"
+        return self.learn()
 
     @property
     def inputs(self) -> int:
@@ -138,7 +146,7 @@ def _made(
         test=test,
         x_test=None if parts.test is None else features(parts.test),
         y_test=None if test is None else torch.from_numpy(test.labels),
-        learned=learned.learn(examples.values, examples.schema, parts.train),
+        learn=Once(partial(learned.learn, examples.values, examples.schema, parts.train)),
     )
 
 
@@ -167,10 +175,21 @@ def _cached_split(
     stratify: bool,
     cache: SplitCache | None,
 ) -> Split:
-    examples = source.load() if isinstance(source, Stored) else load_builtin(source, folder)
     asked: dict[str, Any] = {"validation_fraction": validation_fraction, "split_seed": split_seed, "stratify": stratify}
-    split = divide(examples, **asked) if cache is None else _divided_once(examples, asked, cache)
-    test = None if isinstance(source, Stored) else load_test_part(source, folder)
+    if isinstance(source, Stored):
+        return _divided_once(source.load(), asked, cache)
+    files = None if cache is None else files_of(source, folder)
+    known = None if files is None or cache is None else cache.find(files.decides())
+    split = None
+    if cache is not None and known is not None:
+        # Not read at all, where what is in the files is known and what is made of it is there.
+        split = _found(str(known[0].get("digest")), BUILTIN[source].schema, asked, cache)
+    if split is None:
+        examples = load_builtin(source, folder)
+        split = _divided_once(examples, asked, cache)
+        if cache is not None and files is not None and known is None and files.are_settled():
+            cache.keep_meanwhile(files.decides(), {"digest": examples.digest}, dict)
+    test = load_test_part(source, folder)
     return split if test is None else _with_test(split, test)
 
 
@@ -178,24 +197,35 @@ _KEPT_FORM = 1
 """Of what a cache keeps; another number wherever the bits of a split, or the arrays below, become others."""
 
 
-def _divided_once(examples: Examples, asked: dict[str, Any], cache: SplitCache) -> Split:
+def _divided_once(examples: Examples, asked: dict[str, Any], cache: SplitCache | None) -> Split:
     """Divide a data set, or take what somebody on this machine has made of it; rows of tables are always divided."""
-    if isinstance(examples.schema, Table) or _is_large(examples, examples.schema.inputs):
+    if cache is None or isinstance(examples.schema, Table) or _is_large(examples, examples.schema.inputs):
         return divide(examples, **asked)
-    decided_by = {
+    if (found := _found(examples.digest, examples.schema, asked, cache)) is not None:
+        return found
+    split = divide(examples, **asked)
+    cache.keep_meanwhile(
+        _decided_by(examples.digest, examples.schema, asked), _noted(split), partial(_as_arrays, split)
+    )
+    return split
+
+
+def _decided_by(digest: str, schema: Images, asked: dict[str, Any]) -> dict[str, Any]:
+    return {
         **asked,
         "form": _KEPT_FORM,
         "made by": [np.__version__, torch.__version__, sys.byteorder],
         "compiled": library.is_used(),
-        "data": examples.digest,
-        "schema": examples.schema.model_dump(mode="json"),
+        "data": digest,
+        "schema": schema.model_dump(mode="json"),
     }
-    if (found := cache.find(decided_by)) is not None:
+
+
+def _found(digest: str, schema: Images, asked: dict[str, Any], cache: SplitCache) -> Split | None:
+    if (found := cache.find(_decided_by(digest, schema, asked))) is not None:
         with suppress(KeyError, TypeError):
-            return _of_arrays(*found, examples)
-    split = divide(examples, **asked)
-    cache.keep_meanwhile(decided_by, _noted(split), _as_arrays(split))
-    return split
+            return _of_arrays(*found, digest, schema)
+    return None
 
 
 _INPUTS, _LABELS = ("x_train", "x_val", "x_test"), ("y_train", "y_val", "y_test")
@@ -214,10 +244,10 @@ def _as_arrays(split: Split) -> dict[str, NDArray[Any]]:
             arrays[name] = stored.values
             if stored.parts is not None:
                 arrays[f"{name}_parts"] = stored.parts
-    return arrays if split.learned is None else {**arrays, "learned": split.learned}
+    return {**arrays, "learned": split.learned}
 
 
-def _of_arrays(noted: dict[str, Any], arrays: dict[str, NDArray[Any]], examples: Examples) -> Split:
+def _of_arrays(noted: dict[str, Any], arrays: dict[str, NDArray[Any]], digest: str, schema: Images) -> Split:
     """Give the split that was kept; raises KeyError or TypeError where it lacks something."""
 
     def inputs(name: str) -> Inputs:
@@ -225,7 +255,7 @@ def _of_arrays(noted: dict[str, Any], arrays: dict[str, NDArray[Any]], examples:
         return Pixels(tensor, *noted["stored"]) if noted["stored"] else tensor
 
     def stored(name: str, labels: str) -> Examples:
-        return Examples(arrays[name], arrays[labels], examples.schema, arrays.get(f"{name}_parts"))
+        return Examples(arrays[name], arrays[labels], schema, arrays.get(f"{name}_parts"))
 
     parts: dict[str, Any] = {name: inputs(name) for name in _INPUTS if name in arrays}
     parts |= {name: torch.from_numpy(arrays[name]) for name in _LABELS if name in arrays}
@@ -234,10 +264,10 @@ def _of_arrays(noted: dict[str, Any], arrays: dict[str, NDArray[Any]], examples:
         validation=stored("validation", "y_val"),
         mean=noted["mean"],
         deviation=noted["deviation"],
-        digest=examples.digest,
-        schema=examples.schema,
+        digest=digest,
+        schema=schema,
         test=stored("test", "y_test") if "test" in arrays else None,
-        learned=arrays["learned"],
+        learn=Once(partial(arrays.pop, "learned")),
     )
 
 

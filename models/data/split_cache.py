@@ -62,9 +62,11 @@ class SplitCache:
             return None
         return noted, arrays
 
-    def keep_meanwhile(self, decided_by: Mapping[str, Any], noted: Mapping[str, Any], arrays: Arrays) -> None:
-        """Write arrays down, see `keep`, while whoever has them goes on, and leaves them as they are."""
-        threading.Thread(target=self.keep, args=(decided_by, noted, arrays), name="split-cache").start()
+    def keep_meanwhile(
+        self, decided_by: Mapping[str, Any], noted: Mapping[str, Any], arrays: Callable[[], Arrays]
+    ) -> None:
+        """Write down what `arrays` gives, see `keep`, while whoever has them goes on, and leaves them as they are."""
+        threading.Thread(target=lambda: self.keep(decided_by, noted, arrays()), name="split-cache").start()
 
     def keep(self, decided_by: Mapping[str, Any], noted: Mapping[str, Any], arrays: Arrays) -> None:
         """Write arrays down, whole or not at all, and remove what was used longest ago and is too much.
@@ -72,7 +74,7 @@ class SplitCache:
         Files that others have mapped are removed, and never cut: they have them for as long as they look.
         """
         size = sum(array.nbytes for array in arrays.values())
-        if size > self.most_bytes or not self.has_room(size):
+        if not self.most_bytes or size > self.most_bytes or not self.has_room(size):
             return
         with suppress(OSError):  # no room, or not to be written to: it is prepared again
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -10,12 +10,15 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
-from models.elementwise import library
+from models.compiled import library
 from models.products.kernels import KERNELS, Name, Product
 from models.products.processor import this, use_threads
 
-LARGE = 2**20
-"""Multiplications from which on a product is large: it lasts so long that what a call costs does not count."""
+LARGE = 2**24
+"""Multiplications from which on a product is large: it pays then to lay both factors anew, as libraries do."""
+
+SHARED = 2**20
+"""The same where torch has several threads: libraries share a product among them."""
 
 
 @dataclass(frozen=True)
@@ -25,36 +28,42 @@ class Choice:
     small: Name
     large: Name
 
-    def product(self, a_KMI: Tensor, b_KIN: Tensor, out_KMN: Tensor) -> Product:
-        """Bind the product of a [K, M, I] and b [K, I, N] to the kernel that is best at it."""
+    def of(self, a_KMI: Tensor, b_KIN: Tensor, out_KMN: Tensor) -> Name:
+        """Name the kernel that is best at the product of a [K, M, I] and b [K, I, N]."""
+        if out_KMN.device.type != "cpu":
+            return "mkl"
         _, rows, columns = out_KMN.shape
-        kernel = self.large if is_large(rows, a_KMI.shape[2], columns) else self.small
-        return KERNELS[kernel if out_KMN.device.type == "cpu" else "mkl"](a_KMI, b_KIN, out_KMN)
+        name = self.large if is_large(rows, a_KMI.shape[2], columns) else self.small
+        return "mkl" if name == "compiled" and library.functions(a_KMI, b_KIN, out_KMN) is None else name
+
+    def product(self, a_KMI: Tensor, b_KIN: Tensor, out_KMN: Tensor) -> Product:
+        """Bind that product to its kernel."""
+        return KERNELS[self.of(a_KMI, b_KIN, out_KMN)](a_KMI, b_KIN, out_KMN)
 
 
 def is_large(rows: int, inner: int, columns: int) -> bool:
     """Tell whether a product of [rows, inner] and [inner, columns] is a large one."""
-    return rows * inner * columns >= LARGE
+    return rows * inner * columns >= (LARGE if torch.get_num_threads() == 1 else SHARED)
 
 
 REFERENCE = Choice("mkl", "mkl")
 """What torch itself multiplies by."""
 
 TABLE: Mapping[tuple[str, str], Choice] = {
-    ("GenuineIntel", "AVX512"): Choice("openblas", "mkl"),
-    ("GenuineIntel", "AVX2"): Choice("mkl", "mkl"),
+    ("GenuineIntel", "AVX512"): Choice("compiled", "mkl"),
+    ("GenuineIntel", "AVX2"): Choice("compiled", "mkl"),
     # MKL keeps to AVX2 on processors of another maker.
-    ("AuthenticAMD", "AVX512"): Choice("openblas", "openblas"),
-    ("AuthenticAMD", "AVX2"): Choice("openblas", "openblas"),
+    ("AuthenticAMD", "AVX512"): Choice("compiled", "openblas"),
+    ("AuthenticAMD", "AVX2"): Choice("compiled", "openblas"),
 }
-"""By vendor and instructions: Intel's as `python -m bench.products` found it, AMD's by prototypes on a Zen 5."""
+"""By vendor and instructions: Intel's as `python -m bench.products` found it, AMD's large ones by prototypes."""
 
 MEASURED_WITH = "2.14."
 """The torch of the table."""
 
 _SHAPES: Mapping[str, Sequence[tuple[int, int, int]]] = {
-    "small": ((64, 100, 50), (64, 50, 100), (100, 64, 50), (64, 50, 10), (50, 64, 10)),
-    "large": ((64, 784, 100), (784, 64, 100), (128, 784, 100), (784, 128, 30)),
+    "small": ((64, 784, 100), (784, 64, 100), (64, 100, 50), (64, 50, 100), (100, 64, 50), (64, 50, 10)),
+    "large": ((64, 784, 512), (784, 64, 512), (128, 512, 512)),
 }
 
 _chosen: Choice | None = None
@@ -66,7 +75,8 @@ def known() -> Choice | None:
         return REFERENCE
     if not torch.__version__.startswith(MEASURED_WITH):
         return None
-    return TABLE.get((this().vendor, this().instructions))
+    choice = TABLE.get((this().vendor, this().instructions))
+    return choice if choice is None or library.multiplies() else Choice(choice.large, choice.large)
 
 
 def asked() -> str:
@@ -93,7 +103,8 @@ def measured() -> Choice:
     use_threads(torch.get_num_threads())
     best: dict[str, Name] = {}
     for kind, shapes in _SHAPES.items():
-        seconds = {name: sum(least(name, shape) for shape in shapes) for name in KERNELS}
+        names = [name for name in KERNELS if name != "compiled" or library.multiplies()]
+        seconds = {name: sum(least(name, shape) for shape in shapes) for name in names}
         best[kind] = min(seconds, key=lambda name: seconds[name])
     return Choice(best["small"], best["large"])
 

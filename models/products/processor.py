@@ -38,6 +38,13 @@ def multiplies_bfloat16() -> bool:
     return bool({"avx512_bf16", "amx_bf16"} & set((_told("flags") or "").split()))
 
 
+@cache
+def multiplies_bytes() -> bool:
+    """Whether the processor itself adds up products of bytes, on vectors of 512 bits or in tiles."""
+    wide = this().instructions.startswith("AVX512")
+    return wide and bool({"avx512_vnni", "amx_int8"} & set((_told("flags") or "").split()))
+
+
 def use_threads(count: int) -> None:
     """Let numpy multiply by so many threads: by several it would share the sums, and round otherwise."""
     for library in _openblas():

@@ -78,8 +78,10 @@ def machine() -> dict[str, str | int]:
     """
     torch.set_num_threads(1)
     mask = torch.empty(1000).bernoulli_(0.5, generator=torch.Generator().manual_seed(0))
+    known = fingerprint()
     return {
-        **fingerprint(),
+        **known,
+        "elementwise": str(known["elementwise"]).partition(" ")[0],  # whatever its comments say
         "processor": hashlib.sha256(_processor().encode()).hexdigest(),
         "dropout": hashlib.sha256(mask.numpy().tobytes()).hexdigest(),
     }

@@ -30,7 +30,7 @@ RUNS: dict[str, dict[str, Any]] = {
     "nmlp with dropout": {"architecture": "nmlp", "dropout": 0.5, "hidden_sizes": (17, 5)},
     "bfloat16": {"precision": "bfloat16"},
     "averaged weights": {"ema_decay": 0.9, "optimizer": "sgd", "momentum": 0.9},
-    "moved images, a schedule": {"shift_pixels": 2, "learning_rate_schedule": "one_cycle"},
+    "moved images, a schedule": {"shift_pixels": 2, "rotation_degrees": 9.0, "learning_rate_schedule": "one_cycle"},
     "by log-loss": {"metric": "log_loss"},
     "one batch an epoch": {"batch_size": 8192},
     "two batches an epoch": {"batch_size": 100},
@@ -81,7 +81,7 @@ def records(
 
 
 def threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name.startswith("evaluation")]
+    return [thread for thread in threading.enumerate() if thread.name.startswith(("evaluation", "images"))]
 
 
 @pytest.mark.parametrize("kind", RUNS)
@@ -177,8 +177,9 @@ def test_a_checkpoint_is_what_the_epoch_left_and_a_run_goes_on_from_it(kind: str
         assert resumed[-2][7] == pack_weights(kept[-1].checkpoint, spec, mean=0.0, deviation=1.0)
 
 
-def test_a_run_that_is_left_leaves_no_thread(small_split: Split) -> None:
-    run = train([tiny(epochs=1000)], small_split, evaluate_beside=True)
+@pytest.mark.parametrize("moved", [{}, {"rotation_degrees": 5.0}])
+def test_a_run_that_is_left_leaves_no_thread(moved: dict[str, Any], small_split: Split) -> None:
+    run = train([tiny(epochs=1000, **moved)], small_split, evaluate_beside=True)
     next(run)
     assert threads()
     run.close()  # type: ignore[attr-defined]

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, log_softmax
 
 from models.checkpoints import Checkpoint, pack_state, pack_weights, unpack
+from models.compiled import library
 from models.data.gathered import whole
 from models.data.split import Split
-from models.elementwise import library
 from models.evaluation import accuracy, validate
 from models.learner import derive_seed
 from models.networks import build

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from models.compiled import library
 from models.data.examples import Examples
 from models.data.gathered import Pixels, whole
 from models.data.split import Split, divide, prepare
 from models.data.split_cache import SplitCache
 from models.data.stored import LABELS, PARTS, VALUES, Stored
-from models.elementwise import library
 from models.spec import TrainingSpec
 from tests.waiting import wait_until
 

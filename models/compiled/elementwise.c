@@ -4,16 +4,11 @@
    -ffast-math): all processors give the same bits, with narrow and with wide vectors. Numbers are float, lengths count
    numbers. */
 
+#include "elementwise.h"
+
 #include <math.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__)
-#define FOR_EACH_PROCESSOR __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define FOR_EACH_PROCESSOR
-#endif
 
 /* Which text this was compiled from: functions of another may take other arguments, or give other bits. */
 uint64_t tenfold_source(void)
@@ -31,12 +26,11 @@ static inline void fetch_ahead(const uint8_t *x, const int64_t *places, size_t r
         __builtin_prefetch(next + i);
 }
 
-/* One step of Adam on n weights; with decoupled decay AdamW. `step` is the learning rate divided by the first moment's
-   bias, `scale` one divided by the root of the second moment's. */
-FOR_EACH_PROCESSOR
-void tenfold_adam(float *restrict w, const float *restrict g, float *restrict m, float *restrict v, size_t n, float step,
-                  float scale, float beta1, float beta2, float epsilon, float decay, float kept)
+void tenfold_adam(float *restrict w, const float *restrict g, float *restrict m, float *restrict v, size_t n,
+                  const adam *by)
 {
+    const float step = by->step, scale = by->scale, beta1 = by->beta1, beta2 = by->beta2, epsilon = by->epsilon,
+                decay = by->decay, kept = by->kept;
     for (size_t i = 0; i < n; i++) {
         float slope = g[i] + decay * w[i];
         float first = m[i] + (1 - beta1) * (slope - m[i]);
@@ -48,7 +42,6 @@ void tenfold_adam(float *restrict w, const float *restrict g, float *restrict m,
 }
 
 /* y[B][O] += bias[O], for k networks. */
-FOR_EACH_PROCESSOR
 void tenfold_add_bias(float *y, const float *bias, size_t k, size_t y_stride, size_t bias_stride, size_t b, size_t o)
 {
     for (size_t network = 0; network < k; network++) {
@@ -62,7 +55,6 @@ void tenfold_add_bias(float *y, const float *bias, size_t k, size_t y_stride, si
 }
 
 /* y[O][B] += bias[O], for k networks. */
-FOR_EACH_PROCESSOR
 void tenfold_add_bias_by_row(float *y, const float *bias, size_t k, size_t y_stride, size_t bias_stride, size_t b,
                              size_t o)
 {
@@ -76,7 +68,6 @@ void tenfold_add_bias_by_row(float *y, const float *bias, size_t k, size_t y_str
 }
 
 /* y = max(y, 0) of n numbers for k networks; what is no number stays none. */
-FOR_EACH_PROCESSOR
 void tenfold_relu(float *y, size_t k, size_t stride, size_t n)
 {
     for (size_t network = 0; network < k; network++) {
@@ -87,7 +78,6 @@ void tenfold_relu(float *y, size_t k, size_t stride, size_t n)
 }
 
 /* dy = 0 where y is 0, of n numbers for k networks. */
-FOR_EACH_PROCESSOR
 void tenfold_relu_backward(float *dy, const float *y, size_t k, size_t stride, size_t n)
 {
     for (size_t network = 0; network < k; network++) {
@@ -122,7 +112,6 @@ static inline float exponential(float x)
 
 /* Cross-entropy of b examples: z[C][B] logits, t[C][B] targets as they are given to it, dz[C][B] the gradient of z.
    `scratch` has room for 3 b numbers. Gives the loss. */
-FOR_EACH_PROCESSOR
 float tenfold_cross_entropy(const float *restrict z, const float *restrict t, float *restrict dz, float *restrict scratch,
                             size_t c, size_t b)
 {
@@ -156,7 +145,6 @@ float tenfold_cross_entropy(const float *restrict z, const float *restrict t, fl
 }
 
 /* Rows of bytes x[N][D], normalised: out[B][D]. */
-FOR_EACH_PROCESSOR
 void tenfold_gather(const uint8_t *restrict x, const int64_t *restrict places, float *restrict out, size_t b, size_t d,
                     float mean, float deviation)
 {
@@ -169,7 +157,6 @@ void tenfold_gather(const uint8_t *restrict x, const int64_t *restrict places, f
 }
 
 /* The same, rounded to bfloat16: to the nearest, of two to the even one. */
-FOR_EACH_PROCESSOR
 void tenfold_gather_bfloat16(const uint8_t *restrict x, const int64_t *restrict places, uint16_t *restrict out, size_t b,
                              size_t d, float mean, float deviation)
 {
@@ -181,6 +168,20 @@ void tenfold_gather_bfloat16(const uint8_t *restrict x, const int64_t *restrict 
             uint32_t bits;
             memcpy(&bits, &number, sizeof bits);
             out[row * d + i] = (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+        }
+    }
+}
+
+/* Joins the three digits of products in whole numbers, digits[B][3][O], the highest first, each 256 times the next:
+   y[B][O] = number * scale[O] + shift[O], rounded once. */
+void tenfold_join_digits(const int32_t *restrict digits, const double *restrict scale, const double *restrict shift,
+                         float *restrict y, size_t b, size_t o)
+{
+    for (size_t row = 0; row < b; row++) {
+        const int32_t *restrict its = digits + row * 3 * o;
+        for (size_t i = 0; i < o; i++) {
+            double number = ((double)its[i] * 256.0 + its[o + i]) * 256.0 + its[2 * o + i];
+            y[row * o + i] = (float)(number * scale[i] + shift[i]);
         }
     }
 }

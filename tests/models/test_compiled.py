@@ -1,3 +1,4 @@
+import ctypes
 import math
 import os
 import runpy
@@ -15,14 +16,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from models.compiled import bound, build, library
 from models.data.examples import Examples
 from models.data.gathered import Pixels, gather, whole
 from models.data.split import divide
-from models.elementwise import bound, build, library
+from models.gradients import Factors, Gradients
 from models.optimizers import Adam
+from models.products.kernels import compiled
 
 pytestmark = pytest.mark.skipif(
-    library.loaded() is None and os.environ.get("CI") != "true", reason="elementwise.c is not compiled here"
+    library.loaded() is None and os.environ.get("CI") != "true", reason="nothing is compiled here"
 )
 
 
@@ -114,7 +117,7 @@ def test_steps_of_adam_are_those_of_torch(count: int, weight_decay: float, decou
         gradients = random(count, seed=step)
         weights.grad = gradients.clone()
         theirs.step()
-        ours.step(row, gradients, learning_rate=0.01, iteration=step)
+        ours.step(row, Gradients(gradients), learning_rate=0.01, iteration=step)
         torch.testing.assert_close(row, weights.detach(), rtol=1e-5, atol=1e-6)
     for name in ("exp_avg", "exp_avg_sq"):
         torch.testing.assert_close(ours.state[name], theirs.state[weights][name], rtol=1e-5, atol=1e-6)
@@ -143,9 +146,9 @@ def test_pictures_that_stay_bytes_have_the_bits_of_the_whole_tensor(by_torch: No
 
 
 def test_without_a_compiler_it_says_so_and_leaves_no_library(tmp_path: Path) -> None:
-    for file in (build.SOURCE, Path(build.__file__)):
+    for file in (*build.FOLDER.glob("*.[ch]"), Path(build.__file__)):
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    (tmp_path / "elementwise.so").write_text("of before")
+    (tmp_path / "other.so").write_text("of before")
     done = subprocess.run(
         [sys.executable, str(tmp_path / "build.py")],
         env={**os.environ, "CC": "/no/compiler"},
@@ -154,20 +157,67 @@ def test_without_a_compiler_it_says_so_and_leaves_no_library(tmp_path: Path) -> 
     )
     assert done.returncode == 1
     assert "training will be slower" in done.stderr
-    assert not (tmp_path / "elementwise.so").exists()
+    assert not list(tmp_path.glob("*.so"))
 
 
-def test_what_was_compiled_from_another_text_is_not_used(tmp_path: Path) -> None:
-    folder = tmp_path / "elementwise"
+@pytest.mark.parametrize("file", ["elementwise.c", "tiles.h", "build.py"])
+def test_what_was_compiled_from_another_text_is_not_used(file: str, tmp_path: Path) -> None:
+    folder = tmp_path / "compiled"
     shutil.copytree(Path(library.__file__).parent, folder)
 
     def is_loaded() -> bool:
         return runpy.run_path(str(folder / "library.py"))["loaded"]() is not None
 
     assert is_loaded()
-    with (folder / "elementwise.c").open("a") as source:
-        source.write("/* Another. */\n")
+    with (folder / file).open("a") as source:
+        source.write("\n")
     assert not is_loaded()
+
+
+SHAPES = [(64, 784, 100), (1, 3, 1), (5, 17, 10), (130, 50, 33), (100, 40, 120), (512, 9, 7), (33, 24, 225)]
+
+
+def factors(shape: tuple[int, int, int], place: int, row: Tensor, *, fused: bool) -> Factors:
+    """Describe a gradient as a last layer has it: examples of what went out lie side by side."""
+    examples, inputs, outputs = shape
+    x, dy = random(examples, inputs, seed=3), random(outputs, examples, seed=4).T
+    gradient = row[place : place + inputs * outputs].view(1, inputs, outputs)
+    return Factors(x, dy, place, compiled(x.T[None], dy[None], gradient), fused)
+
+
+def test_both_sides_know_for_how_many_examples_there_is_room() -> None:
+    assert f"#define MOST_EXAMPLES {library.MOST_EXAMPLES} " in (build.FOLDER / "tiles.h").read_text()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_gradients_made_as_they_are_used_have_the_bits_of_gradients_made_before(shape: tuple[int, int, int]) -> None:
+    place, size = 32, 32 + shape[1] * shape[2] + 21
+    outcomes = []
+    for fused in (False, True):
+        row, gradients = random(size), random(size, seed=1)
+        ours = Adam(row, weight_decay=0.1, decoupled=True)
+        its = Gradients(gradients, [factors(shape, place, gradients, fused=fused)])
+        for step in range(1, 4):
+            ours.step(row, its, learning_rate=0.01, iteration=step)
+        outcomes.append([row, *ours.state.values()])
+    assert all(torch.equal(*pair) for pair in zip(*outcomes, strict=True))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_processors_with_narrow_and_with_wide_vectors_give_the_same_bits(shape: tuple[int, int, int]) -> None:
+    examples, inputs, outputs = shape
+    x, w = random(examples, inputs), random(outputs, inputs, seed=1).T
+    found = [
+        its
+        for its in (library.loaded_from(f"{kind}.so") for kind in library.kinds())
+        if its is not None and its.tenfold_fuses()
+    ]
+    products = [torch.zeros(examples, outputs) for _ in found]
+    for its, product in zip(found, products, strict=True):
+        described = library.Product.of(x[None], w[None], product[None])
+        its.tenfold_matmul(ctypes.addressof(described))
+        torch.testing.assert_close(product.double(), x.double() @ w.double(), rtol=1e-5, atol=1e-4)
+        assert torch.equal(product, products[0])
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.int32, torch.float64])

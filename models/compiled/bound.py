@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from models.elementwise import library
+from models.compiled import library
 
 Operation = Callable[[], object]
 
@@ -41,6 +41,26 @@ def relu_backward(dy_KBO: Tensor, y_KBO: Tensor) -> Operation:
     if (functions := library.functions(y_KBO)) is None:
         return partial(torch.ops.aten.threshold_backward.grad_input, dy_KBO, y_KBO, 0, grad_input=dy_KBO)
     return _bound(functions.tenfold_relu_backward, dy_KBO, y_KBO, len(y_KBO), y_KBO.stride(0), y_KBO[0].numel())
+
+
+def join_digits(digits_B3O: Tensor, scale_O: Tensor, shift_O: Tensor) -> Callable[[Tensor], object]:
+    """Bind y = number * scale + shift: called with y [B, O] float32, of as many first rows of the digits as it has.
+
+    Digits are int32, the highest first, each 256 times the next; scale and shift are float64. All are contiguous.
+    """
+    if (functions := library.functions()) is None:
+
+        def by_torch(y_BO: Tensor) -> Tensor:
+            first_BO, second_BO, third_BO = digits_B3O[: len(y_BO)].double().unbind(1)
+            return y_BO.copy_(((first_BO * 256 + second_BO) * 256 + third_BO) * scale_O + shift_O)
+
+        return by_torch
+    function, addresses = functions.tenfold_join_digits, [of.data_ptr() for of in (digits_B3O, scale_O, shift_O)]
+
+    def by_library(y_BO: Tensor, _held: Any = (digits_B3O, scale_O, shift_O)) -> object:
+        return function(*addresses, y_BO.data_ptr(), *y_BO.shape)
+
+    return by_library
 
 
 def cross_entropy(logits_CB: Tensor, gradient_CB: Tensor) -> Callable[[Tensor], float | Tensor]:
