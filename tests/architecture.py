@@ -5,7 +5,7 @@ ROOMS = ("worker", "service", "models")
 
 HOMES = {
     "alembic": ("service/store",),
-    "celery": ("service/broker", "worker/app.py", "worker/forking.py", "worker/poison.py"),
+    "celery": ("service/broker", "worker/__main__.py", "worker/app.py", "worker/forking.py", "worker/poison.py"),
     "fastapi": ("service/api",),
     "httptools": ("service/edge/protocol.py",),
     "httpx": ("service/client.py", "service/processes/programs.py"),

@@ -5,8 +5,6 @@ training, such as drawing, and with `--pool solo -Q readings` for data sets that
 """
 
 import os
-import secrets
-import socket
 import threading
 from contextlib import suppress
 from functools import cache
@@ -23,7 +21,7 @@ from service.store.engine import DatabaseError
 from service.store.promotion import Promotion
 from service.store.store import Store
 from service.store.workers import Role
-from worker import forking
+from worker import forking, launch
 from worker.heartbeat import Heartbeat
 from worker.reconcile import ask_for_trials
 
@@ -82,10 +80,6 @@ def doorbell() -> Doorbell:
     return Doorbell(settings.broker_url)
 
 
-# By the environment a worker tells its children whose they are. The token tells it from the one before: in a container
-# both have the same host and number.
-_WORKER = "TENFOLD_WORKER"
-
 _can_train = threading.Event()
 """Set in a worker as soon as one of its training processes has torch and waits for a ring."""
 
@@ -93,7 +87,7 @@ _can_train = threading.Event()
 @signals.worker_init.connect
 def _name_worker(**_: Any) -> None:
     app.is_main_process = True  # type: ignore[attr-defined]
-    os.environ[_WORKER] = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+    os.environ[launch.WORKER] = launch.name()  # which children that are spawned inherit
 
 
 @forking.process_ready.connect
@@ -147,7 +141,7 @@ def _start_heartbeat(sender: Any, **_: Any) -> None:
         doorbell(),
         settings,
         role=role,
-        worker_id=os.environ[_WORKER],
+        worker_id=os.environ[launch.WORKER],
         messages_held=lambda: len(state.reserved_requests),
         can_train=_can_train.is_set,
     )
@@ -161,7 +155,7 @@ def train(job_ids: list[str]) -> None:
     """Train what has waited longest, once for each job that was rung for: one that a dead process left comes first."""
     from worker.train.run import run
 
-    owner = f"{os.environ[_WORKER]}/{os.getpid()}"
+    owner = f"{os.environ[launch.WORKER]}/{os.getpid()}"
     for _ in job_ids:
         released = run(None, store(), Artifacts(settings.artifacts), settings, owner=owner)
         if released:
@@ -216,7 +210,7 @@ def evaluate(evaluation_id: str) -> None:
     """Measure a model on a data set: in this evaluation, or the one that has waited longest."""
     from worker.errands.evaluate import evaluate
 
-    owner = f"{os.environ[_WORKER]}/{os.getpid()}"
+    owner = f"{os.environ[launch.WORKER]}/{os.getpid()}"
     evaluate(evaluation_id, store(), Artifacts(settings.artifacts), settings, owner=owner)
 
 
@@ -241,5 +235,5 @@ def read(dataset: str, version: int) -> None:
     """Read a data set that was uploaded, or look at one that is built in: this one, or what has waited longest."""
     from worker.readings.reading import read
 
-    owner = f"{os.environ[_WORKER]}/{os.getpid()}"
+    owner = f"{os.environ[launch.WORKER]}/{os.getpid()}"
     read((dataset, version), store(), Artifacts(settings.artifacts), settings, owner=owner, reserve=_reserve())

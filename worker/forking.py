@@ -6,12 +6,7 @@ so they are where a container hides /proc, by which the server is found and coun
 """
 
 import os
-import signal
-import socket
-import subprocess
 import sys
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import billiard
@@ -19,10 +14,7 @@ from billiard import forkserver
 from celery.concurrency import asynpool, prefork
 from celery.utils.dispatch import Signal
 
-from service.processes.tether import FOR_ALL
-
-FORKS = sys.platform == "linux" and all(Path(f"/proc/self/{name}").is_dir() for name in ("fd", "task"))
-"""Elsewhere, libraries of the system keep threads of their own that do not survive a fork."""
+from worker import launch
 
 process_ready = Signal(name="process_ready", providing_args=["pid"])
 """Sent in the worker when one of its training processes can train: it has torch, and waits for a ring."""
@@ -67,42 +59,28 @@ class TrainingPool(prefork.TaskPool):
     """Celery's pool of processes, none of which is forked from the worker itself: that has threads and connections."""
 
     Pool = _Processes
-    server: "subprocess.Popen[bytes] | None" = None
 
     def on_start(self) -> None:
-        """Start the server, and the processes as soon as it has loaded everything."""
-        if FORKS:
-            self.server = start()
-            billiard.set_start_method("forkserver", force=True)
+        """Have the processes started as soon as the server has loaded everything."""
+        # Where it cannot fork it has told why, and another would find the same: each process loads all for itself.
+        if launch.FORKS and launch.server().can_fork():
+            fork()
         else:
-            # Whose tasks belong to the application that a child is given, and not to one of its own.
-            os.environ["FORKED_BY_MULTIPROCESSING"] = "1"
-            billiard.set_start_method("spawn", force=True)
+            spawn()
         super().on_start()
 
 
-def start() -> "subprocess.Popen[bytes]":
-    """Start the server, and tell billiard where it listens; only what this process starts can find it there."""
-    alive, held = os.pipe()
-    with tempfile.TemporaryDirectory(prefix="tenfold-fork-") as folder, socket.socket(socket.AF_UNIX) as listener:
-        address = f"{folder}/server"
-        listener.bind(address)
-        listener.listen()
-        # It is found by this descriptor from now on, and the folder can go: no stranger calls, and nothing is left.
-        door = os.open(address, os.O_PATH)
-        # Until it can ignore what is for all, a signal waits: a program inherits what is blocked.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, FOR_ALL)
-        try:
-            server = subprocess.Popen(
-                [sys.executable, "-m", "worker.fork_server", str(os.getpid()), str(listener.fileno()), str(alive)],
-                pass_fds=[listener.fileno(), alive],
-                # Its library of products would otherwise make threads as soon as numpy is imported.
-                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
-            )
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    os.close(alive)
+def fork() -> None:
+    """Have billiard fork processes from our server."""
+    ours = launch.server()
     # It would start one itself, that loads what it is told and knows nothing of its threads.
     known = forkserver._forkserver  # type: ignore[attr-defined]
-    known._forkserver_address, known._forkserver_alive_fd = f"/proc/self/fd/{door}", held
-    return server
+    known._forkserver_address, known._forkserver_alive_fd = f"/proc/self/fd/{ours.door}", ours.held
+    billiard.set_start_method("forkserver", force=True)
+
+
+def spawn() -> None:
+    """Have billiard start each process anew."""
+    # Whose tasks belong to the application that a child is given, and not to one of its own.
+    os.environ["FORKED_BY_MULTIPROCESSING"] = "1"
+    billiard.set_start_method("spawn", force=True)

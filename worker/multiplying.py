@@ -4,7 +4,7 @@ from dataclasses import astuple
 from functools import cache
 from typing import cast
 
-from models.elementwise import library
+from models.compiled import library
 from models.products import choice
 from models.products.choice import Choice
 from models.products.kernels import KERNELS, Name

@@ -5,23 +5,23 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version as version_of
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import ValidationError
 
-from service.api import server
-from service.artifacts import Artifacts
-from service.client import TenfoldError
 from service.processes import logs, programs
 from service.processes.supervisor import StartError, Supervisor, free_port
 from service.settings import Settings
 from service.start import checks, lock, variables
 from service.start import home as homes
-from service.store.engine import Database, DatabaseError, cause
-from service.store.store import Store
+
+if TYPE_CHECKING:
+    from service.artifacts import Artifacts
+    from service.store.store import Store
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -56,7 +56,6 @@ def up(host: Host = None, port: Port = None, home: Home = None, workers: Workers
     with _explained(), lock.held(settings.home):
         homes.open_home(settings)
         checks.require_device(settings)
-        checks.require_database(settings)
         if "broker_url" in settings.model_fields_set:
             checks.require_broker(settings)
         _keep_alive(settings)
@@ -68,7 +67,7 @@ def _keep_alive(settings: Settings) -> None:
         broker_port = free_port()
         settings = settings.model_copy(update={"broker_url": f"redis://127.0.0.1:{broker_port}/0"})
         everything.append(programs.broker(settings, broker_port))
-    everything += programs.in_order(settings)
+    everything += programs.in_order(settings, before_api=partial(checks.require_database, settings))
     logs = settings.home / "logs"
     typer.echo(f"Starting {settings.workers} training process(es); logs in {lock.shown(logs)}")
     with Supervisor(everything, logs) as supervisor:
@@ -81,6 +80,8 @@ def _keep_alive(settings: Settings) -> None:
 @app.command()
 def api(host: Host = None, port: Port = None, home: Home = None) -> None:
     """Run the API alone."""
+    from service.api import server
+
     settings = _settings(host=host, port=port, home=home)
     with _explained():
         checks.require_free(settings.host, settings.port)
@@ -117,11 +118,15 @@ def demo(
 ) -> None:
     """Train the study's first network through the service, and let it read digits that it never saw."""
     from service.cli.demo import run
+    from service.client import TenfoldError
 
     settings = _settings(workers=workers)
     with _explained():
         checks.require_device(settings)
-        run(settings, folder)
+        try:
+            run(settings, folder)
+        except TenfoldError as error:
+            raise StartError(str(error)) from None
 
 
 @app.command()
@@ -244,8 +249,12 @@ def _settings(**given: Any) -> Settings:
 
 
 @contextmanager
-def _record(home: str | None) -> Iterator[tuple[Store, Artifacts]]:
+def _record(home: str | None) -> Iterator[tuple["Store", "Artifacts"]]:
     """Open the record that is there; none is made by whoever only wants to look."""
+    from service.artifacts import Artifacts
+    from service.store.engine import Database, DatabaseError, cause
+    from service.store.store import Store
+
     settings = _settings(home=home)
     with _explained():
         try:
@@ -263,7 +272,7 @@ def _record(home: str | None) -> Iterator[tuple[Store, Artifacts]]:
         store.database.close()
 
 
-def _require_own(store: Store, artifacts: Artifacts, *, force: bool) -> None:
+def _require_own(store: "Store", artifacts: "Artifacts", *, force: bool) -> None:
     """Remove nothing where the record is perhaps another than that of the files, unless that is wished."""
     from service.cli.doctor import why_another_s
 
@@ -277,7 +286,7 @@ def _explained() -> Iterator[None]:
     """Tell what kept the programs from starting, instead of where in the code it was noticed."""
     try:
         yield
-    except (StartError, TenfoldError) as error:
+    except StartError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
 

@@ -2,12 +2,13 @@
 
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache, partial
+from http import HTTPStatus
 from pathlib import Path
-
-import httpx
+from typing import TYPE_CHECKING
 
 from service.addresses import urls
 from service.broker import embedded
@@ -16,7 +17,10 @@ from service.processes.process import Lack, Program
 from service.processes.supervisor import StartError, Supervisor, free_port
 from service.settings import Settings
 
-_CELERY = [sys.executable, "-m", "celery", "--app", "worker.app", "--quiet", "worker", "--loglevel", "INFO"]
+if TYPE_CHECKING:
+    import httpx
+
+_CELERY = ["--app", "worker.app", "--quiet", "worker", "--loglevel", "INFO"]
 # Chatter between workers that nobody needs here, and that has kept workers from reconnecting.
 _QUIET = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
 
@@ -39,9 +43,10 @@ def broker(settings: Settings, port: int) -> Program:
 def workers(settings: Settings) -> list[Program]:
     """Give the training worker, the worker for what must not wait for training, and the one that reads data sets."""
     processes = str(settings.workers)
-    train = [*_CELERY, *_QUIET, "--hostname", "train@%h", "--queues", "train", "--concurrency", processes]
+    celery = [*_CELERY, *_QUIET, "--hostname"]
+    train = [sys.executable, "-m", "worker", *celery, "train@%h", "--queues", "train", "--concurrency", processes]
     errands, readings = (
-        [*_CELERY, *_QUIET, "--hostname", f"{queue}@%h", "--queues", queue, "--pool", "solo"]
+        [sys.executable, "-m", "celery", *celery, f"{queue}@%h", "--queues", queue, "--pool", "solo"]
         for queue in ("errands", "readings")
     )
     return [
@@ -71,10 +76,13 @@ def api(settings: Settings) -> Program:
     )
 
 
-def in_order(settings: Settings) -> list[Program]:
-    """Give workers and API in the order in which they are started: what /readyz waits for has the processor first."""
+def in_order(settings: Settings, before_api: Callable[[], None] | None = None) -> list[Program]:
+    """Give workers and API in the order in which they are started: what /readyz waits for has the processor first.
+
+    What is to be seen to before the API starts is seen to while training processes load.
+    """
     train, *others = workers(settings)
-    return [train, api(settings), *others]
+    return [train, replace(api(settings), before=before_api), *others]
 
 
 @contextmanager
@@ -118,7 +126,7 @@ def _at_once() -> bool:
 
 def _answers(settings: Settings, path: str, *, seconds: float) -> bool:
     answer = _asked(settings, path, seconds=seconds)
-    return answer is not None and answer.status_code == httpx.codes.OK
+    return answer is not None and answer.status_code == HTTPStatus.OK
 
 
 _BLAMED = {
@@ -144,12 +152,16 @@ def _lacks(settings: Settings) -> Lack | None:
 
 
 @cache
-def _client() -> httpx.Client:
+def _client() -> "httpx.Client":
+    import httpx  # late: what takes long to load is started first
+
     # Made once: it reads all certificates, of which none is asked here. A connection that is kept could be stale.
     return httpx.Client(trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
 
 
-def _asked(settings: Settings, path: str, *, seconds: float) -> httpx.Response | None:
+def _asked(settings: Settings, path: str, *, seconds: float) -> "httpx.Response | None":
+    import httpx
+
     # Who listens everywhere is asked on the loopback; by a name that is allowed, and not through a proxy.
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - looked up, not bound
     url = httpx.URL(scheme="http", host=host, port=settings.port, path=path)

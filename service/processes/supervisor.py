@@ -124,6 +124,8 @@ class Supervisor:
     def _start(self, process: Process, others: Sequence[Process]) -> None:
         if self._stopping:
             return
+        if process.program.before is not None:
+            process.program.before()
         self._spawn(process)
         deadline = time.monotonic() + self._ready_seconds
         ready = mended = False
@@ -138,7 +140,8 @@ class Supervisor:
             if not ready and time.monotonic() > deadline:
                 raise StartError(self._why_not_ready(process))
             self._revive(others)
-            time.sleep(POLL_SECONDS)
+            if not ready:
+                time.sleep(POLL_SECONDS)
 
     def _spawn(self, process: Process) -> None:
         try:

@@ -9,7 +9,6 @@ from service.addresses.urls import without_password
 from service.broker import embedded
 from service.processes.supervisor import StartError
 from service.settings import Settings
-from service.store.engine import Database, DatabaseError, cause
 
 BROKER_SECONDS = 5.0
 _LOOK_SECONDS = 0.2
@@ -41,6 +40,9 @@ def require_device(settings: Settings) -> None:
 
 def require_database(settings: Settings) -> None:
     """Raise StartError if the database cannot be opened; its tables are brought up to date."""
+    # Imported late: training processes begin to load before the database is looked at.
+    from service.store.engine import Database, DatabaseError, cause
+
     try:
         Database.open(settings.database_url).close()
     except (DatabaseError, OSError, ValueError) as error:

@@ -14,18 +14,20 @@ import pytest
 import torch
 from billiard import context, forkserver
 
-from models.elementwise import library
+from models.compiled import library
 from tests.waiting import wait_until
-from worker import fork_server, forking
+from worker import fork_server, forking, launch
 
-pytestmark = pytest.mark.skipif(not forking.FORKS, reason="children are spawned here")
+pytestmark = pytest.mark.skipif(not launch.FORKS, reason="children are spawned here")
 
 FORKS = context.ForkServerContext()
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator["subprocess.Popen[bytes]"]:
-    running = forking.start()
+    assert launch.server().can_fork()
+    forking.fork()
+    running = launch.server().program
     yield running
     known = forkserver._forkserver  # type: ignore[attr-defined]
     os.close(known._forkserver_alive_fd)
@@ -116,3 +118,20 @@ def test_it_is_told_once_that_nothing_was_compiled(capsys: pytest.CaptureFixture
     if library.is_used():
         fork_server.tell_what_lacks()
         assert not capsys.readouterr().err
+
+
+def test_a_server_that_has_threads_tells_the_cause_and_ends_as_one_that_would_again(tmp_path: Path) -> None:
+    # As an allocator that is loaded into every program: a thread that waits for ever.
+    (tmp_path / "sitecustomize.py").write_text(
+        "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"
+    )
+    paths = os.pathsep.join([str(tmp_path), str(Path(launch.__file__).parent.parent)])
+    ended = subprocess.run(
+        [sys.executable, "-m", "worker.fork_server", str(os.getpid()), "0", "0", "0"],
+        env={**os.environ, "PYTHONPATH": paths, "OPENBLAS_NUM_THREADS": "1", "LD_PRELOAD": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == launch.CANNOT_FORK
+    assert "cannot be forked: 2 threads run where one may" in ended.stderr

@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from models.elementwise import library
+from models.compiled import library
 from models.products import choice, processor
 from models.products.choice import Choice
 from service.settings import Settings

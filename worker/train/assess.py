@@ -110,7 +110,6 @@ def _assess(
 def _learned(job_id: str, split: Split, known: Known) -> NDArray[np.uint64]:
     """Give the hashes of the training part, and of what those learned from with whose weights the job began."""
     job = known.store.jobs.get(job_id)
-    assert split.learned is not None, "every split that is made of examples has them"
     return split.learned if job is None else learned.union(split.learned, known.before(job))
 
 

@@ -9,8 +9,8 @@ from service import cores
 _SHORTEST_SECONDS = 0.1
 """Idle time is counted in ticks of a hundredth of a second: what is shorter tells nothing."""
 
-_ENOUGH = 0.5
-"""Of a core: an evaluation takes a third of the time that its epoch takes."""
+_ENOUGH = 0.4
+"""Of a core: an evaluation takes a quarter to a third of the time that its epoch takes."""
 
 
 class Spent(NamedTuple):

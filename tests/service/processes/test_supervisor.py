@@ -247,7 +247,7 @@ def test_a_signal_interrupts_the_body_and_stops_the_programs(
 ) -> None:
     def interrupt() -> None:
         with Supervisor([program(POLITE, tmp_path / "program", tmp_path / "end", "stopped")], tmp_path / "logs"):
-            os.kill(os.getpid(), number)
+            signal.raise_signal(number)
             pytest.fail("the signal must interrupt the body")
 
     before = signal.getsignal(number)

@@ -33,7 +33,7 @@ def test_a_core_is_free_if_half_of_one_was_to_spare(then: Spent, free: bool) -> 
 
 
 def test_two_threads_need_twice_as_much() -> None:
-    assert told([BEGAN, Spent(1, 0.9, 2)], threads=2, available=4) == [False]
+    assert told([BEGAN, Spent(1, 0.7, 2)], threads=2, available=4) == [False]
     assert told([BEGAN, Spent(1, 1.1, 2)], threads=2, available=4) == [True]
 
 
