@@ -12,6 +12,8 @@ import sys
 from collections import defaultdict
 from statistics import median
 
+import torch
+
 from bench.figures import circumstances, spread, verdict
 from bench.kernels import AVX2, kernels
 from models.products import choice, processor
@@ -43,6 +45,7 @@ def main() -> None:
         raise SystemExit(subprocess.run(command, env=os.environ | AVX2).returncode)
     print(circumstances(threads=1))
     print(kernels(AVX2 if asked.avx2 else None))
+    torch.set_num_threads(1)
     processor.use_threads(1)
     chosen = choice.known() or choice.measured()
     print(f"{processor.this()}\n{'in the table' if choice.known() else 'not in the table'}: {chosen}\n")
