@@ -212,6 +212,9 @@ def invalid(errors: Sequence[Mapping[str, Any]]) -> Problem:
     """Word what Pydantic found wrong with a request."""
     if any(error["type"] == "json_invalid" for error in errors):
         return Malformed("the body is no valid JSON")
+    # A list with a wrong member is said to be too short as well: only those that are right were counted.
+    parents = {tuple(error["loc"][:-1]) for error in errors}
+    errors = [error for error in errors if error["type"] != "too_short" or tuple(error["loc"]) not in parents]
     faults = [Fault(pointer(error["loc"]), sentence(error)) for error in errors[:MAX_FAULTS]]
     summary = "; ".join(f"{_name(error['loc'])}: {sentence(error)}" for error in errors[:3])
     if len(errors) > MAX_FAULTS:

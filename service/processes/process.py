@@ -31,11 +31,11 @@ class Program:
     """A program to keep alive.
 
     `is_ready` is polled from the supervisor's thread and should answer within a second or two; `lacks` is asked where
-    it was not ready in time. `before` is called once before it is started with the others, and raises StartError where
-    it cannot work. `answers` is asked every second, in a thread of its own, whether the program lives.
-    `mend` is asked when it has died: it mends what keeps it from starting, and says what it did. `environment` is
-    added to the supervisor's own. SIGTERM goes to the program alone, which then has `stop_seconds` to end; SIGKILL
-    follows for all that is left of its session.
+    it was not ready in time. `before` is called once before it is started with the others, in a thread of its own, and
+    raises StartError where it cannot work; a signal does not wait for it. `answers` is asked every second, in a thread
+    of its own, whether the program lives. `mend` is asked when it has died: it mends what keeps it from starting, and
+    says what it did. `environment` is added to the supervisor's own. SIGTERM goes to the program alone, which then has
+    `stop_seconds` to end; SIGKILL follows for all that is left of its session.
     """
 
     name: str

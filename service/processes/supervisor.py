@@ -9,7 +9,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from pathlib import Path
@@ -124,8 +124,8 @@ class Supervisor:
     def _start(self, process: Process, others: Sequence[Process]) -> None:
         if self._stopping:
             return
-        if process.program.before is not None:
-            process.program.before()
+        if process.program.before is not None and not self._see_to(process.program.before, others):
+            return
         self._spawn(process)
         deadline = time.monotonic() + self._ready_seconds
         ready = mended = False
@@ -142,6 +142,26 @@ class Supervisor:
             self._revive(others)
             if not ready:
                 time.sleep(POLL_SECONDS)
+
+    def _see_to(self, before: Callable[[], None], others: Sequence[Process]) -> bool:
+        """Call what comes before a start; tells whether it is done, for a signal does not wait for it."""
+        outcome: Future[None] = Future()
+
+        def call() -> None:
+            try:
+                before()
+                outcome.set_result(None)
+            except BaseException as error:  # noqa: BLE001 - raised by who waits for it
+                outcome.set_exception(error)
+
+        # A daemon, for which nobody waits at the end: a database may keep silent for long.
+        threading.Thread(target=call, name="before", daemon=True).start()
+        while not (self._stopping or wait([outcome], POLL_SECONDS).done):
+            self._revive(others)
+        if self._stopping:
+            return False
+        outcome.result()
+        return True
 
     def _spawn(self, process: Process) -> None:
         try:

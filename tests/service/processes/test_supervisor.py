@@ -3,6 +3,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -269,6 +270,36 @@ def test_a_signal_during_the_start_stops_what_was_started(tmp_path: Path) -> Non
         pytest.fail("the signal must end the start")
     assert lines(tmp_path / "end") == ["first"]
     assert not is_alive(lines(tmp_path / "second")[0])
+
+
+def test_a_signal_does_not_wait_for_what_comes_before_a_start(tmp_path: Path) -> None:
+    silent = threading.Event()
+
+    def keep_silent() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        silent.wait(60)
+
+    first = program(POLITE, tmp_path / "first", tmp_path / "end", "first")
+    second = Program("second", python(SIT, tmp_path / "second"), is_ready=lambda: True, before=keep_silent)
+    began = time.monotonic()
+    with pytest.raises(SystemExit, match="143"), Supervisor([first, second], tmp_path / "logs"):
+        pytest.fail("the signal must end the start")
+    silent.set()
+    assert time.monotonic() - began < 50
+    assert lines(tmp_path / "end") == ["first"]
+    assert not lines(tmp_path / "second")
+
+
+def test_what_is_wrong_before_a_start_is_raised_and_the_others_are_stopped(tmp_path: Path) -> None:
+    def refuse() -> None:
+        raise StartError("there is no database")
+
+    first = program(SIT, tmp_path / "first")
+    second = Program("second", python(SIT, tmp_path / "second"), is_ready=lambda: True, before=refuse)
+    with pytest.raises(StartError, match="there is no database"), Supervisor([first, second], tmp_path / "logs"):
+        pytest.fail("what cannot work must not be started")
+    assert not is_alive(lines(tmp_path / "first")[0])
+    assert not lines(tmp_path / "second")
 
 
 def watch_a_polite_program(folder: Path) -> None:

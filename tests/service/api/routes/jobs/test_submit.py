@@ -26,6 +26,7 @@ SPECS: list[tuple[dict[str, Any], str]] = [
     ({"learning_rate": 0}, "/learning_rate"),
     ({"hidden_sizes": []}, "/hidden_sizes"),
     ({"hidden_sizes": [100, 0]}, "/hidden_sizes/1"),
+    ({"hidden_sizes": [0]}, "/hidden_sizes/0"),
     ({"hidden_sizes": [1] * 9}, "/hidden_sizes"),
     ({"hidden_sizes": [4096] * 8}, "/hidden_sizes"),
     ({"dropout": 0.5}, "/dropout"),
