@@ -23,15 +23,18 @@ def arm(at: int, folder: Path, *, told: Callable[[str], object]) -> None:
     renews leases does is not counted: it comes at its own times.
     """
     count = 0
+    # What a thread beside does is counted too: it must have been told before another one's operation ends all.
+    counting = threading.RLock()
 
     def operation(name: str) -> None:
         nonlocal count
         if threading.current_thread().name == "lease":
             return
-        count += 1
-        told(name)
-        if count == at:
-            os.kill(os.getpid(), signal.SIGKILL)
+        with counting:
+            count += 1
+            told(name)
+            if count == at:
+                os.kill(os.getpid(), signal.SIGKILL)
 
     def statement(_connection: Connection, _cursor: Any, text: str, *_: Any) -> None:
         operation(" ".join(text.split()[:3]))
