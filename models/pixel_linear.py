@@ -72,9 +72,10 @@ def fits(inputs: int) -> bool:
 def is_there() -> bool:
     """Whether this torch has the operator, which is private to it, it is exact, and this processor made for it.
 
-    Without instructions for it, sums of two products are cut off at 16 bits.
+    Without instructions for it, sums of two products are cut off at 16 bits; without oneDNN it takes far longer than
+    float32.
     """
-    if not processor.multiplies_bytes():
+    if not (processor.multiplies_bytes() and torch.backends.mkldnn.is_available()):
         return False
     try:
         x_BI = torch.tensor([[-128], [127], [-1]], dtype=torch.int8).expand(3, 130).contiguous()

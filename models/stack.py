@@ -61,9 +61,8 @@ class Layout:
 class Stack:
     """Networks of equal shape, trained in step; their parameters become views of the rows of `weights_KP`.
 
-    Each network
-    draws its dropout from a generator of its own. With `half`, the first layer's products, by far the largest, are made
-    in bfloat16.
+    Each network draws its dropout from a generator of its own. With `half`, the first layer's products, by far the
+    largest, are made in bfloat16.
     """
 
     def __init__(

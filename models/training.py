@@ -43,10 +43,9 @@ def train(
     `should_stop(network)` is asked before every batch. Once it says "end", that network's epoch ends there, is
     evaluated, yielded as incomplete (unless no batch of it was done), and is its last; with "discard" it is not even
     evaluated. An epoch is evaluated in a second thread while the next one begins if `evaluate_beside`, or if that says
-    so when it is asked, after each epoch; by default where there is a core for it; images that are moved at random are
-    then moved a batch ahead of the training. No bit depends on that, and the
-    record of an epoch comes before the last batch of the next one in any case. Raises ValueError unless the
-    specs agree in their `shape`.
+    so when it is asked, before and after each epoch; by default where there is a core for it; images that are moved at
+    random are then moved a batch ahead of the training. No bit depends on that, and the record of an epoch comes before
+    the last batch of the next one in any case. Raises ValueError unless the specs agree in their `shape`.
     """
     if len({spec.shape for spec in specs}) != 1:
         raise ValueError("only networks of equal shape are trained together, on equal data and with equal batch size")

@@ -54,7 +54,7 @@ def tell_what_lacks() -> None:
 
     if not library.is_used():
         sys.stderr.write(
-            "training is slower than it could be, as elementwise.c is not compiled, or was from another text: install "
+            "training is slower than it could be, as its C files are not compiled, or others were: install "
             "a C compiler, and then this package anew\n"
         )
         sys.stderr.flush()

@@ -24,7 +24,11 @@ def _settled(store: Store, reference: bool) -> None:
         choice.use(choice.REFERENCE)
     elif choice.known() is None:
         small, large = store.processors.settle(choice.asked(), lambda: astuple(choice.measured()))
-        # Of a later version's kernels this one knows nothing.
-        choice.use(Choice(cast(Name, small), cast(Name, large)) if {small, large} <= set(KERNELS) else choice.REFERENCE)
+        # Of a later version's kernels this one knows nothing, and perhaps it is not compiled as who measured was.
+        usable = set(KERNELS) if library.multiplies() else set(KERNELS) - {"compiled"}
+        if small == "compiled" and small not in usable:
+            small = large
+        are_usable = {small, large} <= usable
+        choice.use(Choice(cast(Name, small), cast(Name, large)) if are_usable else choice.REFERENCE)
     else:
         choice.use(None)

@@ -118,3 +118,8 @@ def test_the_reference_makes_pictures_first(by_torch: None) -> None:
 
 def test_pictures_so_large_that_their_sums_might_pass_32_bits_are_made_first() -> None:
     assert not fits(2**31 // 128**2)
+
+
+def test_a_torch_without_onednn_makes_pictures_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    assert not is_there.__wrapped__()

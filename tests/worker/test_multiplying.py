@@ -38,3 +38,17 @@ def test_an_unknown_processor_multiplies_as_it_is_on_record(
     store.processors.settle(choice.asked(), lambda: on_record)
     multiplying.settle(store, settings)
     assert choice.current() == used
+
+
+@pytest.mark.parametrize(
+    ("on_record", "used"),
+    [(("compiled", "openblas"), Choice("openblas", "openblas")), (("compiled", "compiled"), choice.REFERENCE)],
+)
+def test_what_is_on_record_and_not_compiled_here_is_not_used(
+    on_record: tuple[str, str], used: Choice, store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choice, "this", lambda: processor.Processor("NewMaker", "AVX1024", "0.4 Future"))
+    monkeypatch.setattr(library, "multiplies", lambda: False)
+    store.processors.settle(choice.asked(), lambda: on_record)
+    multiplying.settle(store, settings)
+    assert choice.current() == used
