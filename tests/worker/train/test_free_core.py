@@ -28,7 +28,7 @@ BEGAN = Spent(0, 0, 0)
     ],
     ids=["alone", "alone and beside", "alone, and much beside", "another program", "too many", "another began"],
 )
-def test_a_core_is_free_if_half_of_one_was_to_spare(then: Spent, free: bool) -> None:
+def test_a_core_is_free_if_as_much_was_to_spare_as_an_evaluation_takes(then: Spent, free: bool) -> None:
     assert told([BEGAN, then]) == [free]
 
 
