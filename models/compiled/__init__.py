@@ -1,1 +1,1 @@
-"""What a step does beside its matrix products: compiled where it could be, else by torch."""
+"""What a step of training computes, compiled where it could be, else left to torch and numpy."""
