@@ -14,8 +14,13 @@ _AS_ITS_DATA: Any = object()
 """Stands for the name of a model that nobody gave: it can be told only when the data set is known."""
 
 
+def called(dataset: str) -> str:
+    """Give the name alone of a data set, which may be said with its account and its version."""
+    return dataset.rpartition(":")[2].partition("/")[0]
+
+
 class Filing(BaseModel):
-    """What a job is called and found by, the data that it learns from, and the model that its network belongs to."""
+    """What a job is called and found by, when its turn is, what it learns from, and whose model its network is."""
 
     name: Name | None = Field(
         default=None, description="A name for people; need not be unique.", examples=["report-trial-1"]
@@ -26,18 +31,35 @@ class Filing(BaseModel):
         description="Up to 16 key-value pairs to find the job by (`GET /jobs?label=team:vision`).",
         examples=[{"team": "vision"}],
     )
+    priority: int = Field(
+        default=0,
+        strict=True,
+        ge=-100,
+        le=100,
+        description="Which of the jobs of an account comes first. Each point is worth an hour of waiting: a job of "
+        "priority 1 goes before those of 0 that were submitted up to an hour earlier. It decides nothing that is "
+        "learned, and nothing between accounts.",
+        examples=[0],
+    )
     dataset: DataName = Field(
         default="mnist",
         description=f"A data set: {', '.join(f'`{name}`' for name in BUILTIN)}, or an uploaded one. `letters/3` is its "
-        "third version, `letters` the newest that is ready when the job is submitted; the job tells which one that is.",
+        "third version, `letters` the newest that is ready when the job is submitted; the job tells which one that is. "
+        "`acme:letters` is what the account `acme` shares.",
         examples=["mnist"],
     )
     model: Name = Field(
         default_factory=lambda: _AS_ITS_DATA,
         validate_default=True,
         description="Name of the model that the network is to be a version of, once the job has succeeded. Default: "
-        "that of its data set, without a version.",
+        "that of its data set, without account and version.",
         examples=["mnist"],
+    )
+
+    webhook: Name | None = Field(
+        default=None,
+        description="A webhook (`PUT /webhooks/{name}`) that is told of this job, whatever else it asks for.",
+        examples=["ci"],
     )
 
     @field_validator("model", mode="before")
@@ -46,7 +68,7 @@ class Filing(BaseModel):
         if model is not _AS_ITS_DATA:
             return model
         # A data set that is wrong is told; a name of its model that follows from it is no second fault.
-        return str(known.data.get("dataset", DEFAULT_MODEL)).partition("/")[0]
+        return called(str(known.data.get("dataset", DEFAULT_MODEL)))
 
 
 class PromotionTerms(BaseModel):

@@ -12,9 +12,12 @@ LabelValue = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._ -]*$", max
 Width = Annotated[int, Field(strict=True, ge=1, le=4096)]
 
 DataName = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}(/[1-9][0-9]{0,8})?$", max_length=138)
+    str,
+    StringConstraints(
+        pattern=r"^([a-z0-9][a-z0-9-]{0,62}:)?[A-Za-z0-9][A-Za-z0-9._-]{0,127}(/[1-9][0-9]{0,8})?$", max_length=138
+    ),
 ]
-"""A data set, `letters`, or one version of it, `letters/3`."""
+"""A data set, `letters`, or one version of it, `letters/3`; of another account, `acme:letters/3`."""
 
 ClassWeight = Annotated[float, Field(strict=True, gt=0.0, le=1e6)]
 

@@ -10,13 +10,11 @@ from models.data.examples import Examples
 from models.data.split import Split, divide
 from models.spec import TrainingSpec
 from models.training import train
+from models.workload import GROUP as GROUP
 
 GROUP_SIZES = (1, 2, 4, 8, 16)
 TOLERANCE = 1.05
 """A group is not made larger for less than so much: its networks would only wait for each other."""
-
-GROUP = 4
-"""Jobs of equal shape that a training process takes together, where nothing else was set."""
 
 _EXAMPLES = 1280
 

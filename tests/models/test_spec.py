@@ -21,6 +21,7 @@ INTEGER_BOUNDS: dict[str, tuple[int, int]] = {
     "seed": (0, 2**32 - 1),
     "order_seed": (0, 2**32 - 1),
     "early_stopping_patience": (1, 1000),
+    "priority": (-100, 100),
 }
 
 INSIDE: list[tuple[str, Any]] = [
@@ -168,6 +169,8 @@ def test_an_empty_request_asks_for_a_small_mlp_on_mnist() -> None:
     assert TrainingSpec().model_dump() == {
         "name": None,
         "labels": {},
+        "webhook": None,
+        "priority": 0,
         "dataset": "mnist",
         "model": "mnist",
         "promote": "if_better",
@@ -264,6 +267,11 @@ def test_an_order_that_nothing_is_drawn_for_is_refused() -> None:
         TrainingSpec(shuffle=False, order_seed=0)
     assert [error["loc"] for error in refusal.value.errors()] == [("order_seed",)]
     assert TrainingSpec(shuffle=False, order_seed=None).order_seed is None
+
+
+def test_a_priority_changes_nothing_that_is_trained() -> None:
+    first, last = TrainingSpec(priority=100), TrainingSpec(priority=-100)
+    assert (first.digest, first.shape) == (last.digest, last.shape) == (TrainingSpec().digest, TrainingSpec().shape)
 
 
 def test_an_order_changes_the_digest_only_where_it_is_another_than_that_of_the_seed() -> None:
