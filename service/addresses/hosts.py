@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from ipaddress import IPv6Address
+from ipaddress import IPv6Address, ip_address
 
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*", re.ASCII)
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%-]+)(:\d{1,5})?")
@@ -35,6 +35,16 @@ def listened_on(given: str) -> str:
     if len(host) <= _LONGEST and _NAME.fullmatch(host.lower()):
         return host
     raise ValueError(_remedy(given, host.lower(), "an address of this machine, as 127.0.0.1, ::1 or 0.0.0.0"))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether who listens on an address is heard on this machine alone."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
 
 
 def is_ipv6(host: str) -> bool:

@@ -6,19 +6,25 @@ from ipaddress import IPv6Network, ip_network
 FIRST_WORDS = frozenset(
     {
         *(
+            "accounts",
+            "audit",
             "datasets",
             "docs",
             "evaluations",
+            "events",
             "invocations",
             "jobs",
+            "keys",
             "livez",
             "models",
             "openapi.json",
             "ping",
             "predict",
+            "queue",
             "readyz",
+            "workers",
         ),
-        *("static", "sweeps", "uploads", "v1", "v2", "version"),
+        *("static", "sweeps", "tickets", "uploads", "v1", "v2", "version", "webhooks"),
     }
 )
 """Of our paths: one that a proxy puts before them begins with another, or nobody could tell whether it is there."""

@@ -9,13 +9,19 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
+from service.store import happenings
+from service.store.audit import note
 from service.store.engine import Database, Row, locked, now_ms
 from service.store.errors import NoSuchVersion, NothingBefore, WrongRevision
+from service.store.events import log_of_model
 from service.store.keys import Key, claim, keep
 from service.store.tables import aliases, models, moves, versions
 
 CHAMPION = "champion"
 """The alias that answers for its model."""
+
+_BY_HAND = {"set", "deleted", "rolled_back"}
+"""Why an alias was moved of which no job tells."""
 
 Targets = dict[str, Any]
 """What an alias points to: `versions`, the share of the requests of each by its number, and perhaps a `shadow`."""
@@ -55,6 +61,12 @@ def move(connection: Connection, model: str, alias: str, targets: Targets | None
             moved_at=now_ms(),
         )
     )
+    moved = {"revision": revision, "before": before and before.targets, "after": targets, "why": why}
+    happenings.of_alias(connection, model, alias, moved)
+    if why in _BY_HAND:
+        told = {"alias": alias, "revision": revision, "why": why, "targets": targets}
+        log_of_model(connection, model, "alias.moved", {**told, "targets_before": before and before.targets})
+    note(connection, "alias.move", f"{model}@{alias}", {"after": targets, "why": why})
     key = (aliases.c.model == model) & (aliases.c.alias == alias)
     if targets is None:
         connection.execute(delete(aliases).where(key))
@@ -123,12 +135,13 @@ class Aliases:
         """Give the ids of the jobs that made the versions to which aliases point."""
         with self.database.reader.connect() as connection:
             named = {
-                (row.model, number)
+                (row.account, row.model, number)
                 for row in connection.execute(select(aliases)).all()
                 for number in numbers_in(row.targets)
             }
-            rows = connection.execute(select(versions.c.model, versions.c.version, versions.c.job_id)).all()
-        return {row.job_id for row in rows if row.job_id is not None and (row.model, row.version) in named}
+            key = (versions.c.account, versions.c.model, versions.c.version)
+            rows = connection.execute(select(*key, versions.c.job_id).where(versions.c.job_id.is_not(None))).all()
+        return {job_id for *key_of, job_id in rows if tuple(key_of) in named}
 
     def point(
         self, model: str, alias: str, targets: Targets, condition: Condition = ALWAYS, *, key: Key | None = None

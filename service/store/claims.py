@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select, tuple_
 
+from service.store.job_ids import own
 from service.store.states import Job, spec_of
 from service.store.tables import epochs, jobs, sweeps
 from service.sweeps.spec import Halving
@@ -16,6 +17,7 @@ class Claim:
     """The right of one attempt to train one job, as long as its lease is renewed."""
 
     job_id: str
+    account: str
     attempt: int
     spec: Mapping[str, Any]
     last_epoch: int
@@ -32,6 +34,11 @@ class Claim:
     is_to_finish: bool = False
     """Whether it was asked for, before it was taken, to end with what it has learned."""
 
+    @property
+    def called(self) -> str:
+        """Give what its account calls the job; `job_id` is its whole id."""
+        return own(self.job_id)
+
 
 def claims_of(connection: Connection, taken: Sequence[Job], owner: str) -> list[Claim]:
     """Give the claims on jobs that were just taken."""
@@ -43,6 +50,7 @@ def claims_of(connection: Connection, taken: Sequence[Job], owner: str) -> list[
     return [
         Claim(
             job_id=job.id,
+            account=job.account,
             attempt=job.attempt,
             spec=spec_of(job),
             last_epoch=job.last_epoch,

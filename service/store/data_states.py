@@ -10,9 +10,11 @@ from typing import Any, Literal, get_args
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, insert, select, update
 
-from service.store.data_tables import dataset_events, dataset_versions, datasets
+from service.store import happenings
+from service.store.data_tables import dataset_versions, datasets
 from service.store.engine import Row, locked, now_ms
 from service.store.errors import NoSuchData
+from service.store.event_tables import events
 
 DataState = Literal["reading", "ready", "failed", "cancelled"]
 DATA_STATES: tuple[DataState, ...] = get_args(DataState)
@@ -30,14 +32,16 @@ NOTHING_READ: Mapping[str, Any] = {"bytes": 0, "bytes_total": None, "rows": 0}
 
 
 def this(row: Row) -> ColumnElement[bool]:
-    """Match a version by its name and number."""
-    return and_(dataset_versions.c.dataset == row.dataset, dataset_versions.c.version == row.version)
+    """Match a version by its account, name and number."""
+    its = (dataset_versions.c.dataset == row.dataset) & (dataset_versions.c.version == row.version)
+    return and_(its, dataset_versions.c.account == row.account)
 
 
 def log(connection: Connection, dataset: str, version: int, state: DataState, told: Mapping[str, Any]) -> None:
     """Append to what happened to a version, in the transaction in which it happens."""
     values = {"dataset": dataset, "version": version, "type": f"data.{state}", "data": dict(told)}
-    connection.execute(insert(dataset_events).values(**values, created_at=now_ms()))
+    connection.execute(insert(events).values(**values, created_at=now_ms()))
+    happenings.of_data(connection, dataset, version, state, told)
 
 
 def begin(connection: Connection, row: Row) -> None:

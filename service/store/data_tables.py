@@ -5,7 +5,6 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    ForeignKey,
     ForeignKeyConstraint,
     Index,
     Integer,
@@ -13,12 +12,18 @@ from sqlalchemy import (
     Table,
 )
 
-from service.store.tables import Number, metadata
+from service.store.shared_columns import Number, account, metadata
+
+
+def _of_dataset() -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(["account", "dataset"], ["datasets.account", "datasets.name"])
+
 
 datasets = Table(
     "datasets",
     metadata,
     Column("name", String(128), primary_key=True),
+    account(primary_key=True),
     Column("source", String(16), nullable=False),
     Column("newest", Integer, nullable=False),  # number of the newest version, also if that was deleted
     Column("created_at", BigInteger, nullable=False),
@@ -28,8 +33,9 @@ datasets = Table(
 dataset_versions = Table(
     "dataset_versions",
     metadata,
-    Column("dataset", String(128), ForeignKey("datasets.name"), primary_key=True),
+    Column("dataset", String(128), primary_key=True),
     Column("version", Integer, primary_key=True),
+    account(primary_key=True),
     Column("state", String(16), nullable=False),
     Column("kind", String(16)),
     Column("schema", JSON(none_as_null=True)),
@@ -53,6 +59,7 @@ dataset_versions = Table(
     Column("cancel_requested", Boolean, nullable=False),
     Column("appended_to", Integer),  # the version whose examples come before those of its own file
     Column("added", Integer),  # so many of its examples are those of its own file
+    _of_dataset(),
     Index(None, "state", "rung_at"),
 )
 
@@ -61,33 +68,20 @@ dataset_versions = Table(
 additions = Table(
     "additions",
     metadata,
-    Column("dataset", String(128), ForeignKey("datasets.name"), primary_key=True),
+    Column("dataset", String(128), primary_key=True),
     Column("version", Integer, primary_key=True),
+    account(primary_key=True),
     Column("appended_to", Integer),
     Column("file_sha256", String(64), nullable=False),
     Column("options", JSON, nullable=False),
-)
-
-dataset_events = Table(
-    "dataset_events",
-    metadata,
-    Column("number", Number, primary_key=True, autoincrement=True),
-    Column("dataset", String(128), nullable=False),
-    Column("version", Integer, nullable=False),
-    Column("type", String(16), nullable=False),
-    Column("data", JSON, nullable=False),
-    Column("created_at", BigInteger, nullable=False),
-    ForeignKeyConstraint(
-        ["dataset", "version"], ["dataset_versions.dataset", "dataset_versions.version"], ondelete="CASCADE"
-    ),
-    Index(None, "dataset", "version", "number"),
-    sqlite_autoincrement=True,
+    _of_dataset(),
 )
 
 uploads = Table(
     "uploads",
     metadata,
     Column("number", Number, primary_key=True, autoincrement=True),
+    account(),
     Column("id", String(36), nullable=False, unique=True),
     Column("length", BigInteger),  # none while its sender has not said it
     Column("received", BigInteger, nullable=False),  # bytes that are on the disk; its file may have more

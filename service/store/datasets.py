@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
 from models.data.builtin import BUILTIN
 from service.store import growth, owners
+from service.store.audit import note
 from service.store.data_states import (
     CANCELLED,
     NOTHING_READ,
@@ -24,12 +25,16 @@ from service.store.data_states import (
     this,
     version_of,
 )
-from service.store.data_tables import dataset_events, dataset_versions, datasets
+from service.store.data_tables import dataset_versions, datasets
 from service.store.engine import Database, Row, insert_or, locked, now_ms
 from service.store.errors import BaseInUse, BaseNotThere, DatasetInUse, FileNotKept, NoSuchData, ReadingEnded
+from service.store.event_tables import events
+from service.store.events import log_deletion
 from service.store.files import File, publish, share, withdraw_all
+from service.store.grants import forget
 from service.store.growth import effective
 from service.store.keys import Key, claim, keep
+from service.store.quotas import require_bytes
 from service.store.states import FINAL_STATES
 from service.store.tables import jobs, versions
 from service.store.uploads import hold
@@ -135,6 +140,8 @@ class Datasets:
                     claim(connection, key)
                     return keep(connection, key, (row, False))
             claim(connection, key)
+            if upload_id is None:
+                require_bytes(connection, file.size)
             about = {"file_sha256": file.sha256, "file_name": sent_as, "file_size": file.size}
             number = _insert(connection, name, base, options=holding, **about)
             publish(connection, owners.of_data(name, number), [file])
@@ -207,9 +214,9 @@ class Datasets:
             if version is not None:
                 its &= dataset_versions.c.version == version
                 needed &= jobs.c.dataset_version == version
-            query = select(dataset_versions.c.version).where(its).order_by(dataset_versions.c.version)
-            numbers = locked(connection, query).scalars().all()
-            if not numbers:
+            of = (dataset_versions.c.version, dataset_versions.c.account)
+            rows = locked(connection, select(*of).where(its).order_by(dataset_versions.c.version)).all()
+            if not rows:
                 return None
             job_id = connection.scalar(select(jobs.c.id).where(needed).order_by(jobs.c.number).limit(1))
             if job_id is not None:
@@ -217,8 +224,13 @@ class Datasets:
             if version is not None and (by := growth.reads_onto(connection, name, version)) is not None:
                 raise BaseInUse(name, version, by)
             connection.execute(delete(dataset_versions).where(its))
+            for row in rows:
+                log_deletion(connection, row.account, "data.deleted", dataset=name, version=row.version)
             growth.forget(connection, name)
-            return withdraw_all(connection, [owners.of_data(name, number) for number in numbers])
+            if version is None:
+                forget(connection, "dataset", name)
+            note(connection, "dataset.delete", name if version is None else f"{name}/{version}")
+            return withdraw_all(connection, [owners.of_data(name, row.version) for row in rows])
 
     def learned(self, name: str, version: int, *, after: tuple[str, int] | None, limit: int) -> Sequence[Row]:
         """List the versions of models that learned from a version, by name and number."""
@@ -233,10 +245,10 @@ class Datasets:
 
     def events(self, name: str, version: int, *, after: int = 0, limit: int = 1000) -> Sequence[Row]:
         """List what happened to a version, in order; only events whose number is above `after`."""
-        its = (dataset_events.c.dataset == name) & (dataset_events.c.version == version)
-        query = select(dataset_events).where(its, dataset_events.c.number > after)
+        its = (events.c.dataset == name) & (events.c.version == version)
+        query = select(events).where(its, events.c.number > after)
         with self.database.reader.connect() as connection:
-            return connection.execute(query.order_by(dataset_events.c.number).limit(limit)).all()
+            return connection.execute(query.order_by(events.c.number).limit(limit)).all()
 
 
 def is_same(row: Row, file_sha256: str, options: Mapping[str, Any], appended_to: int | None) -> bool:
@@ -259,7 +271,7 @@ def _there(connection: Connection, name: str, version: int) -> Row:
 def _lock(connection: Connection, name: str, source: str) -> None:
     """Keep others from adding versions to a data set, which is made if it is not there."""
     new = insert_or(connection, datasets).values(name=name, source=source, newest=0, created_at=now_ms())
-    connection.execute(new.on_conflict_do_nothing(index_elements=["name"]))
+    connection.execute(new.on_conflict_do_nothing(index_elements=["account", "name"]))
     locked(connection, select(datasets.c.name).where(datasets.c.name == name))
 
 
@@ -274,13 +286,8 @@ def _insert(
         .returning(datasets.c.newest)
     )
     assert number is not None, "its row is locked"
-    values: dict[str, Any] = {
-        "state": "reading",
-        "options": dict(options),
-        "progress": dict(NOTHING_READ),
-        "faults": [],
-    }
-    values |= {"attempt": 0, "fruitless_attempts": 0, "cancel_requested": False}
+    values: dict[str, Any] = {"state": "reading", "options": dict(options), "faults": []}
+    values |= {"progress": dict(NOTHING_READ), "attempt": 0, "fruitless_attempts": 0, "cancel_requested": False}
     times = {"created_at": now_ms(), "changed_at": now_ms(), "rung_at": now_ms()}
     appended_to = None if base is None else base.version
     row = insert(dataset_versions).values(dataset=name, version=number, **values, **times, **about)

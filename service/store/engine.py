@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -29,6 +29,10 @@ from sqlalchemy.sql import Insert
 from sqlalchemy.sql.expression import FunctionElement
 from sqlalchemy.sql.schema import Table
 
+from service.access.account_limits import Limits
+from service.store import vacuum
+from service.store.scoping import LIMITS, Compiled, caches, guard
+from service.store.shared_columns import ACCOUNT, ACTOR, EVERYONE
 from service.store.turns import PATIENCE_SECONDS, Turns
 
 DatabaseError = SQLAlchemyError
@@ -42,7 +46,7 @@ _POOL: dict[str, Any] = {"pool_size": 5, "max_overflow": 35}
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LONGEST_SILENCE_SECONDS = 5
-_PATIENCE_WHILE_MIGRATING = "10min"  # what is on record is worked on in between, on a machine that may be slow
+_MIGRATING_PATIENCE = "10min"  # what is on record is worked on in between, on a machine that may be slow
 _MIGRATION_LOCK = 0x7E4F01D  # any number, as long as no other program on the database takes it
 
 # Below this version a WAL file may be corrupted when several processes write: https://sqlite.org/wal.html#walresetbug
@@ -54,9 +58,6 @@ def cause(error: Exception) -> str:
     return str(getattr(error, "orig", None) or error)
 
 
-_INCREMENTAL = 2  # of the pragma auto_vacuum: freed pages are given back when somebody asks
-_PAGES_AT_A_TIME = 1000
-_PAGES_WORTH_IT = 64
 _JOURNAL_BYTES = 16 * 2**20
 
 _NO_ROOM = {13, "53100"}  # SQLITE_FULL; disk_full of PostgreSQL
@@ -79,6 +80,8 @@ class Database:
 
     writer: Engine
     reader: Engine
+    compiled: Compiled = field(default_factory=caches, repr=False, compare=False)
+    """Statements as they are written for one account, and for all of them."""
 
     @classmethod
     def open(cls, url: str) -> "Database":
@@ -96,8 +99,15 @@ class Database:
 
     @classmethod
     def _at(cls, url: URL) -> "Database":
-        engine = _sqlite(url) if url.get_backend_name() == "sqlite" else _postgresql(url)
+        engine = guard(_sqlite(url) if url.get_backend_name() == "sqlite" else _postgresql(url))
         return cls(writer=engine, reader=engine.execution_options(read_only=True))
+
+    def acting(self, account: str, actor: str | None = None, limits: Limits | None = None) -> "Database":
+        """Give this database as it is for one account, or for EVERYONE, who acts by a key; see scoping.py."""
+        about = {ACCOUNT: account, ACTOR: actor, LIMITS: limits, "compiled_cache": self.compiled[account == EVERYONE]}
+        return replace(
+            self, writer=self.writer.execution_options(**about), reader=self.reader.execution_options(**about)
+        )
 
     @classmethod
     def is_there(cls, url: str) -> bool:
@@ -126,18 +136,23 @@ class Database:
                 f"its tables are of a later version of Tenfold, revision {found}, and this one knows {newest}; start "
                 f"that version, or name another database"
             )
-        # Imported late: a quarter of a second, in every process, for what is needed after an update.
-        from alembic import command
-        from alembic.config import Config
+        # Imported late: it takes a while, and is needed at the first start, or after an update.
+        from service.store import creation
 
-        config = Config()
-        config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))  # or it would be interpolated
-        with self.writer.begin() as connection:
+        with self.acting(EVERYONE).writer.begin() as connection:
             if connection.dialect.name == "postgresql":
-                connection.execute(
-                    text(f"SET LOCAL idle_in_transaction_session_timeout = '{_PATIENCE_WHILE_MIGRATING}'")
-                )
+                connection.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = '{_MIGRATING_PATIENCE}'"))
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+            if creation.is_empty(connection):
+                creation.make(connection, newest)
+                return
+            from alembic import command
+            from alembic.config import Config
+
+            config = Config()
+            config.set_main_option(
+                "script_location", str(_MIGRATIONS).replace("%", "%%")
+            )  # or it would be interpolated
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
@@ -161,22 +176,9 @@ class Database:
         with suppress(OSError):
             before = file.stat().st_size
             with suppress(DatabaseError, sqlite3.Error):
-                self._vacuum(whole=whole)
+                vacuum.give_back(self.writer, whole=whole)
             return max(0, before - file.stat().st_size)
         return 0
-
-    def _vacuum(self, *, whole: bool) -> None:
-        with self.writer.connect() as connection:
-            driver = connection.connection.cursor()  # past our BEGIN: each of these is a transaction of its own
-            bit_by_bit = driver.execute("PRAGMA auto_vacuum").fetchone()[0] == _INCREMENTAL
-            if not bit_by_bit and whole:
-                driver.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}").execute("VACUUM")
-            free = driver.execute("PRAGMA freelist_count").fetchone()[0] if bit_by_bit else 0
-            for _ in range(0, free if free >= _PAGES_WORTH_IT else 0, _PAGES_AT_A_TIME):
-                # As a script: the driver's execute stops after the first page.
-                driver.executescript(f"PRAGMA incremental_vacuum({_PAGES_AT_A_TIME})")
-            # What stands in a write-ahead log makes the file shorter once it is copied; without one this does nothing.
-            driver.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     @property
     def file(self) -> Path | None:
@@ -237,7 +239,7 @@ def _sqlite(url: URL) -> Engine:
         connection.isolation_level = None
         cursor = connection.cursor()
         if cursor.execute("PRAGMA page_count").fetchone()[0] == 0:  # it is only now made; elsewhere this would write
-            cursor.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")
+            cursor.execute(f"PRAGMA auto_vacuum = {vacuum.INCREMENTAL}")
         cursor.execute(f"PRAGMA journal_size_limit = {_JOURNAL_BYTES}")
         cursor.execute(f"PRAGMA journal_mode = {'WAL' if has_wal else 'DELETE'}")
         cursor.execute("PRAGMA synchronous = FULL")
@@ -276,7 +278,7 @@ def _now_sqlite(_element: now_ms, _compiler: object, **_: object) -> str:
     return "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
 
 
-def insert_or(connection: Connection, table: Table) -> "postgresql.Insert | sqlite.Insert":
+def insert_or(connection: Connection | Engine, table: Table) -> "postgresql.Insert | sqlite.Insert":
     """Give the dialect's INSERT that knows ON CONFLICT."""
     dialect: Callable[[Table], Insert] = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     return dialect(table)  # type: ignore[return-value]

@@ -79,7 +79,7 @@ def _lock(connection: Connection, names: set[str]) -> None:
     """Keep others from changing what belongs to these models, the last of which may be new; in the order of names."""
     for name in sorted(names):
         new = insert_or(connection, models).values(name=name, newest=0, created_at=now_ms())
-        connection.execute(new.on_conflict_do_nothing(index_elements=["name"]))
+        connection.execute(new.on_conflict_do_nothing(index_elements=["account", "name"]))
         locked(connection, select(models.c.name).where(models.c.name == name))
 
 

@@ -18,6 +18,8 @@ StoreError
 +-- UploadTaken       another request writes the upload, or has begun to after this one
 +-- UploadUnfinished  bytes are missing of an upload that is to be used
 +-- TooManyUploads    as many uploads are open as may be
++-- TooManyWebhooks   an account has as many webhooks as it may
++-- WebhookDisabled   nothing is sent to a webhook, because its receiver did not want it or was not there
 +-- VersionInUse      an alias points to the version
 +-- ModelInUse        an alias of the model that is to be deleted is there
 +-- KeyReused         something else was asked for under the key
@@ -32,7 +34,7 @@ StoreError
 +-- ChampionChanged   a version was compared with another champion than there is by now; told to workers
 +-- LeaseLost         the job belongs to another attempt by now, or has ended; told to workers
 
-That the database itself does not answer is a `DatabaseError`, of `engine.py`.
+Those of accounts are in `account_errors.py`. That the database itself does not answer is a `DatabaseError`.
 """
 
 from dataclasses import dataclass
@@ -186,6 +188,21 @@ class TooManyUploads(StoreError):
     """As many uploads are open as may be."""
 
     most: int
+
+
+@dataclass(eq=False)
+class TooManyWebhooks(StoreError):
+    """An account has as many webhooks as it may have."""
+
+    most: int
+
+
+@dataclass(eq=False)
+class WebhookDisabled(StoreError):
+    """Nothing is sent to a webhook until somebody enables it again; `why` says what disabled it."""
+
+    name: str
+    why: str
 
 
 @dataclass(eq=False)

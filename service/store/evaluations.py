@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args
 
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, insert, select, update
 
+from service.store.audit import note
 from service.store.engine import Database, Row, locked, now_ms
 from service.store.errors import LeaseLost, NothingThere
 from service.store.keys import Key, claim, keep
@@ -96,14 +97,14 @@ class Evaluations:
         """
         asked = select(evaluations).order_by(evaluations.c.number.desc())
         of, on = model or (None, None), dataset or (None, None)
-        given = {"of": of[0], "version": of[1], "dataset": on[0], "dataset_version": on[1]}
-        filters = tuple(name for name, value in given.items() if value is not None)
+        given = {"of": of[0], "job": of[0], "version": of[1], "dataset": on[0], "dataset_version": on[1]}
+        filters = tuple(name for name, value in given.items() if value is not None and name != "job")
         with self.database.reader.connect() as connection:
             read_along_indices(connection)
             sources = [_filtered("model", filters)]
             is_job = select(jobs.c.id).where(jobs.c.id == of[0])
             if filters[:1] == ("of",) and "version" not in filters and connection.scalar(is_job) is not None:
-                sources.append(_filtered("job_id", filters))
+                sources.append(_filtered("job_id", ("job", *filters[1:])))
             return read_newest(
                 connection, sources, asked, evaluations.c.number, before=before, limit=limit, given=given
             )
@@ -119,7 +120,10 @@ class Evaluations:
         """Delete an evaluation, in whatever state; who measures learns it when it writes. Whether it was there."""
         gone = delete(evaluations).where(evaluations.c.id == evaluation_id).returning(evaluations.c.id)
         with self.database.writer.begin() as connection:
-            return connection.scalar(gone) is not None
+            is_gone = connection.scalar(gone) is not None
+            if is_gone:
+                note(connection, "evaluation.delete", evaluation_id)
+            return is_gone
 
     def claim(self, wanted: str, owner: str) -> Row | None:
         """Take an evaluation that waits: the one that is wanted, or else the one that has waited longest."""
@@ -187,8 +191,11 @@ _LOST = {
 
 @cache
 def _filtered(of: str, filters: tuple[str, ...]) -> Select[Any]:
-    """Select the numbers of evaluations by parameters of these names; `of` says which column is compared with that."""
-    its = [(evaluations.c[{"of": of}.get(name, name)], name) for name in filters]
+    """Select the numbers of evaluations by parameters of these names; `of` says with which column the first goes.
+
+    That of a job is another than that of a model: an id is completed on its way.
+    """
+    its = [(evaluations.c[of if name in {"of", "job"} else name], name) for name in filters]
     return select(evaluations.c.number).where(*(column == bindparam(name, type_=column.type) for column, name in its))
 
 

@@ -5,14 +5,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, exists, func, insert, select, update
 
+from service.store.data_tables import uploads
 from service.store.engine import Database, Row, insert_or, locked, now_ms
+from service.store.event_tables import events
 from service.store.owners import is_on_record, row_of
-from service.store.tables import artifacts, events, workers
+from service.store.tables import artifacts, workers
 
 REFUSED = ".refused"
 """Follows the name of a file that could not be made; the one of this name says why."""
+
+
+USED = exists(
+    select(artifacts.c.key).where(artifacts.c.key == uploads.c.key, artifacts.c.owner.startswith("datasets/"))
+)
+"""Whether the file of an upload is that of a version: it takes no room of its own."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +47,7 @@ def publish(connection: Connection, owner: str, files: Sequence[File]) -> list[s
         upsert = insert_or(connection, artifacts).values(owner=owner, **values)
         connection.execute(
             upsert.on_conflict_do_update(
-                index_elements=["owner", "name"], set_=values, where=artifacts.c.epoch <= file.epoch
+                index_elements=["account", "owner", "name"], set_=values, where=artifacts.c.epoch <= file.epoch
             )
         )
     return _unreferenced(connection, before | {file.key for file in files})

@@ -9,10 +9,14 @@ from sqlalchemy import BigInteger, Connection, Select, String, bindparam, delete
 
 from models.spec import TrainingSpec
 from service.store import owners
-from service.store.engine import Database, Row, now_ms
+from service.store.audit import note, submitter
+from service.store.engine import Database, Row, locked, now_ms
 from service.store.errors import NothingLearned, PartOfSweep, StateConflict
+from service.store.event_tables import events
+from service.store.events import log_deletion
 from service.store.files import withdraw_all
 from service.store.inheritance import hand_on, history_of, locked_family
+from service.store.job_ids import own
 from service.store.keys import Key, claim, keep_job
 from service.store.posting_tables import postings
 from service.store.postings import filed_under, in_sweep, read_along_indices, read_newest, words_of
@@ -29,7 +33,7 @@ from service.store.states import (
     log_event,
     move,
 )
-from service.store.tables import events, jobs, sweeps
+from service.store.tables import jobs, sweeps
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,11 @@ class Jobs:
         """Look a job up."""
         with self.database.reader.connect() as connection:
             return connection.execute(select(*JOB).where(jobs.c.id == job_id)).one_or_none()
+
+    def these(self, job_ids: Sequence[str]) -> Sequence[Job]:
+        """Look jobs up, those that are there, in no order."""
+        with self.database.reader.connect() as connection:
+            return connection.execute(select(*JOB).where(jobs.c.id.in_(job_ids))).all()
 
     def will_be(self, model: str) -> bool:
         """Whether a job that has not ended is to become a version of this model."""
@@ -97,11 +106,18 @@ class Jobs:
                 key = None
             if job.state in {"succeeded", "failed"}:
                 raise StateConflict(job_id, job.state, "cancel")
-            if job.state in {"queued", "paused"}:
-                finish(connection, job_id, "cancelled", how="waiting")
-            elif job.state == "running" and not job.cancel_requested:
-                _ask_to_stop(connection, job_id, "cancel_requested")
+            _cancel(connection, job)
             return keep_job(connection, key, job_id)
+
+    def cancel_all(self, job_ids: Sequence[str]) -> list[str]:
+        """Cancel those of some jobs that have not ended, as `cancel` does, all at once; gives their ids."""
+        these = jobs.c.id.in_(job_ids) & jobs.c.state.in_(UNENDED_STATES)
+        with self.database.writer.begin() as connection:
+            # In the order of their numbers, as everybody locks several.
+            found = locked(connection, select(jobs).where(these).order_by(jobs.c.number)).all()
+            for job in found:
+                _cancel(connection, job)
+            return [job.id for job in found]
 
     def pause(self, job_id: str, *, key: Key | None = None) -> Job | None:
         """Hold a queued job back, or ask the worker of a running one to leave it for now.
@@ -168,7 +184,7 @@ class Jobs:
         """Delete a job and all that is recorded of it; gives the keys of files that nothing points to any more.
 
         Gives None when there is no such job. Raises PartOfSweep for a job of a sweep, which is deleted with its sweep,
-        and StateConflict while it runs.
+        and StateConflict while it runs. Whoever calls this has the database give back what it took.
         """
         with self.database.writer.begin() as connection:
             job = locked_family(connection, jobs.c.id == job_id).get(job_id)
@@ -179,10 +195,13 @@ class Jobs:
             if job.state == "running":
                 raise StateConflict(job_id, job.state, "delete")
             hand_on(connection, job)
+            model = jobs.c.spec["model"].as_string().label("model")
+            was = connection.execute(select(jobs.c.account, jobs.c.labels, model).where(jobs.c.id == job_id)).one()
+            by = submitter(connection, jobs.c.id == job_id)
             connection.execute(delete(jobs).where(jobs.c.id == job_id))
-            unreferenced = withdraw_all(connection, [owners.of_job(job_id)])
-        self.database.give_back()
-        return unreferenced
+            log_deletion(connection, was.account, "job.deleted", job_id=job_id, model=was.model, labels=was.labels)
+            note(connection, "job.delete", own(job_id), {"submitted_by": by}, of=was.account)
+            return withdraw_all(connection, [owners.of_job(job_id)])
 
     def epochs(self, job_id: str) -> Sequence[Row]:
         """List what each epoch brought, in order."""
@@ -247,6 +266,16 @@ def _of_sweep(states: tuple[State, ...], *, is_named: bool) -> Sequence[Select[A
 @cache
 def _of_state(state: State | None) -> Sequence[Select[Any]]:
     return [select(jobs.c.number) if state is None else select(jobs.c.number).where(jobs.c.state == state)]
+
+
+def _cancel(connection: Connection, job: Job) -> None:
+    """Cancel a job that waits, or have its worker stop it. Whoever calls this has locked the job's row."""
+    if job.state in {"queued", "paused"} or (job.state == "running" and not job.cancel_requested):
+        note(connection, "job.cancel", job.id, of=job.account)
+    if job.state in {"queued", "paused"}:
+        finish(connection, job.id, "cancelled", how="waiting")
+    elif job.state == "running" and not job.cancel_requested:
+        _ask_to_stop(connection, job.id, "cancel_requested")
 
 
 def _ask_to_stop(

@@ -8,8 +8,9 @@ from sqlalchemy import Connection, delete, select, update
 
 from service.store.engine import Database, Row, insert_or, now_ms
 from service.store.errors import KeyReused, Repeated
+from service.store.small_tables import submissions
 from service.store.states import JOB
-from service.store.tables import jobs, submissions
+from service.store.tables import jobs
 
 T = TypeVar("T")
 

@@ -5,6 +5,8 @@ from typing import Any
 from sqlalchemy import Connection, Select, select
 
 from service.store.data_tables import dataset_versions, datasets, uploads
+from service.store.job_ids import owner_within
+from service.store.shared_columns import DEFAULT
 from service.store.tables import jobs, models, sweeps, versions
 
 
@@ -43,8 +45,18 @@ def of_version(model: str, version: int) -> str:
     return f"{of_model(model)}/{version}"
 
 
+def within(account: str, owner: str) -> str:
+    """Give the folder in which the files lie of what an account has under a name; `default` needs none of its own.
+
+    That of a job is called by its whole id, that of a sweep or an upload by one that nobody chose.
+    """
+    is_named = owner.startswith(("models", "datasets"))
+    return f"accounts/{account}/{owner}" if is_named and account != DEFAULT else owner_within(account, owner)
+
+
 def is_on_record(connection: Connection, key: str) -> bool:
     """Whether that is on record to which a file belongs, by the folder in which it lies; of a version its model."""
+    _, account, key = key.split("/", 2) if key.startswith("accounts/") else ("", DEFAULT, key)
     kind, _, rest = key.partition("/")
     columns = {
         "jobs": jobs.c.id,
@@ -55,7 +67,10 @@ def is_on_record(connection: Connection, key: str) -> bool:
     }
     if (column := columns.get(kind)) is None:
         return False
-    return connection.scalar(select(column).where(column == rest.partition("/")[0])) is not None
+    query = select(column).where(column == rest.partition("/")[0])
+    if kind in {"datasets", "models"}:
+        query = query.where(column.table.c.account == account)
+    return connection.scalar(query) is not None
 
 
 def row_of(owner: str) -> Select[Any]:

@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, ForeignKey, ForeignKeyConstraint, Index, String, Table
 
-from service.store.tables import Number, metadata
+from service.store.shared_columns import Number, metadata
 
 # The state goes with the job's by the key to both of them, whoever changes it; so do all rows when a job is deleted.
 postings = Table(

@@ -29,6 +29,8 @@ from sqlalchemy import (
 
 from service.store.engine import Row
 from service.store.posting_tables import postings, sweep_postings
+from service.store.scoping import account_of
+from service.store.shared_columns import DEFAULT
 
 PAIRED = 6
 """A row of more words than these is filed under no pairs."""
@@ -60,14 +62,18 @@ def words_of(name: str | None, labels: Iterable[tuple[str, str]]) -> tuple[str, 
 
 
 @lru_cache(maxsize=4096)
-def term(*words: str) -> int:
-    """Give the number under which rows are filed that have one word, or two in their order: 64 bits of their BLAKE2."""
+def term(*words: str, of: str = DEFAULT) -> int:
+    """Give the number under which rows of an account are filed that have one word, or two in their order.
+
+    It is 64 bits of their BLAKE2; each account has numbers of its own.
+    """
+    words = words if of == DEFAULT else (f"@{of}", *words)
     return int.from_bytes(blake2b("\n".join(words).encode(), digest_size=8).digest(), "big", signed=True)
 
 
 def in_sweep(sweep_id: str, name: str) -> int:
     """Give the number under which the jobs of a sweep are filed that have a name: its trials may differ in it."""
-    return term(sweep_id, f":{name}")
+    return term(sweep_id, f":{name}")  # ids are no other account's
 
 
 def file_jobs(connection: Connection, numbers: Sequence[int], jobs: Sequence[Mapping[str, Any]]) -> None:
@@ -77,25 +83,29 @@ def file_jobs(connection: Connection, numbers: Sequence[int], jobs: Sequence[Map
         rows = [
             {"term": its, "state": "queued", "number": number}
             for number, job in zip(numbers[some], jobs[some], strict=True)
-            for its in _terms(job["name"], tuple(job["labels"].items()), job["sweep_id"])
+            for its in _terms(job["name"], tuple(job["labels"].items()), job["sweep_id"], _whose(connection))
         ]
         _put(connection, postings, rows)
 
 
 def file_sweep(connection: Connection, number: int, name: str | None, labels: Mapping[str, str]) -> None:
     """File a new sweep."""
-    terms = _terms(name, tuple(labels.items()), None)
+    terms = _terms(name, tuple(labels.items()), None, _whose(connection))
     _put(connection, sweep_postings, [{"term": its, "number": number} for its in terms])
 
 
 @lru_cache(maxsize=1024)
-def _terms(name: str | None, labels: tuple[tuple[str, str], ...], sweep_id: str | None) -> tuple[int, ...]:
+def _terms(name: str | None, labels: tuple[tuple[str, str], ...], sweep_id: str | None, whose: str) -> tuple[int, ...]:
     words = words_of(name, labels)
     alone, pairs = (_ALONE, ()) if len(words) > PAIRED else ((), combinations(words, 2))
-    found = [*(term(*alone, word) for word in words), *(term(*pair) for pair in pairs)]
+    found = [*(term(*alone, word, of=whose) for word in words), *(term(*pair, of=whose) for pair in pairs)]
     if sweep_id is not None and name is not None:
         found.append(in_sweep(sweep_id, name))
     return tuple(dict.fromkeys(found))  # two words may have one hash: whoever wants to finds such
+
+
+def _whose(connection: Connection) -> str:
+    return account_of(connection) or DEFAULT
 
 
 def _put(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -206,9 +216,9 @@ def _by_pairs(connection: Connection, table: Table, words: Sequence[str], states
 
     Few rows have the first, as far as a look at few tells.
     """
-    words = sorted(words)
+    words, whose = sorted(words), _whose(connection)
     if len(words) <= 2:
-        return [term(*words)]
+        return [term(*words, of=whose)]
     rare = _by_count(connection, table, [(word,) for word in words], states)[:_RAREST]
     if not rare[0][0]:
         return []
@@ -217,13 +227,13 @@ def _by_pairs(connection: Connection, table: Table, words: Sequence[str], states
     rest = [word for word in words if word not in first]
     if len(rest) % 2:
         rest = sorted([*rest, first[0]])
-    return [term(*first), *(term(*rest[place : place + 2]) for place in range(0, len(rest), 2))]
+    return [term(*pair, of=whose) for pair in [first, *(rest[place : place + 2] for place in range(0, len(rest), 2))]]
 
 
 def _one_by_one(connection: Connection, table: Table, words: Sequence[str], states: tuple[str, ...]) -> list[int]:
     """Give the terms of rows that have too many words for pairs, the rarest first; none where no such row has one."""
     counted = _by_count(connection, table, [(*_ALONE, word) for word in words], states)
-    return [term(*its) for _, its in counted] if counted[0][0] else []
+    return [term(*its, of=_whose(connection)) for _, its in counted] if counted[0][0] else []
 
 
 def _by_count(
@@ -231,7 +241,8 @@ def _by_count(
 ) -> list[tuple[int, tuple[str, ...]]]:
     """Count the rows filed under words, or pairs, and order these by it; those are equal that many have."""
     query = _counts(table, len(each), states[0] if len(states) == 1 else None)
-    counts = connection.execute(query, {_named(place, 0): term(*its) for place, its in enumerate(each)}).one()
+    terms = {_named(place, 0): term(*its, of=_whose(connection)) for place, its in enumerate(each)}
+    counts = connection.execute(query, terms).one()
     return sorted(zip(counts, each, strict=True))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from service.store.engine import Database, insert_or, now_ms
-from service.store.tables import processors
+from service.store.small_tables import processors
 
 Kernels = tuple[str, str]
 """Those of small and of large products."""

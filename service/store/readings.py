@@ -17,19 +17,26 @@ from service.store.data_tables import dataset_versions
 from service.store.engine import Database, Row, locked, now_ms
 from service.store.errors import LeaseLost
 from service.store.files import File, publish, share
+from service.store.shared_columns import EVERYONE
 from service.store.tables import workers
 
 MAX_FRUITLESS_READINGS = 5
 """A reading that brings down who reads it again and again is given up after so many attempts."""
 
+_NAME = (dataset_versions.c.account, dataset_versions.c.dataset, dataset_versions.c.version)
 _WAITS = and_(dataset_versions.c.state == "reading", dataset_versions.c.owner.is_(None))
 _RUNS = and_(dataset_versions.c.state == "reading", dataset_versions.c.owner.is_not(None))
+
+
+Wanted = tuple[str, str, int]
+"""A version that is to be read: whose it is, its data set, its number."""
 
 
 @dataclass(frozen=True)
 class ReadingClaim:
     """The right of one attempt to read one version, as long as its lease is renewed."""
 
+    account: str
     dataset: str
     version: int
     attempt: int
@@ -48,12 +55,12 @@ class Readings:
     database: Database
     lease_seconds: float
 
-    def claim(self, wanted: tuple[str, int] | None, owner: str) -> ReadingClaim | None:
+    def claim(self, wanted: Wanted | None, owner: str) -> ReadingClaim | None:
         """Take a version that waits to be read: the one that is wanted, or else the one that has waited longest.
 
         Gives nothing when there is nothing to take, or the worker that asks was told to stop.
         """
-        with self.database.writer.begin() as connection:
+        with self._everyone.writer.begin() as connection:
             leaving = select(workers.c.id).where(workers.c.id == worker_of(owner), workers.c.draining)
             if connection.scalar(leaving) is not None:
                 return None
@@ -66,6 +73,7 @@ class Readings:
             connection.execute(update(dataset_versions).where(this(row)).values(**values))
             version = connection.execute(VERSION.where(this(row))).one()
             return ReadingClaim(
+                account=version.account,
                 dataset=version.dataset,
                 version=version.version,
                 attempt=version.attempt,
@@ -82,7 +90,7 @@ class Readings:
 
         Raises LeaseLost.
         """
-        with self.database.writer.begin() as connection:
+        with self._of(claim).writer.begin() as connection:
             row = _locked_by(connection, claim)
             values = {"lease_expires_at": self._lease_end(), "progress": dict(progress)}
             connection.execute(update(dataset_versions).where(this(row)).values(**values))
@@ -93,7 +101,7 @@ class Readings:
     def look(self, claim: ReadingClaim) -> Literal["cancel", "drain"] | None:
         """Give what `renew` gives; writes nothing."""
         leaving = select(workers.c.id).where(workers.c.id == worker_of(claim.owner), workers.c.draining)
-        with self.database.reader.connect() as connection:
+        with self._of(claim).reader.connect() as connection:
             row = connection.execute(select(dataset_versions).where(_held_by(claim))).one_or_none()
             if row is None:
                 raise LeaseLost(_called(claim))
@@ -108,7 +116,7 @@ class Readings:
         `found` are its columns, `shared` the files that it has in common with the version to which it was appended.
         Gives the keys of files that nothing points to any more. Raises LeaseLost.
         """
-        with self.database.writer.begin() as connection:
+        with self._of(claim).writer.begin() as connection:
             row = _locked_by(connection, claim)
             if row.cancel_requested:
                 end(connection, row, "cancelled", faults=[CANCELLED])
@@ -125,7 +133,7 @@ class Readings:
 
     def fail(self, claim: ReadingClaim, faults: Sequence[Mapping[str, str]]) -> None:
         """End a reading that found what is wrong with the file. Raises LeaseLost."""
-        with self.database.writer.begin() as connection:
+        with self._of(claim).writer.begin() as connection:
             row = _locked_by(connection, claim)
             if row.cancel_requested:
                 end(connection, row, "cancelled", faults=[CANCELLED])
@@ -137,50 +145,57 @@ class Readings:
 
         It fails with that after too many attempts; gives whether it waits. Raises LeaseLost.
         """
-        with self.database.writer.begin() as connection:
+        with self._of(claim).writer.begin() as connection:
             return _put_back(connection, _locked_by(connection, claim), fault)
 
-    def release_expired(self) -> list[tuple[str, int]]:
+    def release_expired(self) -> list[Wanted]:
         """Take readings back from workers whose lease has expired; gives those that wait again."""
         return self._take_back(dataset_versions.c.lease_expires_at < now_ms())
 
-    def release_dead(self, worker_id: str) -> list[tuple[str, int]]:
+    def release_dead(self, worker_id: str) -> list[Wanted]:
         """Take readings back from a worker that is known to have ended; gives those that wait again."""
         return self._take_back(dataset_versions.c.owner.startswith(f"{worker_id}/", autoescape=True))
 
-    def of_worker(self, worker_id: str) -> list[tuple[str, int]]:
+    def of_worker(self, worker_id: str) -> list[Wanted]:
         """Give the versions that a worker reads."""
         held = dataset_versions.c.owner.startswith(f"{worker_id}/", autoescape=True)
-        query = select(dataset_versions.c.dataset, dataset_versions.c.version).where(_RUNS, held)
-        with self.database.reader.connect() as connection:
-            return [(row.dataset, row.version) for row in connection.execute(query)]
+        query = select(*_NAME).where(_RUNS, held)
+        with self._everyone.reader.connect() as connection:
+            return [(row.account, row.dataset, row.version) for row in connection.execute(query)]
 
-    def unheard(self, seconds: float, *, limit: int = 1000) -> list[tuple[str, int]]:
+    def unheard(self, seconds: float, *, limit: int = 1000) -> list[Wanted]:
         """Give the versions that wait and were last rung for longer ago than this, the oldest first."""
         old = _WAITS & (dataset_versions.c.rung_at < now_ms() - int(seconds * 1000))
-        query = select(dataset_versions.c.dataset, dataset_versions.c.version).where(old)
-        with self.database.reader.connect() as connection:
+        query = select(*_NAME).where(old)
+        with self._everyone.reader.connect() as connection:
             rows = connection.execute(query.order_by(dataset_versions.c.created_at).limit(limit)).all()
-        return [(row.dataset, row.version) for row in rows]
+        return [(row.account, row.dataset, row.version) for row in rows]
 
-    def announced(self, names: Sequence[tuple[str, int]]) -> None:
+    def announced(self, names: Sequence[Wanted]) -> None:
         """Note that the bell was just rung for these versions."""
-        with self.database.writer.begin() as connection:
+        with self._everyone.writer.begin() as connection:
             for name in names:
                 connection.execute(update(dataset_versions).where(_named(name)).values(rung_at=now_ms()))
 
-    def _take_back(self, lost: ColumnElement[bool]) -> list[tuple[str, int]]:
-        waiting: list[tuple[str, int]] = []
-        with self.database.reader.connect() as connection:
+    def _take_back(self, lost: ColumnElement[bool]) -> list[Wanted]:
+        waiting: list[Wanted] = []
+        with self._everyone.reader.connect() as connection:
             found = connection.execute(select(dataset_versions).where(_RUNS, lost)).all()
         for row in found:
-            with self.database.writer.begin() as connection:
+            with self.database.acting(row.account).writer.begin() as connection:
                 # One that somebody has locked is alive, or comes next time.
                 again = select(dataset_versions).where(this(row), _RUNS, lost)
                 now = locked(connection, again, skip_locked=True).one_or_none()
                 if now is not None and _put_back(connection, now, _LOST):
-                    waiting.append((row.dataset, row.version))
+                    waiting.append((row.account, row.dataset, row.version))
         return waiting
+
+    @property
+    def _everyone(self) -> Database:
+        return self.database.acting(EVERYONE)
+
+    def _of(self, claim: ReadingClaim) -> Database:
+        return self.database.acting(claim.account)
 
     def _lease_end(self) -> ColumnElement[int]:
         return now_ms() + int(self.lease_seconds * 1000)
@@ -212,13 +227,13 @@ def _take(connection: Connection, wanted: ColumnElement[bool]) -> Row | None:
     return locked(connection, query, skip_locked=True).one_or_none()
 
 
-def _named(name: tuple[str, int]) -> ColumnElement[bool]:
-    return (dataset_versions.c.dataset == name[0]) & (dataset_versions.c.version == name[1])
+def _named(name: Wanted) -> ColumnElement[bool]:
+    return and_(*(column == value for column, value in zip(_NAME, name, strict=True)))
 
 
 def _held_by(claim: ReadingClaim) -> ColumnElement[bool]:
     mine = (dataset_versions.c.attempt == claim.attempt) & (dataset_versions.c.owner == claim.owner)
-    return _named((claim.dataset, claim.version)) & (dataset_versions.c.state == "reading") & mine
+    return _named((claim.account, claim.dataset, claim.version)) & (dataset_versions.c.state == "reading") & mine
 
 
 def _locked_by(connection: Connection, claim: ReadingClaim) -> Row:

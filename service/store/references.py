@@ -1,7 +1,7 @@
 """What a reference to a model means: `name`, `name@alias`, `name/3`, or the id of a job."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, select
 
@@ -10,6 +10,8 @@ from service.store import owners
 from service.store.aliases import CHAMPION, Targets, alias_of
 from service.store.engine import Database
 from service.store.errors import NoCheckpoint, NothingThere
+from service.store.grants import right_of
+from service.store.scoping import account_of
 from service.store.tables import artifacts, jobs, models, versions
 from service.store.versions import WEIGHTS, version_of, weights_of
 
@@ -59,13 +61,16 @@ class References:
     database: Database
     default: str | None = None
 
-    def look_up(self, reference: str | None) -> Meaning:
+    def look_up(self, reference: str | None, *, shared: bool = False) -> Meaning:
         """Tell what a reference means; names of models come before ids of jobs.
 
+        With `shared` it may be what another account shares, `acme:digits`: that can be asked, and nothing else.
         Without one, that of the settings is meant, or else the model called "default", or else the only one. Raises
         NothingThere.
         """
         with self.database.reader.connect() as connection:
+            if reference is not None and ":" in reference:
+                return self._of_another(connection, reference, shared=shared)
             if reference is not None:
                 return _meaning(connection, reference)
             if self.default is None:
@@ -74,6 +79,24 @@ class References:
                 return _meaning(connection, self.default)
             except NothingThere as missing:
                 raise NothingThere(f"TENFOLD_DEFAULT_MODEL is {self.default}: {missing}") from missing
+
+    def _of_another(self, connection: Connection, reference: str, *, shared: bool) -> Meaning:
+        owner, _, rest = reference.partition(":")
+        name = re.split("[@/]", rest)[0]
+        if "\0" in reference or right_of(connection, owner, "model", name, account_of(connection)) is None:
+            raise NothingThere(f"no account {owner:.64} shares a model called {name:.128} with this one")
+        if not shared:
+            raise NothingThere(f"{reference:.200} is another account's: it can be asked, and nothing else")
+        with self.database.acting(owner).reader.connect() as theirs:
+            meaning = _meaning(theirs, rest)
+        shares = tuple((_called_by(owner, target), share) for target, share in meaning.shares)
+        shadow = None if meaning.shadow is None else _called_by(owner, meaning.shadow)
+        return Meaning(shares, None if meaning.alias is None else f"{owner}:{meaning.alias}", shadow)
+
+
+def _called_by(owner: str, target: Target) -> Target:
+    # Its jobs are not shared, nor what they are called.
+    return replace(target, model=f"{owner}:{target.model}", job_id=None)
 
 
 def _meaning(connection: Connection, reference: str) -> Meaning:

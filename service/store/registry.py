@@ -7,9 +7,11 @@ from sqlalchemy import delete, select, update
 
 from service.store import owners
 from service.store.aliases import move, numbers_in
+from service.store.audit import note
 from service.store.engine import Database, Row, locked, now_ms
 from service.store.errors import ModelInUse, VersionInUse
 from service.store.files import withdraw_all
+from service.store.grants import forget
 from service.store.promotion import Promotion
 from service.store.states import FINAL_STATES, JOB
 from service.store.tables import aliases, decisions, jobs, models, versions
@@ -103,6 +105,8 @@ class Models:
             gone = connection.scalars(delete(versions).where(versions.c.model == model).returning(versions.c.version))
             unreferenced = withdraw_all(connection, [owners.of_version(model, number) for number in gone.all()])
             connection.execute(update(models).where(models.c.name == model).values(deleted_at=now_ms()))
+            forget(connection, "model", model)
+            note(connection, "model.delete", model)
             return unreferenced
 
     def delete(self, model: str, version: int) -> list[str] | None:
@@ -119,4 +123,5 @@ class Models:
                     raise VersionInUse(model, version, alias.alias)
             this = (versions.c.model == model) & (versions.c.version == version)
             connection.execute(delete(versions).where(this))
+            note(connection, "version.delete", f"{model}/{version}")
             return withdraw_all(connection, [owners.of_version(model, version)])

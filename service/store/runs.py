@@ -5,11 +5,12 @@ current one: a worker that was only slow, and has been replaced, learns it here 
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, exists, insert, select, update
 from sqlalchemy.sql import Update
 
 from service.store import owners
@@ -18,19 +19,19 @@ from service.store.engine import Database, locked, now_ms
 from service.store.errors import LeaseLost
 from service.store.files import File, publish, rename, withdraw, withdraw_names
 from service.store.inheritance import hand_on, locked_family
+from service.store.queue import claiming
+from service.store.queue.charging import end_attempt
 from service.store.stalled import put_back_or_fail
 from service.store.states import (
     JOB,
-    WAITS_FOR_WORKER,
     Job,
     State,
     StoppedEarly,
-    end_attempt,
     finish,
     log_event,
     put_back,
 )
-from service.store.tables import artifacts, attempts, epochs, jobs, workers
+from service.store.tables import artifacts, epochs, jobs, workers
 from service.store.versions import NO_FINDINGS, Findings, make
 
 StopRequest = Literal["cancel", "finish", "pause", "drain"]
@@ -42,7 +43,6 @@ CHECKPOINT = ("safetensors", "json", "state.safetensors")
 
 _NO_INHERITANCE = {"inherits_from": None, "inherited_epochs": None}
 _ASKED = (jobs.c.id, jobs.c.cancel_requested, jobs.c.finish_requested, jobs.c.pause_requested)
-_ALONE_AFTER = 3  # fruitless attempts; a job is given up after five (service/store/stalled.py)
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Runs:
     lease_seconds: float
 
     def claim(self, job_id: str | None, owner: str, *, most: int = 1) -> list[Claim]:
-        """Take a queued job, the one called `job_id` or else the one that has waited longest, and others of its shape.
+        """Take a queued job, the one called `job_id` or else the next in turn, and others of its shape.
 
         Gives at most `most` jobs, and of those that could be trained together only this process's share, so that every
         training process finds some; those that have brought down a worker are taken with their like, and in smaller
@@ -82,51 +82,12 @@ class Runs:
         with self.database.writer.begin() as connection:
             if connection.scalar(select(_is_draining(worker_of(owner)))):
                 return []
-            taken = self._take(connection, [job_id], owner) if job_id is not None else []
-            if not taken:
-                oldest = select(jobs.c.id).where(WAITS_FOR_WORKER).order_by(jobs.c.number).limit(1)
-                taken = self._take(connection, locked(connection, oldest, skip_locked=True).scalars().all(), owner)
-            if taken:
-                taken += self._take(connection, self._companions(connection, taken[0], most), owner)
-            for job in taken:
-                connection.execute(
-                    insert(attempts).values(job_id=job.id, attempt=job.attempt, owner=owner, started_at=now_ms())
-                )
-                log_event(connection, job.id, "state", {"state": "running", "attempt": job.attempt})
+            taken = claiming.claim(connection, job_id, owner, most=most, lease_ms=self._lease_ms)
             return claims_of(connection, taken, owner)
 
-    def _take(self, connection: Connection, job_ids: Sequence[str], owner: str) -> list[Job]:
-        taken = connection.scalars(
-            update(jobs)
-            .where(jobs.c.id.in_(job_ids), WAITS_FOR_WORKER)
-            .values(
-                state="running",
-                attempt=jobs.c.attempt + 1,
-                owner=owner,
-                lease_expires_at=self._lease_end(),
-                started_at=func.coalesce(jobs.c.started_at, now_ms()),
-            )
-            .returning(jobs.c.id)
-        ).all()
-        return list(connection.execute(select(*JOB).where(jobs.c.id.in_(taken)).order_by(jobs.c.number)))
-
-    def _companions(self, connection: Connection, first: Job, most: int) -> Sequence[str]:
-        """Find this process's share of the jobs that wait and are like the first, the oldest first."""
-        fruitless = first.fruitless_attempts
-        # One of those may be to blame for the end of their worker: the others shall not be given up with it. Each time
-        # their groups are a quarter as large, and at the fourth attempt each is alone.
-        most = most // 4**fruitless if fruitless < _ALONE_AFTER else 1
-        if most <= 1:
-            return []
-        alike = WAITS_FOR_WORKER & (jobs.c.shape == first.shape) & (jobs.c.fruitless_attempts == fruitless)
-        waiting = connection.scalar(select(func.count()).where(alike)) or 0
-        slots = connection.scalar(select(func.sum(workers.c.slots)).where(workers.c.seen_at > self._silent_since()))
-        share = -(-(waiting + 1) // max(slots or 1, 1)) - 1
-        query = select(jobs.c.id).where(alike).order_by(jobs.c.number).limit(min(most - 1, share))
-        return locked(connection, query, skip_locked=True).scalars().all()
-
-    def _silent_since(self) -> ColumnElement[int]:
-        return now_ms() - int(self.lease_seconds * 1000)
+    @property
+    def _lease_ms(self) -> int:
+        return int(self.lease_seconds * 1000)
 
     def renew(self, claims: Sequence[Claim]) -> dict[str, StopRequest | None]:
         """Renew the leases of one training process; gives for each job still held how it is to stop, if at all."""
@@ -157,7 +118,7 @@ class Runs:
         stays on record; `parameters` is how many numbers the network learns. A previous checkpoint that is gone
         on from is the last one then. Gives the keys of files that nothing points to any more. Raises LeaseLost.
         """
-        with self.database.writer.begin() as connection:
+        with self._of(claim) as connection:
             locked_family(connection, jobs.c.id == claim.job_id)
             job = _locked_by(connection, claim)
             hand_on(connection, job, after=epoch)
@@ -179,7 +140,7 @@ class Runs:
         What was the last checkpoint is then the previous one, to fall back on should the last be damaged.
         Gives the keys of files that nothing points to any more. Raises LeaseLost.
         """
-        with self.database.writer.begin() as connection:
+        with self._of(claim) as connection:
             _locked_by(connection, claim)
             connection.execute(
                 insert(epochs).values(job_id=claim.job_id, attempt=claim.attempt, recorded_at=now_ms(), **vars(record))
@@ -214,7 +175,7 @@ class Runs:
         version of its model, with what was found out about it. Gives as well the keys of files that nothing points to
         any more. Raises LeaseLost.
         """
-        with self.database.writer.begin() as connection:
+        with self._of(claim) as connection:
             job = _locked_by(connection, claim)
             state: State = "cancelled" if job.cancel_requested else "succeeded"
             told = {"made_with": made_with, "test_accuracy": test_accuracy}
@@ -231,7 +192,7 @@ class Runs:
         Or because it `waits_at_rung`: then no worker takes it until it has been decided on. Gives the state in which it
         is then. Raises LeaseLost.
         """
-        with self.database.writer.begin() as connection:
+        with self._of(claim) as connection:
             job = _locked_by(connection, claim)
             end_attempt(connection, claim.job_id, claim.attempt, "left")
             # Who was asked to end meanwhile is taken at once, to do so.
@@ -242,20 +203,24 @@ class Runs:
 
         Gives the state in which it is then. Raises LeaseLost.
         """
-        with self.database.writer.begin() as connection:
+        with self._of(claim) as connection:
             job = _locked_by(connection, claim)
             end_attempt(connection, claim.job_id, claim.attempt, "left")
             return put_back_or_fail(connection, job, error)
 
     def fail(self, claim: Claim, error: Mapping[str, str]) -> None:
         """End a job that could not be trained. Raises LeaseLost."""
-        with self.database.writer.begin() as connection:
+        with self._of(claim) as connection:
             _locked_by(connection, claim)
             finish(connection, claim.job_id, "failed", error=error)
             end_attempt(connection, claim.job_id, claim.attempt, "failed")
 
+    def _of(self, claim: Claim) -> AbstractContextManager[Connection]:
+        """Begin a transaction for the account to which the job belongs."""
+        return self.database.acting(claim.account).writer.begin()
+
     def _lease_end(self) -> ColumnElement[int]:
-        return now_ms() + int(self.lease_seconds * 1000)
+        return now_ms() + self._lease_ms
 
 
 def _is_draining(worker_id: str) -> ColumnElement[bool]:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, case, func, select, update
 
 from service.store.engine import Database, locked, now_ms
-from service.store.states import WAITS_FOR_WORKER, How, Job, State, end_attempt, finish, put_back
-from service.store.tables import epochs, jobs
+from service.store.queue.charging import end_attempt
+from service.store.queue.standing import ledger
+from service.store.states import How, Job, State, finish, put_back
+from service.store.tables import WAITS_FOR_WORKER, epochs, jobs
 
 MAX_FRUITLESS_ATTEMPTS = 5
 """A job that kills its worker again and again, without finishing an epoch, is given up after so many attempts."""
@@ -33,12 +35,12 @@ class Stalled:
     def _take_back(self, lost: ColumnElement[bool], *, how: How) -> list[str]:
         lost = (jobs.c.state == "running") & lost
         with self.database.reader.connect() as connection:
-            found = connection.scalars(select(jobs.c.id).where(lost).order_by(jobs.c.number)).all()
-        return [job_id for job_id in found if self._take_one_back(job_id, lost, how)]
+            found = connection.execute(select(jobs.c.id, jobs.c.account).where(lost).order_by(jobs.c.number)).all()
+        return [job.id for job in found if self._take_one_back(job.id, job.account, lost, how)]
 
-    def _take_one_back(self, job_id: str, lost: ColumnElement[bool], how: How) -> bool:
+    def _take_one_back(self, job_id: str, account: str, lost: ColumnElement[bool], how: How) -> bool:
         """Take a job back, each in a transaction of its own; gives whether it waits again."""
-        with self.database.writer.begin() as connection:
+        with self.database.acting(account).writer.begin() as connection:
             # One that somebody has locked is alive, or comes next time.
             this = select(jobs).where(jobs.c.id == job_id, lost)
             job = locked(connection, this, skip_locked=True).one_or_none()
@@ -67,10 +69,17 @@ class Stalled:
             return {owner: int(ms) / 1000 for owner, ms in connection.execute(query)}
 
     def unheard(self, seconds: float, *, limit: int = 1000) -> list[str]:
-        """Give the ids of jobs for a worker to take that were last rung for longer ago than this, the oldest first."""
+        """Give the ids of jobs for a worker to take that were last rung for longer ago than this, the oldest first.
+
+        None of accounts that have as many running as they may: whoever heard of these would take none.
+        """
         old = WAITS_FOR_WORKER & (jobs.c.rung_at < now_ms() - int(seconds * 1000))
         with self.database.reader.connect() as connection:
-            return list(connection.scalars(select(jobs.c.id).where(old).order_by(jobs.c.number).limit(limit)))
+            # Only where somebody waits unheard: a heartbeat that finds nothing asks once.
+            if connection.scalar(select(jobs.c.id).where(old).limit(1)) is None:
+                return []
+            able = old & jobs.c.account.not_in(ledger(connection).full())
+            return list(connection.scalars(select(jobs.c.id).where(able).order_by(jobs.c.number).limit(limit)))
 
     def announced(self, job_ids: Sequence[str]) -> None:
         """Note that the bell was just rung for these jobs."""

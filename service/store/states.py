@@ -12,15 +12,19 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
-from sqlalchemy import Connection, and_, case, insert, select, update
+from sqlalchemy import Connection, case, insert, select, update
 
 from models.spec import TrainingSpec
-from service.store import owners
+from service.store import happenings, owners
 from service.store.data_states import hold
 from service.store.engine import Row, locked, now_ms
+from service.store.event_tables import events
 from service.store.inheritance import history_of
 from service.store.postings import file_jobs
-from service.store.tables import artifacts, attempts, events, jobs, sweeps
+from service.store.quotas import require_jobs
+from service.store.scoping import account_of
+from service.store.shared_columns import ACCOUNT, DEFAULT
+from service.store.tables import artifacts, jobs, sweeps
 
 State = Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]
 STATES: tuple[State, ...] = get_args(State)
@@ -49,8 +53,9 @@ def spec_of(job: Job) -> dict[str, Any]:
     return {**job.spec, "name": job.name, "labels": job.labels}
 
 
-WAITS_FOR_WORKER = and_(jobs.c.state == "queued", jobs.c.waits_at_rung.is_(False))
-"""Which jobs a worker may take: those that are queued, and do not wait at a rung for the others of their sweep."""
+# As it stands in the indices of the jobs for which it holds: by a parameter no database would know them.
+POINT_MS = 3_600_000
+"""What a point of priority is worth: so much longer a job seems to have waited. So none is overtaken for ever."""
 
 
 def locked_job(connection: Connection, job_id: str) -> Job | None:
@@ -59,8 +64,13 @@ def locked_job(connection: Connection, job_id: str) -> Job | None:
 
 
 def log_event(connection: Connection, job_id: str, kind: str, data: Mapping[str, Any]) -> None:
-    """Append to what happened to a job, in the transaction in which it happens."""
-    connection.execute(insert(events).values(job_id=job_id, type=kind, data=dict(data), created_at=now_ms()))
+    """Append to what happened to a job, in the transaction in which it happens; webhooks are told of its states."""
+    values: dict[str, Any] = {"job_id": job_id, "type": kind, "data": dict(data), "created_at": now_ms()}
+    if account_of(connection) is None:
+        values[ACCOUNT] = select(jobs.c.account).where(jobs.c.id == job_id).scalar_subquery()
+    connection.execute(insert(events).values(values))
+    if kind == "state":
+        happenings.of_jobs(connection, [job_id], data)
 
 
 def log_events(connection: Connection, job_ids: Sequence[str], kind: str, data: Mapping[str, Any]) -> None:
@@ -69,6 +79,8 @@ def log_events(connection: Connection, job_ids: Sequence[str], kind: str, data: 
     rows = [{"job_id": job_id, "type": kind, "data": dict(data), "created_at": now} for job_id in job_ids]
     if rows:
         connection.execute(insert(events), rows)
+    if rows and kind == "state":
+        happenings.of_jobs(connection, job_ids, data)
 
 
 def enqueue(
@@ -86,9 +98,10 @@ def enqueue(
     `asked` is what the client sent of each, if a client did. Versions of data sets that they need are not deleted while
     they wait and run; raises NoSuchData where one is not there.
     """
+    require_jobs(connection, len(specs))
     needed = {spec.dataset: reference(spec.dataset) for spec in specs}
     for name, version in sorted(needed.values(), key=lambda its: (its[0], its[1] or 0)):  # all lock in one order
-        if version is not None:
+        if version is not None and ":" not in name:  # what is shared is kept by nobody but its owner
             hold(connection, name, version)
     now = connection.scalar(select(now_ms()))
     new = list(ids) or [str(uuid.uuid4()) for _ in specs]
@@ -103,12 +116,13 @@ def enqueue(
             "asked": None if sent is None else dict(sent),
             "dataset": needed[spec.dataset][0],
             "dataset_version": needed[spec.dataset][1],
-            "shape": spec.shape,
+            "shape": shape_of(spec, account_of(connection)),
             "spec_sha256": spec.digest,
             "origin": None if origin is None else dict(origin),
             "sweep_id": sweep_id,
             "trial": trial,
             "created_at": now,
+            "turn": (now or 0) - spec.priority * POINT_MS,
             "rung_at": now,
             "attempt": 0,
             "fruitless_attempts": 0,
@@ -122,6 +136,12 @@ def enqueue(
         file_jobs(connection, numbers, [row | {"labels": spec.labels} for row, spec in zip(rows, specs, strict=True)])
         log_events(connection, new, "state", {"state": "queued"})
     return new
+
+
+def shape_of(spec: TrainingSpec, account: str | None) -> str:
+    """Tell the shape of an account's jobs of a resolved spec; of what was uploaded, another's may be called so too."""
+    is_own = reference(spec.dataset)[1] is not None and account not in {None, DEFAULT}
+    return f"{account}:{spec.shape}" if is_own else spec.shape
 
 
 def reference(dataset: str) -> tuple[str, int | None]:
@@ -258,12 +278,3 @@ def put_back(connection: Connection, job: Job, **values: Any) -> State:
     state: Literal["queued", "paused"] = "paused" if job.pause_requested else "queued"
     move(connection, job.id, state, **values)
     return state
-
-
-def end_attempt(connection: Connection, job_id: str, attempt: int, outcome: str) -> None:
-    """Note how an attempt ended."""
-    connection.execute(
-        update(attempts)
-        .where(attempts.c.job_id == job_id, attempts.c.attempt == attempt)
-        .values(ended_at=now_ms(), outcome=outcome)
-    )

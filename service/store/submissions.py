@@ -109,8 +109,7 @@ class Submissions:
                 enqueue(connection, [spec], origin=origin, ids=[job_id], asked=[_sent(asked)])
                 keep_job(connection, key, job_id)
             return connection.execute(select(*JOB).where(jobs.c.id == job_id)).one(), job is None
-        # Somebody else chose it at the same moment.
-        with self.database.reader.connect() as connection:
+        with self.database.reader.connect() as connection:  # somebody else chose it at the same moment
             return connection.execute(select(*JOB).where(jobs.c.id == job_id)).one(), False
 
     def go_on(

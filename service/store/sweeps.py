@@ -4,12 +4,14 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, exists, func, insert, select, update
 
 from models.spec import TrainingSpec
-from service.store import owners
+from service.store import happenings, owners
+from service.store.audit import note, submitter
 from service.store.engine import Database, Row, locked, now_ms
 from service.store.errors import SweepConflict
+from service.store.events import log_deletion
 from service.store.files import withdraw_all
 from service.store.inheritance import hand_on, locked_family
 from service.store.keys import Key, claim, keep
@@ -17,9 +19,10 @@ from service.store.posting_tables import sweep_postings
 from service.store.postings import file_sweep, filed_under, read_along_indices, read_newest, words_of
 from service.store.states import FINAL_STATES, cancel_unbegun, enqueue, finish, log_events
 from service.store.tables import epochs, jobs, sweeps
-from service.store.tally import Tally, tally
+from service.store.tally import Tally, state_of, tally
 from service.sweeps.spec import SweepSpec
 
+_ENDS_AT_A_TIME = 100
 _ALL = [select(sweeps.c.number)]
 _SUMMED_UP = ("id", "number", "name", "state", "trial", "spec", "last_epoch", "result")
 
@@ -64,7 +67,9 @@ class Sweeps:
             .returning(sweeps.c.number)
         ).scalar_one()
         file_sweep(connection, number, spec.name, spec.labels)
-        return _enqueue(connection, sweep_id, trials, after=0)
+        job_ids = _enqueue(connection, sweep_id, trials, after=0)
+        happenings.of_sweep(connection, sweep_id, "running")
+        return job_ids
 
     def extend(self, sweep_id: str, trials: Sequence[Sequence[TrainingSpec]], *, after: int) -> list[str]:
         """Add trials to a sweep that has `after` of them; gives the ids of their jobs.
@@ -180,6 +185,8 @@ class Sweeps:
             if not unended and sweep.suggested == sweep.trials and not sweep.cancel_requested:
                 raise SweepConflict(sweep_id, "cancel")
             connection.execute(update(sweeps).where(sweeps.c.id == sweep_id).values(cancel_requested=True))
+            if not sweep.cancel_requested:
+                note(connection, "sweep.cancel", sweep_id, of=sweep.account)
             cancel_unbegun(connection, sweep_id)
             for job in unended:
                 if job.state in {"queued", "paused"} and job.last_epoch > 0:
@@ -192,6 +199,21 @@ class Sweeps:
             )
             log_events(connection, running, "cancel_requested", {})
             return True
+
+    def tell_ends(self) -> list[str]:
+        """Tell webhooks of sweeps that have ended since; gives their ids.
+
+        Whoever ends the last job of a sweep cannot know it: another may be about to end at the same moment.
+        """
+        unended = exists().where(jobs.c.sweep_id == sweeps.c.id, jobs.c.state.not_in(FINAL_STATES))
+        no_more = (sweeps.c.suggested >= sweeps.c.trials) | sweeps.c.cancel_requested
+        query = select(sweeps.c.id).where(sweeps.c.end_told.is_(False), no_more, ~unended)
+        with self.database.reader.connect() as connection:
+            ended = connection.scalars(query.order_by(sweeps.c.number).limit(_ENDS_AT_A_TIME)).all()
+        for sweep_id in ended:
+            with self.database.writer.begin() as connection:
+                _tell_end(connection, sweep_id)
+        return list(ended)
 
     def delete(self, sweep_id: str) -> tuple[list[str], list[str]] | None:
         """Delete a sweep, its jobs and all that is recorded of them.
@@ -209,16 +231,28 @@ class Sweeps:
             more = sweep.suggested < sweep.trials and not sweep.cancel_requested
             if more or any(job.state not in FINAL_STATES for job in rows):
                 raise SweepConflict(sweep_id, "delete")
+            _tell_end(connection, sweep_id)
             continued = {job.inherits_from for job in family}
             for job in rows:
                 if job.id in continued:
                     hand_on(connection, job)
+            by = submitter(connection, jobs.c.sweep_id == sweep_id)
             connection.execute(delete(jobs).where(jobs.c.sweep_id == sweep_id))
             connection.execute(delete(sweeps).where(sweeps.c.id == sweep_id))
+            log_deletion(connection, sweep.account, "sweep.deleted", sweep_id=sweep_id, labels=sweep.labels)
+            note(connection, "sweep.delete", sweep_id, {"submitted_by": by}, of=sweep.account)
             job_ids = [job.id for job in rows]
             unreferenced = withdraw_all(connection, [owners.of_sweep(sweep_id), *map(owners.of_job, job_ids)])
         self.database.give_back()
         return job_ids, unreferenced
+
+
+def _tell_end(connection: Connection, sweep_id: str) -> None:
+    """Tell that a sweep has ended, unless that was told before."""
+    this = update(sweeps).where(sweeps.c.id == sweep_id, sweeps.c.end_told.is_(False)).values(end_told=True)
+    sweep = connection.execute(this.returning(*sweeps.c)).one_or_none()
+    if sweep is not None:
+        happenings.of_sweep(connection, sweep_id, state_of(sweep, tally(connection, [sweep_id])[sweep_id]))
 
 
 def _enqueue(

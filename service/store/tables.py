@@ -11,29 +11,22 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     Table,
+    and_,
     false,
+    literal_column,
     true,
 )
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-# SQLite numbers rows by itself only where the key is called INTEGER.
-Number = BigInteger().with_variant(Integer(), "sqlite")
+from service.store.job_ids import JobId, Owner
+from service.store.shared_columns import Number, account, actor, metadata
 
 sweeps = Table(
     "sweeps",
     metadata,
     Column("number", Number, primary_key=True, autoincrement=True),
+    account(),
     Column("id", String(36), nullable=False, unique=True),
     Column("spec", JSON, nullable=False),
     Column("name", String(128)),
@@ -44,6 +37,9 @@ sweeps = Table(
     Column("halving", JSON),
     Column("cancel_requested", Boolean, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("end_told", Boolean, nullable=False, server_default=false()),  # to webhooks, should there be any
+    Index(None, "end_told"),
+    Index(None, "account", "number"),
     sqlite_autoincrement=True,
 )
 
@@ -51,7 +47,8 @@ jobs = Table(
     "jobs",
     metadata,
     Column("number", Number, primary_key=True, autoincrement=True),
-    Column("id", String(36), nullable=False, unique=True),
+    account(),
+    Column("id", JobId, nullable=False, unique=True),
     Column("state", String(16), nullable=False),
     Column("spec", JSON, nullable=False),
     Column("asked", JSON(none_as_null=True)),  # what the client sent of it; none of jobs of sweeps, and from before
@@ -60,10 +57,11 @@ jobs = Table(
     Column("dataset", String(128), nullable=False),
     Column("dataset_version", Integer),  # none of what is built in
     Column("parameters", Integer),  # of its network, once a worker has prepared the data
-    Column("shape", String(512), nullable=False),  # of equal shape: may be trained together
+    Column("shape", String(512), nullable=False, server_default=""),  # of equal shape: may be trained together
     Column("sweep_id", String(36), ForeignKey("sweeps.id")),
     Column("trial", Integer),
     Column("created_at", BigInteger, nullable=False),
+    Column("turn", BigInteger, nullable=False, server_default="0"),  # since when it seems to wait: by its priority
     Column("started_at", BigInteger),
     Column("finished_at", BigInteger),
     Column("rung_at", BigInteger, nullable=False),
@@ -80,7 +78,7 @@ jobs = Table(
     Column("ends_after", Integer),  # epoch of the rung at which it fell behind
     Column("waits_at_rung", Boolean, nullable=False, server_default=false()),  # until the others of its sweep have come
     Column("origin", JSON),  # the job that this one repeats, verifies or goes on from
-    Column("inherits_from", String(36)),  # the job whose first epochs are also this one's; no copy is made of them
+    Column("inherits_from", JobId),  # the job whose first epochs are also this one's; no copy is made of them
     Column("inherited_epochs", Integer),  # so many
     Column("bit_identical", Boolean, nullable=False, server_default=true()),
     Column("spec_sha256", String(64)),  # of equal hash: trained to equal weights
@@ -92,6 +90,8 @@ jobs = Table(
     Column("error", JSON),
     Index(None, "state", "number", unique=True),  # a key: what it is filed under goes with the state
     Index(None, "state", "shape", "number"),
+    Index(None, "account", "state", "number"),
+    Index(None, "account", "number"),
     Index(None, "sweep_id", "trial"),
     Index(None, "sweep_id", "state", "number"),
     Index(None, "spec_sha256", "state", "number"),
@@ -99,21 +99,26 @@ jobs = Table(
     sqlite_autoincrement=True,
 )
 
+WAITS_FOR_WORKER = and_(jobs.c.state == literal_column("'queued'"), jobs.c.waits_at_rung.is_(False))
+"""Which jobs a worker may take: those that are queued, and do not wait at a rung for the others of their sweep."""
+
 attempts = Table(
     "attempts",
     metadata,
-    Column("job_id", String(36), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("job_id", JobId, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
     Column("attempt", Integer, primary_key=True),
     Column("owner", String(255), nullable=False),
     Column("started_at", BigInteger, nullable=False),
     Column("ended_at", BigInteger),
     Column("outcome", String(16)),
+    Column("together", Integer),  # jobs that were claimed with it, itself included; unknown of before
+    Column("charged", Float),  # seconds of a process that its account was charged for it
 )
 
 epochs = Table(
     "epochs",
     metadata,
-    Column("job_id", String(36), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("job_id", JobId, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
     Column("epoch", Integer, primary_key=True),
     Column("attempt", Integer, nullable=False),
     Column("iterations", Integer, nullable=False),
@@ -131,21 +136,30 @@ artifacts = Table(
     "artifacts",
     metadata,
     Column(
-        "owner", String(255), primary_key=True
+        "owner", Owner, primary_key=True
     ),  # jobs/<id>, sweeps/<id>, uploads/<id>, datasets/<name>/<version> or models/<name>/<version>
     Column("name", String(255), primary_key=True),
+    account(primary_key=True),
     Column("key", String(255), nullable=False),
     Column("sha256", String(64), nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("epoch", Integer, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Index(None, "key"),
+    # Summed for what an account stores; with the account first SQLite would look files up by it, among a million.
+    Index(None, "size", "account"),
 )
+
+
+def _of_model() -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(["account", "model"], ["models.account", "models.name"])
+
 
 models = Table(
     "models",
     metadata,
     Column("name", String(128), primary_key=True),
+    account(primary_key=True),
     Column("newest", Integer, nullable=False),  # number of the newest version, also if that was deleted
     Column("created_at", BigInteger, nullable=False),
     Column("deleted_at", BigInteger),  # its numbers and its history go on where there is one of this name again
@@ -154,9 +168,10 @@ models = Table(
 versions = Table(
     "versions",
     metadata,
-    Column("model", String(128), ForeignKey("models.name"), primary_key=True),
+    Column("model", String(128), primary_key=True),
     Column("version", Integer, primary_key=True),
-    Column("job_id", String(36)),  # none of an ensemble; no foreign key: it may have been deleted
+    account(primary_key=True),
+    Column("job_id", JobId),  # none of an ensemble; no foreign key: it may have been deleted
     Column("spec", JSON, nullable=False),  # of that job; of an ensemble that of its first member's
     Column("members", JSON(none_as_null=True)),  # of an ensemble: its members' models and versions
     Column("epoch", Integer),
@@ -166,6 +181,7 @@ versions = Table(
     Column("facts", JSON, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("dataset", String(255), nullable=False, server_default=""),  # that its spec names
+    _of_model(),
     Index(None, "job_id"),
     Index(None, "dataset", "model", "version"),
     Index(None, "dataset", "data_sha256", "model", "version"),
@@ -177,12 +193,13 @@ evaluations = Table(
     "evaluations",
     metadata,
     Column("number", Number, primary_key=True, autoincrement=True),
+    account(),
     Column("id", String(36), nullable=False, unique=True),
     Column("state", String(16), nullable=False),
     Column("asked", JSON, nullable=False),
     Column("model", String(128)),
     Column("version", Integer),
-    Column("job_id", String(36), ForeignKey("jobs.id", ondelete="CASCADE")),  # of a checkpoint that is no version
+    Column("job_id", JobId, ForeignKey("jobs.id", ondelete="CASCADE")),  # of a checkpoint that is no version
     Column("against", JSON(none_as_null=True)),  # model, version and job_id of what it is compared with
     Column("dataset", String(128), nullable=False),
     Column("dataset_version", Integer),  # none of what is built in
@@ -195,7 +212,12 @@ evaluations = Table(
     Column("lease_expires_at", BigInteger),
     Column("result", JSON(none_as_null=True)),
     Column("error", JSON(none_as_null=True)),
-    ForeignKeyConstraint(["model", "version"], ["versions.model", "versions.version"], ondelete="CASCADE"),
+    ForeignKeyConstraint(
+        ["account", "model", "version"],
+        ["versions.account", "versions.model", "versions.version"],
+        ondelete="CASCADE",
+    ),
+    Index(None, "account", "number"),
     Index(None, "state", "rung_at"),
     Index(None, "model", "number"),
     Index(None, "model", "version", "number"),
@@ -214,49 +236,44 @@ evaluations = Table(
 aliases = Table(
     "aliases",
     metadata,
-    Column("model", String(128), ForeignKey("models.name"), primary_key=True),
+    Column("model", String(128), primary_key=True),
     Column("alias", String(64), primary_key=True),
+    account(primary_key=True),
     Column("targets", JSON, nullable=False),
     Column("revision", Integer, nullable=False),
     Column("changed_at", BigInteger, nullable=False),
+    _of_model(),
 )
 
 moves = Table(
     "moves",
     metadata,
-    Column("model", String(128), ForeignKey("models.name"), primary_key=True),
+    Column("model", String(128), primary_key=True),
     Column("alias", String(64), primary_key=True),
     Column("revision", Integer, primary_key=True),
+    account(primary_key=True),
     Column("before", JSON),  # targets
     Column("after", JSON),  # targets; none where the alias was deleted
     Column("why", String(16), nullable=False),
+    actor(),
     Column("moved_at", BigInteger, nullable=False),
+    _of_model(),
 )
 
 decisions = Table(
     "decisions",
     metadata,
     Column("number", Number, primary_key=True, autoincrement=True),
-    Column("model", String(128), ForeignKey("models.name"), nullable=False),
+    account(),
+    Column("model", String(128), nullable=False),
     Column("version", Integer, nullable=False),  # no foreign key: it may have been deleted
-    Column("job_id", String(36)),
+    Column("job_id", JobId),
     Column("promoted", Boolean, nullable=False),
     Column("because", String),  # it was not
     Column("comparison", JSON(none_as_null=True)),  # what was measured, of which two, on which examples
     Column("decided_at", BigInteger, nullable=False),
+    _of_model(),
     Index(None, "model", "number"),
-    sqlite_autoincrement=True,
-)
-
-events = Table(
-    "events",
-    metadata,
-    Column("number", Number, primary_key=True, autoincrement=True),
-    Column("job_id", String(36), ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
-    Column("type", String(16), nullable=False),
-    Column("data", JSON, nullable=False),
-    Column("created_at", BigInteger, nullable=False),
-    Index(None, "job_id", "number"),
     sqlite_autoincrement=True,
 )
 
@@ -265,27 +282,8 @@ workers = Table(
     metadata,
     Column("id", String(255), primary_key=True),
     Column("role", String(16), nullable=False),
-    Column("slots", Integer, nullable=False),  # training processes
+    Column("slots", Integer, nullable=False, server_default="0"),  # training processes
     Column("leaving", Boolean, key="draining", nullable=False, server_default=false()),  # it was told to stop
     Column("started_at", BigInteger, nullable=False),
     Column("seen_at", BigInteger, nullable=False),
-)
-
-processors = Table(
-    "processors",
-    metadata,
-    Column("described", String(255), primary_key=True),
-    Column("small", String(16), nullable=False),  # the kernel of small products
-    Column("large", String(16), nullable=False),
-    Column("measured_at", BigInteger, nullable=False),
-)
-
-submissions = Table(
-    "submissions",
-    metadata,
-    Column("key", String(255), primary_key=True),  # as the client chose it
-    Column("body_sha256", String(64), nullable=False),
-    Column("answer", JSON, nullable=False),
-    Column("created_at", BigInteger, nullable=False),
-    Index(None, "created_at"),
 )

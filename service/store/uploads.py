@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, select, update
 
 from service.store import owners
 from service.store.data_tables import uploads
@@ -22,15 +22,12 @@ from service.store.errors import (
     UploadTaken,
     UploadUnfinished,
 )
-from service.store.files import File, batched, publish, withdraw_all
+from service.store.files import USED, File, batched, publish, withdraw_all
+from service.store.quotas import require_bytes
 from service.store.tables import artifacts
 
 _FILE = "file"  # as a version calls the file that was sent
 _STAYS = uploads.c.expires_at >= now_ms()
-_USED = exists(
-    select(artifacts.c.key).where(artifacts.c.key == uploads.c.key, artifacts.c.owner.startswith("datasets/"))
-)
-"""Its file is that of a version: it takes no room of its own."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +54,10 @@ class Uploads:
         upload_id = str(uuid.uuid4())
         key = owners.of_upload(upload_id)
         with self.database.writer.begin() as connection:
-            if connection.execute(select(func.count()).select_from(uploads).where(~_USED)).scalar_one() >= self.most:
+            if connection.execute(select(func.count()).select_from(uploads).where(~USED)).scalar_one() >= self.most:
                 raise TooManyUploads(self.most)
+            if length is not None:
+                require_bytes(connection, length)
             values = {"id": upload_id, "length": length, "name": name, "described": described, "key": key}
             times = {"created_at": now_ms(), "expires_at": self._end()}
             connection.execute(insert(uploads).values(received=0, turn=0, **values, **times))
@@ -82,7 +81,7 @@ class Uploads:
 
     def weight(self) -> tuple[int, int]:
         """Give how many uploads are open, and how many bytes of them are on the disk."""
-        query = select(func.count(), func.coalesce(func.sum(uploads.c.received), 0)).where(~_USED)
+        query = select(func.count(), func.coalesce(func.sum(uploads.c.received), 0)).where(~USED)
         with self.database.reader.connect() as connection:
             count, size = connection.execute(query).one()
         return int(count), int(size)
@@ -106,6 +105,8 @@ class Uploads:
             if length is not None and (row.length not in {None, length} or length < offset):
                 raise LengthSaid(upload_id, offset, row.length)
             said = row.length if length is None else length
+            if row.length is None and length is not None:
+                require_bytes(connection, length)
             values = {"turn": row.turn + 1, "length": said, "expires_at": self._end()}
             connection.execute(update(uploads).where(uploads.c.id == upload_id).values(**values))
             return Turn(upload_id, row.key, row.turn + 1, offset, said)

@@ -11,10 +11,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, insert, select, true, union_all, update
 
 from models.spec import TrainingSpec
-from service.store import owners
+from service.store import happenings, owners
 from service.store.aliases import CHAMPION, alias_of, alone, move
 from service.store.engine import Row, insert_or, now_ms
 from service.store.errors import ChampionChanged
+from service.store.events import log_of_model
 from service.store.files import File, publish, share
 from service.store.inheritance import history_of
 from service.store.postings import read_along_indices
@@ -78,7 +79,7 @@ def next_number(connection: Connection, model: str) -> int:
     first = insert_or(connection, models).values(name=model, newest=1, created_at=now_ms())
     number = connection.scalar(
         first.on_conflict_do_update(
-            index_elements=["name"], set_={"newest": models.c.newest + 1, "deleted_at": None}
+            index_elements=["account", "name"], set_={"newest": models.c.newest + 1, "deleted_at": None}
         ).returning(models.c.newest)
     )
     assert number is not None, "a row was inserted or updated"
@@ -160,16 +161,24 @@ def put(
             decided_at=now_ms(),
         )
     )
+    refused = obstacle if promotion.rule == "if_better" else None
+    happenings.of_version(connection, model, number, values["spec"], values["job_id"], refused)
     if obstacle is None:
         move(connection, model, CHAMPION, alone(number), why=promotion.rule)
     its = {"model": model, "version": number}
-    if (job_id := values["job_id"]) is not None:
-        log_event(connection, job_id, "version.made", {**its, "comparison": comparison})
-        if obstacle is None:
-            before = None if champion is None else champion.version
-            log_event(connection, job_id, "alias.moved", {**its, "alias": CHAMPION, "before": before})
-        elif promotion.rule == "if_better":
-            log_event(connection, job_id, "version.refused", {**its, "because": obstacle, "comparison": comparison})
+    job_id = values["job_id"]  # none of an ensemble
+
+    def log(kind: str, more: Mapping[str, Any]) -> None:
+        if job_id is None:
+            log_of_model(connection, model, kind, {**its, **more})
+        else:
+            log_event(connection, job_id, kind, {**its, **more})
+
+    log("version.made", {"comparison": comparison})
+    if obstacle is None:
+        log("alias.moved", {"alias": CHAMPION, "before": None if champion is None else champion.version})
+    elif refused is not None:
+        log("version.refused", {"because": refused, "comparison": comparison})
     return {**its, **told}
 
 

@@ -1,11 +1,12 @@
 """Which workers were seen, and when."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from sqlalchemy import ColumnElement, delete, func, select, update
 
-from service.store.engine import Database, insert_or, now_ms
+from service.store.engine import Database, Row, insert_or, now_ms
 from service.store.tables import workers
 
 Role = Literal["train", "errands", "readings"]
@@ -33,6 +34,11 @@ class Workers:
         """Note that a worker was told to stop: its training processes release their jobs, and take no others."""
         with self.database.writer.begin() as connection:
             connection.execute(update(workers).where(workers.c.id == worker_id).values(draining=True, slots=0))
+
+    def all(self) -> Sequence[Row]:
+        """List the workers that were seen within a day, those seen last first."""
+        with self.database.reader.connect() as connection:
+            return connection.execute(select(workers).order_by(workers.c.seen_at.desc(), workers.c.id)).all()
 
     def count(self, role: Role, *, seconds: float) -> int:
         """Count the workers of a role that were seen within the last seconds."""

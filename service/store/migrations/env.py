@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from service.store.tables import metadata
+from service.store.shared_columns import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -11,6 +11,7 @@ from service.artifacts import Artifacts
 from service.settings import Settings
 from service.store import owners
 from service.store.files import File
+from service.store.shared_columns import DEFAULT
 from service.store.store import Store
 from tests.homes import at, job
 from tests.records import claim
@@ -58,7 +59,7 @@ def test_uploads_are_their_first_version_and_unended_jobs_find_their_data(
         artifacts=pointers,
         jobs=[job(spec, "queued"), job(TrainingSpec(dataset="digits"), "cancelled")],
     )
-    store = Store.open(settings)
+    store = Store.open(settings).of(DEFAULT)
     try:
         states = {row.dataset: (row.version, row.state, row.source) for row in store.datasets.all()}
         assert states == {
@@ -89,7 +90,7 @@ def test_uploads_are_their_first_version_and_unended_jobs_find_their_data(
         (again,) = store.resolution.settle([spec])
         assert (again.dataset, again.stratify, again.digest) == ("letters/1", False, spec.digest)
         # What nobody could describe is looked at again.
-        assert read(("unseen", 1), store, artifacts, settings, owner="host:1:token/1")
+        assert read(("default", "unseen", 1), store, artifacts, settings, owner="host:1:token/1")
         seen = store.datasets.version("unseen", 1)
         assert seen is not None
         assert (seen.state, seen.sha256, seen.reading) == ("ready", examples.digest, None)
@@ -109,7 +110,7 @@ def test_a_file_that_was_uploaded_before_data_grew_is_never_appended_to_itself(
         datasets=[{"name": "letters", "source": "upload", "newest": 1, "created_at": 1}],
         dataset_versions=[version | about | times],
     )
-    store = Store.open(settings)
+    store = Store.open(settings).of(DEFAULT)
     try:
         sent = File("file", "datasets/letters/file-a", "a" * 64, 1, 0)
         row, is_new = store.datasets.add("letters", sent, None, {}, append=True)
@@ -117,5 +118,33 @@ def test_a_file_that_was_uploaded_before_data_grew_is_never_appended_to_itself(
         other = File("file", "datasets/letters/file-b", "b" * 64, 1, 0)
         row, is_new = store.datasets.add("letters", other, None, {}, append=True)
         assert (row.version, is_new, row.appended_to) == (2, True, 1)
+    finally:
+        store.database.close()
+
+
+def test_events_of_data_sets_from_a_home_of_before_stand_above_all_numbers_that_were_given(
+    bare_url: str, settings: Settings
+) -> None:
+    spec = TrainingSpec(dataset="digits")
+    no = {"attempt": 0, "fruitless_attempts": 0, "cancel_requested": False}
+    version = {"dataset": "letters", "version": 1, "state": "ready", "options": "{}", "progress": "{}", "faults": "[]"}
+    told = {"data": "{}", "created_at": 1}
+    at(
+        bare_url,
+        "0016",
+        jobs=[job(spec, "queued")],
+        datasets=[{"name": "letters", "source": "upload", "newest": 1, "created_at": 1}],
+        dataset_versions=[{**version, **no, "created_at": 1, "changed_at": 1, "rung_at": 1}],
+        events=[{"job_id": "queued", "type": "state", **told} for _ in range(5)],
+        dataset_events=[{"dataset": "letters", "version": 1, "type": kind, **told} for kind in ("data.reading",) * 7],
+    )
+    store = Store.open(settings).of(DEFAULT)
+    try:
+        assert [event.number for event in store.jobs.events("queued")] == [1, 2, 3, 4, 5]
+        assert [event.number for event in store.datasets.events("letters", 1)] == list(range(8, 15))
+        store.datasets.delete("letters")
+        assert store.datasets.events("letters", 1) == []
+        store.jobs.pause("queued")
+        assert store.jobs.events("queued")[-1].number == 16  # that the data set was deleted is told as well
     finally:
         store.database.close()

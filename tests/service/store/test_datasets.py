@@ -32,7 +32,7 @@ def add(store: Store, sha: str = "a", **options: Any) -> tuple[int, bool]:
 
 
 def claimed(store: Store, version: int = 1) -> ReadingClaim:
-    held = store.readings.claim(("letters", version), OWNER)
+    held = store.readings.claim(("default", "letters", version), OWNER)
     assert held is not None
     return held
 
@@ -93,7 +93,7 @@ def test_a_reading_that_was_replaced_writes_nothing(store: Store) -> None:
     assert store.readings.claim(None, OWNER) is None, "it is read once at a time"
     with store.database.writer.begin() as connection:
         connection.execute(update(dataset_versions).values(lease_expires_at=now_ms() - 1))
-    assert store.readings.release_expired() == [("letters", 1)]
+    assert store.readings.release_expired() == [("default", "letters", 1)]
     second = claimed(store)
     for late in (store.readings.look, store.readings.give_back):
         with pytest.raises(LeaseLost):
@@ -169,23 +169,23 @@ def test_a_worker_that_leaves_takes_no_reading(store: Store) -> None:
 def test_what_nobody_hears_of_is_rung_for_again(store: Store) -> None:
     add(store)
     assert store.readings.unheard(60) == []
-    assert store.readings.unheard(-1) == [("letters", 1)]
+    assert store.readings.unheard(-1) == [("default", "letters", 1)]
     with store.database.writer.begin() as connection:
         connection.execute(update(dataset_versions).values(rung_at=now_ms() - 10_000))
-    assert store.readings.unheard(5) == [("letters", 1)]
-    store.readings.announced([("letters", 1)])
+    assert store.readings.unheard(5) == [("default", "letters", 1)]
+    store.readings.announced([("default", "letters", 1)])
     assert store.readings.unheard(5) == []
 
 
 def test_what_is_built_in_is_asked_for_once_and_again_where_it_could_not_be_had(store: Store) -> None:
     for _ in range(2):
         store.datasets.ask_for("digits")
-    held = store.readings.claim(("digits", 1), OWNER)
+    held = store.readings.claim(("default", "digits", 1), OWNER)
     assert held is not None
     assert held.source == "builtin"
     store.readings.fail(held, [{"where": "digits", "detail": "no net", "remedy": "later"}])
     store.datasets.ask_for("digits")
-    again = store.readings.claim(("digits", 1), OWNER)
+    again = store.readings.claim(("default", "digits", 1), OWNER)
     assert again is not None
     assert again.attempt == 2
 

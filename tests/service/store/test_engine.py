@@ -6,31 +6,71 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import delete, select, update
+from sqlalchemy import Inspector, delete, inspect, select, text, update
 
 from models.spec import TrainingSpec
 from service.settings import Settings
 from service.store import engine
 from service.store.engine import Database, DatabaseError, now_ms
+from service.store.shared_columns import DEFAULT, EVERYONE, metadata
 from service.store.store import Store
-from service.store.tables import jobs, metadata
+from service.store.tables import jobs
+from tests.homes import at
 from tests.records import claim, expire, submit
 from tests.waiting import wait_until
 
 
-def test_the_migrations_make_the_tables_that_the_code_describes(store: Store) -> None:
-    with store.database.reader.connect() as connection:
+def test_the_migrations_make_the_tables_that_the_code_describes(bare_url: str) -> None:
+    at(bare_url, "head")
+    database = Database.open(bare_url)
+    with database.reader.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
+    database.close()
+
+
+def test_tables_that_are_made_at_once_are_those_of_the_migrations(bare_url: str) -> None:
+    database = Database.open(bare_url)
+    at_once = described(database)
+    with database.acting(EVERYONE).writer.begin() as connection:
+        metadata.drop_all(connection)
+        connection.execute(text("DROP TABLE alembic_version"))
+    at(bare_url, "head")
+    assert described(database) == at_once
+    database.close()
+
+
+def described(database: Database) -> dict[str, Any]:
+    """Tell all of a database's tables, in whichever order they and their columns were made, and what is in them."""
+    with database.acting(EVERYONE).reader.connect() as connection:
+        known: Inspector = inspect(connection)
+        found: dict[str, Any] = {}
+        for table in known.get_table_names():
+            columns = [{**column, "type": str(column["type"])} for column in known.get_columns(table)]
+            key, unique = known.get_pk_constraint(table), known.get_unique_constraints(table)
+            # What SQLite added to a table with its column has no name: it refers to the same.
+            tied = [{**key, "name": None} for key in known.get_foreign_keys(table)]
+            indices = [{**index, "dialect_options": _where(index)} for index in known.get_indexes(table)]
+            parts = [*columns, key, *unique, *indices, *tied]
+            found[table] = sorted(map(repr, parts)), connection.execute(text(f"SELECT * FROM {table}")).all()
+        if connection.dialect.name == "sqlite":  # which numbers are never given again
+            query = "SELECT name, sql LIKE '%AUTOINCREMENT%' FROM sqlite_master WHERE type = 'table' ORDER BY name"
+            found["counted"] = connection.execute(text(query)).all()
+        return found
+
+
+def _where(index: Any) -> list[str]:
+    return [f"{name}={value}" for name, value in index.get("dialect_options", {}).items()]
 
 
 def test_opening_a_database_again_keeps_what_is_in_it(store: Store, settings: Settings) -> None:
     job_id = submit(store)
-    again = Store.open(settings)
+    again = Store.open(settings).of(DEFAULT)
     assert again.jobs.get(job_id) is not None
     again.database.close()
 
@@ -55,7 +95,7 @@ def test_what_a_database_needs_no_more_is_the_disk_s_again(settings: Settings, d
         with closing(sqlite3.connect(database_url.removeprefix("sqlite:///"), isolation_level=None)) as connection:
             connection.execute("PRAGMA auto_vacuum = NONE")
             connection.execute("VACUUM")
-    store = Store.open(settings)
+    store = Store.open(settings).of(DEFAULT)
     file = store.database.file
     assert file is not None
     before = file.stat().st_size
@@ -76,7 +116,7 @@ def test_what_a_database_needs_no_more_is_the_disk_s_again(settings: Settings, d
 def test_who_reads_keeps_nobody_from_a_write_ahead_log(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "_FIRST_SQLITE_WITH_SAFE_WAL", (3,))
     monkeypatch.setattr("service.store.turns.Turns.commit", lambda *_: pytest.fail("it would wait for those who read"))
-    store = Store.open(settings)
+    store = Store.open(settings).of(DEFAULT)
     with store.database.reader.connect() as connection:
         connection.execute(select(jobs.c.id))
         assert store.jobs.get(submit(store)) is not None
@@ -90,7 +130,7 @@ def test_what_was_deleted_past_a_write_ahead_log_is_the_disk_s_again(
 ) -> None:
     # Where SQLite is older than that, several processes must not write so; here only one does.
     monkeypatch.setattr(engine, "_FIRST_SQLITE_WITH_SAFE_WAL", (3,))
-    store = Store.open(settings)
+    store = Store.open(settings).of(DEFAULT)
     file = store.database.file
     assert file is not None
     ids = store.submissions.submit([TrainingSpec(labels={f"k{n}": "v" * 128 for n in range(16)})] * 300)

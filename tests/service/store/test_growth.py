@@ -22,7 +22,7 @@ def send(store: Store, sha: str, *, append: bool = True, key: Key | None = None,
 
 
 def claimed(store: Store, version: int) -> ReadingClaim:
-    held = store.readings.claim(("letters", version), OWNER)
+    held = store.readings.claim(("default", "letters", version), OWNER)
     assert held is not None
     return held
 

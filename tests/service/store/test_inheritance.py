@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select, text, update
 
 from models.spec import TrainingSpec
 from service.store.claims import Claim
@@ -235,7 +235,7 @@ def test_what_was_copied_before_is_read_as_it_was(store: Store, database_url: st
     second = go_on(store, first)
     before = told(store, second)
     with store.database.writer.begin() as connection:
-        connection.execute(text("UPDATE jobs SET inherits_from = NULL, inherited_epochs = NULL"))
+        connection.execute(update(jobs).values(inherits_from=None, inherited_epochs=None))
         columns = "epoch, 0, iterations, losses, loss, train_accuracy, val_accuracy, seconds, complete, recorded_at"
         copied = f"SELECT :new, {columns} FROM epochs WHERE job_id = :old"
         names = columns.replace(" 0,", " attempt,")

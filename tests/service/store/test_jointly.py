@@ -15,6 +15,7 @@ from service.store import engine
 from service.store.engine import DatabaseError
 from service.store.errors import NoSuchData
 from service.store.jointly import Together
+from service.store.shared_columns import DEFAULT
 from service.store.store import Store
 from tests.waiting import wait_until
 
@@ -81,7 +82,7 @@ def test_a_group_waits_once_for_a_database_that_is_locked(
     settings: Settings, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "PATIENCE_SECONDS", 0.01)
-    store, begun = Store.open(settings), list[str]()
+    store, begun = Store.open(settings).of(DEFAULT), list[str]()
 
     def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
         begun.append(statement)

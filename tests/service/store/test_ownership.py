@@ -24,6 +24,7 @@ from service.store.engine import now_ms
 from service.store.errors import LeaseLost, StateConflict
 from service.store.files import File
 from service.store.runs import EpochRecord
+from service.store.shared_columns import DEFAULT
 from service.store.stalled import MAX_FRUITLESS_ATTEMPTS
 from service.store.states import FINAL_STATES
 from service.store.store import Store
@@ -53,7 +54,7 @@ class Ownership(RuleBasedStateMachine):
         super().__init__()
         self._folder = TemporaryDirectory()
         home = Path(self._folder.name)
-        self.store = Store.open(Settings(home=home, database_url=f"sqlite:///{home / 'model.sqlite3'}"))
+        self.store = Store.open(Settings(home=home, database_url=f"sqlite:///{home / 'model.sqlite3'}")).of(DEFAULT)
         self.pool = [Worker(f"host:{number}:token/1") for number in range(3)]
         self.current: dict[str, int] = {}
         """The attempt that owns each job, as the model has it."""

@@ -1,26 +1,27 @@
 """Lists find what they are asked for, whatever the filter, and look at little else; on both databases."""
 
 import random
-import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import product
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event, insert, select, text, update
+from sqlalchemy import insert, select, text, update
 
 from models.spec import TrainingSpec
 from service.settings import Settings
 from service.store import postings as module
 from service.store.engine import Row, now_ms
 from service.store.posting_tables import postings, sweep_postings
-from service.store.postings import PAIRED, read_along_indices
+from service.store.postings import PAIRED
+from service.store.shared_columns import DEFAULT
 from service.store.store import Store
 from service.store.tables import evaluations, jobs, models, versions
 from service.sweeps.expand import expand
 from service.sweeps.spec import SweepSpec
 from tests.conftest import fresh_database
+from tests.explained import looked_at
 from tests.records import finished, submit, sweep
 
 LABELS = {"team": ["a", "b"], "stage": ["", "x y"], "run": ["1", "2", "3"]}
@@ -105,7 +106,7 @@ def test_what_only_has_the_hash_of_a_word_is_not_found(store: Store, monkeypatch
 
 
 def test_words_of_one_hash_keep_no_job_out(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "term", lambda *_words: 7)
+    monkeypatch.setattr(module, "term", lambda *_words, of: 7)
     module._terms.cache_clear()
     labels = {"team": "a", "unit": "b", "more": "c"}
     ids = [submit(store, name="nightly", labels=its) for its in (labels, labels | MANY)]
@@ -138,7 +139,7 @@ def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     request.param = kind
     folder = tmp_path_factory.mktemp("filled")
     with fresh_database(request, folder) as url:
-        store = Store.open(Settings(home=folder, database_url=url))
+        store = Store.open(Settings(home=folder, database_url=url)).of(DEFAULT)
         fill(store)
         if is_analysed:
             with store.database.writer.begin() as connection:
@@ -214,62 +215,7 @@ LISTS: dict[str, Callable[[Store, int | None], Any]] = {
 }
 
 
-def looked_at(store: Store, read: Callable[[], object]) -> tuple[int, set[str]]:
-    """Give what a page made the database do, in rows or in steps of SQLite's machine, and large tables read whole."""
-    asked: list[tuple[str, Any]] = []
-
-    def note(_c: object, _cursor: object, statement: str, parameters: Any, _context: object, _many: bool) -> None:
-        asked.append((statement, parameters))
-
-    event.listen(store.database.writer, "before_cursor_execute", note)
-    try:
-        read()
-    finally:
-        event.remove(store.database.writer, "before_cursor_execute", note)
-    cost, whole = 0, set[str]()
-    with store.database.reader.connect() as connection:
-        read_along_indices(connection)
-        explained = _on_sqlite if connection.dialect.name == "sqlite" else _on_postgresql
-        for statement, parameters in asked:
-            if statement.startswith("SELECT") and "set_config" not in statement:
-                its_cost, scanned = explained(connection, statement, parameters)
-                cost, whole = cost + its_cost, whole | scanned & LARGE
-    return cost, whole
-
-
-def _on_sqlite(connection: Connection, statement: str, parameters: Any) -> tuple[int, set[str]]:
-    plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
-    scanned = {found[1] for row in plan if (found := re.fullmatch(r"SCAN (\w+)", row.detail))}
-    steps = 0
-
-    def count() -> None:
-        nonlocal steps
-        steps += 10
-
-    driver: Any = connection.connection.driver_connection
-    driver.set_progress_handler(count, 10)
-    connection.exec_driver_sql(statement, parameters).all()
-    driver.set_progress_handler(None, 0)
-    return steps // 20, scanned  # about as many steps as it takes to read a row of an index
-
-
-def _on_postgresql(connection: Connection, statement: str, parameters: Any) -> tuple[int, set[str]]:
-    (told,) = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters).scalar_one()
-    nodes = list(_nodes(told["Plan"]))
-    names = ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Recheck")
-    leaves = [node for node in nodes if "Plans" not in node]
-    rows = sum(sum(node.get(name, 0) for name in names) * node["Actual Loops"] for node in leaves)
-    return int(rows), {node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"}
-
-
-def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for part in plan.get("Plans", ()):
-        yield from _nodes(part)
-
-
 FEW = 780
-LARGE = {"jobs", "postings", "versions", "evaluations", "events"}
 
 
 @pytest.mark.parametrize("state", [None, "failed", "paused"])

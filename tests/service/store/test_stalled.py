@@ -3,6 +3,7 @@
 from sqlalchemy import select
 
 from service.settings import Settings
+from service.store.shared_columns import DEFAULT
 from service.store.stalled import MAX_FRUITLESS_ATTEMPTS
 from service.store.store import Store
 from service.store.tables import attempts
@@ -30,7 +31,7 @@ def test_of_jobs_that_were_trained_together_one_that_kills_its_workers_is_given_
 
 
 def test_a_lease_that_is_not_renewed_expires_by_the_clock_of_the_database(store: Store, settings: Settings) -> None:
-    short = Store.open(settings.model_copy(update={"lease_seconds": 0.2}))
+    short = Store.open(settings.model_copy(update={"lease_seconds": 0.2})).of(DEFAULT)
     job_id = submit(store)
     assert short.runs.claim(job_id, "worker")
     assert wait_until(short.stalled.release_expired, timeout=5, what="the lease to expire") == [job_id]

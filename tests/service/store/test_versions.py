@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, create_engine, make_url, text
+from sqlalchemy import Connection, create_engine, delete, make_url, text
 
 from models.evaluated.counts import Counts
 from models.measures import guessing
@@ -20,7 +20,9 @@ from service.store import owners
 from service.store.engine import Database
 from service.store.errors import ChampionChanged
 from service.store.promotion import Comparison, Promotion, Verdict, WorstClass, obstacle_to
+from service.store.shared_columns import DEFAULT
 from service.store.store import Store
+from service.store.tables import versions
 from service.store.versions import Findings
 from tests.records import claim, epoch, file, finished, submit, succeeded
 
@@ -137,7 +139,7 @@ def test_of_a_version_nobody_compared_with_the_champion_the_champion_stays(store
 def test_a_champion_that_is_deleted_while_it_is_looked_up_is_none(store: Store, artifacts: Artifacts) -> None:
     succeeded(store, artifacts, promote="always")
     with store.database.writer.begin() as connection:  # as one who has read the alias before, and reads on now
-        connection.execute(text("DELETE FROM versions"))
+        connection.execute(delete(versions))
     assert store.models.champion("mnist") is None
 
 
@@ -190,7 +192,7 @@ def test_what_succeeded_before_there_were_versions_becomes_versions(bare_url: st
         for job_id in ("one", "two"):
             _old_job(connection, job_id)
     engine.dispose()
-    store = Store.open(settings)
+    store = Store.open(settings).of(DEFAULT)
     rows = store.models.versions("default", limit=9)
     assert [(row.version, row.job_id, row.val_accuracy) for row in rows] == [(2, "two", 0.7), (1, "one", 0.7)]
     assert champion(store, "default") == 2
@@ -237,7 +239,7 @@ def test_what_was_asked_for_before_becomes_versions_of_default(
                 {"id": name, "spec": json.dumps(spec)},
             )
     engine.dispose()
-    store = Store.open(settings)
+    store = Store.open(settings).of(DEFAULT)
     for job_id in ("says", "silent"):
         succeeded(store, artifacts, job_id=job_id, val_accuracy=0.1, majority_share=0.2)
     rows = store.models.versions("default", limit=9)
