@@ -11,11 +11,13 @@ import secrets
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
+from service.store import owners
 from service.store.files import File
+from service.store.shared_columns import DEFAULT
 
 _logger = logging.getLogger(__name__)
 
@@ -25,6 +27,14 @@ class Artifacts:
     """Files below a folder that all programs share."""
 
     folder: Path
+    account: str = DEFAULT
+
+    def of(self, account: str) -> "Artifacts":
+        """Give the files of an account: what is kept under names lies where no other's of these names does."""
+        return replace(self, account=account)
+
+    def _place(self, owner: str) -> Path:
+        return self.folder / owners.within(self.account, owner)
 
     def write(self, owner: str, name: str, data: bytes, *, epoch: int = 0) -> File:
         """Write a new file for an owner ("jobs/<id>"); it is seen once the record points to it."""
@@ -42,7 +52,7 @@ class Artifacts:
 
         When the disk refuses, OSError is raised, which names the key.
         """
-        folder = self.folder / owner
+        folder = self._place(owner)
         suffix = "".join(Path(name).suffixes)
         path = folder / f"{Path(name).name.removesuffix(suffix)}-{epoch:04}-{secrets.token_hex(8)}{suffix}"
         temporary = path.with_name(f".{path.name}")
@@ -121,23 +131,24 @@ class Artifacts:
 
     def keys(self, owner: str, stems: Collection[str]) -> list[str]:
         """List the keys of an owner's files whose names begin with one of the stems, also of those half written."""
-        folder = self.folder / owner
+        folder = self._place(owner)
         paths = folder.iterdir() if folder.is_dir() else ()
         return [str(path.relative_to(self.folder)) for path in paths if path.name.lstrip(".").split("-")[0] in stems]
 
     def abandoned(self, kind: str) -> list[str]:
         """List the keys of files of all owners of a kind ("datasets") that were half written by programs that died."""
-        found = (self.folder / kind).glob("**/.*")
+        places = [self.folder / kind, *self.folder.glob(f"{owners.within('*', kind)}")]
+        found = [path for place in places for path in place.glob("**/.*")]
         return [str(path.relative_to(self.folder)) for path in found if _is_abandoned(path)]
 
     def remove_folder(self, owner: str) -> None:
         """Remove the folder of an owner that was deleted, unless something still lies there."""
         with suppress(OSError):
-            (self.folder / owner).rmdir()
+            self._place(owner).rmdir()
 
     def remove_all(self, owner: str) -> None:
         """Remove all files of an owner that was deleted, and to whose files no other points."""
-        shutil.rmtree(self.folder / owner, ignore_errors=True)
+        shutil.rmtree(self._place(owner), ignore_errors=True)
 
 
 @dataclass(eq=False)

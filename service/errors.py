@@ -2,7 +2,8 @@
 
 Problem
 +-- Malformed             400  the body could not be parsed
-+-- Forbidden             403  a page of another site asks for it
++-- Unauthorized          401  no key that is good, where one is asked for
++-- Forbidden             403  a page of another site asks for it, or a key that was not made for it
 +-- NotFound              404  nothing of that name
 +-- Conflict              409  the state of something does not allow it
 +-- PreconditionFailed    412  it has been changed since the client looked
@@ -20,6 +21,7 @@ Problem
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from service.edge.links import link
@@ -48,12 +50,26 @@ class Problem(Exception):  # noqa: N818 - the standard calls it a problem, whoev
     """An error whose message is meant for whoever sent the request."""
 
     status: ClassVar[int] = 500
+    headers: ClassVar[Mapping[str, str]] = MappingProxyType({})
 
-    def __init__(self, detail: str, *, faults: Sequence[Fault] = (), retry_after: int | None = None) -> None:
+    def __init__(
+        self,
+        detail: str,
+        *,
+        faults: Sequence[Fault] = (),
+        retry_after: int | None = None,
+        members: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         super().__init__(detail)
+        self.members = members
         self.detail = detail
         self.faults = faults
         self.retry_after = retry_after
+
+    @property
+    def about(self) -> dict[str, str]:
+        """Give the headers that say more beside it."""
+        return {**self.headers, **({} if self.retry_after is None else {"Retry-After": str(self.retry_after)})}
 
 
 class Malformed(Problem):
@@ -62,8 +78,15 @@ class Malformed(Problem):
     status = 400
 
 
+class Unauthorized(Problem):
+    """It takes a key, and none that is good was shown."""
+
+    status = 401
+    headers = MappingProxyType({"WWW-Authenticate": 'Bearer realm="tenfold"'})
+
+
 class Forbidden(Problem):
-    """It may be asked for, but not by a page of another site."""
+    """It may be asked for, but not by a page of another site, or not by a key that was not made for it."""
 
     status = 403
 
@@ -164,10 +187,28 @@ def reworded(detail: str, path: str) -> str:
     return _TOO_LARGE_FILE if path in _OF_FILES else TOO_LARGE
 
 
-def document(status: int, detail: str, instance: str, faults: Sequence[Fault] = ()) -> dict[str, Any]:
+def exceeded(policy: str) -> dict[str, Any]:
+    """Give the members of a problem that is one of a quota, or a rate, by its name.
+
+    https://www.ietf.org/archive/id/draft-ietf-httpapi-ratelimit-headers-10.html
+    """
+    return {
+        "type": "https://iana.org/assignments/http-problem-types#quota-exceeded",
+        "title": "Quota exceeded",
+        "violated-policies": [policy],
+    }
+
+
+def document(
+    status: int,
+    detail: str,
+    instance: str,
+    faults: Sequence[Fault] = (),
+    members: Mapping[str, Any] = MappingProxyType({}),
+) -> dict[str, Any]:
     """Give the problem document: the members of RFC 9457, and `errors` with a pointer to each field that is wrong.
 
-    `instance` is the path that was asked for, as our routes have it.
+    `instance` is the path that was asked for, as our routes have it; `members` are those of the kind of problem.
     """
     problem: dict[str, Any] = {
         "type": "about:blank",
@@ -175,6 +216,7 @@ def document(status: int, detail: str, instance: str, faults: Sequence[Fault] = 
         "status": status,
         "detail": _bounded(detail),
         "instance": link(instance),
+        **members,
     }
     if faults:
         most = MAX_FAULTS if faults[0].where is None else MAX_FAULTS_OF_DATA
@@ -190,15 +232,22 @@ PROTOCOLS = ("/v2", "/v1", "/invocations", "/ping")
 """First words of the routes that answer as other model servers do, and of their errors."""
 
 
-def rendered(status: int, detail: str, path: str, faults: Sequence[Fault] = ()) -> tuple[int, dict[str, Any], str]:
+def rendered(
+    status: int,
+    detail: str,
+    path: str,
+    faults: Sequence[Fault] = (),
+    members: Mapping[str, Any] = MappingProxyType({}),
+) -> tuple[int, dict[str, Any], str]:
     """Give status, document and media type of an error, as the clients of its route understand it.
 
     Clients of other model servers read `error`, of exactly `application/json`, and know neither 422 nor 409.
     """
     if not path.startswith(PROTOCOLS) or path[: (path + "/").index("/", 1)] not in PROTOCOLS:
-        return status, document(status, detail, path, faults), MEDIA_TYPE
+        return status, document(status, detail, path, faults, members), MEDIA_TYPE
     status = {409: 503, 422: 400}.get(status, status)
-    return status, {"error": _bounded(detail), **document(status, detail, path, faults)}, "application/json"
+    told = document(status, detail, path, faults, members)
+    return status, {"error": _bounded(detail), **told}, "application/json"
 
 
 def pointer(location: Sequence[str | int]) -> str:

@@ -12,7 +12,9 @@ from service.errors import (
     PreconditionFailed,
     Problem,
     TooMuch,
+    exceeded,
 )
+from service.store.account_errors import NoSuchAccount, QuotaExceeded
 from service.store.engine import DatabaseError, trouble
 from service.store.errors import (
     BaseInUse,
@@ -37,9 +39,11 @@ from service.store.errors import (
     StateConflict,
     SweepConflict,
     TooManyUploads,
+    TooManyWebhooks,
     UploadTaken,
     UploadUnfinished,
     VersionInUse,
+    WebhookDisabled,
     WrongRevision,
 )
 
@@ -100,10 +104,22 @@ def as_problem(error: Exception) -> Problem:
                 f"version {version} of the data set {name!r} cannot be read anew: {why}; download its file "
                 f"(GET /datasets/{name}/versions/{version}/file), and {how}"
             )
+        case TooManyWebhooks(most):
+            return Conflict(f"there are {most} webhooks, as many as may be; delete one, or let one be told more")
+        case WebhookDisabled(name, why):
+            return Conflict(disabled_webhook(name, why))
         case NothingBefore(model, alias):
             return Conflict(f"the alias {alias} of model {model} has nothing to go back to")
         case NoCheckpoint(job_id):
             return Conflict(f"job {job_id} has not finished an epoch yet, so there is nothing to predict with")
+        case QuotaExceeded(quota, most, has, more, seconds):
+            what = f"the account's quota {quota} is {most:,}; it has {has:,}, and this takes {more:,} more"
+            if quota == "stored_bytes":
+                return NoRoom(f"{what}: delete what is not needed, or have an admin raise it", members=exceeded(quota))
+            wait = f"{_WAITS[quota]}, or" if more <= most else "it never fits:"
+            return TooMuch(f"{what}: {wait} have an admin raise it", retry_after=seconds, members=exceeded(quota))
+        case NoSuchAccount(name):
+            return NotFound(f"there is no account {name!r}; GET /accounts lists them")
         case NothingThere():
             return NotFound(str(error))
         case WrongRevision(model, alias, revision):
@@ -157,11 +173,22 @@ def _of_upload(
             )
 
 
+_WAITS = {"queued": "wait until jobs have begun, or cancel some", "bytes_a_day": "come again after Retry-After seconds"}
 _ENDED = {"ready": "is ready", "failed": "could not be read", "cancelled": "was not read, because that was cancelled"}
+
+
+def disabled_webhook(name: str, why: str) -> str:
+    """Say that nothing is told to a webhook, why, and what to do."""
+    return f"webhook {name} is disabled, because {why}; PUT /webhooks/{name} lets it be told again"
 
 
 def no_such_data(name: str) -> str:
     """Say that there is no such data set, or no such version of it."""
+    owner, colon, rest = name.rpartition(":")
+    if colon:
+        its = rest.partition("/")[0]
+        what = f"the account {owner} shares no data set called {its!r} with this one"
+        return f"{what}, or not this version; GET /datasets/{owner}:{its}/versions lists what it shares"
     its, slash, _ = name.partition("/")
     if slash:
         return f"there is no version {name!r} of a data set; GET /datasets/{its}/versions lists those that are"

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service import cores
-from service.addresses import hosts, origins, proxies, urls
+from service.addresses import hosts, origins, proxies, receivers, urls
 
 
 def _whole(path: Path) -> Path:
@@ -41,6 +41,7 @@ _BY_COMMAS = BeforeValidator(
 Hosts = Annotated[tuple[Annotated[str, AfterValidator(hosts.allowed)], ...], NoDecode, _BY_COMMAS, Field(min_length=1)]
 Origins = Annotated[tuple[Annotated[str, AfterValidator(origins.allowed)], ...], NoDecode, _BY_COMMAS]
 Networks = Annotated[tuple[Annotated[str, AfterValidator(proxies.trusted)], ...], NoDecode, _BY_COMMAS]
+Reachable = Annotated[tuple[Annotated[str, AfterValidator(receivers.network)], ...], NoDecode, _BY_COMMAS]
 Seconds = Annotated[float, Field(le=86_400, allow_inf_nan=False)]
 
 
@@ -105,6 +106,16 @@ class Settings(BaseSettings):
     )
     root_path: Annotated[str, AfterValidator(proxies.root)] = Field(
         default="", description="Path under which a proxy shows the API, like `/ml`; links begin with it."
+    )
+    webhook_allow: Reachable = Field(
+        default=(),
+        description="Addresses or networks that webhooks may lead to beside the public internet, there by http and on "
+        "any port too, separated by commas; see [webhooks](webhooks.md).",
+    )
+    auth: Literal["auto", "on", "off"] = Field(
+        default="auto",
+        description="Whether requests must show a key; `auto`: unless the API listens on the loopback alone. See "
+        "[security](security.md).",
     )
     model_memory_bytes: int = Field(
         default=256 * 2**20,
@@ -211,6 +222,16 @@ class Settings(BaseSettings):
             for name, value in values.items()
             if value is not None
         }
+
+    @property
+    def asks_for_keys(self) -> bool:
+        """Whether requests must show a key."""
+        return self.auth == "on" or (self.auth == "auto" and not self.is_on_loopback)
+
+    @property
+    def is_on_loopback(self) -> bool:
+        """Whether the API is heard on this machine alone."""
+        return hosts.is_loopback(self.host)
 
     @property
     def artifacts(self) -> Path:

@@ -8,15 +8,16 @@ from service.api import resumable
 from service.api.methods import METHODS
 
 ASKED = (
-    "Accept", "Content-Encoding", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "If-Range",
-    "Inference-Header-Content-Length", "Last-Event-ID", "Prefer", "Range", "Traceparent", "X-Request-Id",
+    "Accept", "Authorization", "Content-Encoding", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match",
+    "If-Range", "Inference-Header-Content-Length", "Last-Event-ID", "Prefer", "Range", "Traceparent", "X-Api-Key",
+    "X-Request-Id",
     *resumable.ASKED,
 )  # fmt: skip
 """Headers that a page may send."""
 
 TOLD = (
     "Accept-Ranges", "Allow", "Content-Disposition", "Content-Range", "ETag", "Inference-Header-Content-Length",
-    "Link", "Location", "Preference-Applied", "Retry-After", "X-Request-Id",
+    "Link", "Location", "Preference-Applied", "Retry-After", "WWW-Authenticate", "X-Request-Id",
     *resumable.TOLD,
 )  # fmt: skip
 """Headers that a page may read, beside those that any may."""

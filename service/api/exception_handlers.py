@@ -1,7 +1,9 @@
 """Every exception of a route as a problem document."""
 
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -36,8 +38,7 @@ def add_exception_handlers(app: FastAPI) -> None:
             raise error  # nobody foresaw it here: it goes to the log as all else that nobody foresaw
         if isinstance(error, OSError | DatabaseError):
             _logger.warning("%s %r: %s", request.method, request.url.path, cause(error))
-        headers = {"Retry-After": str(why.retry_after)} if why.retry_after is not None else {}
-        return _problem(request, why.status, why.detail, why.faults, headers)
+        return _problem(request, why.status, why.detail, why.faults, why.about, why.members)
 
     @app.exception_handler(Repeated)
     async def repeated(_request: Request, first: Repeated) -> Response:
@@ -65,7 +66,12 @@ def add_exception_handlers(app: FastAPI) -> None:
 
 
 def _problem(
-    request: Request, status: int, detail: str, faults: Any = (), headers: dict[str, str] | None = None
+    request: Request,
+    status: int,
+    detail: str,
+    faults: Any = (),
+    headers: dict[str, str] | None = None,
+    members: Mapping[str, Any] = MappingProxyType({}),
 ) -> Response:
-    status, body, kind = rendered(status, detail, request.url.path, faults)
+    status, body, kind = rendered(status, detail, request.url.path, faults, members)
     return JSONResponse(body, status_code=status, headers=headers, media_type=kind)

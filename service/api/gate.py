@@ -1,19 +1,26 @@
 """One gate before all routes: under which names they are called, for whom, and what browsers are told of it."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 
 from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.access.caller import Caller
+from service.access.rates import Left
 from service.addresses.hosts import Hosts
+from service.api.admission import LEFT, SHARED_BY, Admission
 from service.api.cross_origin import exposing, is_preflight, preflight
+from service.api.dependencies import CALLER
 from service.edge.forwarded import Outside, Proxies
 from service.edge.links import below, cut
-from service.errors import Forbidden, Malformed, Problem, rendered
+from service.errors import Forbidden, Malformed, Problem, Unauthorized, rendered
+from service.refusals import as_problem
 from service.security import CAREFUL, is_from_another_site
 from service.settings import Settings
+from service.store.engine import DatabaseError
 
 HEALTH = frozenset({"/livez", "/readyz", "/ping", "/v2/health/live", "/v2/health/ready"})
 """What answers under any name: who balances the load asks by address."""
@@ -27,6 +34,7 @@ class Gate:
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
+        self.admission = Admission(settings.api_processes)
         self._hosts = Hosts(settings.allowed_hosts)
         self._origins = frozenset(settings.allowed_origins)
         self.proxies = Proxies(settings.trusted_proxies, settings.root_path)
@@ -49,6 +57,13 @@ class Gate:
         outside = self.proxies.see(scope)
         return _inside(scope, outside), outside.root
 
+    def admit(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Caller | None:
+        """Tell who asks, if that is known here by now; None where it has to be looked up, and compared, first.
+
+        Raises Forbidden for a key that was not made for what is asked.
+        """
+        return self.admission.at_hand(scope, headers)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer what is to be refused, and let the application answer all else; both carefully."""
         headers = Headers(scope=scope)
@@ -58,10 +73,41 @@ class Gate:
         try:
             scope, root = self.inside(scope)
             answer = self._let_in(scope, headers.getlist("host"), allowed)
-        except Problem as problem:
-            answer = _refusal(problem, scope["path"])
-        with below(root):
-            await answer(scope, receive, self._carefully(send, allowed))
+            if answer is self._app and self.admission.has_something_to_do(scope):
+                scope = await self.admission.known(scope)
+        except (Problem, DatabaseError) as error:
+            answer = _refusal(as_problem(error), scope["path"])
+        left: Left | None = scope.get("state", {}).get(LEFT)
+        with below(root, scope.get("state", {}).get(SHARED_BY, "")):
+            await self._while_good(answer, scope, receive, self._carefully(send, allowed, left))
+
+    async def _while_good(self, answer: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, as long as the key is good by which it is asked for: who looks on afterwards is told nothing more."""
+        caller: Caller | None = scope.get("state", {}).get(CALLER)
+        keyring = self.admission.keyring
+        if keyring is None or caller is None or caller.key_id is None or scope["method"] not in {"GET", "HEAD"}:
+            await answer(scope, receive, send)
+            return
+        begun: list[Message] = []
+
+        async def send_on(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                begun.append(message)
+            await send(message)
+
+        until = asyncio.timeout(None)
+        try:
+            async with until:
+                with keyring.watch.over(caller.key_id, until):
+                    await answer(scope, receive, send_on)
+        except TimeoutError:
+            if not until.expired():
+                raise
+            if not begun:
+                await _refusal(Unauthorized("this key is not good any more"), scope["path"])(scope, receive, send)
+            elif Headers(raw=begun[0]["headers"]).get("content-type", "").startswith("text/event-stream"):
+                await send({"type": "http.response.body", "body": b""})  # its client comes back, and is refused
+            # Of all else half an answer is none: the connection is cut.
 
     def _let_in(self, scope: Scope, called: list[str], allowed: str | None) -> ASGIApp:
         """Give what answers a request; raises a Problem for one to refuse. `called` is its Host as it came here."""
@@ -85,12 +131,14 @@ class Gate:
             scope["state"] = {**scope.get("state", {}), _FOREIGN: True}
         return self._app
 
-    def _carefully(self, send: Send, allowed: str | None) -> Callable[[Message], Awaitable[None]]:
+    def _carefully(self, send: Send, allowed: str | None, left: Left | None) -> Callable[[Message], Awaitable[None]]:
         async def send_carefully(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in CAREFUL:
                     headers.setdefault(name.decode(), value.decode())
+                if left is not None:
+                    headers.update(left.headers)
                 if self._origins:
                     headers.add_vary_header("Origin")
                 if allowed is not None:
@@ -114,8 +162,9 @@ def _inside(scope: Scope, outside: Outside) -> Scope:
 
 def _refusal(problem: Problem, path: str) -> ASGIApp:
     async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
-        status, body, kind = rendered(problem.status, problem.detail, path)
-        await JSONResponse(body, status_code=status, media_type=kind)(scope, receive, send)
+        status, body, kind = rendered(problem.status, problem.detail, path, members=problem.members)
+        answer = JSONResponse(body, status_code=status, media_type=kind, headers=problem.about)
+        await answer(scope, receive, send)
 
     return refuse
 

@@ -1,5 +1,6 @@
 """/docs, without the internet, and the OpenAPI document that it shows."""
 
+import re
 from base64 import b64encode
 from functools import lru_cache
 from hashlib import sha256
@@ -11,7 +12,9 @@ from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.routing import Mount, Route
 
+from service.api.policy import table
 from service.api.problems import ProblemView, ProtocolProblemView, problems
 from service.edge.links import ROOT
 from service.errors import MEDIA_TYPE, rendered
@@ -20,8 +23,9 @@ from service.predict.schemas import PredictRequest
 _SWAGGER_UI = Path(__file__).parent / "static" / "swagger-ui"
 
 
-def offer_documentation(app: FastAPI) -> None:
-    """Serve /docs from local files: it works without the internet."""
+def offer_documentation(app: FastAPI) -> list[Route | Mount]:
+    """Serve /docs from local files: it works without the internet. Gives the routes that do it."""
+    before = len(app.router.routes)
     app.mount("/static", StaticFiles(directory=_SWAGGER_UI.parent), name="static")
 
     @app.get("/docs", include_in_schema=False)
@@ -30,8 +34,9 @@ def offer_documentation(app: FastAPI) -> None:
 
     @app.get("/openapi.json", include_in_schema=False)
     def document() -> JSONResponse:  # in a thread: it may have to be made
-        root = ROOT.get()
-        return JSONResponse({**app.openapi(), "servers": [{"url": root}]} if root else app.openapi())
+        root, told = ROOT.get(), app.openapi()
+        told = told if app.state.settings.asks_for_keys else _where_no_key_is_needed(told)
+        return JSONResponse({**told, "servers": [{"url": root}]} if root else told)
 
     describe = app.openapi
 
@@ -51,12 +56,40 @@ def offer_documentation(app: FastAPI) -> None:
             # FastAPI's own idea of an invalid request is not what is sent here.
             for unused in ("HTTPValidationError", "ValidationError"):
                 components.pop(unused, None)
+            schema["components"]["securitySchemes"] = SCHEMES
             for path, methods in schema["paths"].items():
-                for route in methods.values():
-                    route["responses"] = _as_sent(path, route["responses"])
+                for method, route in methods.items():
+                    scopes = _SCOPES[f"{method.upper()} {path}"]
+                    route["security"] = [{"key": [scope]} for scope in sorted(scopes)]
+                    refused = problems(401, 403) if scopes else {}
+                    told = {str(status): answer for status, answer in refused.items()} | route["responses"]
+                    route["responses"] = _as_sent(path, told)
         return schema
 
     app.openapi = openapi  # type: ignore[method-assign]
+    return [route for route in app.router.routes[before:] if isinstance(route, Route | Mount)]
+
+
+SCHEMES = {
+    "key": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "tf_<id>_<secret>_<checksum>",
+        "description": "A key, where `TENFOLD_AUTH` asks for keys; the scope that each route takes is named with it. "
+        "The password of `Basic`, and `X-Api-Key`, are read as well. GET takes a ticket instead, `?ticket=`, which "
+        "POST /tickets makes. With the scope admin, `?account=` asks for another account.",
+    }
+}
+_SCOPES = {re.sub(r":\w+}", "}", name): scopes for name, scopes in table().items()}
+
+
+def _where_no_key_is_needed(described: dict[str, Any]) -> dict[str, Any]:
+    """Give a document whose routes take a key, or none: `{}` among their alternatives."""
+    paths = {
+        path: {method: {**route, "security": [*route["security"], {}]} for method, route in methods.items()}
+        for path, methods in described["paths"].items()
+    }
+    return {**described, "paths": paths}
 
 
 def _as_sent(path: str, responses: dict[str, Any]) -> dict[str, Any]:

@@ -24,6 +24,11 @@ class ProblemView(BaseModel):
     status: int = Field(examples=[422])
     detail: str = Field(examples=["learning_rate: Input should be greater than 0"])
     instance: str = Field(examples=["/jobs"])
+    violated_policies: list[str] | None = Field(
+        default=None,
+        alias="violated-policies",
+        description="Of 429 and 507 because of what the account may take: which of its quotas, or rates, by name.",
+    )
     errors: list[FaultView] = Field(
         default=[], description="The fields that are wrong, at most ten; of a file, twenty faults."
     )
@@ -44,7 +49,8 @@ def problems(*statuses: int, media_type: str = MEDIA_TYPE) -> dict[int | str, di
 
 _MEANING = {
     400: "The body, or a header, could not be read.",
-    403: "The request came from another web site.",
+    401: "It takes a key, and none that is good was shown; only where keys are asked for.",
+    403: "The request came from another web site, or the key was not made for this.",
     404: "Nothing of that name.",
     409: "The state of something does not allow it.",
     412: "It has been changed since the client looked, or is there already; of uploads: another version of tus.",

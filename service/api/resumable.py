@@ -22,6 +22,17 @@ TOLD = (
 _MEANT = {"PATCH", "DELETE"}
 
 
+def method_meant(scope: Scope) -> str:
+    """Give the method that a client means, which may be one that it cannot send."""
+    # Of POST alone: a page of another site may not send one, and might a GET.
+    if scope["method"] == "POST" and scope["path"].startswith("/uploads"):
+        meant = Headers(scope=scope).get("x-http-method-override", "").upper()
+        if meant in _MEANT:
+            return meant
+    method: str = scope["method"]
+    return method
+
+
 class ResumableMiddleware:
     """Tells the version in every answer, and takes the method that a client means for the one that it can send."""
 
@@ -33,10 +44,7 @@ class ResumableMiddleware:
         if scope["type"] != "http" or not (scope["path"] == "/uploads" or scope["path"].startswith("/uploads/")):
             await self.app(scope, receive, send)
             return
-        # Of POST alone: a page of another site may not send one, and might a GET.
-        meant = Headers(scope=scope).get("x-http-method-override", "").upper()
-        if scope["method"] == "POST" and meant in _MEANT:
-            scope = {**scope, "method": meant}
+        scope = {**scope, "method": method_meant(scope)}
 
         async def send_told(message: Message) -> None:
             if message["type"] == "http.response.start":

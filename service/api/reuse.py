@@ -15,8 +15,8 @@ def reusable(spec: TrainingSpec, asked: TrainingSpec, deps: Dependencies) -> Job
 
     `asked` is the spec as the client sent it.
     """
-    name, number = reference(spec.dataset)
-    version_of_data = deps.store.datasets.version(name, number or 1)
+    _, number = reference(spec.dataset)
+    version_of_data = deps.store.resolution.row_of(spec.dataset)
     digest = None if version_of_data is None else version_of_data.sha256
     if digest is None and number is not None:
         return None  # it may be another than it was under this name

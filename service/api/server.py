@@ -13,7 +13,8 @@ from service.predict.fast_path import FastPathProtocol
 from service.processes import logs, tether
 from service.settings import Settings
 
-MAX_CONNECTIONS = 1000
+MAX_CONNECTIONS = 2000
+"""A thousand streams that wait, and as many others."""
 
 _FILES_OF_A_CONNECTION = 2
 """Its socket, and a file that is sent to its client or comes from it."""

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from service.edge.links import ROOT
+from service.edge.links import OWNER, ROOT
 from service.processes.memory import give_back_soon
 
 T = TypeVar("T")
@@ -49,7 +49,7 @@ class Shared(Generic[T]):
             most: that is wanted of the answer.
             request: if its client leaves, it waits no more; raises ClientDisconnect then.
         """
-        question = ROOT.get(), question  # what is told holds links
+        question = ROOT.get(), OWNER.get(), question  # what is told holds links
         with self._joining:
             asked = self._not_begun.get(question) or self._ask(question, compute)
             asked.most = max(asked.most, most)

@@ -37,27 +37,29 @@ class Doorbell:
         return self._send("tenfold.train", [[[job_id]] for job_id in job_ids[:MAX_RINGS]], TRAIN)
 
     def ask_for_plot(self, job_id: str, plot: str) -> bool:
-        """Ask for a plot of a job; gives whether the broker took it."""
+        """Ask for a plot of a job, by its whole id; gives whether the broker took it."""
         return self._send("tenfold.draw", [[job_id, plot]], ERRANDS)
 
     def ask_for_sweep_plot(self, sweep_id: str, plot: str) -> bool:
         """Ask for a plot of a sweep; gives whether the broker took it."""
         return self._send("tenfold.draw_sweep", [[sweep_id, plot]], ERRANDS)
 
-    def ask_for_ensemble(self, model: str, members: Sequence[tuple[str, int]], promotion: Mapping[str, Any]) -> bool:
-        """Ask for a version of a model that is made of several; gives whether the broker took it.
+    def ask_for_ensemble(
+        self, account: str, model: str, members: Sequence[tuple[str, int]], promotion: Mapping[str, Any]
+    ) -> bool:
+        """Ask for a version of an account's model that is made of several; gives whether the broker took it.
 
         `promotion` has the fields of the store's `Promotion`.
         """
-        return self._send("tenfold.combine", [[model, members, promotion]], ERRANDS)
+        return self._send("tenfold.combine", [[model, members, promotion, account]], ERRANDS)
 
     def ask_for_version(self, model: str, job_id: str, checkpoint: str, promotion: Mapping[str, Any]) -> bool:
         """Ask for a version of a model that is made of a job's checkpoint; gives whether the broker took it."""
         return self._send("tenfold.adopt", [[model, job_id, checkpoint, promotion]], ERRANDS)
 
-    def ask_for_export(self, model: str, version: int, form: str) -> bool:
+    def ask_for_export(self, account: str, model: str, version: int, form: str) -> bool:
         """Ask for a version in a form for programs of others; gives whether the broker took it."""
-        return self._send("tenfold.export", [[model, version, form]], ERRANDS)
+        return self._send("tenfold.export", [[model, version, form, account]], ERRANDS)
 
     def ask_for_evaluations(self, evaluation_ids: Sequence[str]) -> bool:
         """Tell the worker for errands that these evaluations wait; gives whether the broker took it."""
@@ -67,9 +69,13 @@ class Doorbell:
         """Ask for the next trials of a sweep that chooses them by what it has learned; whether the broker took it."""
         return self._send("tenfold.extend", [[sweep_id]], ERRANDS)
 
-    def ring_for_readings(self, versions: Sequence[tuple[str, int]]) -> bool:
-        """Tell the worker for readings that these versions of data sets wait; gives whether the broker took it."""
-        return self._send("tenfold.read", [[name, number] for name, number in versions[:MAX_RINGS]], READINGS)
+    def ring_for_readings(self, versions: Sequence[tuple[str, str, int]]) -> bool:
+        """Tell the worker for readings that versions of data sets wait, each by whose it is, its name and number.
+
+        Gives whether the broker took it.
+        """
+        calls = [[name, number, account] for account, name, number in versions[:MAX_RINGS]]
+        return self._send("tenfold.read", calls, READINGS)
 
     def _send(self, task: str, calls: Sequence[list[Any]], queue: str) -> bool:
         return self._messages.send(task, calls, queue)

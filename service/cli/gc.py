@@ -11,6 +11,9 @@ from service.store.store import Store
 PIN = "keep"
 """A job with a label of this name stays, whatever its value."""
 
+_TOLD_DAYS = 30
+"""For so long it is told that something was deleted, to those who follow."""
+
 
 def collectable(store: Store, *, days: float, last: int) -> list[Job]:
     """List the jobs that ended more than `days` ago, the oldest first, but for the `last` that ended and those pinned.
@@ -41,6 +44,7 @@ def give_back(store: Store, artifacts: Artifacts) -> str:
     """Give the disk back what expired uploads took, and what the database needs no more; says how much that is."""
     gone = store.uploads.expire()
     artifacts.remove(gone)
+    store.events.forget_deletions(before_days=_TOLD_DAYS)
     return f"{len(gone)} file(s) of expired uploads deleted; {_of_database(store)}"
 
 

@@ -3,17 +3,16 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version as version_of
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import ValidationError
 
-from service.processes import logs, programs
+from service.cli import accounts, api_keys
+from service.cli.shared import Home, explained, record, settings_of, told
+from service.processes import programs
 from service.processes.supervisor import StartError, Supervisor, free_port
 from service.settings import Settings
 from service.start import checks, lock, variables
@@ -31,29 +30,32 @@ app = typer.Typer(
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 picks a free one.", show_default="8000")]
-Home = Annotated[str | None, typer.Option(help="Folder of all state.", show_default=".tenfold")]
 Force = Annotated[bool, typer.Option("--force", help="Also files that look like another record's.")]
 Workers = Annotated[int | None, typer.Option(help="Training processes.", show_default="as many as the cores allow")]
+
+
+app.add_typer(api_keys.app, name="keys")
+app.add_typer(accounts.app, name="accounts")
 
 
 @app.callback()
 def main() -> None:
     """Train small classifiers of tables and pictures over HTTP, follow them live, and serve what they learned."""
     variables.leave_out()
-    for told in variables.misspelt():
-        typer.echo(told, err=True)
+    for line in variables.misspelt():
+        typer.echo(line, err=True)
 
 
 @app.command()
 def up(host: Host = None, port: Port = None, home: Home = None, workers: Workers = None) -> None:
     """Start broker, workers and API on this machine, and keep them alive until Ctrl-C."""
-    settings = _settings(host=host, port=port, home=home, workers=workers)
+    settings = settings_of(host=host, port=port, home=home, workers=workers)
     if settings.port == 0:
         settings = settings.model_copy(update={"port": free_port()})
-    with _explained():
+    with explained():
         lock.assert_free(settings.home)  # before the port, which the same program has, as a rule
         checks.require_free(settings.host, settings.port)
-    with _explained(), lock.held(settings.home):
+    with explained(), lock.held(settings.home):
         homes.open_home(settings)
         checks.require_device(settings)
         if "broker_url" in settings.model_fields_set:
@@ -67,7 +69,7 @@ def _keep_alive(settings: Settings) -> None:
         broker_port = free_port()
         settings = settings.model_copy(update={"broker_url": f"redis://127.0.0.1:{broker_port}/0"})
         everything.append(programs.broker(settings, broker_port))
-    everything += programs.in_order(settings, before_api=partial(checks.require_database, settings))
+    everything += programs.in_order(settings, before_api=partial(_open_record, settings))
     logs = settings.home / "logs"
     typer.echo(f"Starting {settings.workers} training process(es); logs in {lock.shown(logs)}")
     with Supervisor(everything, logs) as supervisor:
@@ -77,19 +79,28 @@ def _keep_alive(settings: Settings) -> None:
         supervisor.watch()
 
 
+def _open_record(settings: Settings) -> None:
+    """See to what the API finds when it starts: a database that works, and a key where keys are asked for."""
+    # Imported late: training processes begin to load before the database is looked at.
+    from service.start.first_key import make_first_key
+
+    checks.require_database(settings)
+    make_first_key(settings, typer.echo)
+
+
 @app.command()
 def api(host: Host = None, port: Port = None, home: Home = None) -> None:
     """Run the API alone."""
     from service.api import server
 
-    settings = _settings(host=host, port=port, home=home)
-    with _explained():
+    settings = settings_of(host=host, port=port, home=home)
+    with explained():
         checks.require_free(settings.host, settings.port)
         lock.try_out(settings.home)
         homes.open_home(settings)
-        checks.require_database(settings)
+        _open_record(settings)
     # It answers without a broker too.
-    with _told():
+    with told():
         checks.require_broker(settings, seconds=0)
     server.run(settings)
 
@@ -97,17 +108,17 @@ def api(host: Host = None, port: Port = None, home: Home = None) -> None:
 @app.command()
 def worker(home: Home = None, workers: Workers = None) -> None:
     """Run the workers alone: the training processes, one for drawing, and one that reads data sets."""
-    settings = _settings(home=home, workers=workers)
-    with _explained():
+    settings = settings_of(home=home, workers=workers)
+    with explained():
         lock.try_out(settings.home)
         homes.open_home(settings)
         checks.require_device(settings)
     # Workers wait for both.
-    with _told():
+    with told():
         checks.require_database(settings)
-    with _told():
+    with told():
         checks.require_broker(settings)
-    with _explained(), Supervisor(programs.workers(settings), log_folder=None) as supervisor:
+    with explained(), Supervisor(programs.workers(settings), log_folder=None) as supervisor:
         supervisor.watch()
 
 
@@ -120,8 +131,8 @@ def demo(
     from service.cli.demo import run
     from service.client import TenfoldError
 
-    settings = _settings(workers=workers)
-    with _explained():
+    settings = settings_of(workers=workers)
+    with explained():
         checks.require_device(settings)
         try:
             run(settings, folder)
@@ -143,8 +154,8 @@ def predict(
 
     went_well = True
     try:
-        for kind, told in read_with(onnx.read_bytes(), files):
-            typer.echo(told, err=kind != "answer")
+        for kind, line in read_with(onnx.read_bytes(), files):
+            typer.echo(line, err=kind != "answer")
             went_well = went_well and kind != "fault"
     except (OSError, ValueError) as error:
         typer.echo(f"{onnx}: {error}", err=True)
@@ -170,7 +181,7 @@ def doctor(
     from service.cli.doctor import mend as mend_one
 
     left = 0
-    with _record(home) as (store, artifacts):
+    with record(home) as (store, artifacts):
         if mend:
             _require_own(store, artifacts, force=force)
         for finding in examine(store, artifacts):
@@ -203,7 +214,7 @@ def gc(
     from service.cli.gc import collect, collectable, give_back
 
     gone = 0
-    with _record(home) as (store, artifacts):
+    with record(home) as (store, artifacts):
         if apply:  # before any job goes, whose files another record may know as well
             _require_own(store, artifacts, force=force)
         for job in collectable(store, days=days, last=last):
@@ -232,69 +243,10 @@ def version() -> None:
     typer.echo(f"tenfold {version_of('tenfold')}")
 
 
-def _settings(**given: Any) -> Settings:
-    """Take the settings from the environment, and what was said on the command line before them."""
-    logs.set_up()
-    try:
-        # An option that is empty is none, as an empty variable: `--home "$NOWHERE"`.
-        return Settings(**{name: value for name, value in given.items() if value not in (None, "")})
-    except ValidationError as error:
-        for fault in error.errors():
-            if fault["type"] == "default_factory_not_called":  # it follows from another, which is told
-                continue
-            # Of a list only the setting is named; a rule about several settings names them in its words.
-            name = f"TENFOLD_{fault['loc'][0]}: ".upper() if fault["loc"] else ""
-            typer.echo(f"{name}{fault['msg'].removeprefix('Value error, ')}", err=True)
-        raise typer.Exit(2) from None
-
-
-@contextmanager
-def _record(home: str | None) -> Iterator[tuple["Store", "Artifacts"]]:
-    """Open the record that is there; none is made by whoever only wants to look."""
-    from service.artifacts import Artifacts
-    from service.store.engine import Database, DatabaseError, cause
-    from service.store.store import Store
-
-    settings = _settings(home=home)
-    with _explained():
-        try:
-            if not Database.is_there(settings.database_url):
-                raise StartError(
-                    f"there is nothing here: no database of Tenfold for the home {lock.shown(settings.home)}; say with "
-                    f"--home or TENFOLD_HOME (or TENFOLD_DATABASE_URL) where `tenfold up` keeps its state"
-                )
-            store = Store.open(settings)
-        except (DatabaseError, ValueError, OSError) as error:
-            raise StartError(f"the database of {lock.shown(settings.home)} cannot be read: {cause(error)}") from None
-    try:
-        yield store, Artifacts(settings.artifacts)
-    finally:
-        store.database.close()
-
-
 def _require_own(store: "Store", artifacts: "Artifacts", *, force: bool) -> None:
     """Remove nothing where the record is perhaps another than that of the files, unless that is wished."""
     from service.cli.doctor import why_another_s
 
-    with _explained():
+    with explained():
         if not force and (why := why_another_s(store, artifacts)) is not None:
             raise StartError(why)
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    """Tell what kept the programs from starting, instead of where in the code it was noticed."""
-    try:
-        yield
-    except StartError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Tell what is not as it should be, and go on."""
-    try:
-        yield
-    except StartError as error:
-        typer.echo(str(error), err=True)

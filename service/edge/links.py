@@ -3,6 +3,7 @@
 Within the service a path is always the one of a route. A link is made of it here, and nowhere else, when it is told.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -12,8 +13,16 @@ ROOT: ContextVar[str] = ContextVar("root_path", default="")
 under the name of this variable: what stands there unless a proxy says otherwise."""
 
 
+OWNER: ContextVar[str] = ContextVar("owner", default="")
+"""The account that shares what is looked at, where that is another's: links to its names say so."""
+
+_NAMED = re.compile(r"(?:(?<=^/models/)|(?<=^/datasets/))[^/?:]+(?=[/?]|$)")
+
+
 def link(path: str) -> str:
     """Give the link that leads to one of our paths, which begins with a slash."""
+    if owner := OWNER.get():
+        path = _NAMED.sub(lambda name: f"{owner}:{name.group()}", path)
     return ROOT.get() + path
 
 
@@ -28,10 +37,11 @@ def cut(path: str, root: str) -> str:
 
 
 @contextmanager
-def below(root: str) -> Iterator[None]:
-    """Let links be made for a request that has come by this path."""
-    token = ROOT.set(root)
+def below(root: str, owner: str = "") -> Iterator[None]:
+    """Let links be made for a request that has come by this path, and asks for what another account shares."""
+    token, its = ROOT.set(root), OWNER.set(owner)
     try:
         yield
     finally:
+        OWNER.reset(its)
         ROOT.reset(token)

@@ -73,16 +73,22 @@ class Predictor:
         clock: Callable[[], float] = time.monotonic,
         *,
         memory_bytes: int = MEMORY_BYTES,
+        networks: Networks | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._known: dict[str | None, _Known] = {}
         self._lookups: dict[str | None, asyncio.Task[_Answering]] = {}
         self._counting = threading.Lock()
-        self._networks = Networks(artifacts, memory_bytes)
+        self._networks = networks or Networks(artifacts, memory_bytes)
+        self._artifacts = artifacts
         self._standing: dict[str, Meaning] = {}
         self._refused: dict[str, tuple[set[int | None], str]] = {}
         self._shadows: dict[str, Shadow] = {}
+
+    def of(self, store: Store) -> "Predictor":
+        """Give what finds the networks of another account, whose names mean others; they share the memory."""
+        return Predictor(store, self._artifacts, self._clock, networks=self._networks)
 
     async def find(self, reference: str | None) -> Served:
         """Give the network that a reference means: `name`, `name@alias`, `name/3` or the id of a job; see `look_up`.
@@ -158,7 +164,7 @@ class Predictor:
         missed: Meaning | None = None
         for _ in range(_TRIES):
             try:
-                meaning = self._store.references.look_up(reference)
+                meaning = self._store.references.look_up(reference, shared=True)
             except NothingThere:
                 for alias in (f"{reference}", f"{reference}@champion"):  # perhaps, and deleted
                     for remembered in (self._shadows, self._standing, self._refused):

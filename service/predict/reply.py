@@ -41,7 +41,7 @@ def encode_problem(error: Exception, path: str) -> tuple[int, bytes, list[Header
     problem = as_problem(error)
     if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         _logger.error("a prediction failed", exc_info=error)
-    status, document, media_type = rendered(problem.status, problem.detail, path, problem.faults)
+    status, document, media_type = rendered(problem.status, problem.detail, path, problem.faults, problem.members)
     headers = [(b"content-type", media_type.encode())]
     if problem.retry_after is not None:
         headers.append((b"retry-after", b"%d" % problem.retry_after))

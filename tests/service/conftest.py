@@ -14,6 +14,7 @@ from models.spec import TrainingSpec
 from service.api.app import create_app
 from service.artifacts import Artifacts
 from service.settings import Settings
+from service.store.shared_columns import DEFAULT
 from service.store.store import Store
 from tests.answers import without_paths
 
@@ -21,6 +22,13 @@ Fill = Callable[[Store, Artifacts], str]
 MadeOnce = Callable[[str, Fill], str]
 
 _QUICK = {"max_wait_seconds": 0.2, "max_upload_bytes": 2_000_000}
+
+
+def fresh_app(settings: Settings) -> Any:
+    """Give an API of its own."""
+    app = create_app(settings)
+    app.state.settings = settings.model_copy(update=_QUICK)
+    return app
 
 
 @cache
@@ -65,7 +73,7 @@ def made_once(
             home = tmp_path_factory.mktemp("home")
             own = f"sqlite:///{shutil.copy(migrated, home / Path(sqlite_url).name)}"
             settings = Settings(home=home, database_url=own)
-            store = Store.open(settings)
+            store = Store.open(settings).of(DEFAULT)
             _homes[key] = home, fill(store, Artifacts(settings.artifacts))
             store.database.close()
         home, given = _homes[key]

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.exc import DatabaseError
 
 from service.refusals import as_problem
-from service.store import errors
+from service.store import account_errors, errors
 
 TOLD = [
     (errors.StateConflict("id", "succeeded", "cancel"), 409),
@@ -16,6 +16,10 @@ TOLD = [
     (errors.StateConflict("id", "running", "continue"), 409),
     (errors.StateConflict("id", "running", "delete"), 409),
     (errors.NothingLearned("id", "queued"), 409),
+    (account_errors.NoSuchAccount("acme"), 404),
+    (account_errors.QuotaExceeded("queued", 3, 3, 1), 429),
+    (account_errors.QuotaExceeded("stored_bytes", 3, 3, 1), 507),
+    (account_errors.QuotaExceeded("bytes_a_day", 3, 3, 1), 429),
     (errors.NothingLearned("id", "paused"), 409),
     (errors.ModelInUse("digits", ("champion",)), 409),
     (errors.SweepConflict("id", "cancel"), 409),
@@ -37,6 +41,8 @@ TOLD = [
     (errors.UploadUnfinished("id", 3, 4), 409),
     (errors.UploadUnfinished("id", 3, None), 409),
     (errors.TooManyUploads(100), 429),
+    (errors.TooManyWebhooks(100), 409),
+    (errors.WebhookDisabled("ci", "its receiver answered 410"), 409),
     (errors.BaseInUse("letters", 1, 2), 409),
     (errors.BaseNotThere("letters", 2, 1), 409),
     (errors.BaseNotThere("letters", 2, 1, is_ready=True), 409),

@@ -19,6 +19,7 @@ from service.edge.links import link
 from service.errors import Conflict, Damaged, Fault, Invalid
 from service.store import owners
 from service.store.engine import Row
+from service.store.job_ids import whole
 from service.store.states import FINAL_STATES
 
 router = APIRouter(tags=["models"], route_class=DocumentRoute)
@@ -60,7 +61,7 @@ async def adopt(
             deps.artifacts.check(weights.key, weights.sha256)
         except (ValueError, FileNotFoundError) as error:
             raise Damaged(f"the checkpoint {checkpoint} of job {job.id} cannot be used: {error}") from error
-        return deps.doorbell.ask_for_version(name, job.id, checkpoint, terms)
+        return deps.doorbell.ask_for_version(name, whole(deps.account, job.id), checkpoint, terms)
 
     response.status_code = 200  # unless somebody has to be asked
     row = await on_demand(

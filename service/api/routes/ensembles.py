@@ -64,7 +64,7 @@ async def combine(
         response.status_code = 201
         for member in members:
             read_weights(deps, *member)
-        return deps.doorbell.ask_for_ensemble(combination.name, members, terms)
+        return deps.doorbell.ask_for_ensemble(deps.account, combination.name, members, terms)
 
     response.status_code = 200  # unless somebody has to be asked
     row = await on_demand(

@@ -15,6 +15,7 @@ from models.terms import DataName
 from service.api.dependencies import Dependencies, Deps, json_only
 from service.api.documents import DocumentRoute
 from service.api.problems import problems
+from service.api.routes.field_masks import Shown, as_list
 from service.api.routes.idempotency import IdempotencyKey, answered, once
 from service.api.routes.jobs.resolving import look_up
 from service.api.routes.listing import Page
@@ -77,9 +78,15 @@ def submit(
     return Evaluation.of(row)
 
 
-@router.get("/evaluations", summary="List evaluations, the newest first", responses=problems(422, 503))
+@router.get(
+    "/evaluations",
+    summary="List evaluations, the newest first",
+    response_model=EvaluationPage,
+    responses=as_list(503),
+)
 def find(
     deps: Deps,
+    shown: Shown,
     model: Annotated[
         Reference | None, Query(description="Only of this model, `name`, or version, `name/3`, or job.")
     ] = None,
@@ -88,7 +95,7 @@ def find(
         int | None, Query(ge=0, le=2**53, description="Cursor: where the page before ended; see `next`.")
     ] = None,
     limit: Annotated[int, Query(ge=1, le=100, description="Evaluations on a page.")] = 20,
-) -> EvaluationPage:
+) -> Response:
     """List the evaluations of a model, or on a data set, or all of them, without their results. Follow `next`."""
     of = None if model is None else _numbered(model, "#query/model")
     on = None if dataset is None else _numbered(dataset, "#query/dataset")
@@ -97,7 +104,8 @@ def find(
         return deps.store.evaluations.find(model=of, dataset=on, before=after, limit=count)
 
     page = Page.of(read, limit=limit, path="/evaluations", model=model, dataset=dataset)
-    return EvaluationPage(data=[EvaluationSummary.of(row) for row in page.rows], has_more=page.has_more, next=page.next)
+    data = [EvaluationSummary.of(row) for row in page.rows]
+    return shown.answer(EvaluationPage(data=data, has_more=page.has_more, next=page.next))
 
 
 @router.get("/evaluations/{evaluation_id}", summary="Look at an evaluation", responses=problems(404, 422, 500, 503))

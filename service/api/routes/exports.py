@@ -74,7 +74,7 @@ async def _written(deps: Dependencies, name: str, version: int, form: str) -> No
 
     def ask() -> bool:
         read_weights(deps, name, version)
-        return deps.doorbell.ask_for_export(name, version, form)
+        return deps.doorbell.ask_for_export(deps.account, name, version, form)
 
     found = await on_demand(
         deps,

@@ -18,8 +18,13 @@ _PATHS = {
     "models": "/models",
     "datasets": "/datasets",
     "evaluations": "/evaluations",
+    "events": "/events",
     "uploads": "/uploads",
+    "webhooks": "/webhooks",
     "predict": "/predict",
+    "keys": "/keys",
+    "accounts": "/accounts",
+    "audit": "/audit",
     "ready": "/readyz",
 }
 

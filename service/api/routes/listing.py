@@ -34,20 +34,25 @@ class Page(NamedTuple):
         rows = read(limit + 1)
         if len(rows) <= limit:
             return cls(rows, has_more=False, next=None)
-        query = filters | {"limit": limit, "after": getattr(rows[limit - 1], cursor)}
-        kept = {name: value for name, value in query.items() if value is not None}
-        return cls(rows[:limit], has_more=True, next=link(f"{path}?{urlencode(kept, doseq=True)}"))
+        return cls(rows[:limit], True, next_page(path, limit, getattr(rows[limit - 1], cursor), **filters))
+
+
+def next_page(path: str, limit: int, after: Any, **filters: Any) -> str:
+    """Give the URL of a page that begins after this one's end; what is None is left out of it."""
+    query = {**filters, "limit": limit, "after": after}
+    kept = {name: value for name, value in query.items() if value is not None}
+    return link(f"{path}?{urlencode(kept, doseq=True)}")
 
 
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*:[A-Za-z0-9._ -]*")
 
 
-def label_pairs(label: list[str] | None) -> list[tuple[str, str]]:
-    """Read labels that are sought as key:value."""
+def label_pairs(label: Sequence[str] | None, field: str = "#query/label") -> list[tuple[str, str]]:
+    """Read labels that are sought as key:value, by a field of the request; raises Invalid."""
     for text in label or []:
         if not LABEL.fullmatch(text):
             raise Invalid(
                 "a label is sought as key:value",
-                faults=[Fault("#query/label", f"{shown(text)} is not of the form key:value")],
+                faults=[Fault(field, f"{shown(text)} is not of the form key:value")],
             )
     return [(key, value) for key, _, value in (text.partition(":") for text in label or [])]

@@ -10,6 +10,7 @@ from models.card import markdown
 from models.terms import Name
 from service.api.dependencies import Dependencies, Deps
 from service.api.problems import problems
+from service.api.routes.field_masks import Shown, as_list
 from service.api.routes.listing import Page
 from service.api.schemas.evaluations import on_card
 from service.api.schemas.models import Lineage, LineageList, ModelList, ModelSummary, VersionPage, VersionView
@@ -26,12 +27,13 @@ _ON_CARD = 5
 """So many evaluations, the latest, are shown on a card."""
 
 
-@router.get("/models", summary="List models", responses=problems(503))
-def find(deps: Deps) -> ModelList:
+@router.get("/models", summary="List models", response_model=ModelList, responses=as_list(503))
+def find(deps: Deps, shown: Shown) -> Response:
     """List the models by name, with their aliases."""
     aliases = deps.store.aliases.all()
     rows = deps.store.models.all()
-    return ModelList(data=[ModelSummary.of(row, [its for its in aliases if its.model == row.name]) for row in rows])
+    models = [ModelSummary.of(row, [its for its in aliases if its.model == row.name]) for row in rows]
+    return shown.answer(ModelList(data=models))
 
 
 @router.get("/models/{name}", summary="Look at a model", responses=problems(404, 422, 503))
@@ -62,13 +64,19 @@ def delete(
         deps.artifacts.remove_folder(folder)
 
 
-@router.get("/models/{name}/versions", summary="List versions, the newest first", responses=problems(404, 422, 503))
+@router.get(
+    "/models/{name}/versions",
+    summary="List versions, the newest first",
+    response_model=VersionPage,
+    responses=as_list(404, 503),
+)
 def versions(
     name: ModelName,
     deps: Deps,
+    shown: Shown,
     after: Annotated[int | None, Query(ge=1, le=2**31 - 1, description="Where the page before ended; `next`.")] = None,
     limit: Annotated[int, Query(ge=1, le=100, description="Versions on a page.")] = 20,
-) -> VersionPage:
+) -> Response:
     """List the versions of a model. Follow `next` for more."""
     the_model(deps, name)
     page = Page.of(
@@ -77,7 +85,8 @@ def versions(
         path=f"/models/{name}/versions",
         cursor="version",
     )
-    return VersionPage(data=[VersionView.of(row) for row in page.rows], has_more=page.has_more, next=page.next)
+    data = [VersionView.of(row) for row in page.rows]
+    return shown.answer(VersionPage(data=data, has_more=page.has_more, next=page.next))
 
 
 @router.get("/models/{name}/versions/{version}", summary="Look at a version", responses=problems(404, 422, 503))

@@ -33,6 +33,7 @@ async def on_demand(
     work: str,
     waiting: str,
     role: Role = "errands",
+    wait: float | None = None,
 ) -> T:
     """Give what `look` finds; while that is nothing, have a worker asked for it once, and look again and again.
 
@@ -43,6 +44,7 @@ async def on_demand(
         work: what the worker is to do, for the sentence that no worker can be asked to.
         waiting: what to say when there is nothing in time.
         role: of the workers that do it.
+        wait: for how many seconds at most, if for fewer than the setting says.
 
     Raises:
         NobodyToAsk: the broker does not answer.
@@ -55,7 +57,8 @@ async def on_demand(
     deps.floor.require()
     if not await run_in_threadpool(ask):
         raise NobodyToAsk(f"the broker does not answer, so that no worker can be asked to {work}", retry_after=5)
-    deadline = time.monotonic() + deps.settings.max_wait_seconds
+    most = deps.settings.max_wait_seconds
+    deadline = time.monotonic() + (most if wait is None else min(wait, most))
     while (found := await run_in_threadpool(look)) is None:
         if time.monotonic() > deadline:
             raise NotYet(f"{waiting}; {await run_in_threadpool(_why_not, deps, role)}", retry_after=2)

@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from service.api.dependencies import Deps
+from service.api.dependencies import Deps, admitted
 from service.api.problems import problems
 from service.api.routes.models import ModelName, Version, the_version
 from service.predict.asgi import PATH, Predict
@@ -117,7 +117,7 @@ async def predict(request: Request, _query: Annotated[PredictQuery, Query()]) ->
     so on, with `details` and `reject_below` what they tell; and with `notes` or `error` where there are any. Its
     Content-Disposition tells which version answered. Whoever accepts neither gets JSON.
     """
-    return _Delegated(request.app.state.predict)
+    return _Delegated(request.app.state.serving.of(admitted(request)).predict)
 
 
 @router.get(

@@ -2,23 +2,30 @@
 
 from collections.abc import Sequence
 from importlib.util import find_spec
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, BackgroundTasks, Body, Depends, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse
 
 from models.terms import Name
 from service.api.dependencies import Dependencies, Deps, json_only
 from service.api.documents import DocumentRoute
+from service.api.following.happening import of_sweep
+from service.api.following.prefer import Prefer, ended, seconds_to_wait
 from service.api.gate import own_pages_only
+from service.api.planning import plan
 from service.api.problems import problems
 from service.api.routes.downloads import conditions, download, file_of_type
+from service.api.routes.field_masks import Shown, as_list
 from service.api.routes.idempotency import IdempotencyKey, once
+from service.api.routes.jobs.planned import DryRun
 from service.api.routes.jobs.resolving import expanded
 from service.api.routes.listing import Page, label_pairs
 from service.api.routes.naming import require_name_of_model
 from service.api.routes.on_demand import drawn
 from service.api.schemas.jobs import Identifier
+from service.api.schemas.plans import SweepPlan
 from service.api.schemas.sweeps import Sweep, SweepPage, SweepPlot, Written, summary, table, written
 from service.api.sharing import Shared
 from service.api.streaming import sliced, streamed
@@ -28,6 +35,8 @@ from service.store import owners
 from service.store.engine import Row
 from service.store.errors import Repeated
 from service.store.ranking import rank
+from service.store.tally import state_of
+from service.sweeps.expand import Trial
 from service.sweeps.spec import SweepSpec
 
 router = APIRouter(tags=["sweeps"], route_class=DocumentRoute)
@@ -35,6 +44,10 @@ router = APIRouter(tags=["sweeps"], route_class=DocumentRoute)
 SweepId = Annotated[Identifier, Path(description="Id of a sweep.")]
 Limit = Annotated[int, Query(ge=0, le=10_000, description="Trials to show, the best first.")]
 _TRIALS = 100
+_AGAIN_SECONDS = 2.0
+"""After which a sweep is looked at that is waited for: one that has no more trials to come ends by no event."""
+
+_AS_PLANNED: dict[str, Any] = {"model": SweepPlan, "description": "With `dry_run`: what the sweep would take."}
 _shared: Shared[Written] = Shared("sweeps")
 _tables: Shared[bytes] = Shared("tables")
 """One thread each: the jobs of a sweep are in memory one sweep at a time, for ten thousand take tens of megabytes."""
@@ -46,7 +59,7 @@ _tables: Shared[bytes] = Shared("tables")
     dependencies=[Depends(json_only)],
     summary="Train many networks",
     response_model=Sweep,
-    responses=problems(400, 409, 413, 415, 422, 503, 507),
+    responses={200: _AS_PLANNED, **problems(400, 409, 413, 415, 422, 503, 507)},
 )
 async def submit(
     spec: Annotated[SweepSpec, Body()],
@@ -54,12 +67,16 @@ async def submit(
     background: BackgroundTasks,
     deps: Deps,
     idempotency_key: IdempotencyKey = None,
+    dry_run: DryRun = False,
 ) -> Response:
     """Queue the jobs of a sweep, all or none.
 
     A trial is one choice of values: each combination of a `grid`, `random` draws, draws that learn from each other
     (`tpe`), a list of `trials`, or the ten trials of a study (`preset`). All are checked before any job is queued.
+    With `dry_run` none is: it tells what all of them would take, and when the first would begin.
     """
+    if dry_run:
+        return await run_in_threadpool(_planned, spec, deps)
     sweep_id, job_ids = await run_in_threadpool(_submitted, spec, request, deps, idempotency_key)
     background.add_task(deps.doorbell.ring, job_ids)
     shown = (await _written(deps, sweep_id, _TRIALS)).first(_TRIALS)
@@ -74,13 +91,8 @@ def _submitted(
     try:
         # What the client sent, before chance has a part in it; and an answer that is too long to be kept.
         key = once(idempotency_key, request, deps, lambda sweep_id: {"id": sweep_id}, spec)
-        if spec.tpe is not None:
-            spec = _prepared(spec, deps)
         deps.floor.require()
-        spec, trials = expanded(spec, deps)
-        for model in sorted({job.model for trial in trials for job in trial}):
-            require_name_of_model(model, deps, "/base/model" if spec.base.get("model") == model else "/trials")
-        return deps.store.sweeps.submit(spec, trials, key)
+        return deps.store.sweeps.submit(*_checked(spec, deps), key)
     except Repeated as first:
         sweep_id = first.answer["id"]
         if deps.store.sweeps.get(sweep_id) is None:
@@ -90,9 +102,28 @@ def _submitted(
         return sweep_id, []
 
 
-@router.get("/sweeps", summary="List sweeps, the newest first", responses=problems(422, 503))
+def _checked(spec: SweepSpec, deps: Dependencies) -> tuple[SweepSpec, list[Trial]]:
+    """Give a sweep as it is put on record, and its trials as far as they are known; raises what it is refused with."""
+    if spec.tpe is not None:
+        spec = _prepared(spec, deps)
+    spec, trials = expanded(spec, deps)
+    for model in sorted({job.model for trial in trials for job in trial}):
+        require_name_of_model(model, deps, "/base/model" if spec.base.get("model") == model else "/trials")
+    return spec, trials
+
+
+def _planned(spec: SweepSpec, deps: Dependencies) -> Response:
+    """Answer with what a sweep would take."""
+    spec, trials = _checked(spec, deps)
+    jobs, times = [job for trial in trials for job in trial], spec.trial_count / len(trials)
+    told = SweepPlan(**plan(jobs, deps, times=times), trials=spec.trial_count, jobs=spec.trial_count * spec.seeds)
+    return JSONResponse(told.model_dump(mode="json"))
+
+
+@router.get("/sweeps", summary="List sweeps, the newest first", response_model=SweepPage, responses=as_list(503))
 def find(
     deps: Deps,
+    shown: Shown,
     name: Annotated[Name | None, Query(description="Only sweeps of this name.")] = None,
     label: Annotated[
         list[str] | None, Query(max_length=16, description="Only sweeps with this label, `key:value`; may be repeated.")
@@ -101,7 +132,7 @@ def find(
         int | None, Query(ge=0, le=2**53, description="Cursor: where the page before ended; see `next`.")
     ] = None,
     limit: Annotated[int, Query(ge=1, le=100, description="Sweeps on a page.")] = 20,
-) -> SweepPage:
+) -> Response:
     """List the sweeps that match all filters. Follow `next` for more."""
     labels = label_pairs(label)
 
@@ -111,14 +142,31 @@ def find(
     page = Page.of(read, limit=limit, path="/sweeps", name=name, label=label)
     tallies = deps.store.sweeps.tally([row.id for row in page.rows])
     summaries = [summary(row, tallies[row.id]) for row in page.rows]
-    return SweepPage(data=summaries, has_more=page.has_more, next=page.next)
+    return shown.answer(SweepPage(data=summaries, has_more=page.has_more, next=page.next))
 
 
 @router.get("/sweeps/{sweep_id}", summary="Look at a sweep", response_model=Sweep, responses=problems(404, 422, 503))
-async def get(sweep_id: SweepId, request: Request, deps: Deps, limit: Limit = _TRIALS) -> Response:
+async def get(
+    sweep_id: SweepId,
+    request: Request,
+    response: Response,
+    deps: Deps,
+    limit: Limit = _TRIALS,
+    prefer: Prefer = None,
+) -> Response:
     """Tell how a sweep stands, and rank its trials by the mean of their best validation accuracies."""
+
+    def runs() -> bool:
+        row = _found(deps, sweep_id)
+        return state_of(row, deps.store.sweeps.tally([sweep_id])[sweep_id]) == "running"
+
+    seconds = seconds_to_wait(prefer, deps, response)
+    if seconds is not None:
+        await ended(deps.feed, of_sweep(sweep_id), runs, lambda still: not still, seconds, again_after=_AGAIN_SECONDS)
     shared = await _written(deps, sweep_id, limit, request)
-    return await streamed(sliced(shared.first(limit)), "application/json")
+    answer = await streamed(sliced(shared.first(limit)), "application/json")
+    answer.headers.update(response.headers)
+    return answer
 
 
 @router.get(

@@ -11,8 +11,9 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from service.api.dependencies import Deps
+from service.api.dependencies import Deps, admitted
 from service.api.problems import problems
+from service.api.serving import Serving
 from service.errors import Invalid, Malformed, NotYet
 from service.predict.receive import MAX_BODY_BYTES
 from service.predict.served import Served
@@ -27,9 +28,9 @@ _WRONG = problems(400, 404, 409, 413, 415, 429, 500, 503)
 _UNUSABLE = problems(400, 404, 409, 500, 503)
 
 
-def _infer_of(request: Request) -> Infer:
-    infer: Infer = request.app.state.infer
-    return infer
+async def _infer_of(request: Request) -> Infer:
+    serving: Serving = request.app.state.serving
+    return serving.of(admitted(request)).infer
 
 
 Answering = Annotated[Infer, Depends(_infer_of)]

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field, StringConstraints, WithJsonSchema
 
 from models.metric import Metric
 from models.spec import TrainingSpec
+from service.api.schemas.queue import Waiting
 from service.api.schemas.verification import MadeWith, unverified_because, verified
 from service.edge.links import links
 from service.store.engine import moment
@@ -149,6 +150,11 @@ class Job(BaseModel):
     parameters: int | None = Field(
         description="Numbers that the network learns; `null` while no worker has prepared the data of an upload.",
         examples=[84_060],
+    )
+    waiting: Waiting | None = Field(
+        default=None,
+        description="Of a job that is queued: what it waits for, and as which it is to begin. Told by "
+        "`GET /jobs/{job_id}`; `GET /queue` tells it of many.",
     )
     error: JobError | None
     cancellation: Cancellation | None

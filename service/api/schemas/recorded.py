@@ -1,9 +1,13 @@
 """What is recorded of a job while it runs, as it is shown: epochs, their figures, and events."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, Field
+
+from service.store.engine import Row, moment
+from service.store.events import Told
+from service.store.job_ids import own
 
 
 class EpochView(BaseModel):
@@ -51,7 +55,35 @@ class Event(BaseModel):
         examples=["epoch"],
     )
     created_at: datetime
+    actor: str | None = Field(
+        default=None,
+        description="The key by which it was done; `null` of what a worker did, and where keys are not asked for.",
+        examples=["9f86d081884c"],
+    )
     data: dict[str, Any]
+
+    @classmethod
+    def of(cls, row: Row, **more: Any) -> Self:
+        """Show a row of the table `events`."""
+        its = {"created_at": moment(row.created_at), "actor": row.actor, "data": row.data}
+        return cls(id=row.number, type=row.type, **its, **more)
+
+
+class AnyEvent(Event):
+    """Something that happened, and to what; what it is not about is `null`."""
+
+    job_id: str | None
+    sweep_id: str | None = Field(description="Of the job, if it belongs to one.")
+    dataset: str | None = Field(description="A version of a data set.", examples=["letters/3"])
+    model: str | None = Field(description="The model that the job trains for, or that was changed.", examples=["mnist"])
+
+    @classmethod
+    def among_all(cls, told: Told) -> Self:
+        """Show an event with what it is about."""
+        event, about = told
+        dataset = None if about.version is None else f"{about.dataset}/{about.version}"
+        job_id = about.job_id and own(about.job_id)  # all streams of a process have what is read for everyone
+        return cls.of(event, job_id=job_id, sweep_id=about.sweep_id, dataset=dataset, model=about.model)
 
 
 class EventPage(BaseModel):
@@ -59,3 +91,12 @@ class EventPage(BaseModel):
 
     data: list[Event]
     has_more: bool
+
+
+class AnyEventPage(BaseModel):
+    """Some of what happened, in order: as many as are asked for, or fewer where few of many are."""
+
+    data: list[AnyEvent]
+    has_more: bool
+    after: int = Field(description="The id up to which was looked: `after` of whoever asks for what follows.")
+    next: str | None = Field(description="Where the page after this one is.", examples=["/events?limit=100&after=117"])

@@ -10,8 +10,8 @@ from sqlalchemy import func, select
 
 from service.artifacts import Artifacts
 from service.settings import Settings
+from service.store.small_tables import submissions
 from service.store.store import Store
-from service.store.tables import submissions
 from tests.answers import problem
 from tests.disks import fill, make_read_only, small_disk
 from tests.records import SPEC, in_state, submit, succeeded

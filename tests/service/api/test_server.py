@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from service.artifacts import Artifacts
 from service.settings import Settings
+from service.store.shared_columns import DEFAULT
 from service.store.store import Store
 from tests.records import succeeded
 from tests.running import alive, answers, serving
@@ -72,7 +73,7 @@ def test_those_who_do_not_read_their_files_leave_others_what_they_need(tmp_path:
     settings = Settings(home=tmp_path)
     with ExitStack() as open_now:
         url, _ = open_now.enter_context(serving(tmp_path, processes=1, files=256))
-        store = Store.open(settings)
+        store = Store.open(settings).of(DEFAULT)
         with closing(store.database):
             job_id = succeeded(store, Artifacts(settings.artifacts), hidden_sizes=(1000, 1000))
         told = []

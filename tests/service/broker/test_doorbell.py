@@ -40,7 +40,7 @@ def test_nobody_rings_longer_than_workers_can_hear(doorbell: Doorbell, monkeypat
 def test_errands_wait_in_a_queue_of_their_own(doorbell: Doorbell) -> None:
     assert doorbell.ask_for_plot("job", "loss")
     assert doorbell.ask_for_trials("sweep")
-    assert doorbell.ring_for_readings([("letters", 3)])
+    assert doorbell.ring_for_readings([("default", "letters", 3)])
     assert doorbell.rings_waiting() == 0
     assert len(messages(doorbell, ERRANDS)) == 2
     assert doorbell.readings_waiting() == 1

@@ -17,9 +17,10 @@ from service.settings import Settings
 from service.store import owners
 from service.store.data_tables import uploads
 from service.store.engine import Database
+from service.store.event_tables import events
 from service.store.store import Store
 from service.store.tables import artifacts as pointers
-from service.store.tables import events, jobs
+from service.store.tables import jobs
 from tests.records import claim, ended, in_state, learn, submit
 
 

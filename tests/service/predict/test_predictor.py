@@ -206,7 +206,7 @@ def test_of_an_alias_that_is_gone_no_shadow_is_kept(store: Store, artifacts: Art
 class Slow(Artifacts):
     """Files of which one is read slowly: not before the gate is opened."""
 
-    key: str
+    key: str = ""
     entered: threading.Event = field(default_factory=threading.Event)
     opened: threading.Event = field(default_factory=threading.Event)
 
@@ -222,7 +222,7 @@ def test_while_a_large_network_is_loaded_the_others_answer(store: Store, artifac
         succeeded(store, artifacts, seed=seed, val_accuracy=0.8 + seed / 100)
     file = store.files.get("models/mnist/1", "weights.safetensors")
     assert file is not None
-    slow = Slow(artifacts.folder, file.key)
+    slow = Slow(artifacts.folder, key=file.key)
 
     async def test() -> None:
         clock = Clock()

@@ -17,6 +17,7 @@ from tritonclient.utils import InferenceServerException
 from models import inference
 from service.artifacts import Artifacts
 from service.settings import Settings
+from service.store.shared_columns import DEFAULT
 from service.store.store import Store
 from tests.pixels import images
 from tests.records import succeeded, weights
@@ -32,7 +33,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of an API with one model."""
     home = tmp_path_factory.mktemp("home")
     settings = Settings(home=home)
-    store = Store.open(settings)
+    store = Store.open(settings).of(DEFAULT)
     succeeded(store, Artifacts(settings.artifacts))
     store.database.close()
     with serving(home, processes=1) as (address, _):

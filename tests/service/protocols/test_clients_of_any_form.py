@@ -17,6 +17,7 @@ from models.data.schema import Images, Table
 from models.images import to_png
 from service.artifacts import Artifacts
 from service.settings import Settings
+from service.store.shared_columns import DEFAULT
 from service.store.store import Store
 from tests.forms import TITANIC, TITANIC_PLAN, stored, weights_of
 from tests.records import succeeded
@@ -43,7 +44,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of an API with a model of each form."""
     home = tmp_path_factory.mktemp("home")
     settings = Settings(home=home)
-    store = Store.open(settings)
+    store = Store.open(settings).of(DEFAULT)
     for name, file in FILES.items():
         succeeded(store, Artifacts(settings.artifacts), model=name, file=file)
     store.database.close()

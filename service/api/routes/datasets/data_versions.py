@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from models.data.reading.markdown import markdown
 from service.api.dependencies import Deps, json_only
 from service.api.documents import DocumentRoute
+from service.api.following.prefer import Prefer, seconds_to_wait
 from service.api.gate import own_pages_only
 from service.api.problems import problems
 from service.api.routes.datasets.given_options import checked
@@ -24,12 +25,11 @@ from service.api.routes.datasets.looked_up import (
 )
 from service.api.routes.datasets.upload import uploaded
 from service.api.routes.downloads import conditions, download, file_of_type
+from service.api.routes.field_masks import Shown, as_list
 from service.api.routes.idempotency import IdempotencyKey, answered, once
-from service.api.routes.jobs.events import told
 from service.api.routes.listing import Page
 from service.api.schemas.datasets import DataVersion, DataVersionPage, why
 from service.api.schemas.models import VersionPage, VersionView
-from service.api.schemas.recorded import EventPage
 from service.edge.links import link
 from service.errors import Conflict, NotFound, NotYet
 from service.store import owners
@@ -57,13 +57,19 @@ class ReadAgain(BaseModel):
     )
 
 
-@router.get("/datasets/{name}/versions", summary="List versions, the newest first", responses=problems(404, 422, 503))
+@router.get(
+    "/datasets/{name}/versions",
+    summary="List versions, the newest first",
+    response_model=DataVersionPage,
+    responses=as_list(404, 503),
+)
 def find(
     name: DatasetName,
     deps: Deps,
+    shown: Shown,
     after: Annotated[int | None, Query(ge=1, le=2**31 - 1, description="Where the page before ended; `next`.")] = None,
     limit: Annotated[int, Query(ge=1, le=100, description="Versions on a page.")] = 20,
-) -> DataVersionPage:
+) -> Response:
     """List the versions of a data set. Follow `next` for more."""
     the_set(deps, name)
 
@@ -71,7 +77,8 @@ def find(
         return deps.store.datasets.versions(name, before=after, limit=count)
 
     page = Page.of(read, limit=limit, path=f"/datasets/{name}/versions", cursor="version")
-    return DataVersionPage(data=[DataVersion.of(row) for row in page.rows], has_more=page.has_more, next=page.next)
+    data = [DataVersion.of(row) for row in page.rows]
+    return shown.answer(DataVersionPage(data=data, has_more=page.has_more, next=page.next))
 
 
 @router.post(
@@ -101,7 +108,7 @@ def read_again(
     deps.floor.require()
     row, is_new = deps.store.datasets.read_again(name, asked.version, options, key=key)
     if is_new:
-        deps.doorbell.ring_for_readings([(name, row.version)])
+        deps.doorbell.ring_for_readings([(deps.account, name, row.version)])
     response.status_code = 202 if is_new else 200
     response.headers["Location"] = link(f"/datasets/{name}/versions/{row.version}")
     return DataVersion.of(row)
@@ -122,11 +129,13 @@ async def get(
         float | None,
         Query(ge=0, description="Seconds to wait at most while an upload is read; else `TENFOLD_MAX_WAIT_SECONDS`."),
     ] = None,
+    prefer: Prefer = None,
 ) -> DataVersion:
     """Tell what a version is, and what was read; while it is being read, how far that has come, after a while.
 
     Of an upload, `wait=0` answers at once.
     """
+    wait = seconds_to_wait(prefer, deps, response) if wait is None else wait
     row = await settled(deps, name, version, wait=wait)
     if row.state == "reading":
         response.headers["Retry-After"] = str(RETRY_SECONDS)
@@ -209,12 +218,14 @@ def file(name: DatasetName, version: Number, request: Request, deps: Deps) -> Re
 @router.get(
     "/datasets/{name}/versions/{version}/models",
     summary="What learned from a version",
-    responses=problems(404, 422, 503),
+    response_model=VersionPage,
+    responses=as_list(404, 503),
 )
 def learned(
     name: DatasetName,
     version: Number,
     deps: Deps,
+    shown: Shown,
     after: Annotated[
         str | None,
         Query(
@@ -224,55 +235,17 @@ def learned(
         ),
     ] = None,
     limit: Annotated[int, Query(ge=1, le=100, description="Versions on a page.")] = 20,
-) -> VersionPage:
+) -> Response:
     """List the versions of models that learned from a version of a data set, by model and number."""
     the_version(deps, name, version)
     model, _, number = (after or "").partition("/")
     place = (model, int(number)) if after else None
     rows = deps.store.datasets.learned(name, version, after=place, limit=limit + 1)
-    shown, has_more = rows[:limit], len(rows) > limit
+    some, has_more = rows[:limit], len(rows) > limit
     path = f"/datasets/{name}/versions/{version}/models?limit={limit}"
-    following = link(f"{path}&after={shown[-1].model}/{shown[-1].version}") if has_more else None
-    return VersionPage(data=[VersionView.of(row) for row in shown], has_more=has_more, next=following)
-
-
-@router.get(
-    "/datasets/{name}/versions/{version}/events",
-    summary="What happened to a version",
-    response_model=EventPage,
-    responses={
-        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
-        204: {"description": "The stream has ended, and the client has seen all of it."},
-        **problems(404, 422, 503),
-    },
-)
-def events(
-    name: DatasetName,
-    version: Number,
-    deps: Deps,
-    accept: Annotated[str, Header()] = "*/*",
-    last_event_id: Annotated[str, Header(pattern=r"^\d{0,18}$", description="Go on after this event.")] = "",
-    after: Annotated[int, Query(ge=0, le=2**53, description="Only events with a greater id.")] = 0,
-    limit: Annotated[int, Query(ge=1, le=1000, description="Events in a list.")] = 100,
-) -> Any:
-    """List what happened (`data.reading`, `data.ready`, `data.failed`, `data.cancelled`), or stream it as it happens.
-
-    The stream ends with the reading, by an event `end`. A client that comes back with `Last-Event-ID` misses nothing.
-    """
-    the_version(deps, name, version)
-
-    def has_ended() -> bool:
-        row = deps.store.datasets.version(name, version)
-        return row is None or row.state != "reading"
-
-    return told(
-        lambda start, count: deps.store.datasets.events(name, version, after=start, limit=count),
-        has_ended,
-        path=f"/datasets/{name}/versions/{version}/events",
-        accept=accept,
-        after=max(after, int(last_event_id or 0)),
-        limit=limit,
-    )
+    following = link(f"{path}&after={some[-1].model}/{some[-1].version}") if has_more else None
+    data = [VersionView.of(row) for row in some]
+    return shown.answer(VersionPage(data=data, has_more=has_more, next=following))
 
 
 @router.delete(

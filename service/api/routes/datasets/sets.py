@@ -5,10 +5,12 @@ from fastapi.concurrency import run_in_threadpool
 
 from models.data.builtin import BUILTIN
 from service.api.dependencies import Dependencies, Deps
+from service.api.following.prefer import Prefer, seconds_to_wait
 from service.api.gate import own_pages_only
 from service.api.problems import problems
 from service.api.routes.datasets.looked_up import RETRY_SECONDS, DatasetName, Number, require_upload, settled
 from service.api.routes.downloads import conditions, download, file_of_type
+from service.api.routes.field_masks import Shown, as_list
 from service.api.routes.on_demand import NobodyToAsk
 from service.api.schemas.datasets import Dataset, DatasetList, why
 from service.errors import Conflict, NotFound, NotYet
@@ -18,12 +20,13 @@ from service.store.engine import Row
 router = APIRouter(tags=["data sets"])
 
 
-@router.get("/datasets", summary="List data sets", responses=problems(503))
-def find(deps: Deps) -> DatasetList:
+@router.get("/datasets", summary="List data sets", response_model=DatasetList, responses=as_list(503))
+def find(deps: Deps, shown: Shown) -> Response:
     """List the built-in and the uploaded data sets."""
     rows = {row.dataset: row for row in deps.store.datasets.all()}
     ready = deps.store.datasets.ready()
-    return DatasetList(data=[Dataset.of(name, rows.get(name), ready.get(name)) for name in sorted({*BUILTIN, *rows})])
+    names = sorted({*BUILTIN, *rows})
+    return shown.answer(DatasetList(data=[Dataset.of(name, rows.get(name), ready.get(name)) for name in names]))
 
 
 @router.get(
@@ -32,7 +35,7 @@ def find(deps: Deps) -> DatasetList:
     summary="Look at a data set",
     responses=problems(403, 404, 422, 503, 507),
 )
-async def get(name: DatasetName, response: Response, deps: Deps) -> Dataset:
+async def get(name: DatasetName, response: Response, deps: Deps, prefer: Prefer = None) -> Dataset:
     """Tell the shape of a data set, its class counts, mean and deviation, as the newest version that is ready has them.
 
     A worker looks at a built-in data set when somebody first asks, and downloads it if need be, and reads an upload at
@@ -40,7 +43,7 @@ async def get(name: DatasetName, response: Response, deps: Deps) -> Dataset:
     """
     row: Row | None
     try:
-        row = await settled(deps, name)
+        row = await settled(deps, name, wait=seconds_to_wait(prefer, deps, response))
     except NobodyToAsk:
         raise
     except NotYet:

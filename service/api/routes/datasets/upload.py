@@ -126,7 +126,7 @@ def _of_upload(
     deps.floor.require()
     row, is_new = used(deps, name, upload_id, options, key, append=append)
     if is_new:
-        deps.doorbell.ring_for_readings([(name, row.version)])
+        deps.doorbell.ring_for_readings([(deps.account, name, row.version)])
     return row, is_new
 
 
@@ -156,7 +156,7 @@ def _kept(
     if not is_new:
         deps.artifacts.remove([file.key])
     elif row.state == "reading":
-        deps.doorbell.ring_for_readings([(name, row.version)])
+        deps.doorbell.ring_for_readings([(deps.account, name, row.version)])
     return row, is_new
 
 

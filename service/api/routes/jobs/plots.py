@@ -12,6 +12,7 @@ from service.api.routes.on_demand import drawn
 from service.api.schemas.jobs import Plot
 from service.errors import Conflict
 from service.store import owners
+from service.store.job_ids import whole
 from service.store.states import Job as JobRow
 
 router = APIRouter(tags=["what is recorded of a job"])
@@ -37,7 +38,11 @@ async def plot(job_id: JobId, plot: Plot, request: Request, deps: Deps) -> Respo
 
     await run_in_threadpool(_require_measured, deps, job, plot)
     name = await drawn(
-        deps, owners.of_job(job_id), plot, lambda: deps.doorbell.ask_for_plot(job_id, plot), epoch=job.last_epoch
+        deps,
+        owners.of_job(job_id),
+        plot,
+        lambda: deps.doorbell.ask_for_plot(whole(deps.account, job_id), plot),
+        epoch=job.last_epoch,
     )
     return await run_in_threadpool(download, request, deps, lambda: file_of(deps, job_id, name), media_type="image/png")
 

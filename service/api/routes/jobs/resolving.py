@@ -1,6 +1,6 @@
 """Which data a spec is about: it is resolved when it is submitted, and refused where it does not fit the data."""
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import asdict, replace
 from types import MappingProxyType
 from typing import Any
@@ -13,8 +13,9 @@ from models.filing import PromotionTerms
 from models.spec import TrainingSpec
 from models.suitability import refuse
 from service.api.dependencies import Dependencies
+from service.api.promoting import permitted, permitted_sweep
 from service.errors import Conflict, Fault, Invalid
-from service.refusals import no_such_data
+from service.refusals import disabled_webhook, no_such_data
 from service.store.errors import DataNotReady, NoSuchData
 from service.store.promotion import Promotion
 from service.store.resolution import Meant, settled
@@ -28,12 +29,29 @@ def resolved(
 ) -> TrainingSpec:
     """Give a spec as it is trained: with the version of its data set, and what follows from that.
 
-    `given` are the fields that the client gave, by default those that the spec was made with. Raises Invalid, and
-    DataNotReady.
+    `given` are the fields that the client gave, by default those that the spec was made with. Raises Invalid,
+    Forbidden, and DataNotReady.
     """
     meant, place = look_up(spec.dataset, deps, pointer), pointer.rpartition("/")[0]
+    require_webhooks([spec], deps, f"{place}/webhook")
+    spec = permitted(spec, deps.caller, given, place)
     require_fit(spec, meant, place, given=given)
     return settled(spec, meant, compared_on(spec.evaluate_on, meant, deps, f"{place}/evaluate_on"))
+
+
+def require_webhooks(specs: Iterable[TrainingSpec], deps: Dependencies, pointer: str) -> None:
+    """Refuse specs that name a webhook that is not there, or is told nothing. Raises Invalid."""
+    named = {spec.webhook: None for spec in specs if spec.webhook is not None}
+    if not named:
+        return
+    disabled = deps.store.webhooks.disabled(named)
+    for name in named:
+        why = disabled.get(name, "")
+        if why is not None:
+            detail = (
+                disabled_webhook(name, why) if why else f"there is no webhook {name}; PUT /webhooks/{name} makes one"
+            )
+            raise Invalid(f"webhook: {detail}", faults=[Fault(pointer, detail)])
 
 
 def compared_on(evaluate_on: str | None, learned: Meant | None, deps: Dependencies, pointer: str) -> Meant | None:
@@ -141,16 +159,17 @@ def _form(reference: str, deps: Dependencies) -> str | None:
 
 def same_data(job: Job, made_with: Mapping[str, Any] | None, deps: Dependencies) -> dict[str, str]:
     """Give the version with the examples of then, or refuse; of what is built in, only the worker sees what it is."""
-    name, number = reference(asked_then(job).dataset)
+    dataset = asked_then(job).dataset
+    name, number = reference(dataset)
     if made_with is None or number is None:
         return {}
     then = made_with["data_sha256"]
-    row = deps.store.datasets.version(name, number)
+    row = deps.store.resolution.row_of(dataset)
     if row is not None and row.sha256 in {then, None}:
         return {}
     if (same := deps.store.resolution.same(name, then)) is not None:
         return {"dataset": same}
-    newest = deps.store.datasets.get(name)
+    newest = None if ":" in name else deps.store.datasets.get(name)
     gone = f"the data set {name!r}" if newest is None else f"version {number} of the data set {name!r}"
     now = f"{gone} has been {'deleted' if row is None else 'replaced'} since it was trained: its digest was {then}"
     if newest is not None:
@@ -167,12 +186,16 @@ def expanded(sweep: SweepSpec, deps: Dependencies) -> tuple[SweepSpec, list[Tria
     meant: dict[str, Meant] = {}
 
     def reference(name: Any) -> Any:
-        if not isinstance(name, str) or name not in known:
+        if not isinstance(name, str) or (name not in known and ":" not in name):
             return name  # which is refused, with its place, when the trials are made
-        found = meant.setdefault(name, deps.store.resolution.of(name))
+        try:
+            found = meant.setdefault(name, deps.store.resolution.of(name))
+        except NoSuchData:  # what another account does not share
+            return name
+        known.add(found.reference)
         return meant.setdefault(found.reference, found).reference
 
-    sweep = _with_data(sweep, reference)
+    sweep = _with_data(permitted_sweep(sweep, deps.caller), reference)
     trials, compared = [], dict[tuple[str, str | None], Meant | None]()
     for number, trial in enumerate(expand(sweep, known), start=1):
         data = meant.setdefault(trial[0].dataset, deps.store.resolution.of(trial[0].dataset))
@@ -183,7 +206,9 @@ def expanded(sweep: SweepSpec, deps: Dependencies) -> tuple[SweepSpec, list[Tria
         of = trial[0].dataset, trial[0].evaluate_on
         if of not in compared:
             compared[of] = compared_on(of[1], data, deps, f"/{sweep.kind}")
-        trials.append(tuple(settled(spec, data, compared[of]) for spec in trial))
+        trials.append(tuple(settled(permitted(spec, deps.caller), data, compared[of]) for spec in trial))
+    its = "/base/webhook" if "webhook" in sweep.base else f"/{sweep.kind}"
+    require_webhooks((spec for trial in trials for spec in trial), deps, its)
     return sweep, trials
 
 

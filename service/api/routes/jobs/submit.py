@@ -4,25 +4,31 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, BackgroundTasks, Body, Depends, Header, Path, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 
 from models.spec import TrainingSpec
 from models.terms import Name
 from service.api.dependencies import Dependencies, Deps, json_only
 from service.api.documents import DocumentRoute
+from service.api.following.happening import of_job
+from service.api.following.prefer import Prefer, ended, preferences, seconds_to_wait
 from service.api.problems import problems
 from service.api.reuse import reusable
+from service.api.routes.field_masks import Shown, as_list
 from service.api.routes.idempotency import IdempotencyKey, answered, once
 from service.api.routes.jobs.lookup import JobId, found
+from service.api.routes.jobs.planned import AS_PLANNED, DryRun, planned
 from service.api.routes.jobs.resolving import resolved
 from service.api.routes.listing import Page, label_pairs
 from service.api.routes.naming import require_id_of_job, require_name_of_model
+from service.api.routes.queue import waiting
 from service.api.schemas.jobs import ChosenId, Identifier, Job, JobPage
 from service.edge.links import link
 from service.errors import Conflict, NotFound
 from service.store import owners
 from service.store.engine import Row
+from service.store.states import FINAL_STATES, State, spec_of
 from service.store.states import Job as JobRow
-from service.store.states import State, spec_of
 
 router = APIRouter(tags=["jobs"], route_class=DocumentRoute)
 
@@ -47,18 +53,14 @@ def used_again(row: JobRow) -> dict[str, Any]:
     return answered(200, Job.of(row), **{"Location": f"/jobs/{row.id}", "Preference-Applied": "reuse"})
 
 
-def _preferences(prefer: str | None) -> set[str]:
-    """Read the names in a Prefer header: https://www.rfc-editor.org/rfc/rfc7240."""
-    return {part.partition(";")[0].strip().lower() for part in (prefer or "").split(",")}
-
-
 @router.post(
     "/jobs",
     status_code=202,
     dependencies=[Depends(json_only)],
     max_body_size=MAX_SPEC_BYTES,
     summary="Train a network",
-    responses=problems(400, 409, 413, 415, 422, 503, 507),
+    response_model=Job,
+    responses={200: AS_PLANNED, **problems(400, 409, 413, 415, 422, 503, 507)},
 )
 def submit(
     spec: Annotated[TrainingSpec, Body()],
@@ -74,12 +76,18 @@ def submit(
             "data and by the same version, if there is one (200, and `Preference-Applied: reuse`)."
         ),
     ] = None,
-) -> Job:
-    """Queue a job that trains one network. The job is on record before this answers, whatever happens to workers."""
+    dry_run: DryRun = False,
+) -> Any:
+    """Queue a job that trains one network. The job is on record before this answers, whatever happens to workers.
+
+    With `dry_run` nothing is queued, and no key is taken: it tells what the job would take, and when it would begin.
+    """
+    if dry_run:
+        return planned(spec, deps, reuse="reuse" in preferences(prefer))
     key = once(idempotency_key, request, deps, new_job, spec)
     asked, spec = spec, resolved(spec, deps)
     require_name_of_model(spec.model, deps)
-    if "reuse" in _preferences(prefer) and (twin := reusable(spec, asked, deps)) is not None:
+    if "reuse" in preferences(prefer) and (twin := reusable(spec, asked, deps)) is not None:
         if key is not None:
             deps.store.keys.keep(once(idempotency_key, request, deps, used_again, asked), twin)
         response.status_code = 200
@@ -147,9 +155,10 @@ def _was_default(then: TrainingSpec, field: str, now: TrainingSpec) -> bool:
     return getattr(then, field) in {_DEFAULTS_THEN[field], getattr(now, field)}
 
 
-@router.get("/jobs", summary="List jobs, the newest first", responses=problems(422, 503))
+@router.get("/jobs", summary="List jobs, the newest first", response_model=JobPage, responses=as_list(503))
 def find(
     deps: Deps,
+    shown: Shown,
     state: Annotated[State | None, Query(description="Only jobs in this state.")] = None,
     name: Annotated[Name | None, Query(description="Only jobs of this name.")] = None,
     sweep: Annotated[Identifier | None, Query(description="Only jobs of the sweep with this id.")] = None,
@@ -160,7 +169,7 @@ def find(
         int | None, Query(ge=0, le=2**53, description="Cursor: where the page before ended; see `next`.")
     ] = None,
     limit: Annotated[int, Query(ge=1, le=100, description="Jobs on a page.")] = 20,
-) -> JobPage:
+) -> Response:
     """List the jobs that match all filters. Follow `next` for more."""
     labels = label_pairs(label)
 
@@ -168,13 +177,25 @@ def find(
         return deps.store.jobs.find(state=state, name=name, sweep_id=sweep, labels=labels, before=after, limit=count)
 
     page = Page.of(read, limit=limit, path="/jobs", state=state, name=name, sweep=sweep, label=label)
-    return JobPage(data=[Job.of(row) for row in page.rows], has_more=page.has_more, next=page.next)
+    jobs = [Job.of(row) for row in page.rows]
+    return shown.answer(JobPage(data=jobs, has_more=page.has_more, next=page.next))
 
 
 @router.get("/jobs/{job_id}", summary="Look at a job", responses=problems(404, 503))
-def get(job_id: JobId, deps: Deps) -> Job:
-    """Tell how a job stands."""
-    return Job.of(found(deps.store.jobs.get(job_id), job_id))
+async def get(job_id: JobId, response: Response, deps: Deps, prefer: Prefer = None) -> Job:
+    """Tell how a job stands; and of one that is queued, what it waits for."""
+
+    def look() -> JobRow:
+        return found(deps.store.jobs.get(job_id), job_id)
+
+    def shown(job: JobRow) -> Job:
+        return Job.of(job).model_copy(update={"waiting": waiting(job, deps)})
+
+    seconds = seconds_to_wait(prefer, deps, response)
+    if seconds is None:
+        return await run_in_threadpool(lambda: shown(look()))
+    job = await ended(deps.feed, of_job(deps.account, job_id), look, lambda job: job.state in FINAL_STATES, seconds)
+    return await run_in_threadpool(shown, job)
 
 
 @router.delete("/jobs/{job_id}", status_code=204, summary="Delete a job", responses=problems(404, 409, 503, 507))
@@ -183,8 +204,16 @@ def delete(job_id: JobId, deps: Deps) -> None:
 
     409 while it runs: cancel it first. 409 for a job of a sweep: its figures are part of the sweep's.
     """
+    if not removed(job_id, deps):
+        raise NotFound(f"there is no job {job_id}")
+    deps.store.database.give_back()
+
+
+def removed(job_id: str, deps: Dependencies) -> bool:
+    """Delete a job with its files; gives whether it was there. Raises PartOfSweep, and StateConflict."""
     unreferenced = deps.store.jobs.delete(job_id)
     if unreferenced is None:
-        raise NotFound(f"there is no job {job_id}")
+        return False
     deps.artifacts.remove(unreferenced)
     deps.artifacts.remove_folder(owners.of_job(job_id))
+    return True

@@ -10,8 +10,9 @@ from sqlalchemy import update
 from models.spec import TrainingSpec
 from service.artifacts import Artifacts
 from service.store import owners
+from service.store.small_tables import submissions
 from service.store.store import Store
-from service.store.tables import jobs, submissions
+from service.store.tables import jobs
 from tests.records import SPEC, data, ended
 
 SWEEP = {"base": {"dataset": "digits"}, "grid": {"learning_rate": [0.1, 0.01], "hidden_sizes": [[8], [9]]}}
@@ -83,7 +84,7 @@ def test_nothing_is_used_again_that_was_trained_on_other_data(
 ) -> None:
     ended(store, artifacts)
     store.datasets.ask_for("digits")
-    held = store.readings.claim(("digits", 1), "host:1:token/1")
+    held = store.readings.claim(("default", "digits", 1), "host:1:token/1")
     assert held is not None
     store.readings.finish(held, {"sha256": "e" * 64, "examples": 1797}, [])
     assert api.post("/jobs", json=SPEC, headers={"Prefer": "reuse"}).status_code == 202

@@ -65,7 +65,7 @@ def test_progress_says_whether_bytes_or_only_work_is_left(api: TestClient, store
         return seen
 
     assert progress()["phase"] == "waiting"
-    claim = store.readings.claim(("letters", 1), "host:1:token/1")
+    claim = store.readings.claim(("default", "letters", 1), "host:1:token/1")
     assert claim is not None
     for count, phase in ((60, "reading"), (100, "examining")):
         store.readings.renew(claim, {"bytes": count, "bytes_total": 100, "rows": 1})
