@@ -19,6 +19,7 @@ from service.broker.messages import BROKER_SETTINGS
 from service.settings import Settings
 from service.store.engine import DatabaseError
 from service.store.promotion import Promotion
+from service.store.shared_columns import DEFAULT, EVERYONE
 from service.store.store import Store
 from service.store.workers import Role
 from worker import forking, launch
@@ -72,6 +73,11 @@ app.Task.Request = "worker.poison:CheckedRequest"
 def store() -> Store:
     """Give this process's store, opened when it is first used."""
     return Store.open(settings)
+
+
+def _of(account: str) -> tuple[Store, Artifacts]:
+    """Give what is on record, and the files, of an account whose errand names something."""
+    return store().of(account), Artifacts(settings.artifacts).of(account)
 
 
 @cache
@@ -146,8 +152,19 @@ def _start_heartbeat(sender: Any, **_: Any) -> None:
         can_train=_can_train.is_set,
     )
     app.heartbeat = heartbeat  # type: ignore[attr-defined]
+    if role == "errands":
+        deliver()
     signals.task_received.connect(lambda **_: heartbeat.heard(), weak=False)
     heartbeat.start()
+
+
+def deliver() -> None:
+    """Begin to deliver what webhooks are told, in a thread."""
+    from service.addresses.receivers import Receivers
+    from worker.errands.deliveries.deliverer import Deliverer
+    from worker.errands.deliveries.sender import Sender
+
+    Deliverer(lambda: store().of(EVERYONE), Sender(Receivers(settings.webhook_allow))).start()
 
 
 @app.task(name="tenfold.train")
@@ -181,12 +198,12 @@ def draw_sweep(sweep_id: str, plot: str) -> None:
 
 
 @app.task(name="tenfold.combine")
-def combine(model: str, members: list[tuple[str, int]], promotion: dict[str, Any]) -> None:
+def combine(model: str, members: list[tuple[str, int]], promotion: dict[str, Any], account: str = DEFAULT) -> None:
     """Make a version of a model of several others, unless it is there."""
     from worker.errands.combine import combine
 
     chosen = [(name, version) for name, version in members]
-    combine(model, chosen, Promotion(**promotion), store(), Artifacts(settings.artifacts), settings)
+    combine(model, chosen, Promotion(**promotion), *_of(account), settings)
 
 
 @app.task(name="tenfold.adopt")
@@ -198,11 +215,11 @@ def adopt(model: str, job_id: str, checkpoint: Literal["best", "last"], promotio
 
 
 @app.task(name="tenfold.export")
-def export(model: str, version: int, form: Literal["onnx", "pt2"]) -> None:
+def export(model: str, version: int, form: Literal["onnx", "pt2"], account: str = DEFAULT) -> None:
     """Write a version in a form for programs of others, unless that is there."""
     from worker.errands.export import export
 
-    export(model, version, form, store(), Artifacts(settings.artifacts))
+    export(model, version, form, *_of(account))
 
 
 @app.task(name="tenfold.evaluate")
@@ -231,9 +248,9 @@ def _reserve() -> "Reserve":
 
 
 @app.task(name="tenfold.read")
-def read(dataset: str, version: int) -> None:
+def read(dataset: str, version: int, account: str = DEFAULT) -> None:
     """Read a data set that was uploaded, or look at one that is built in: this one, or what has waited longest."""
     from worker.readings.reading import read
 
     owner = f"{os.environ[launch.WORKER]}/{os.getpid()}"
-    read((dataset, version), store(), Artifacts(settings.artifacts), settings, owner=owner, reserve=_reserve())
+    read((account, dataset, version), store(), Artifacts(settings.artifacts), settings, owner=owner, reserve=_reserve())

@@ -10,6 +10,7 @@ from models.data.stored import Stored, is_array
 from service.artifacts import Artifacts
 from service.settings import Settings
 from service.store import owners
+from service.store.errors import NoSuchData
 from service.store.store import Store
 
 
@@ -27,6 +28,7 @@ def stored(reference: str, store: Store, artifacts: Artifacts) -> Stored | None:
     name, _, number = reference.partition("/")
     if name in BUILTIN:
         return None
+    store, name = _holding(store, name)
     version = int(number or 1)
     row = store.datasets.version(name, version)
     files = [file for file in store.files.of(owners.of_data(name, version)) if is_array(file.name)]
@@ -38,6 +40,17 @@ def stored(reference: str, store: Store, artifacts: Artifacts) -> Stored | None:
 
 def warnings_of(reference: str, store: Store) -> tuple[dict[str, Any], ...]:
     """Give what a reading has warned of, where a version of an uploaded data set was read; for its networks' cards."""
-    name, _, number = reference.partition("/")
-    row = None if name in BUILTIN else store.datasets.version(name, int(number or 1))
+    row = store.resolution.row_of(reference)
     return () if row is None or row.reading is None else tuple(row.reading["warnings"])
+
+
+def _holding(store: Store, name: str) -> tuple[Store, str]:
+    """Give the record of whoever has a data set, and its name there; raises ValueError where it is not shared."""
+    try:
+        return store.holding(name)
+    except NoSuchData:
+        owner, _, its = name.partition(":")
+        raise ValueError(
+            f"the account {owner} does not share the data set {its!r} with this one any more; train on other data, or "
+            "ask for it to be shared again"
+        ) from None

@@ -76,8 +76,7 @@ class Known:
         try:
             examples = load(spec.dataset, self.store, self.artifacts, self.settings)
             # What is built in never changes, and to compute a digest takes time.
-            name, _, number = spec.dataset.partition("/")
-            row = None if name in BUILTIN else self.store.datasets.version(name, int(number or 1))
+            row = None if spec.dataset in BUILTIN else self.store.resolution.row_of(spec.dataset)
             if row is not None and data_sha256 not in {None, row.sha256 or examples.digest}:
                 raise UnknownError(f"the data set {spec.dataset} is not what it was when that was trained")
             parts = draw(

@@ -10,6 +10,7 @@ from contextlib import suppress
 from service.artifacts import Artifacts
 from service.broker.doorbell import Doorbell
 from service.disk.floor import Floor
+from service.store.shared_columns import EVERYONE
 from service.store.store import Store
 
 _logger = logging.getLogger(__name__)
@@ -113,7 +114,7 @@ def ask_for_evaluations(store: Store, doorbell: Doorbell, *, ring_again_seconds:
 
 def end_uploads(store: Store, artifacts: Artifacts) -> None:
     """Remove uploads that have expired, and their files unless versions have them."""
-    if gone := store.uploads.expire():
+    if gone := store.of(EVERYONE).uploads.expire():
         _logger.info("removed the files of %d upload(s) that expired", len(gone))
         artifacts.remove(gone)
 

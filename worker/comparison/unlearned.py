@@ -60,9 +60,11 @@ class Ground:
         if reference in BUILTIN and (test := _test_part(reference, settings.data)) is not None:
             return cls(reference, "test", test, np.arange(len(test.labels)), reference)
         examples = load(reference, store, artifacts, settings)
+        # What two accounts call alike need not be the same; what is built in is.
+        key = reference if reference in BUILTIN else examples.digest
         if examples.parts is not None and (examples.parts == TEST).any():
-            return cls(reference, "test", examples, np.flatnonzero(examples.parts == TEST), reference)
-        return cls(reference, "all", examples, np.arange(len(examples.labels)), reference)
+            return cls(reference, "test", examples, np.flatnonzero(examples.parts == TEST), key)
+        return cls(reference, "all", examples, np.arange(len(examples.labels)), key)
 
     def without(self, taken: NDArray[np.bool_]) -> "Ground":
         """Leave out the examples that were learned from; raises NotComparedError where too few are left."""

@@ -36,9 +36,12 @@ def adopt(
     One whose data are not to be had any more is a version all the same; its facts say why it has no card. A job that is
     gone makes none; nor does a full disk, which raises OSError: whoever asks again has it made.
     """
-    job = store.jobs.get(job_id)
+    if (job := store.jobs.get(job_id)) is None:
+        _logger.warning("job %s is gone, and no version is made of it", job_id)
+        return
+    store, artifacts = store.of(job.account), artifacts.of(job.account)
     weights = store.files.get(owners.of_job(job_id), f"{checkpoint}.safetensors")
-    if job is None or weights is None or job.state not in FINAL_STATES:
+    if weights is None or job.state not in FINAL_STATES:
         _logger.warning("job %s has no checkpoint %s that could become a version", job_id, checkpoint)
         return
     if store.models.adopted(model, job_id, weights.sha256) is not None:

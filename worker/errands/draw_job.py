@@ -9,6 +9,7 @@ from models.evaluated.curve import Curve
 from models.evaluated.kept import Evaluation
 from service.artifacts import Artifacts
 from service.store import owners
+from service.store.job_ids import own
 from service.store.states import Job
 from service.store.store import Store
 from worker.errands.failure import refuse
@@ -29,8 +30,11 @@ Picture = tuple[bytes, int]
 def draw(job_id: str, plot: str, store: Store, artifacts: Artifacts) -> None:
     """Draw a plot of what is recorded of a job so far, unless the one there is as new."""
     owner, name = owners.of_job(job_id), f"{plot}.png"
-    job, present = store.jobs.get(job_id), store.files.get(owner, name)
-    if job is None or job.last_epoch == 0 or (present is not None and present.epoch >= job.last_epoch):
+    if (job := store.jobs.get(job_id)) is None:
+        return
+    store = store.of(job.account)
+    present = store.files.get(owner, name)
+    if job.last_epoch == 0 or (present is not None and present.epoch >= job.last_epoch):
         return
     try:
         picture, epoch = _PAINTERS[plot](job, store, artifacts)
@@ -96,7 +100,7 @@ def _calibration(job: Job, store: Store, artifacts: Artifacts) -> Picture:
     owner = None if version is None else owners.of_version(version.model, version.version)
     file = None if owner is None else store.files.get(owner, "card.json")
     if file is None:
-        raise ValueError(f"job {job.id} has no card")
+        raise ValueError(f"job {own(job.id)} has no card")
     card = json.loads(artifacts.read(file.key, file.sha256))
     title = _title(f"Calibration on the validation part after epoch {card['model']['epoch']}", job)
     # The best epoch need not be the last one, by which it is known whether the picture is new.
@@ -124,8 +128,8 @@ def _evaluation(job: Job, store: Store, artifacts: Artifacts) -> Evaluation:
             return Evaluation.parse(json.loads(artifacts.read(file.key, file.sha256)))
         except FileNotFoundError:
             continue
-    raise FileNotFoundError(f"job {job.id} has no evaluation")
+    raise FileNotFoundError(f"job {own(job.id)} has no evaluation")
 
 
 def _title(what: str, job: Job) -> str:
-    return f"{what}: {job.name or job.id[:8]}"
+    return f"{what}: {job.name or own(job.id)[:8]}"

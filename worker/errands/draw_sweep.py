@@ -20,9 +20,12 @@ MAX_CURVES = 100
 def draw_sweep(sweep_id: str, plot: str, store: Store, artifacts: Artifacts) -> None:
     """Draw a plot of what is recorded of a sweep so far, unless the one there is as new."""
     owner, name = owners.of_sweep(sweep_id), f"{plot}.png"
+    if (sweep := store.sweeps.get(sweep_id)) is None:
+        return
+    store = store.of(sweep.account)
     # Asked before the rest is read: what comes meanwhile makes the plot no newer than it is.
-    sweep, progress, present = store.sweeps.get(sweep_id), store.sweeps.progress(sweep_id), store.files.get(owner, name)
-    if sweep is None or (present is not None and present.epoch >= progress):
+    progress, present = store.sweeps.progress(sweep_id), store.files.get(owner, name)
+    if present is not None and present.epoch >= progress:
         return
     try:
         spec = SweepSpec.model_validate(sweep.spec)

@@ -24,6 +24,7 @@ from service.artifacts import Artifacts
 from service.settings import Settings
 from service.store.engine import DatabaseError, Row, cause
 from service.store.errors import LeaseLost, NoCheckpoint, NothingThere
+from service.store.job_ids import own
 from service.store.references import Target
 from service.store.states import spec_of
 from service.store.store import Store
@@ -52,7 +53,7 @@ def evaluate(evaluation_id: str, store: Store, artifacts: Artifacts, settings: S
             return
         with Held(store.evaluations, held, settings):
             try:
-                result = _Evaluating(held, store, artifacts, settings).result()
+                result = _Evaluating(held, store.of(held.account), artifacts, settings).result()
             except (DatabaseError, LeaseLost):
                 raise
             except Exception as error:
@@ -124,11 +125,11 @@ class _Evaluating:
         }
 
     def _subject(self, model: str | None, version: int | None, job_id: str | None) -> _Subject:
-        called = f"{model}/{version}" if model is not None else str(job_id)
+        called = f"{model}/{version}" if model is not None else own(str(job_id))
         try:
             ((target, _),) = self.store.references.look_up(called).shares
         except NoCheckpoint:
-            raise NothingThere(f"job {job_id} has no checkpoint any more") from None
+            raise NothingThere(f"job {called} has no checkpoint any more") from None
         members = [read(self.artifacts.read(*weights)) for weights in target.weights]
         network = members[0] if len(members) == 1 else Ensemble(members)
         row = None if target.model is None else self.store.models.version(target.model, target.version or 0)
@@ -157,9 +158,8 @@ class _Evaluating:
 
     def _digest(self, reference: str) -> str | None:
         """Give the digest of a data set as it is on record; None of what is built in and nobody has looked at yet."""
-        name, _, number = reference.partition("/")
-        row = self.store.datasets.version(name, int(number or 1))
-        return BUILTIN[name].digest if row is None and name in BUILTIN else row and row.sha256
+        row = self.store.resolution.row_of(reference)
+        return BUILTIN[reference].digest if row is None and reference in BUILTIN else row and row.sha256
 
     def _seen(self, subject: _Subject, examples: Examples, rows: Rows) -> tuple[NDArray[np.bool_] | None, str | None]:
         """Tell of which rows a model has learned; or why that is unknown."""

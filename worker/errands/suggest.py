@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from service.broker.doorbell import Doorbell
+from service.store.errors import DataNotReady, NoSuchData
 from service.store.ranking import Standing, rank
 from service.store.states import FINAL_STATES
 from service.store.store import Store
@@ -29,6 +30,7 @@ def extend(sweep_id: str, store: Store, doorbell: Doorbell) -> None:
     sweep = store.sweeps.get(sweep_id)
     if sweep is None or sweep.suggested >= sweep.trials:
         return
+    store = store.of(sweep.account)
     spec = SweepSpec.model_validate(sweep.spec)
     assert spec.tpe is not None, "only a sweep that learns has trials to come"
     assert spec.tpe.parallel is not None, "settled when the sweep was submitted"
@@ -39,7 +41,12 @@ def extend(sweep_id: str, store: Store, doorbell: Doorbell) -> None:
         return
     trials = suggest(spec, so_far, after=sweep.suggested, count=room)
     if trials:
-        trials = [tuple(store.resolution.settle(one)) for one in trials]
+        try:
+            trials = [tuple(store.resolution.settle(one)) for one in trials]
+        except (NoSuchData, DataNotReady) as gone:  # deleted, or not shared any more
+            _logger.warning("sweep %s: %s; it ends with the trials it has", sweep_id, gone)
+            store.sweeps.close(sweep_id, after=sweep.suggested)
+            return
         doorbell.ring(store.sweeps.extend(sweep_id, trials, after=sweep.suggested))
     else:
         _logger.warning("sweep %s: no values are found that fit together; it ends with the trials it has", sweep_id)

@@ -22,7 +22,7 @@ from service.store.datasets import SENT
 from service.store.engine import DatabaseError, cause
 from service.store.errors import LeaseLost
 from service.store.files import File
-from service.store.readings import ReadingClaim
+from service.store.readings import ReadingClaim, Wanted
 from service.store.store import Store
 from worker.readings.reading_lease import ReadingLease
 from worker.readings.reserve import Reserve
@@ -35,7 +35,7 @@ _WROTE_NOTHING = "a worker could not write"
 
 
 def read(
-    wanted: tuple[str, int] | None,
+    wanted: Wanted | None,
     store: Store,
     artifacts: Artifacts,
     settings: Settings,
@@ -65,7 +65,8 @@ def read(
     try:
         with ReadingLease(store.readings, claim, settings) as lease:
             process = reserve.process if reserve is not None else partial(ReadingProcess, command=command)
-            _Reading(claim, lease, store, artifacts, settings, process, floor).go()
+            its = (store.of(claim.account), artifacts.of(claim.account))
+            _Reading(claim, lease, *its, settings, process, floor).go()
     except LeaseLost:
         _logger.warning("%s/%d: attempt %d was replaced, or it is gone", claim.dataset, claim.version, claim.attempt)
     except DatabaseError as error:

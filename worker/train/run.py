@@ -125,7 +125,7 @@ class _Run:
         spec = TrainingSpec.model_validate(claims[0].spec)
         try:
             require_fast(spec.precision, self.device)
-            uploaded = stored(spec.dataset, self.store, self.artifacts)
+            uploaded = stored(spec.dataset, self.store.of(claims[0].account), self.artifacts)
             split = prepare(spec, self.settings.data, uploaded, self._cache())
         except DatabaseError:
             raise
@@ -214,14 +214,13 @@ class _Run:
 
     def _finish(self, claim: Claim, spec: TrainingSpec, split: Split) -> State:
         findings, candidate, test_accuracy = NO_FINDINGS, None, None
+        store, artifacts = self.store.of(claim.account), self.artifacts.of(claim.account)
         if not self.stopping.is_cancelled(claim):
-            test_accuracy = held_out.measure(claim.job_id, spec, split, self.store, self.artifacts)
-            findings, candidate = assess.assess_best(
-                claim.job_id, spec, split, self.store, self.artifacts, self.settings
-            )
-        made_with = epoch.made_with(claim.job_id, spec, split, self.device, self.store, self.artifacts)
+            test_accuracy = held_out.measure(claim.job_id, spec, split, store, artifacts)
+            findings, candidate = assess.assess_best(claim.job_id, spec, split, store, artifacts, self.settings)
+        made_with = epoch.made_with(claim.job_id, spec, split, self.device, store, artifacts)
         promotion = Promotion.of(spec)
-        contest = Contest(spec.model, spec.metric, promotion, candidate, self.store, self.artifacts, self.settings)
+        contest = Contest(spec.model, spec.metric, promotion, candidate, store, artifacts, self.settings)
         try:
             state, unreferenced = contest.settle(
                 lambda verdict: self.store.runs.finish(
@@ -251,7 +250,8 @@ class _Run:
             self.rungs.came(claim, record.epoch)
 
     def _resume(self, claim: Claim, split: Split) -> Checkpoint | None:
-        found = find_checkpoint(claim, self.store, self.artifacts, split.digest, fingerprint(self.device))
+        store = self.store.of(claim.account)
+        found = find_checkpoint(claim, store, self.artifacts, split.digest, fingerprint(self.device))
         epoch_number = found.checkpoint.epoch if found.checkpoint else 0
         try:
             spec = TrainingSpec.model_validate(claim.spec)
@@ -266,7 +266,7 @@ class _Run:
             # told that it was replaced.
             owner = owners.of_job(claim.job_id)
             written = self.artifacts.keys(owner, (*epoch.STEMS, *assess.STEMS))
-            self.artifacts.remove(self.store.files.unreferenced(written))
+            self.artifacts.remove(store.files.unreferenced(written))
         except LeaseLost:
             self._forget(claim)
         else:
@@ -290,7 +290,7 @@ class _Run:
         """Let a job wait whose checkpoint could not be written: it goes on from the one before, with the same bits."""
         message = (
             f"a worker could not write ({told(error)}), {MAX_FRUITLESS_ATTEMPTS} times in a row; look after the disk, "
-            f"then POST /jobs/{claim.job_id}/continue goes on after its last epoch, /retry begins anew"
+            f"then POST /jobs/{claim.called}/continue goes on after its last epoch, /retry begins anew"
         )
         state = self.store.runs.give_back(claim, {"type": "disk", "message": message})
         _logger.warning("job %s could not be written down: %s; it is %s", claim.job_id, told(error), state)

@@ -77,7 +77,7 @@ def test_what_was_read_is_ready_with_its_arrays_its_picture_and_what_it_was_take
     store: Store, artifacts: Artifacts, settings: Settings
 ) -> None:
     sent(store, artifacts, csv())
-    assert read(("letters", 1), store, artifacts, settings, owner=OWNER)
+    assert read(("default", "letters", 1), store, artifacts, settings, owner=OWNER)
     row = version(store)
     assert (row.state, row.examples, row.kind, row.owner) == ("ready", 30, "images", None)
     assert row.reading["examples"] == 30
@@ -107,7 +107,7 @@ def test_what_one_reading_failed_of_is_nothing_to_the_next_in_a_process_that_sto
     with closing(Reserve()) as reserve:
         for number, (content, state) in enumerate([(csv(corner="ink"), "failed"), (csv(), "ready")], 1):
             sent(store, artifacts, content)
-            assert read(("letters", number), store, artifacts, settings, owner=OWNER, reserve=reserve)
+            assert read(("default", "letters", number), store, artifacts, settings, owner=OWNER, reserve=reserve)
             row = store.datasets.version("letters", number)
             assert row is not None
             assert row.state == state
@@ -118,14 +118,14 @@ def test_what_is_built_in_is_looked_at_or_told_why_not(
     store: Store, artifacts: Artifacts, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.datasets.ask_for("digits")
-    read(("digits", 1), store, artifacts, settings, owner=OWNER)
+    read(("default", "digits", 1), store, artifacts, settings, owner=OWNER)
     row = version(store, "digits")
     assert (row.state, row.examples, row.sha256) == ("ready", 1797, load_builtin("digits", settings.data).digest)
     assert [file.name for file in store.files.of("datasets/digits/1")] == ["samples.png"]
     store.datasets.ask_for("mnist")
     (settings.home / "none").write_bytes(b"no folder")
     nowhere = settings.model_copy(update={"data": settings.home / "none"})
-    read(("mnist", 1), store, artifacts, nowhere, owner=OWNER)
+    read(("default", "mnist", 1), store, artifacts, nowhere, owner=OWNER)
     row = version(store, "mnist")
     assert (row.state, row.faults[0]["where"]) == ("failed", "mnist")
     assert str(settings.home) not in str(row.faults), "where our files lie is nobody's business"
