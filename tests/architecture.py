@@ -8,7 +8,7 @@ HOMES = {
     "celery": ("service/broker", "worker/__main__.py", "worker/app.py", "worker/forking.py", "worker/poison.py"),
     "fastapi": ("service/api",),
     "httptools": ("service/edge/protocol.py",),
-    "httpx": ("service/client.py", "service/processes/programs.py"),
+    "httpx": ("service/client.py", "service/processes/programs.py", "worker/errands/deliveries/sender.py"),
     "httpx_sse": ("service/client.py",),
     "kombu": ("service/broker", "worker/poison.py"),
     "matplotlib": ("worker/plots",),

@@ -22,6 +22,7 @@ from service.settings import Settings
 from service.start.variables import leave_out
 from service.store import engine
 from service.store.engine import Database
+from service.store.shared_columns import DEFAULT
 from service.store.store import Store
 from tests.postgres import postgres_server
 
@@ -131,9 +132,9 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def store(settings: Settings) -> Iterator[Store]:
-    """A store with nothing in it."""
+    """A store with nothing in it, as it is for the account that every home has."""
     store = Store.open(settings)
-    yield store
+    yield store.of(DEFAULT)
     store.database.close()
 
 

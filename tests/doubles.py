@@ -15,8 +15,8 @@ class Bell:
     def rings_waiting(self) -> int | None:
         return self.waiting
 
-    def ring_for_readings(self, versions: list[tuple[str, int]]) -> bool:
-        self.rung += [f"{name}/{number}" for name, number in versions]
+    def ring_for_readings(self, versions: list[tuple[str, str, int]]) -> bool:
+        self.rung += [f"{name}/{number}" for _, name, number in versions]
         return self.waiting is not None
 
     def readings_waiting(self) -> int | None:

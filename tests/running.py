@@ -66,7 +66,10 @@ class Stack:
 
     def training_process(self, job_id: str) -> int:
         """Give the id of the process that has a running job: a worker's children sign with theirs."""
-        with closing(Store.open(self.settings).database) as database, database.reader.connect() as connection:
+        with (
+            closing(Store.open(self.settings).database) as database,
+            database.reader.connect() as connection,
+        ):
             owner = connection.scalar(select(jobs.c.owner).where(jobs.c.id == job_id))
         assert owner is not None, f"nobody trains job {job_id}"
         return int(owner.rpartition("/")[2])

@@ -103,7 +103,8 @@ def test_files_of_one_name_in_different_folders_are_siblings_or_one_thing_from_s
         "ensembles.py", "aliases.py", "datasets.py", "health.py", "models.py", "sweeps.py", "jobs.py",
         "app.py", "asgi.py", "checkpoints.py", "errors.py", "export.py", "messages.py", "predict.py", "requests.py",
         "responses.py", "scoring.py", "spec.py", "evaluation.py", "evaluations.py", "rows.py", "uploads.py",
-        "adoption.py",
+        "adoption.py", "events.py", "bulk.py", "queue.py",
+        "api_keys.py", "grants.py", "audit.py", "accounts.py", "webhooks.py",
     }  # fmt: skip
     names = sorted(Path(name).name for name in NAMES if not Path(name).name.startswith("__"))
     assert {name for name, same in groupby(names) if len(list(same)) > 1} - alike == set()

@@ -104,6 +104,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 def test_every_command_is_one_that_there_is(page: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     commands = {command.name or getattr(command.callback, "__name__", "") for command in main.app.registered_commands}
+    commands |= {str(group.name) for group in main.app.registered_groups}
     for text in code(page):
         assert set(re.findall(r"\bmake ([a-z-]+)", text)) <= targets, text
         assert set(re.findall(r"(?<![\w/-])tenfold ([a-z-]+)", text)) <= commands, text

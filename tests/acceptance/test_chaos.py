@@ -1,4 +1,4 @@
-"""Every part killed once, on the whole service: no job that was accepted is lost, doubled, or ends with other bits.
+"""Every part killed once, with three accounts: no job is lost, doubled or ends with other bits, and all is told.
 
 What else may happen to it is in tests/chaos/torment.py, which takes longer than a test may.
 """
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.arena import SPECS
 from tests.chaos.torment import torment
+from tests.chaos.workloads import SPECS
 
 
 @pytest.mark.timeout(240)

@@ -1,11 +1,6 @@
-"""A client of tus that we did not write brings a file over connections that are torn ten times; then it is read.
+"""A client of tus that we did not write brings a file over connections that are torn ten times; then it is read."""
 
-Where there is no node, or npm gets nothing, this is skipped; not so where CI is true.
-"""
-
-import os
 import random
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,10 +10,8 @@ import pytest
 
 from service.processes.supervisor import free_port
 from tests.chaos.proxy import Proxy
+from tests.node import program
 from tests.running import serving
-
-CLIENT = "tus-js-client@4.3.1"
-MISSING = [tool for tool in ("node", "npm") if shutil.which(tool) is None]
 
 SCRIPT = """
 const fs = require('fs')
@@ -39,18 +32,7 @@ upload.start()
 @pytest.fixture(scope="module")
 def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A program that uploads a file, in a folder that has the client."""
-    folder = tmp_path_factory.mktemp("client")
-    why = f"needs {MISSING}"
-    if not MISSING:
-        install = ["npm", "install", "--prefix", str(folder), "--ignore-scripts", "--no-audit", "--no-fund", CLIENT]
-        done = subprocess.run(install, cwd=folder, capture_output=True, text=True, check=False)
-        why = f"npm gets no {CLIENT}: {done.stderr}" if done.returncode else ""
-    if why:
-        assert os.environ.get("CI") != "true", why
-        pytest.skip(why)
-    script = folder / "upload.js"
-    script.write_text(SCRIPT)
-    return script
+    return program(tmp_path_factory.mktemp("client"), "tus-js-client@4.3.1", "upload.js", SCRIPT)
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,11 @@ import threading
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import httpx
 from sqlalchemy import func, make_url, select
@@ -27,29 +27,22 @@ from service.processes.supervisor import Supervisor, free_port
 from service.settings import Settings
 from service.store import owners
 from service.store.engine import DatabaseError, Row
+from service.store.job_ids import whole
+from service.store.shared_columns import EVERYONE
 from service.store.states import FINAL_STATES
 from service.store.store import Store
 from service.store.tables import jobs
+from tests.chaos.accounts import keys
 from tests.chaos.proxy import Proxy
+from tests.chaos.workloads import SPECS, TINY
 from tests.chaos.wrong_clock import wrong_clock
 from tests.postgres import Server, killable_server
+from tests.receivers import Message, Receiver
 from tests.waiting import wait_until
 
 Kind = Literal["sqlite", "postgresql"]
 
-TINY: tuple[Mapping[str, Any], ...] = tuple(
-    {"hidden_sizes": [2], "batch_size": 256, "epochs": 2, "learning_rate": 0.01, "seed": seed} for seed in range(4)
-)
-"""Jobs of milliseconds, for runs of very many."""
-
-SPECS: tuple[Mapping[str, Any], ...] = (
-    {"hidden_sizes": [30, 5], "batch_size": 4, "epochs": 8, "learning_rate": 0.003, "seed": 1},
-    {"hidden_sizes": [30, 5], "batch_size": 4, "epochs": 10, "learning_rate": 0.001, "seed": 2},
-    {"hidden_sizes": [40, 20], "batch_size": 4, "epochs": 8, "architecture": "nmlp", "dropout": 0.2, "seed": 3},
-    {"hidden_sizes": [60, 20], "batch_size": 4, "epochs": 10, "optimizer": "sgd", "momentum": 0.9, "seed": 4},
-    {"hidden_sizes": [100, 50], "batch_size": 4, "epochs": 12, "learning_rate_schedule": "cosine", "seed": 5},
-)
-"""What is trained: long enough to be disturbed, and two of equal shape, which are trained together."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -76,10 +69,12 @@ class Arena:
 
     settings: Settings
     store: Store
-    http: httpx.Client
+    clients: Mapping[str, httpx.Client]
+    """Who asks, by account."""
     server: Server | None
     chance: random.Random
-    accepted: list[str] = field(default_factory=list)
+    accepted: list[tuple[str, str]] = field(default_factory=list)
+    """Jobs that were accepted, each with the account that submitted it."""
     cancelled: list[str] = field(default_factory=list)
     """Jobs whose cancelling was accepted."""
     posts: list[Post] = field(default_factory=list)
@@ -92,6 +87,10 @@ class Arena:
     """For how long the broker is away when it refuses connections."""
     skew_seconds: int = 0
     """How far the clock of the workers is off."""
+    receiver: Receiver | None = None
+    """Who is told of all jobs, by a webhook of each account."""
+    heard: list[Message] = field(default_factory=list)
+    """What it was sent and has taken."""
     counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -101,21 +100,22 @@ class Arena:
         return Artifacts(self.settings.artifacts)
 
     def submit(self, spec: Mapping[str, Any], labels: Mapping[str, str], *, patience: float = 60.0) -> str:
-        """Submit a job, under one key again and again until it is accepted; gives its id."""
+        """Submit a job for any of the accounts, under one key until it is accepted; gives its id in the house."""
+        account = self.chance.choice([*self.clients])
         body, key = {"dataset": "digits", "labels": dict(labels), **spec}, str(uuid.uuid4())
-        job = self.insist("/jobs", json=body, headers={"Idempotency-Key": key}, patience=patience)
+        job = self.insist(account, "/jobs", json=body, headers={"Idempotency-Key": key}, patience=patience)
         assert job is not None
         with self._lock:
-            self.accepted.append(job["id"])
-        return str(job["id"])
+            self.accepted.append((whole(account, job["id"]), account))
+        return whole(account, job["id"])
 
-    def insist(self, path: str, *, patience: float = 60.0, **request: Any) -> dict[str, Any] | None:
-        """POST until the service answers; gives the answer, or None for a conflict with the job's state."""
+    def insist(self, account: str, path: str, *, patience: float = 60.0, **request: Any) -> dict[str, Any] | None:
+        """POST for an account until the service answers; gives the answer, None for a conflict with a job's state."""
         deadline = time.monotonic() + patience
         while True:
             begun, status, content = time.monotonic(), 0, b""
             try:
-                answer = self.http.post(path, **request)
+                answer = self.clients[account].post(path, **request)
                 status, content = answer.status_code, answer.content
             except httpx.TransportError:
                 pass
@@ -134,28 +134,21 @@ class Arena:
     def jobs(self, *states: str) -> Sequence[Row]:
         """List the jobs in some states, the oldest first, however long the database is away."""
 
-        def look() -> list[Row] | None:
-            try:
-                with self.store.database.reader.connect() as connection:
-                    rows = connection.execute(select(jobs).where(jobs.c.state.in_(states)).order_by(jobs.c.number))
-                    return [None, *rows.all()]  # type: ignore[list-item]
-            except DatabaseError:
-                return None
+        def look() -> Sequence[Row]:
+            with self.store.database.reader.connect() as connection:
+                return connection.execute(select(jobs).where(jobs.c.state.in_(states)).order_by(jobs.c.number)).all()
 
-        return wait_until(look, timeout=90, what="the database to answer")[1:]
+        return _answered(look)
 
     def unfinished(self) -> int:
         """Count the jobs that have not ended, however long the database is away."""
 
-        def look() -> list[int] | None:
-            try:
-                with self.store.database.reader.connect() as connection:
-                    query = select(func.count()).where(jobs.c.state.not_in(FINAL_STATES))
-                    return [connection.scalar(query) or 0]
-            except DatabaseError:
-                return None
+        def look() -> int:
+            with self.store.database.reader.connect() as connection:
+                query = select(func.count()).where(jobs.c.state.not_in(FINAL_STATES))
+                return connection.scalar(query) or 0
 
-        return wait_until(look, timeout=90, what="the database to answer")[0]
+        return _answered(look)
 
     def training(self, *, least_epoch: int = 0) -> list[Row]:
         """List jobs that are trained now, and have come so far; waits for one, and submits one if there is none."""
@@ -171,14 +164,9 @@ class Arena:
 
     def job(self, job_id: str) -> Row:
         """Look at a job, however long the database is away."""
-
-        def look() -> Row | None:
-            try:
-                return self.store.jobs.get(job_id)
-            except DatabaseError:
-                return None
-
-        return wait_until(look, timeout=90, what=f"job {job_id}")
+        found = _answered(lambda: self.store.jobs.get(job_id))
+        assert found is not None
+        return found
 
     def checkpoint(self, job_id: str) -> list[Path]:
         """Give the files of a job's last checkpoint."""
@@ -202,6 +190,18 @@ class Arena:
     def log(self, program: str) -> str:
         """Give what a program has logged."""
         return (self.settings.home / "logs" / f"{program}.log").read_text(errors="replace")
+
+
+def _answered(look: Callable[[], T]) -> T:
+    """Ask the database until it answers."""
+
+    def ask() -> list[T] | None:
+        try:
+            return [look()]
+        except DatabaseError:
+            return None
+
+    return wait_until(ask, timeout=90, what="the database to answer")[0]
 
 
 def training_process(job: Row) -> int:
@@ -248,11 +248,18 @@ def arena(
             lease_seconds=3,
             heartbeat_seconds=0.5,
             reconcile_seconds=0.5,
+            webhook_allow=("127.0.0.1",),
+            auth="on",
         )
-        store = Store.open(settings)
+        store = Store.open(settings).of(EVERYONE)
         opened.callback(store.database.close)
         url = f"http://127.0.0.1:{settings.port}"
-        http = opened.enter_context(httpx.Client(base_url=url, timeout=40, trust_env=False))
+        clients = {
+            account: opened.enter_context(
+                httpx.Client(base_url=url, timeout=40, trust_env=False, headers={"Authorization": f"Bearer {key}"})
+            )
+            for account, key in keys(store).items()
+        }
         proxies = {"broker": Proxy(free_port(), broker_port)} if proxied else {}
         if server is not None and proxied:
             database_port = make_url(server.url).port
@@ -261,7 +268,7 @@ def arena(
         for proxy in proxies.values():
             proxy.start()
             opened.callback(proxy.stop)
-        yield Arena(settings, store, http, server, random.Random(seed), proxies=proxies, specs=specs)
+        yield Arena(settings, store, clients, server, random.Random(seed), proxies=proxies, specs=specs)
 
 
 @contextmanager

@@ -151,7 +151,7 @@ def _delete_evaluation(world: World) -> None:
 
 
 def _read(world: World) -> None:
-    read(("mine", 1), world.store, world.artifacts, world.settings, owner=f"{FIRST}/1")
+    read(("default", "mine", 1), world.store, world.artifacts, world.settings, owner=f"{FIRST}/1")
 
 
 def _uploaded_and_read(world: World) -> None:
@@ -160,7 +160,7 @@ def _uploaded_and_read(world: World) -> None:
 
 
 def _read_appended(world: World) -> None:
-    read(("mine", 2), world.store, world.artifacts, world.settings, owner=f"{FIRST}/1")
+    read(("default", "mine", 2), world.store, world.artifacts, world.settings, owner=f"{FIRST}/1")
 
 
 def _sent_on(world: World) -> None:

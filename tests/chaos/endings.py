@@ -5,8 +5,10 @@ from collections.abc import Iterator
 
 from sqlalchemy import select
 
+from service.store.job_ids import own, whole
+from service.store.small_tables import submissions
 from service.store.states import FINAL_STATES
-from service.store.tables import jobs, submissions
+from service.store.tables import jobs
 from tests.chaos.arena import Arena
 from tests.chaos.invariants import REFERENCE
 from tests.waiting import wait_until
@@ -26,7 +28,7 @@ def drain(arena: Arena, *, timeout: float) -> float:
     begun = time.monotonic()
     while time.monotonic() - begun < timeout:
         for job in arena.jobs("paused"):
-            arena.insist(f"/jobs/{job.id}/resume")
+            arena.insist(job.account, f"/jobs/{own(job.id)}/resume")
         if not arena.unfinished():
             break
         time.sleep(0.5)
@@ -37,12 +39,16 @@ def misheard(arena: Arena) -> Iterator[str]:
     """What the service has answered, and is not on record."""
     with arena.store.database.reader.connect() as connection:
         rows = {job.id: job for job in connection.execute(select(jobs)).all()}
-        keys = {row.answer.get("id"): row.key for row in connection.execute(select(submissions)).all()}
-    for job_id in sorted(set(arena.accepted) - rows.keys()):
+        keys = {
+            whole(row.account, str(row.answer.get("id"))): row.key
+            for row in connection.execute(select(submissions)).all()
+        }
+    accepted = [job_id for job_id, _ in arena.accepted]
+    for job_id in sorted(set(accepted) - rows.keys()):
         yield f"job {job_id} was accepted, and is not on record"
-    for job_id in sorted(rows.keys() - set(arena.accepted)):
+    for job_id in sorted(rows.keys() - set(accepted)):
         yield f"job {job_id} is on record, under the key {keys.get(job_id)}; nobody was told that it was accepted"
-    if len(arena.accepted) != len(set(arena.accepted)):
+    if len(accepted) != len(set(accepted)):
         yield "two submissions were answered with one job"
     for job_id in arena.cancelled:
         if rows[job_id].state in FINAL_STATES and rows[job_id].state != "cancelled":

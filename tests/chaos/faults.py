@@ -13,6 +13,7 @@ from sqlalchemy import make_url
 
 from service.store import owners
 from service.store.engine import Row
+from service.store.job_ids import own
 from tests.chaos.arena import Arena, Kill, Kind, training_process
 from tests.chaos.broker import empty_broker, freeze_broker, kill_broker, poison_queue, talk_nonsense
 from tests.chaos.hands import frozen, submit_some, wait_for_another
@@ -24,6 +25,7 @@ from tests.chaos.network import (
     refuse_broker,
     slow_connections,
 )
+from tests.chaos.webhooks import kill_deliverer, kill_receiver
 from tests.waiting import wait_until
 
 Fault = Callable[[Arena], None]
@@ -115,7 +117,7 @@ def damage_checkpoint(arena: Arena) -> None:
             _damage(arena, path, whole)
             after = arena.job(victim.id)
             if after.attempt == before.attempt and after.state in {"queued", "running"}:
-                _wait_for_notice(arena, f"job {victim.id} cannot go on from its last checkpoint")
+                _wait_for_notice(arena, f"{own(victim.id)} cannot go on from its last checkpoint")
                 return
             # Another attempt had begun: it may have read the file before, and would never notice.
             if path.exists():
@@ -125,27 +127,30 @@ def damage_checkpoint(arena: Arena) -> None:
 
 def cancel(arena: Arena) -> None:
     """Cancel a job that runs and one that waits, each from three sides at once."""
-    victims = {arena.chance.choice(arena.training()).id}
+    victim = arena.chance.choice(arena.training())
+    victims = {victim.id: victim.account}
     if waiting := arena.jobs("queued"):
-        victims.add(arena.chance.choice(waiting).id)
+        victim = arena.chance.choice(waiting)
+        victims[victim.id] = victim.account
     with ThreadPoolExecutor(6) as pool:
-        for job_id in sorted(victims):
-            answers = [pool.submit(arena.insist, f"/jobs/{job_id}/cancel") for _ in range(3)]
+        for job_id, account in victims.items():
+            answers = [pool.submit(arena.insist, account, f"/jobs/{own(job_id)}/cancel") for _ in range(3)]
             if any(answer.result() is not None for answer in answers):
                 arena.cancelled.append(job_id)
 
 
 def pause(arena: Arena) -> None:
     """Pause a job that runs, and resume it a little later; pause and resume it at once, too; it goes on in the end."""
-    job_id = arena.chance.choice(arena.training()).id
-    arena.insist(f"/jobs/{job_id}/pause")
+    victim = arena.chance.choice(arena.training())
+    account, path = victim.account, f"/jobs/{own(victim.id)}"
+    arena.insist(account, f"{path}/pause")
     time.sleep(arena.chance.choice([0.0, 0.05, 0.4, 1.0]))
-    arena.insist(f"/jobs/{job_id}/resume")
+    arena.insist(account, f"{path}/resume")
     with ThreadPoolExecutor(4) as pool:
         verbs = ["pause", "resume", "pause", "resume"]
-        for each in [pool.submit(arena.insist, f"/jobs/{job_id}/{verb}") for verb in verbs]:
+        for each in [pool.submit(arena.insist, account, f"{path}/{verb}") for verb in verbs]:
             each.result()
-    arena.insist(f"/jobs/{job_id}/resume")
+    arena.insist(account, f"{path}/resume")
 
 
 def hold_lock(arena: Arena) -> None:
@@ -185,6 +190,8 @@ _EVERYWHERE: Mapping[str, Fault] = {
     "garbage and doubles on the queue": talk_nonsense,
     "poison on the queue": poison_queue,
     "API killed": kill_api,
+    "worker for errands killed": kill_deliverer,
+    "receiver of webhooks killed": kill_receiver,
     "checkpoint damaged": damage_checkpoint,
     "job cancelled": cancel,
     "job paused and resumed": pause,
@@ -258,7 +265,7 @@ def _is_writing(arena: Arena, victim: Row) -> bool:
 def _sleeps_through_its_lease(arena: Arena, victim: Row) -> bool:
     with frozen(training_process(victim), at_most=20.0):
         taken = _comes(lambda: not _holds(arena.job(victim.id), victim.attempt), seconds=15)
-    rejection = f"job {victim.id}: attempt {victim.attempt} was replaced"
+    rejection = f"{own(victim.id)}: attempt {victim.attempt} was replaced"
     return taken and _comes(lambda: rejection in arena.log("train"), seconds=15)
 
 

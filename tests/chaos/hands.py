@@ -57,6 +57,7 @@ def wait_for_another(arena: Arena, words: str, former: int) -> None:
 
 def _is_live(arena: Arena) -> bool:
     try:
-        return arena.http.get("/livez", timeout=2).status_code == httpx.codes.OK
+        any_client = next(iter(arena.clients.values()))
+        return any_client.get("/livez", timeout=2).status_code == httpx.codes.OK
     except httpx.TransportError:
         return False

@@ -18,9 +18,10 @@ from sqlalchemy import Connection, Table, create_engine, make_url, select
 from service.settings import Settings
 from service.store import owners
 from service.store.engine import Row
+from service.store.event_tables import events
 from service.store.inheritance import history_of
 from service.store.states import FINAL_STATES
-from service.store.tables import artifacts, attempts, events, jobs, versions
+from service.store.tables import artifacts, attempts, jobs, versions
 
 REFERENCE = {"chaos": "reference"}
 """Label of the jobs that nobody disturbed."""
@@ -289,9 +290,8 @@ def main() -> None:
     evidence = Evidence.read(Settings(home=asked.home, **given))
     found = violations(evidence)
     count, size = unreferenced(evidence)
-    print(
-        f"{len(evidence.jobs)} jobs, {sum(map(len, evidence.epochs.values()))} epochs, {len(evidence.artifacts)} files"
-    )
+    epochs = sum(map(len, evidence.epochs.values()))
+    print(f"{len(evidence.jobs)} jobs, {epochs} epochs, {len(evidence.artifacts)} files")
     print(f"files that nothing points to: {count}, {size:,} bytes\n{told(found)}")
     sys.exit(1 if found else 0)
 

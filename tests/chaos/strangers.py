@@ -22,6 +22,7 @@ from sqlalchemy import insert, update
 from bench.figures import circumstances
 from service.artifacts import Artifacts
 from service.settings import Settings
+from service.store.shared_columns import DEFAULT
 from service.store.store import Store
 from service.store.tables import epochs, jobs
 from service.sweeps.expand import expand
@@ -37,7 +38,7 @@ FORM = {"Content-Type": "multipart/form-data; boundary=b"}
 def prepared(home: Path, *, batches: int, trials: int) -> tuple[str, str]:
     """Put on record a model that answers, a job of so many batches, and a sweep of so many trials; gives their ids."""
     settings = Settings(home=home)
-    store = Store.open(settings)
+    store = Store.open(settings).of(DEFAULT)
     succeeded(store, Artifacts(settings.artifacts))
     job_id, losses = submit(store), np.random.default_rng(0).exponential(0.3, batches).astype("<f4")
     spec = SweepSpec.model_validate({"grid": {"learning_rate": [0.001 + number * 1e-6 for number in range(trials)]}})

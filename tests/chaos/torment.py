@@ -20,11 +20,14 @@ from redis import RedisError
 from bench.figures import circumstances
 from service.settings import Settings
 from service.store.engine import DatabaseError
-from tests.chaos.arena import SPECS, TINY, Arena, Kind, arena, running
+from tests.chaos.accounts import strayed
+from tests.chaos.arena import Arena, Kind, arena, running
 from tests.chaos.endings import drain, misheard, train_references
 from tests.chaos.faults import FREEZE, Fault, faults_of
 from tests.chaos.invariants import Evidence, Violation, told, unreferenced, violations
 from tests.chaos.network import OF_THE_NETWORK
+from tests.chaos.webhooks import counted, deliver_all, listening, untold
+from tests.chaos.workloads import SPECS, TINY
 
 _DRAIN_SECONDS = 240.0
 _CLIENTS = 4
@@ -78,25 +81,30 @@ def torment(
     chosen = TINY if tiny else specs
     with arena(database, seed, home, workers=workers, specs=chosen, proxied=proxied) as ring:
         ring.away_seconds, ring.skew_seconds = away, skew_seconds
-        with running(ring):
+        with listening(ring), running(ring):
             train_references(ring)
             begun = time.monotonic()
             fired, errors = _disturb(ring, faults, jobs=jobs, seconds=seconds, seed=seed, at_once=at_once, pause=pause)
             drained = drain(ring, timeout=_DRAIN_SECONDS + jobs / 10)
             took = time.monotonic() - begun
+            deliver_all(ring, timeout=_DRAIN_SECONDS)
         evidence = Evidence.read(ring.settings)
         found = violations(evidence) + [Violation("misheard", what) for what in misheard(ring)]
+        found += [Violation("untold", what) for what in untold(ring, evidence)]
+        found += [Violation("strayed", what) for what in strayed(evidence, dict(ring.accepted))]
         stale, damaged = ring.log("train").count(_STALE), ring.log("train").count(_DAMAGED)
         ended = f"{len(evidence.jobs)} jobs in {took:.0f} s, the last {drained:.1f} s of them without a fault"
         lost, size = unreferenced(evidence)
         lines = [
             ended + ": " + _counted([job.state for job in evidence.jobs]),
+            "of the accounts " + _counted(sorted(job.account for job in evidence.jobs)),
             *(f"  {job.id} failed: {job.error}" for job in evidence.jobs if job.state == "failed"),
             *(f"  {name}: {count}" for name, count in fired.items()),
             *(f"  {error}" for error in errors),
             *_takeovers(ring, evidence),
             *_latencies(ring, evidence),
             f"stale writes rejected: {stale}; damaged checkpoints noticed: {damaged}",
+            counted(ring),
             f"files that nothing points to: {lost}, {size:,} bytes",
             told(found),
         ]

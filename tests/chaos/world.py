@@ -19,8 +19,10 @@ from service.cli.doctor import examine, mend
 from service.settings import Settings
 from service.store import owners
 from service.store.engine import Row
+from service.store.shared_columns import DEFAULT
+from service.store.small_tables import submissions
 from service.store.store import Store
-from service.store.tables import evaluations, jobs, submissions
+from service.store.tables import evaluations, jobs
 from tests.waiting import wait_until
 from worker.errands.evaluate import evaluate
 from worker.readings.reading import read
@@ -49,7 +51,7 @@ class World:
     def open(cls, settings: Settings) -> Iterator["World"]:
         """Open all of it; the API when it is first asked."""
         with ExitStack() as opened:
-            store = Store.open(settings)
+            store = Store.open(settings).of(DEFAULT)
             opened.callback(store.database.close)
             yield cls(settings, store, Artifacts(settings.artifacts), opened)
 

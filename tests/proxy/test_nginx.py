@@ -22,6 +22,7 @@ import pytest
 from service.artifacts import Artifacts
 from service.processes.supervisor import free_port
 from service.settings import Settings
+from service.store.shared_columns import DEFAULT
 from service.store.store import Store
 from tests.pixels import images
 from tests.records import submit, succeeded
@@ -143,7 +144,7 @@ def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
         pytest.skip(f"needs {MISSING}")
     home, folder = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("nginx")
     settings = Settings(home=home)
-    store = Store.open(settings)
+    store = Store.open(settings).of(DEFAULT)
     trained = succeeded(store, Artifacts(settings.artifacts))
     port, narrow = free_port(), free_port()
     with pytest.MonkeyPatch.context() as patch, closing(store.database):
