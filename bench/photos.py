@@ -28,6 +28,7 @@ from bench.started import Reference, Server, Started, started
 from models.data.schema import USUAL, Images
 from service.artifacts import Artifacts
 from service.settings import Settings
+from service.store.shared_columns import DEFAULT
 from service.store.store import Store
 from tests.forms import weights_of
 from tests.records import succeeded
@@ -118,7 +119,7 @@ def tell(what: str, asked: Asked) -> float:
 def kept(home: Path) -> Settings:
     """Make a home with two models that have learned nothing."""
     settings = Settings(home=home, database_url=f"sqlite:///{home}/tenfold.sqlite3")
-    store = Store.open(settings)
+    store = Store.open(settings).of(DEFAULT)
     for model, schema in FORMS.items():
         succeeded(store, Artifacts(settings.artifacts), model=model, file=weights_of(schema))
     store.database.close()

@@ -41,7 +41,7 @@ def ten_trials(settings: Settings, batch_size: int) -> tuple[float, float, Mappi
         _require_mnist(client)
         started = time.perf_counter()
         sweep = client.sweep(preset="report", base={"batch_size": batch_size})
-        ended = client.wait_for_sweep(sweep["id"], poll_seconds=0.05)
+        ended = client.wait_for_sweep(sweep["id"])
         trained = time.perf_counter() - started
         for plot in PLOTS:
             client.download(ended["links"][plot])
