@@ -31,6 +31,9 @@ as `/openapi.json` and shows it, without the internet, as `/docs`; `tenfold open
   (too many connections, or the process stops) and 505.
 - Links, here and in answers, begin with the path below which [a proxy](proxy.md) shows the API, if there is one.
 - Weights and pictures have an `ETag`, the SHA-256 of the file; `If-None-Match` saves the download. Ranges are served.
+- Lists have an `ETag` as well, and `fields=id,state` leaves out all other fields of what is on them: those of the shape
+  that is named are then not there.
+- `Prefer: wait=20` lets a GET of a job, a sweep or a data set, and of a list of events, wait for what comes.
 - HEAD answers what GET would, without the body, and never a range.
 - Limits of size are listed in [operations](operations.md#limits).
 """
@@ -70,6 +73,8 @@ def describe(name: str, route: Schema, shapes: dict[str, Schema]) -> Iterator[st
     """Describe one route; a shape that only its body has is added to the others."""
     yield f"### {name}\n"
     yield f"{route['description']}\n"
+    if scopes := [scope for each in route["security"] for scope in each["key"]]:
+        yield f"Scope: {' or '.join(f'`{scope}`' for scope in scopes)}.\n"
     if parameters := route.get("parameters"):
         rows = [(f"`{given['name']}`", given["in"], *told_of(given["schema"], given)) for given in parameters]
         yield table(("parameter", "in", "kind", "default", "meaning"), rows)

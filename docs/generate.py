@@ -4,6 +4,7 @@
 """
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from models.data import schema as schemas_of_data
 from models.data.reading import classes
 from models.data.reading.pictures import footprint, outcome
 from service import errors
-from service.api import app
+from service.api import app, policy
 from service.api.routes.jobs import submit
 from service.api.routes.uploads import tus_headers
 from service.edge import document
@@ -25,10 +26,11 @@ from service.processes import process
 from service.protocols import tensors
 from service.settings import Settings
 from service.start import variables
-from service.store import stalled
+from service.store import stalled, webhooks
 from service.sweeps import expand
 from tests.architecture import FLOORS, HOMES, ROOMS
 from worker.errands import draw_sweep
+from worker.errands.deliveries import deliverer, sender
 from worker.plots import sweep as sweep_plots
 from worker.train import epoch
 
@@ -74,6 +76,11 @@ LIMITS = (
     ("Trials whose final accuracies are drawn in one plot of a sweep, the best first", sweep_plots.MAX_BARS),
     ("Attempts in a row that end without an epoch, before a job is given up", stalled.MAX_FRUITLESS_ATTEMPTS),
     ("Validation images kept of a job, for `GET /jobs/{job_id}/examples`", epoch.EXAMPLES),
+    ("Webhooks", webhooks.MAX_WEBHOOKS),
+    ("Messages under way to one webhook, from one worker for errands", deliverer.AT_ONCE),
+    ("Seconds for one of them", f"{sender.SECONDS:g}"),
+    ("Bytes that are read of its answer", sender.MOST_READ),
+    ("Attempts to deliver one, before it is given up", len(deliverer.LATER_SECONDS) + 1),
     ("Wrong fields named in one error", errors.MAX_FAULTS),
     ("Bytes of a log before it is put aside", process.LOG_BYTES),
 )
@@ -99,6 +106,15 @@ def limits_table() -> str:
     """List what is limited by a constant of the code."""
     rows = [(what, limit if isinstance(limit, str) else f"{limit:,}") for what, limit in LIMITS]
     return table(("what", "limit"), rows)
+
+
+def scopes_table() -> str:
+    """List what each scope lets a key do, and what takes none."""
+    rows: dict[str, list[str]] = {}
+    for name, scopes in policy.table().items():
+        told = " or ".join(f"`{scope}`" for scope in sorted(scopes)) or "none: without a key"
+        rows.setdefault(told, []).append(f"`{re.sub(':without_verb', '', name)}`")
+    return table(("scope", "routes"), ((told, ", ".join(names)) for told, names in rows.items()))
 
 
 def homes_table() -> str:
@@ -167,6 +183,8 @@ def pages() -> Iterator[tuple[Path, str]]:
     operations = replaced(operations, "settings", settings_table())
     operations = replaced(operations, "foreign", foreign_table())
     yield DOCS / "operations.md", replaced(operations, "limits", limits_table())
+    security = (DOCS / "security.md").read_text()
+    yield DOCS / "security.md", replaced(security, "scopes", scopes_table())
     architecture = replaced((DOCS / "architecture.md").read_text(), "floors", floors_table())
     architecture = replaced(architecture, "homes", homes_table())
     for room in ("models", "service", "worker"):
