@@ -191,12 +191,16 @@ def table() -> dict[str, frozenset[Scope]]:
     return {line.strip(): frozenset(scopes) for scopes, lines in _TABLE.items() for line in lines.strip().splitlines()}
 
 
+_REMEMBERED = 512
+"""Letters of a path, at most, that is looked up once."""
+
+
 class Policy:
     """Says which route a request is for, as the router will find it, and what that takes."""
 
     def __init__(self, routes: Routes) -> None:
         known = table()
-        self.of = lru_cache(maxsize=4096)(self._of)  # asked for every prediction
+        self._known = lru_cache(maxsize=4096)(self._of)  # asked for every prediction
         self._below: dict[str, list[tuple[re.Pattern[str], str, Entry]]] = {}
         for route in routes:
             for method in sorted(_methods(route)):
@@ -206,8 +210,12 @@ class Policy:
                 entry = Entry(route.path, known[name])
                 self._below.setdefault(_first(route.path), []).append((route.path_regex, method, entry))
 
-    def _of(self, method: str, path: str) -> Entry:
+    def of(self, method: str, path: str) -> Entry:
         """Give what a request takes, by its method as the router will have it."""
+        # Of long paths, which anybody may send, nothing stays.
+        return (self._known if len(path) <= _REMEMBERED else self._of)(method, path)
+
+    def _of(self, method: str, path: str) -> Entry:
         method = "GET" if method == "HEAD" else method
         for pattern, its, entry in self._below.get(_first(path), ()):
             if its == method and pattern.match(path):
@@ -220,4 +228,4 @@ def _methods(route: Route | Mount) -> set[str]:
 
 
 def _first(path: str) -> str:
-    return path.split("/", 2)[1]
+    return path.partition("/")[2].partition("/")[0]  # of "*", too, which is no path

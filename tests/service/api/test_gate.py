@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 from service.api import app as app_module
 from service.api.cross_origin import ASKED
 from service.api.gate import HEALTH, own_pages_only
+from service.api.policy import UNKNOWN, Policy
 from service.artifacts import Artifacts
 from service.settings import Settings
 from service.store.store import Store
@@ -276,3 +277,8 @@ def test_predictions_pass_the_gate_where_it_would_do_nothing(
             assert not passes(client, Host="evil.example", X_Forwarded_Host="tenfold")
             assert passes(client, Host="tenfold", X_Forwarded_Host="evil.example") is (not trusted)
             assert passes(client, Host="tenfold", X_Forwarded_Prefix="/jobs") is (not trusted)
+
+
+def test_what_is_no_path_takes_what_no_route_does() -> None:
+    for path in ("*", "", "/" + "a" * 60_000):
+        assert Policy(()).of("OPTIONS", path) is UNKNOWN
