@@ -24,6 +24,7 @@ from bench.figures import circumstances, met
 from bench.submitting import api, database
 from models.spec import TrainingSpec
 from service.settings import Settings
+from service.store.shared_columns import DEFAULT
 from service.store.states import log_event
 from service.store.store import Store
 from tests.running import programs
@@ -90,7 +91,7 @@ async def measure(kind: str, asked: argparse.Namespace) -> bool:
         home = Path(name)
         home.chmod(0o755)  # PostgreSQL runs as another user
         with database(kind, home) as url, api(home, url, 1) as address:
-            store = Store.open(Settings(home=home, database_url=url))
+            store = Store.open(Settings(home=home, database_url=url)).of(DEFAULT)
             try:
                 return await _measured(kind, asked, store, address)
             finally:
