@@ -104,6 +104,8 @@ class Admission:
             raise NotFound(f"no account {owner} lets this one read a {kind} called {name:.128}")
         state = {**scope.get("state", {}), SHARED_BY: owner}
         scope = {**scope, "path": f"/{shared['kind']}/{name}{shared['rest']}", "state": state}
+        if self._entry(scope).path in _OWNER_ALONE:
+            raise NotFound("with whom something is shared, and what was made of it, is its owner's alone to see")
         return scope, Caller(owner, frozenset({"read"}), caller.key_id)
 
     def _take(self, caller: Caller, entry: Entry) -> Left | None:
@@ -129,6 +131,16 @@ class Admission:
 _NOBODY = Caller(OPEN.account, frozenset())
 """Whoever asks for what takes no key."""
 
+
+_OWNER_ALONE = frozenset(
+    {
+        "/models/{name}/shares",
+        "/datasets/{name}/shares",
+        "/datasets/{name}/versions/{version}/models",
+        "/datasets/{name}/versions/{version}/events",
+    }
+)
+"""What stands below a name and is not shared with it: other accounts, other models, and by which keys what was done."""
 
 _SHARED = re.compile(
     r"/(?P<kind>models|datasets)/(?P<owner>[a-z0-9][a-z0-9-]{0,62}):(?P<name>[^/:]+)(?P<rest>(?:/.*)?)"

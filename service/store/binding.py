@@ -1,7 +1,8 @@
 """Read a statement as it is sent: the places in it where tables stand, and which of them are bound to an account.
 
 What SQLAlchemy writes is bound by scoping.py; this is for what it has not seen through, and for texts. It finds rather
-a place too many than one too few: what is refused for nothing is noticed by the first test.
+a place too many than one too few: what is refused for nothing is noticed by the first test. Of what stands beside a
+condition it knows nothing: one that is undone by an OR, or bound to another's account, is not its to find.
 """
 
 import re

@@ -10,6 +10,7 @@ from service.access.scopes import SCOPES, Scope
 from service.artifacts import Artifacts
 from service.settings import Settings
 from service.store.store import Store
+from tests.answers import problem
 from tests.records import data, succeeded
 from tests.service.conftest import fresh_app
 
@@ -76,6 +77,7 @@ def test_what_may_be_read_is_read_and_nothing_beside_it(client: TestClient, stor
     for path in ("", "/versions", "/versions/1", "/versions/1/lineage", "/versions/1/export.safetensors", "/history"):
         answer = client.get(f"/models/acme:digits{path}", headers=mine)
         assert answer.status_code == 200, (path, answer.text)
+    assert client.get("/models/acme:digits/shares", headers=mine).status_code == 404, "who else may is none of theirs"
     assert asked(client, "acme:digits", mine).status_code == 200
     assert client.get("/models/acme:other", headers=mine).status_code == 404
     assert client.get("/models/nobody:digits", headers=mine).status_code == 404
@@ -93,7 +95,10 @@ def test_a_data_set_is_shared_to_be_read(client: TestClient, store: Store) -> No
     mine, theirs = key(store), key(store, "acme")
     assert client.put("/datasets/letters/shares/default", headers=theirs).status_code == 204
     assert client.get("/datasets/acme:letters/versions/1", headers=mine).json()["state"] == "ready"
-    assert client.get("/datasets/acme:letters/shares", headers=mine).status_code == 200
+    for path in ("/shares", "/versions/1/models", "/versions/1/events"):
+        assert client.get(f"/datasets/letters{path}", headers=theirs).status_code == 200
+        answer = client.get(f"/datasets/acme:letters{path}", headers=mine)
+        assert "its owner's alone" in problem(answer, 404)["detail"], path
     assert client.delete("/datasets/letters", headers=theirs).status_code == 204
     assert client.get("/datasets/acme:letters", headers=mine).status_code == 404
     for wrong, status in (("/datasets/mnist/shares/default", 409), ("/datasets/none/shares/default", 404)):
