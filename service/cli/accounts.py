@@ -7,6 +7,7 @@ import typer
 from pydantic import ValidationError
 
 from service.access.account_limits import Limits
+from service.access.scopes import SCOPES
 from service.cli.shared import Home, record
 from service.store.account_errors import NoSuchAccount
 
@@ -53,6 +54,11 @@ def set_limits(
         if row is None:
             typer.echo(f"there is no account {name!r}; `tenfold accounts list` lists them", err=True)
             raise typer.Exit(1)
+        strange = sorted({said.partition("=")[0] for said in limits} - {"weight", *_LIMITS, *SCOPES})
+        if strange:
+            known = ", ".join(("weight", *_LIMITS, *SCOPES))
+            typer.echo(f"{strange[0]!r} can not be limited; what can is {known}", err=True)
+            raise typer.Exit(2)
         now = {**row.limits, "rates": dict(row.limits.get("rates", {}))}
         weight = None
         for said in limits:

@@ -71,6 +71,8 @@ def test_accounts_are_added_limited_and_listed(settings: Settings, store: Store)
     assert "has queued 0, running 0, stored_bytes 0, bytes_a_day 0" in tenfold(settings, "accounts", "list")[1]
     for wrong in ("queued=many", "root=1", "weight=0"):
         assert tenfold(settings, "accounts", "set", "acme", wrong)[0] == 2, wrong
+    _, _, why = tenfold(settings, "accounts", "set", "acme", "queue=5")
+    assert "'queue' can not be limited; what can is weight, queued" in why
     assert tenfold(settings, "accounts", "set", "nobody", "queued=1")[0] == 1
 
 

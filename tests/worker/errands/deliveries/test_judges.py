@@ -1,13 +1,11 @@
 """Judges that we did not write find what arrives signed as Standard Webhooks has it, before and after a rotation.
 
-Where there is no node, or npm gets nothing, what needs it is skipped; not so where CI is true.
+What npm has is skipped where there is no npm: see node.py.
 """
 
 import asyncio
 import importlib
 import json
-import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -18,12 +16,12 @@ import pytest
 from models.spec import TrainingSpec
 from service.addresses.receivers import Receivers
 from service.store.store import Store
+from tests.node import program
 from tests.receivers import Message, Reply, receiving
 from worker.errands.deliveries.deliverer import Deliverer
 from worker.errands.deliveries.sender import Sender
 
 PACKAGE = "standardwebhooks@1.1.1"
-MISSING = [tool for tool in ("node", "npm") if shutil.which(tool) is None]
 
 SCRIPT = """
 const { Webhook } = require('standardwebhooks')
@@ -42,26 +40,18 @@ def database_url(sqlite_url: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that has the judge of npm."""
-    folder = tmp_path_factory.mktemp("judges")
-    why = f"needs {MISSING}"
-    if not MISSING:
-        install = ["npm", "install", "--prefix", str(folder), "--ignore-scripts", "--no-audit", "--no-fund", PACKAGE]
-        done = subprocess.run(install, cwd=folder, capture_output=True, text=True, check=False)
-        why = f"npm gets no {PACKAGE}: {done.stderr}" if done.returncode else ""
-    if why:
-        assert os.environ.get("CI") != "true", why
-        pytest.skip(why)
-    (folder / "judge.js").write_text(SCRIPT)
-    return folder
+def by_npm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A program that asks the judge of npm."""
+    return program(tmp_path_factory.mktemp("judges"), PACKAGE, "judge.js", SCRIPT)
 
 
-def of_npm(folder: Path) -> Judge:
+def of_npm(script: Path) -> Judge:
     def judge(each: Sequence[tuple[str, Message]]) -> list[bool]:
         given = json.dumps([[secret, message.body.decode(), message.headers] for secret, message in each])
-        command = ["node", str(folder / "judge.js")]
-        done = subprocess.run(command, input=given, cwd=folder, capture_output=True, text=True, timeout=60, check=True)
+        command = ["node", str(script)]
+        done = subprocess.run(
+            command, input=given, cwd=script.parent, capture_output=True, text=True, timeout=60, check=True
+        )
         judged: list[bool] = json.loads(done.stdout)
         return judged
 
@@ -83,7 +73,7 @@ def of_pypi(module: str) -> Judge:
 
 @pytest.fixture(params=["standardwebhooks.webhooks", "svix.webhooks", "npm"])
 def judge(request: pytest.FixtureRequest) -> Judge:
-    return of_npm(request.getfixturevalue("folder")) if request.param == "npm" else of_pypi(request.param)
+    return of_npm(request.getfixturevalue("by_npm")) if request.param == "npm" else of_pypi(request.param)
 
 
 def test_what_arrives_is_verified_and_what_was_changed_is_not(store: Store, judge: Judge) -> None:
