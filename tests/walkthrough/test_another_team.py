@@ -80,7 +80,7 @@ def test_each_has_its_own_even_under_one_name(
     assert [night["spec"]["seed"] for night in nights] == [1, 2]
     assert [model["name"] for model in house.get("/models").json()["data"]] == ["digits"]
     assert "night" in {row["job_id"] for row in team.get("/models/digits/versions").json()["data"]}
-    house.put("/jobs/day", json=SPEC).raise_for_status()
+    house.put("/jobs/day", json={**SPEC, "model": "daily"}).raise_for_status()
     assert team.get("/jobs/day").status_code == 404
     assert team.get("/keys").status_code == 403, "its key is not for that"
 
